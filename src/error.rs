@@ -1,0 +1,186 @@
+//! The one error type of the library.
+
+use crate::element::ElementType;
+
+/// Why a call was refused.
+///
+/// Every variant names the argument, the value it had and what is allowed. Arguments are checked before
+/// any GPU work is recorded, so a refused call leaves the caller's pass, encoder and buffers untouched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The probability of dropping is not in `0 <= p < 1`.
+    #[error("drop probability is {value}; it must be at least 0 and below 1")]
+    DropProbability {
+        /// What was given.
+        value: f64,
+    },
+    /// `1 - p` rounds to zero at the chosen resolution, so that nothing would ever be kept.
+    #[error(
+        "drop probability {value} leaves nothing at {bits} bits of resolution; \
+         use at most {largest}, or more bits (up to 16)"
+    )]
+    NothingKept {
+        /// The probability of dropping that was given.
+        value: f64,
+        /// The resolution it was given at.
+        bits: u32,
+        /// The largest usable drop probability at that resolution.
+        largest: f64,
+    },
+    /// The resolution of p is outside `1..=16`.
+    #[error("resolution of the drop probability is {value} bits; it must be 1 to 16")]
+    Bits {
+        /// What was given.
+        value: u32,
+    },
+    /// A number of Philox rounds that mask format 1 does not have.
+    #[error("number of Philox rounds is {value}; mask format 1 has 7 and 10")]
+    Rounds {
+        /// What was given.
+        value: u32,
+    },
+    /// A layer without outputs or without inputs.
+    #[error("`{argument}` is 0; a layer needs at least one output and one input")]
+    ZeroDimension {
+        /// `outputs` or `inputs`.
+        argument: &'static str,
+    },
+    /// A dimension, or an element count, that does not fit the library's 32-bit coordinates.
+    #[error("`{argument}` is {value}; the limit is {limit}")]
+    TooLarge {
+        /// The dimension.
+        argument: &'static str,
+        /// What was given.
+        value: u64,
+        /// The largest value allowed.
+        limit: u64,
+    },
+    /// The shard reaches past the last global coordinate.
+    #[error("`{axis}` origin {origin} plus size {size} passes {limit}, the number of global coordinates")]
+    Origin {
+        /// `sample`, `output` or `input`.
+        axis: &'static str,
+        /// The global coordinate of the shard's first element.
+        origin: u32,
+        /// The shard's size along that axis.
+        size: u32,
+        /// 2^32.
+        limit: u64,
+    },
+    /// A host slice of the wrong length.
+    #[error("`{argument}` has {actual} elements; {expected} are needed for {shape}")]
+    Length {
+        /// The argument.
+        argument: &'static str,
+        /// Its length.
+        actual: usize,
+        /// The length the shape asks for.
+        expected: usize,
+        /// The shape.
+        shape: crate::Shape,
+    },
+    /// A buffer range of the wrong size.
+    #[error(
+        "`{argument}` has {actual} bytes; {expected} are needed for {elements} elements of type {element}"
+    )]
+    TensorSize {
+        /// The argument.
+        argument: &'static str,
+        /// The size of the range, in bytes.
+        actual: u64,
+        /// The size needed, in bytes.
+        expected: u64,
+        /// The number of elements the shape asks for.
+        elements: u64,
+        /// Their type.
+        element: ElementType,
+    },
+    /// A buffer range that does not start on a 4-byte word.
+    #[error("`{argument}` starts at byte {offset}; the start must be a multiple of 4")]
+    Misaligned {
+        /// The argument.
+        argument: &'static str,
+        /// Its first byte in the buffer.
+        offset: u64,
+    },
+    /// A buffer range that ends outside its buffer.
+    #[error("`{argument}` covers bytes {offset}..{end} of a buffer of {buffer_size} bytes")]
+    OutOfBounds {
+        /// The argument.
+        argument: &'static str,
+        /// Its first byte in the buffer.
+        offset: u64,
+        /// The byte after its last word (saturated at `u64::MAX`).
+        end: u64,
+        /// The size of the buffer.
+        buffer_size: u64,
+    },
+    /// A result that shares bytes with another argument.
+    #[error("result `{output}` overlaps `{other}` in the same buffer; give them disjoint ranges")]
+    Overlap {
+        /// The result.
+        output: &'static str,
+        /// The argument it overlaps.
+        other: &'static str,
+    },
+    /// A buffer that was created without `BufferUsages::STORAGE`.
+    #[error("the buffer of `{argument}` has usages {usage:?}; it needs STORAGE")]
+    Usage {
+        /// The argument.
+        argument: &'static str,
+        /// What it was created with.
+        usage: wgpu::BufferUsages,
+    },
+    /// One row of a tensor is larger than the device can bind.
+    #[error(
+        "a row of `{argument}` takes {bytes} bytes; this device binds at most {limit} at a time \
+         (`max_storage_buffer_binding_size`), and a row is not split"
+    )]
+    RowTooLarge {
+        /// The argument.
+        argument: &'static str,
+        /// The size of one row.
+        bytes: u64,
+        /// The largest range that can be bound.
+        limit: u64,
+    },
+    /// The device was created with less than the kernels need.
+    #[error("device limit `{limit}` is {actual}; the kernels need at least {needed}")]
+    DeviceLimit {
+        /// The name of the limit, as in [`wgpu::Limits`].
+        limit: &'static str,
+        /// What the device has.
+        actual: u64,
+        /// What is needed.
+        needed: u64,
+    },
+    /// A pass was asked of a CPU device that only a GPU can serve, or the other way round.
+    #[error("{what} needs a GPU adapter, and this layer computes on the CPU")]
+    NeedsGpu {
+        /// The call.
+        what: &'static str,
+    },
+    /// No adapter matched.
+    #[error("no adapter matches {wanted}; available: {available}")]
+    NoAdapter {
+        /// The request, in words.
+        wanted: String,
+        /// The adapters that exist.
+        available: String,
+    },
+    /// The adapter would not open.
+    #[error("adapter `{adapter}` gave no device: {source}")]
+    RequestDevice {
+        /// The adapter's name.
+        adapter: String,
+        /// wgpu's reason.
+        source: wgpu::RequestDeviceError,
+    },
+    /// A result could not be read back, most likely because the device was lost.
+    #[error("reading a result back failed: {reason}")]
+    Readback {
+        /// wgpu's reason.
+        reason: String,
+    },
+}

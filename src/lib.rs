@@ -1,0 +1,13 @@
+//! DropConnect for any GPU.
+
+pub mod element;
+mod error;
+pub mod mask;
+pub mod reference;
+mod shape;
+
+pub use element::ElementType;
+pub use error::Error;
+pub use mask::{DropProbability, Mask, MaskKey, Rounds};
+pub use shape::{Origin, Shape};
+pub use wgpu;

@@ -1,0 +1,104 @@
+//! The mask as a pure function: mask format 1, without any GPU.
+//!
+//! Whether a connection is kept depends on the seed, the layer, the step, the drop probability and the
+//! *global* coordinates of the connection, and on nothing else: not on tile sizes, devices, batch
+//! splits or the order of evaluation. `docs/mask-format.md` is the normative text.
+//!
+//! ```
+//! use dropconnect::{DropProbability, Mask, MaskKey};
+//!
+//! let mask = Mask::new(MaskKey { seed: 42, layer: 0, step: 7 }, DropProbability::new(0.5)?);
+//! // Example 3, output 10, input 200: the answer is the same on every machine.
+//! let kept: bool = mask.keep(3, 10, 200);
+//! # let _ = kept;
+//! # Ok::<(), dropconnect::Error>(())
+//! ```
+
+pub mod brick;
+mod key;
+pub mod philox;
+mod probability;
+
+pub use key::MaskKey;
+pub use philox::Rounds;
+pub use probability::DropProbability;
+
+use crate::shape::{Origin, Shape};
+use brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES, Brick};
+
+/// The input block that decides masked biases: past every real input.
+pub(crate) const BIAS_INPUT_BLOCK: u32 = u32::MAX;
+
+/// Everything that decides which connections of a layer are kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mask {
+    /// Seed, layer and step.
+    pub key: MaskKey,
+    /// The probability of dropping a connection.
+    pub probability: DropProbability,
+    /// Rounds of the generator.
+    pub rounds: Rounds,
+    /// Where this shard lies in the whole layer.
+    pub origin: Origin,
+}
+
+impl Mask {
+    /// A mask with the default ten rounds, for an undivided layer.
+    pub fn new(key: MaskKey, probability: DropProbability) -> Self {
+        Self { key, probability, rounds: Rounds::default(), origin: Origin::default() }
+    }
+
+    /// The same mask, seen from a shard whose first element has these global coordinates.
+    #[must_use]
+    pub fn at(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// The same mask with another number of rounds.
+    #[must_use]
+    pub fn with_rounds(self, rounds: Rounds) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// Whether the connection of example `n`, output `o` and input `i` is kept; the indices are local to
+    /// this shard, [`Mask::origin`] is added.
+    ///
+    /// Coordinates beyond `u32::MAX` do not exist: every pass refuses them, and here they wrap.
+    pub fn keep(&self, n: u32, o: u32, i: u32) -> bool {
+        let n = n.wrapping_add(self.origin.sample);
+        let o = o.wrapping_add(self.origin.output);
+        let i = i.wrapping_add(self.origin.input);
+        self.brick(n / BRICK_SAMPLES, o / BRICK_OUTPUTS, i / BRICK_INPUTS).keep(
+            n % BRICK_SAMPLES,
+            o % BRICK_OUTPUTS,
+            i % BRICK_INPUTS,
+        )
+    }
+
+    /// Whether the bias of output `o` is kept for example `n`, where biases are masked; local indices.
+    pub fn keep_bias(&self, n: u32, o: u32) -> bool {
+        let n = n.wrapping_add(self.origin.sample);
+        let o = o.wrapping_add(self.origin.output);
+        self.brick(n / BRICK_SAMPLES, o / BRICK_OUTPUTS, BIAS_INPUT_BLOCK).keep(
+            n % BRICK_SAMPLES,
+            o % BRICK_OUTPUTS,
+            0,
+        )
+    }
+
+    /// The decisions of one brick, given by its *global* block indices (example / 4, output / 4, input / 8).
+    pub fn brick(&self, sample_block: u32, output_block: u32, input_block: u32) -> Brick {
+        let block = [input_block, output_block, sample_block];
+        Brick::decide(block, self.key.words(), &self.probability, self.rounds)
+    }
+
+    /// The factor of every kept weight: the inverse of the *realised* keep probability.
+    pub fn scale(&self) -> f64 {
+        self.probability.scale()
+    }
+
+    /// Checks that every coordinate of a call exists.
+    pub(crate) fn check(&self, shape: &Shape) -> Result<(), crate::Error> {
+        self.origin.check(shape)
+    }
+}

@@ -1,0 +1,119 @@
+//! The probability of dropping, as the integer that the masks really use.
+
+use crate::Error;
+
+/// Bits of resolution unless told otherwise.
+const DEFAULT_BITS: u32 = 16;
+
+/// The probability of *dropping* a connection, `0 <= p < 1`.
+///
+/// # Precision
+/// A mask compares a random integer of a few bits with a threshold, so p is rounded to a multiple of
+/// 2^-bits (2^-16 by default). [`realised`](Self::realised) is the probability that the masks have, and
+/// [`scale`](Self::scale) is the inverse of *that* keep probability: the layer is unbiased at every p.
+/// Fewer random bits are drawn where fewer suffice: p = 1/2 needs one, p = 1/4 two.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropProbability {
+    requested: f64,
+    /// Keep when the random integer is below this. Odd, or 1 where `bits` is 0.
+    threshold: u32,
+    bits: u32,
+}
+
+impl DropProbability {
+    /// p at the default resolution of 2^-16.
+    ///
+    /// # Errors
+    /// [`Error::DropProbability`] outside `0 <= p < 1` or for NaN; [`Error::NothingKept`] where `1 - p`
+    /// rounds to 0.
+    pub fn new(p: f64) -> Result<Self, Error> {
+        Self::with_bits(p, DEFAULT_BITS)
+    }
+
+    /// p at a resolution of `2^-max_bits`. Fewer bits cost fewer calls of the generator: 8 and below
+    /// draw one call per bit and brick, 9 to 16 draw nine.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Error::Bits`] unless `1 <= max_bits <= 16`.
+    pub fn with_bits(p: f64, max_bits: u32) -> Result<Self, Error> {
+        // Written so that NaN is refused.
+        if !(0.0..1.0).contains(&p) {
+            return Err(Error::DropProbability { value: p });
+        }
+        if !(1..=16).contains(&max_bits) {
+            return Err(Error::Bits { value: max_bits });
+        }
+        let levels = f64::from(1u32 << max_bits);
+        let mut threshold = ((1.0 - p) * levels + 0.5).floor() as u32;
+        if threshold == 0 {
+            return Err(Error::NothingKept { value: p, bits: max_bits, largest: 1.0 - 0.5 / levels });
+        }
+        let mut bits = max_bits;
+        while bits > 0 && threshold.is_multiple_of(2) {
+            threshold /= 2;
+            bits -= 1;
+        }
+        Ok(Self { requested: p, threshold, bits })
+    }
+
+    /// p as it was asked for.
+    pub fn requested(&self) -> f64 {
+        self.requested
+    }
+
+    /// The probability of dropping that the masks have: `1 - threshold / 2^bits`.
+    pub fn realised(&self) -> f64 {
+        1.0 - 1.0 / self.scale()
+    }
+
+    /// `2^bits / threshold`, the inverse of the realised keep probability.
+    pub fn scale(&self) -> f64 {
+        f64::from(1u32 << self.bits) / f64::from(self.threshold)
+    }
+
+    /// A connection is kept when its random integer is below this.
+    pub fn threshold(&self) -> u32 {
+        self.threshold
+    }
+
+    /// Random bits drawn per connection: 0 where nothing is ever dropped.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Calls of the generator per brick of 128 connections. Bits 9 to 16 share one call.
+    pub fn calls(&self) -> u32 {
+        self.bits.min(9)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_probability_is_refused_with_its_value() {
+        for p in [-0.1, 1.0, 1.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -f64::MIN_POSITIVE] {
+            let error = DropProbability::new(p).unwrap_err();
+            assert!(error.to_string().contains(&p.to_string()), "{error}");
+        }
+        assert!(matches!(DropProbability::with_bits(0.5, 0), Err(Error::Bits { value: 0 })));
+        assert!(matches!(DropProbability::with_bits(0.5, 17), Err(Error::Bits { value: 17 })));
+    }
+
+    #[test]
+    fn the_largest_probability_named_by_the_error_is_the_largest() {
+        for bits in 1..=16 {
+            let Err(Error::NothingKept { largest, .. }) = DropProbability::with_bits(1.0 - 1e-12, bits) else {
+                panic!("{bits} bits hold no keep probability of 1e-12");
+            };
+            assert_eq!(DropProbability::with_bits(largest, bits).unwrap().threshold(), 1);
+            assert!(DropProbability::with_bits(largest + 1e-9, bits).is_err());
+        }
+    }
+
+    #[test]
+    fn negative_zero_is_zero() {
+        assert_eq!(DropProbability::new(-0.0).unwrap().bits(), 0);
+    }
+}
