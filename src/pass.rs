@@ -1,0 +1,43 @@
+//! What every backend's passes take besides tensors.
+
+/// A bias and what the mask does to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bias<T> {
+    /// The layer has no bias.
+    #[default]
+    None,
+    /// Added as it is: the usual choice.
+    Plain(T),
+    /// Dropped per example and output like a weight, and scaled like one: the paper's variant. In
+    /// evaluation, without a mask, the same as [`Bias::Plain`].
+    Masked(T),
+}
+
+impl<T> Bias<T> {
+    /// The tensor, if there is one.
+    pub fn tensor(&self) -> Option<&T> {
+        match self {
+            Self::None => None,
+            Self::Plain(bias) | Self::Masked(bias) => Some(bias),
+        }
+    }
+
+    /// The same bias with its tensor converted.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Bias<U> {
+        match self {
+            Self::None => Bias::None,
+            Self::Plain(bias) => Bias::Plain(convert(bias)),
+            Self::Masked(bias) => Bias::Masked(convert(bias)),
+        }
+    }
+}
+
+/// What a gradient pass does with the values its result tensor had before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Write {
+    /// Ignores them, NaN included.
+    #[default]
+    Overwrite,
+    /// Adds to them, for gradient accumulation over micro-batches.
+    Accumulate,
+}
