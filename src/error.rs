@@ -96,6 +96,16 @@ pub enum Error {
         /// Their type.
         element: ElementType,
     },
+    /// A byte range of the wrong size.
+    #[error("`{argument}` has {actual} bytes; {expected} are needed")]
+    ByteSize {
+        /// The argument.
+        argument: &'static str,
+        /// Its size in bytes.
+        actual: u64,
+        /// The size needed, in bytes.
+        expected: u64,
+    },
     /// A buffer range that does not start on a 4-byte word.
     #[error("`{argument}` starts at byte {offset}; the start must be a multiple of 4")]
     Misaligned {
@@ -176,6 +186,20 @@ pub enum Error {
         adapter: String,
         /// wgpu's reason.
         source: wgpu::RequestDeviceError,
+    },
+    /// A buffer larger than the device makes.
+    #[error("a tensor takes {size} bytes; this device's buffers hold at most {limit} (`max_buffer_size`)")]
+    BufferSize {
+        /// What was asked for.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The device has no memory left for a buffer.
+    #[error("the device has no memory for a buffer of {size} bytes; use a smaller batch")]
+    OutOfMemory {
+        /// What was asked for.
+        size: u64,
     },
     /// A result could not be read back, most likely because the device was lost.
     #[error("reading a result back failed: {reason}")]

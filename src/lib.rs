@@ -1,12 +1,16 @@
 //! DropConnect for any GPU.
 
+pub mod cpu;
+mod device;
 pub mod element;
 mod error;
+pub mod gpu;
 pub mod mask;
 mod pass;
 pub mod reference;
 mod shape;
 
+pub use device::Device;
 pub use element::ElementType;
 pub use error::Error;
 pub use mask::{DropProbability, Mask, MaskKey, Rounds};

@@ -1,0 +1,44 @@
+// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// literal at every call: once a driver has inlined the call, every test is of a constant bit.
+//
+// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
+// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
+// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+//% set xyzw = "xyzw"
+
+// sum + the kept products of eight inputs.
+fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+    var s = sum;
+//% for k in range(8)
+//% set lane = "_" ~ k // 4 ~ "." ~ xyzw[k % 4]
+//% if planes == "none"
+    s = fma(a${lane}, b${lane}, s);
+//% elif apply == "select"
+    s = select(s, fma(a${lane}, b${lane}, s), (word & (1u << (bit + ${k}u))) != 0u);
+//% else
+    s = fma(a${lane}, keep_or_zero(b${lane}, word, bit + ${k}u), s);
+//% endif
+//% endfor
+    return s;
+}
+
+// Four sums, each with the kept product of `a` and its lane of `b`.
+fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
+    var s = sum;
+//% for k in range(4)
+//% set lane = xyzw[k]
+//% if planes == "none"
+    s.${lane} = fma(a, b.${lane}, s.${lane});
+//% elif apply == "select"
+    s.${lane} = select(s.${lane}, fma(a, b.${lane}, s.${lane}), (word & (1u << (bit + ${k}u))) != 0u);
+//% else
+    s.${lane} = fma(a, keep_or_zero(b.${lane}, word, bit + ${k}u), s.${lane});
+//% endif
+//% endfor
+    return s;
+}
+
+// `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
+fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
+}

@@ -1,0 +1,36 @@
+// db = sum over n of G, or scale * (sum over n of Mb G) where the bias is masked.
+// Twin: src/reference/bias_gradient.rs.
+//
+// A row of ${workgroup_x} threads owns ${4 * workgroup_x} outputs; the ${workgroup_y} rows of the workgroup share the examples and add
+// up their parts in a fixed order, so that a result is the same run after run.
+//% set xyzw = "xyzw"
+
+var<workgroup> parts: array<vec4<f32>, ${workgroup_x * workgroup_y}>;
+
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_column = group.x * ${workgroup_x}u + local.x;
+    let o = i32(tile_column * 4u) - params.output_shift;
+    var sum = vec4(0.0);
+    if o < i32(params.outputs) {
+        let blocks = (params.samples + u32(params.sample_shift) + 3u) / 4u;
+        for (var block = local.y; block < blocks; block += ${workgroup_y}u) {
+            let n = i32(block * 4u) - params.sample_shift;
+            // The brick of the virtual inputs that decide masked biases: their lane 0.
+            let keep = brick(vec3(~0u, params.output_block + tile_column, params.sample_block + block));
+//% for r in range(4)
+            let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+            let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), vec4(n + ${r} == i32(row_${r})));
+            sum += select(vec4(0.0), g_${r}, (vec4(keep.${xyzw[r]}) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+//% endfor
+        }
+    }
+    parts[local.y * ${workgroup_x}u + local.x] = sum;
+    workgroupBarrier();
+    if local.y == 0u {
+        for (var y = 1u; y < ${workgroup_y}u; y++) {
+            sum += parts[y * ${workgroup_x}u + local.x];
+        }
+        store_quad(0, o, params.scale * sum);
+    }
+}

@@ -1,0 +1,50 @@
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+//% if planes == "one"
+
+// p = 1/2: the random integer has one bit, and is below the threshold 1 where that bit is 0.
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    return ~philox(vec4(block, 0u));
+}
+//% elif planes == "many"
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
+    let below = ~plane;
+    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
+    return (keep & below) | (settle & (keep | below));
+}
+
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    var keep = vec4(0u);
+    // Planes 8 to 15 come from one call: words moved round by t, bits by a fixed rotation each.
+    if params.bits > 8u {
+        let tail = philox(vec4(block, 8u));
+//% for t in range(7, -1, -1)
+//% set rotation = [0, 28, 22, 8, 9, 25, 3, 30][t]
+//% set words = ["xyzw", "yzwx", "zwxy", "wxyz"][t % 4]
+        if params.bits > ${8 + t}u {
+//% if rotation == 0
+            keep = rung(keep, tail.${words}, params.bits - ${9 + t}u);
+//% else
+            keep = rung(keep, (tail.${words} << vec4(${rotation}u)) | (tail.${words} >> vec4(${32 - rotation}u)), params.bits - ${9 + t}u);
+//% endif
+        }
+//% endfor
+    }
+//% for j in range(7, -1, -1)
+    if params.bits > ${j}u {
+        keep = rung(keep, philox(vec4(block, ${j}u)), params.bits - ${j + 1}u);
+    }
+//% endfor
+    return keep;
+}
+//% else
+
+// Nothing is ever dropped, and nothing reads the words.
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    return vec4(~0u);
+}
+//% endif

@@ -1,0 +1,133 @@
+// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+//
+// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
+// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+//% if element == "f16"
+
+fn unpack(word: u32) -> vec2<f32> {
+    return unpack2x16float(word);
+}
+
+// To nearest even, by hand: the rounding of pack2x16float differs between drivers.
+fn pack(value: f32) -> u32 {
+    let bits = bitcast<u32>(value);
+    let sign = (bits >> 16u) & 0x8000u;
+    let magnitude = bits & 0x7fffffffu;
+    if magnitude > 0x7f800000u {
+        return sign | 0x7e00u;
+    }
+    if magnitude < 0x38800000u {
+        return sign | u32(round(bitcast<f32>(magnitude) * 16777216.0));
+    }
+    let rounded = magnitude + 0xfffu + ((magnitude >> 13u) & 1u);
+    return sign | select((rounded - 0x38000000u) >> 13u, 0x7c00u, rounded >= 0x47800000u);
+}
+//% elif element == "bf16"
+
+fn unpack(word: u32) -> vec2<f32> {
+    return vec2(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u));
+}
+
+// To nearest even.
+fn pack(value: f32) -> u32 {
+    let bits = bitcast<u32>(value);
+    let rounded = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
+    return select(rounded, (bits >> 16u) | 0x40u, (bits & 0x7fffffffu) > 0x7f800000u);
+}
+//% endif
+
+//% if element == "f32"
+
+fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+//% else
+
+fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
+    return vec4(unpack(words.x), unpack(words.y));
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
+    return vec2(pack(quad.x) | (pack(quad.y) << 16u), pack(quad.z) | (pack(quad.w) << 16u));
+}
+//% endif
+
+//% if vector
+//% set word = "vec4<f32>" if element == "f32" else "vec2<u32>"
+//% set result_word = word
+//% else
+//% set word = "f32" if element == "f32" else "u32"
+//% set result_word = "f32" if element == "f32" else "atomic<u32>"
+//% endif
+//% for operand in operands
+@group(0) @binding(${loop.index}) var<storage, ${access}> ${operand.name}: array<${word}>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
+//% if vector
+    return unpack_quad(${operand.name}[(params.base[${operand.base}] + row * ${operand.stride} + u32(column)) / 4u]);
+//% else
+    let index = params.base[${operand.base}] + row * ${operand.stride};
+    let last = i32(${operand.columns}) - 1;
+//% for lane in range(4)
+    let at_${lane} = index + u32(clamp(column + ${lane}, 0, last));
+//% if element == "f32"
+    let value_${lane} = ${operand.name}[at_${lane}];
+//% else
+    let value_${lane} = unpack(${operand.name}[at_${lane} / 2u])[at_${lane} & 1u];
+//% endif
+//% endfor
+    let lanes = vec4(column) + vec4(0, 1, 2, 3);
+    return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
+//% endif
+}
+
+//% endfor
+@group(0) @binding(${operands|length + 1}) var<storage, read_write> result: array<${result_word}>;
+//% if not vector
+
+fn store(index: u32, value: f32) {
+//% if element == "f32"
+    result[index] = select(0.0, result[index], params.accumulate == 1u) + value;
+//% else
+    // The other half of the word may belong to another thread, which touches only its own bits: the
+    // word ends up the same in whatever order they come.
+    let shift = (index & 1u) * 16u;
+    let word = index / 2u;
+    var sum = value;
+    if params.accumulate == 1u {
+        sum += unpack(atomicLoad(&result[word]))[index & 1u];
+    }
+    atomicAnd(&result[word], ~(0xffffu << shift));
+    atomicOr(&result[word], pack(sum) << shift);
+//% endif
+}
+//% endif
+
+// Writes `values` to columns `column` to `column + 3` of row `row`, where those exist.
+fn store_quad(row: i32, column: i32, values: vec4<f32>) {
+    if row < 0 || row >= i32(${result.rows}) {
+        return;
+    }
+    let index = params.base[3] + u32(row) * ${result.stride} + u32(column);
+//% if vector
+    if column < i32(${result.columns}) {
+        var sum = values;
+        if params.accumulate == 1u {
+            sum += unpack_quad(result[index / 4u]);
+        }
+        result[index / 4u] = pack_quad(sum);
+    }
+//% else
+//% for lane in range(4)
+    if column + ${lane} >= 0 && column + ${lane} < i32(${result.columns}) {
+        store(index + ${lane}u, values[${lane}]);
+    }
+//% endfor
+//% endif
+}

@@ -1,0 +1,68 @@
+// dX = scale * (sum over o of M W G). Twin: src/reference/input_gradient.rs.
+//
+// A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs, and walks the outputs four at a
+// time. Its bricks are those of the forward pass: same global block coordinates, same words.
+//% set xyzw = "xyzw"
+
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = group.y * ${workgroup_y}u + ${local_y};
+    let tile_column = group.x * ${workgroup_x}u + local.x;
+    let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
+    let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
+    if n >= i32(params.samples) || i >= i32(params.inputs) {
+        return;
+    }
+    let sample_block = params.sample_block + tile_row * ${rows}u;
+    let input_block = params.input_block + tile_column * ${columns}u;
+
+    // Rows past either end repeat the nearest one; their sums are never stored.
+//% for r in range(4 * rows)
+    let g_row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+//% for half in range(2 * columns)
+    var sum_${r}_${half} = vec4(0.0);
+//% endfor
+//% endfor
+
+    let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
+    for (var block = 0u; block < blocks; block++) {
+        let o = i32(block * 4u) - params.output_shift;
+//% for c in range(4)
+//% if not vector
+        // An output that does not exist weighs nothing, whatever the row read in its place holds.
+        let w_row_${c} = u32(clamp(o + ${c}, 0, i32(params.outputs) - 1));
+        let exists_${c} = vec4(o + ${c} == i32(w_row_${c}));
+//% endif
+//% for half in range(2 * columns)
+//% if vector
+        let w_${c}_${half} = w_quad(u32(o + ${c}), i + ${4 * half});
+//% else
+        let w_${c}_${half} = select(vec4(0.0), w_quad(w_row_${c}, i + ${4 * half}), exists_${c});
+//% endif
+//% endfor
+//% endfor
+//% for row in range(rows)
+//% for r in range(4 * row, 4 * row + 4)
+        let g_${r} = g_quad(g_row_${r}, o);
+//% endfor
+//% for column in range(columns)
+        let keep_${row}_${column} = brick(vec3(input_block + ${column}u, params.output_block + block, sample_block + ${row}u));
+//% for r in range(4)
+//% for c in range(4)
+//% for half in range(2)
+//% set n = 4 * row + r
+//% set at = 2 * column + half
+        sum_${n}_${at} = add_kept_row(sum_${n}_${at}, g_${n}.${xyzw[c]}, w_${c}_${at}, keep_${row}_${column}.${xyzw[r]}, ${8 * c + 4 * half}u);
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+    }
+
+//% for r in range(4 * rows)
+//% for half in range(2 * columns)
+    store_quad(n + ${r}, i + ${4 * half}, params.scale * sum_${r}_${half});
+//% endfor
+//% endfor
+}

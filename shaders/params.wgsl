@@ -1,0 +1,33 @@
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    samples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    sample_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    sample_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements: x or g, w or x, bias, result.
+    base: vec4<u32>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;

@@ -1,0 +1,59 @@
+// dW = scale * (sum over n of M G X). Twin: src/reference/weight_gradient.rs.
+//
+// A thread owns ${rows} x ${columns} bricks, ${4 * rows} outputs by ${8 * columns} inputs, and walks the examples four at a
+// time. Its bricks are those of the forward pass: same global block coordinates, same words.
+//% set xyzw = "xyzw"
+
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = group.y * ${workgroup_y}u + ${local_y};
+    let tile_column = group.x * ${workgroup_x}u + local.x;
+    let o = i32(tile_row * ${4 * rows}u) - params.output_shift;
+    let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
+    if o >= i32(params.outputs) || i >= i32(params.inputs) {
+        return;
+    }
+    let output_block = params.output_block + tile_row * ${rows}u;
+    let input_block = params.input_block + tile_column * ${columns}u;
+//% for c in range(4 * rows)
+//% for half in range(2 * columns)
+    var sum_${c}_${half} = vec4(0.0);
+//% endfor
+//% endfor
+
+    let blocks = (params.samples + u32(params.sample_shift) + 3u) / 4u;
+    for (var block = 0u; block < blocks; block++) {
+        let n = i32(block * 4u) - params.sample_shift;
+//% for r in range(4)
+        // An example that does not exist has no gradient; the row read in its place is the nearest one.
+        let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+        let exists_${r} = vec4(n + ${r} == i32(row_${r}));
+//% for half in range(2 * columns)
+        let x_${r}_${half} = x_quad(row_${r}, i + ${4 * half});
+//% endfor
+//% endfor
+//% for row in range(rows)
+//% for r in range(4)
+        let g_${r}_${row} = select(vec4(0.0), g_quad(row_${r}, o + ${4 * row}), exists_${r});
+//% endfor
+//% for column in range(columns)
+        let keep_${row}_${column} = brick(vec3(input_block + ${column}u, output_block + ${row}u, params.sample_block + block));
+//% for r in range(4)
+//% for c in range(4)
+//% for half in range(2)
+//% set o = 4 * row + c
+//% set at = 2 * column + half
+        sum_${o}_${at} = add_kept_row(sum_${o}_${at}, g_${r}_${row}.${xyzw[c]}, x_${r}_${at}, keep_${row}_${column}.${xyzw[r]}, ${8 * c + 4 * half}u);
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+    }
+
+//% for c in range(4 * rows)
+//% for half in range(2 * columns)
+    store_quad(o + ${c}, i + ${4 * half}, params.scale * sum_${c}_${half});
+//% endfor
+//% endfor
+}

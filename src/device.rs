@@ -1,0 +1,276 @@
+//! Where a layer computes: an adapter or the CPU, with the same calls on host memory for both.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::gpu::{AdapterChoice, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, WeightGradient, WriteMask};
+use crate::{Bias, ElementType, Error, Mask, Shape, Write, cpu};
+
+/// A place to compute.
+///
+/// The methods here take and return host memory, and each is a whole round trip. They serve programs whose
+/// tensors live on the host; an engine records [`gpu::Kernels`](crate::gpu::Kernels) calls on its own
+/// buffers instead.
+#[derive(Clone, Debug)]
+pub enum Device {
+    /// An adapter.
+    Gpu(Arc<Gpu>),
+    /// The parallel CPU backend.
+    Cpu,
+}
+
+impl Device {
+    /// The best there is: a hardware adapter, else a software adapter, else the CPU backend. The text says
+    /// which, and why nothing better.
+    pub fn auto(choice: &AdapterChoice) -> (Self, String) {
+        match Self::gpu(choice) {
+            Ok(device) => {
+                let why = match &device {
+                    Self::Gpu(gpu) if gpu.info().device_type == wgpu::DeviceType::Cpu => {
+                        "a software adapter: no hardware adapter was found"
+                    }
+                    _ => "the best adapter found",
+                };
+                let text = format!("{device}, {why}");
+                (device, text)
+            }
+            Err(error) => (Self::Cpu, format!("{}: {error}", Self::Cpu)),
+        }
+    }
+
+    /// An adapter, hardware before software.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub fn gpu(choice: &AdapterChoice) -> Result<Self, Error> {
+        Ok(Self::Gpu(Arc::new(Gpu::open(choice, &KernelOptions::default())?)))
+    }
+
+    /// The adapter, if this is one.
+    pub fn as_gpu(&self) -> Option<&Gpu> {
+        match self {
+            Self::Gpu(gpu) => Some(gpu),
+            Self::Cpu => None,
+        }
+    }
+
+    /// Y `[batch, outputs]` of X `[batch, inputs]`, W `[outputs, inputs]` and b `[outputs]`. Operands are
+    /// rounded to `element` first, and so is the result; sums are in f32.
+    ///
+    /// # Errors
+    /// [`Error::Length`] and the like for arguments that do not fit; the device's own errors.
+    pub fn forward(
+        &self,
+        shape: &Shape,
+        element: ElementType,
+        mask: Option<&Mask>,
+        x: &[f32],
+        weight: &[f32],
+        bias: Bias<&[f32]>,
+    ) -> Result<Vec<f32>, Error> {
+        shape.expect_len("x", x.len(), shape.input_len())?;
+        shape.expect_len("weight", weight.len(), shape.weight_len())?;
+        if let Some(bias) = bias.tensor() {
+            shape.expect_len("bias", bias.len(), shape.outputs())?;
+        }
+        let Self::Gpu(gpu) = self else {
+            let (x, weight) = (rounded(element, x), rounded(element, weight));
+            let bias_values = bias.tensor().map(|bias| rounded(element, bias)).unwrap_or_default();
+            let mut y = vec![0.0; shape.output_len()];
+            cpu::forward(shape, mask, &x, &weight, bias.map(|_| &*bias_values), &mut y)?;
+            return Ok(rounded(element, &y).into_owned());
+        };
+        let (x, weight) = (gpu.upload(&element.encode(x))?, gpu.upload(&element.encode(weight))?);
+        let bias_buffer = bias.tensor().map(|bias| gpu.upload(&element.encode(bias))).transpose()?;
+        let bias = match &bias_buffer {
+            Some(buffer) => bias.map(|values| tensor(buffer, values.len(), element)),
+            None => Bias::None,
+        };
+        run(gpu, shape.output_len(), element, |y| {
+            gpu.kernels().forward(&Forward {
+                shape: *shape,
+                element,
+                mask,
+                x: tensor(&x, shape.input_len(), element),
+                weight: tensor(&weight, shape.weight_len(), element),
+                bias,
+                y,
+            })
+        })
+    }
+
+    /// The gradient of X, `[batch, inputs]`, for G `[batch, outputs]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn input_gradient(
+        &self,
+        shape: &Shape,
+        element: ElementType,
+        mask: Option<&Mask>,
+        grad_output: &[f32],
+        weight: &[f32],
+    ) -> Result<Vec<f32>, Error> {
+        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+        shape.expect_len("weight", weight.len(), shape.weight_len())?;
+        let Self::Gpu(gpu) = self else {
+            let (grad_output, weight) = (rounded(element, grad_output), rounded(element, weight));
+            let mut grad_input = vec![0.0; shape.input_len()];
+            cpu::input_gradient(shape, mask, &grad_output, &weight, &mut grad_input, Write::Overwrite)?;
+            return Ok(rounded(element, &grad_input).into_owned());
+        };
+        let grad_output = gpu.upload(&element.encode(grad_output))?;
+        let weight = gpu.upload(&element.encode(weight))?;
+        run(gpu, shape.input_len(), element, |grad_input| {
+            gpu.kernels().input_gradient(&InputGradient {
+                shape: *shape,
+                element,
+                mask,
+                grad_output: tensor(&grad_output, shape.output_len(), element),
+                weight: tensor(&weight, shape.weight_len(), element),
+                grad_input,
+                write: Write::Overwrite,
+            })
+        })
+    }
+
+    /// The gradient of W, `[outputs, inputs]`, for G `[batch, outputs]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn weight_gradient(
+        &self,
+        shape: &Shape,
+        element: ElementType,
+        mask: Option<&Mask>,
+        grad_output: &[f32],
+        x: &[f32],
+    ) -> Result<Vec<f32>, Error> {
+        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+        shape.expect_len("x", x.len(), shape.input_len())?;
+        let Self::Gpu(gpu) = self else {
+            let (grad_output, x) = (rounded(element, grad_output), rounded(element, x));
+            let mut grad_weight = vec![0.0; shape.weight_len()];
+            cpu::weight_gradient(shape, mask, &grad_output, &x, &mut grad_weight, Write::Overwrite)?;
+            return Ok(rounded(element, &grad_weight).into_owned());
+        };
+        let grad_output = gpu.upload(&element.encode(grad_output))?;
+        let x = gpu.upload(&element.encode(x))?;
+        run(gpu, shape.weight_len(), element, |grad_weight| {
+            gpu.kernels().weight_gradient(&WeightGradient {
+                shape: *shape,
+                element,
+                mask,
+                grad_output: tensor(&grad_output, shape.output_len(), element),
+                x: tensor(&x, shape.input_len(), element),
+                grad_weight,
+                write: Write::Overwrite,
+            })
+        })
+    }
+
+    /// The gradient of b, `[outputs]`, for G `[batch, outputs]`. `bias_mask` is the forward pass's mask
+    /// where the bias was masked.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn bias_gradient(
+        &self,
+        shape: &Shape,
+        element: ElementType,
+        bias_mask: Option<&Mask>,
+        grad_output: &[f32],
+    ) -> Result<Vec<f32>, Error> {
+        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+        let Self::Gpu(gpu) = self else {
+            let mut grad_bias = vec![0.0; shape.outputs()];
+            cpu::bias_gradient(shape, bias_mask, &rounded(element, grad_output), &mut grad_bias, Write::Overwrite)?;
+            return Ok(rounded(element, &grad_bias).into_owned());
+        };
+        let grad_output = gpu.upload(&element.encode(grad_output))?;
+        run(gpu, shape.outputs(), element, |grad_bias| {
+            gpu.kernels().bias_gradient(&BiasGradient {
+                shape: *shape,
+                element,
+                bias_mask,
+                grad_output: tensor(&grad_output, shape.output_len(), element),
+                grad_bias,
+                write: Write::Overwrite,
+            })
+        })
+    }
+
+    /// Which connections are kept, as bytes of 0 and 1 `[batch, outputs, inputs]`, computed on this device.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn mask(&self, shape: &Shape, mask: &Mask) -> Result<Vec<u8>, Error> {
+        let bytes = shape.output_len().checked_mul(shape.inputs()).ok_or(Error::TooLarge {
+            argument: "batch * outputs * inputs",
+            value: u64::MAX,
+            limit: isize::MAX as u64,
+        })?;
+        let Self::Gpu(gpu) = self else {
+            let mut kept = vec![0; bytes];
+            cpu::mask(shape, mask, &mut kept)?;
+            return Ok(kept);
+        };
+        let buffer = gpu.buffer(bytes as u64)?;
+        let result = crate::gpu::Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
+        gpu.submit(&gpu.kernels().write_mask(&WriteMask { shape: *shape, mask, result })?);
+        gpu.read(&buffer, 0..bytes as u64)
+    }
+
+    /// Which biases are kept where biases are masked, as bytes of 0 and 1 `[batch, outputs]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn bias_mask(&self, shape: &Shape, mask: &Mask) -> Result<Vec<u8>, Error> {
+        let bytes = shape.output_len();
+        let Self::Gpu(gpu) = self else {
+            let mut kept = vec![0; bytes];
+            cpu::bias_mask(shape, mask, &mut kept)?;
+            return Ok(kept);
+        };
+        let buffer = gpu.buffer(bytes as u64)?;
+        let result = crate::gpu::Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
+        gpu.submit(&gpu.kernels().write_bias_mask(&WriteMask { shape: *shape, mask, result })?);
+        gpu.read(&buffer, 0..bytes as u64)
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gpu(gpu) => {
+                let info = gpu.info();
+                write!(f, "{} ({}, {})", info.name, info.backend, info.driver_info)
+            }
+            Self::Cpu => write!(f, "CPU backend, {} threads", rayon::current_num_threads()),
+        }
+    }
+}
+
+fn tensor(buffer: &wgpu::Buffer, elements: usize, element: ElementType) -> crate::gpu::Tensor<'_> {
+    crate::gpu::Tensor { buffer, offset: 0, size: (elements * element.size()) as u64 }
+}
+
+/// Runs a call into a fresh result of `elements` and reads it back.
+fn run(
+    gpu: &Gpu,
+    elements: usize,
+    element: ElementType,
+    call: impl FnOnce(crate::gpu::Tensor<'_>) -> Result<crate::gpu::Recording, Error>,
+) -> Result<Vec<f32>, Error> {
+    let size = (elements * element.size()) as u64;
+    let result = gpu.buffer(size)?;
+    gpu.submit(&call(tensor(&result, elements, element))?);
+    Ok(element.decode(&gpu.read(&result, 0..size)?))
+}
+
+fn rounded(element: ElementType, values: &[f32]) -> std::borrow::Cow<'_, [f32]> {
+    match element {
+        ElementType::F32 => values.into(),
+        _ => values.iter().map(|&value| element.round(value)).collect::<Vec<_>>().into(),
+    }
+}

@@ -1,0 +1,78 @@
+//! The mask written out, for looking and checking. Shader: `shaders/mask.wgsl`.
+
+use super::recording::{Plan, Recording, Rows, pieces};
+use super::shader::Pass;
+use super::tensor::{Argument, Tensor};
+use super::Kernels;
+use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::{ElementType, Error, Mask, Shape};
+
+/// Arguments of [`Kernels::write_mask`] and [`Kernels::write_bias_mask`].
+#[derive(Clone, Copy, Debug)]
+pub struct WriteMask<'a> {
+    /// Batch, outputs and inputs.
+    pub shape: Shape,
+    /// The mask.
+    pub mask: &'a Mask,
+    /// One byte of 0 or 1 per decision: `[batch, outputs, inputs]`, or `[batch, outputs]` for the bias.
+    pub result: Tensor<'a>,
+}
+
+impl Kernels {
+    /// Writes out which connections are kept. No pass of the layer uses this.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn write_mask(&self, call: &WriteMask) -> Result<Recording, Error> {
+        self.masks(call, false)
+    }
+
+    /// Writes out which biases are kept where biases are masked.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn write_bias_mask(&self, call: &WriteMask) -> Result<Recording, Error> {
+        self.masks(call, true)
+    }
+
+    fn masks(&self, call: &WriteMask, bias: bool) -> Result<Recording, Error> {
+        let WriteMask { shape, mask, result } = *call;
+        let [batch, outputs, inputs] = shape.dims();
+        mask.check(&shape)?;
+        // The bias's mask has a single, virtual input.
+        let inputs = if bias { 1 } else { inputs };
+        let bytes = shape.output_len() as u64 * u64::from(inputs);
+        Argument { name: "result", tensor: result }.check_bytes(bytes)?;
+        let mut plan = Plan::new(self, Pass::Mask, ElementType::F32, Some(mask), bias, false);
+
+        let [most_samples, most_inputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_INPUTS]);
+        let row = plan.rows_in_binding("result", inputs)?;
+        if inputs > most_inputs {
+            let limit = most_inputs.into();
+            return Err(Error::TooLarge { argument: "inputs", value: inputs.into(), limit });
+        }
+        // Whole examples where several fit a binding, else pieces of one.
+        let most_samples = most_samples.min(row / outputs).max(1);
+        let most_outputs = if outputs <= row { outputs } else { row };
+        let most_outputs = most_outputs.min((self.groups_limit - 1) * BRICK_OUTPUTS);
+        let most_samples = if most_outputs < outputs { 1 } else { most_samples };
+        for samples in pieces(batch, most_samples) {
+            for columns in pieces(outputs, most_outputs) {
+                let extent = [samples.len() as u32, columns.len() as u32, inputs];
+                let mut params = plan.params([samples.start, columns.start, 0], extent);
+                if bias {
+                    params.input_shift = 0;
+                }
+                params.input_stride = inputs;
+                params.output_stride = outputs;
+                let [rows, deep, across] = params.bricks();
+                // Rows of the result run over examples and outputs; counted in 64 bits, they may be many.
+                let first = u64::from(samples.start) * u64::from(outputs) + u64::from(columns.start);
+                let part = Tensor { offset: result.offset + first * u64::from(inputs), ..result };
+                let count = samples.len() as u32 * columns.len() as u32;
+                plan.dispatch(params, &[], &Rows::new(part, inputs, 0..count), [across, rows, deep]);
+            }
+        }
+        Ok(plan.recording)
+    }
+}

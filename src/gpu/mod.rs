@@ -1,0 +1,191 @@
+//! The kernels on a caller's device: the embedding API.
+//!
+//! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
+//! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
+//! here submits, polls, blocks or reads back, and nothing is allocated on the device but a few hundred
+//! bytes of parameters per dispatch. The mask never exists in memory.
+//!
+//! ```no_run
+//! use dropconnect::gpu::{Forward, KernelOptions, Kernels};
+//! use dropconnect::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape};
+//! # fn example(device: &wgpu::Device, queue: &wgpu::Queue, x: &wgpu::Buffer, w: &wgpu::Buffer, y: &wgpu::Buffer)
+//! # -> Result<(), dropconnect::Error> {
+//! let kernels = Kernels::new(device, &KernelOptions::default())?;
+//! let mask = Mask::new(MaskKey { seed: 42, layer: 0, step: 0 }, DropProbability::new(0.5)?);
+//! let forward = kernels.forward(&Forward {
+//!     shape: Shape::new(128, 800, 784)?,
+//!     element: ElementType::F32,
+//!     mask: Some(&mask),
+//!     x: x.into(),
+//!     weight: w.into(),
+//!     bias: Bias::None,
+//!     y: y.into(),
+//! })?;
+//! let mut encoder = device.create_command_encoder(&Default::default());
+//! forward.encode(&mut encoder);
+//! queue.submit([encoder.finish()]);
+//! # Ok(()) }
+//! # use dropconnect::wgpu;
+//! ```
+
+mod bias_gradient;
+mod context;
+mod forward;
+mod input_gradient;
+mod mask;
+mod params;
+mod pipeline;
+mod recording;
+mod shader;
+mod tensor;
+mod tuning;
+mod weight_gradient;
+
+pub use bias_gradient::BiasGradient;
+pub use context::{AdapterChoice, Gpu};
+pub use forward::Forward;
+pub use input_gradient::InputGradient;
+pub use mask::WriteMask;
+pub use recording::Recording;
+pub use tensor::Tensor;
+pub use tuning::{Apply, Multiply, Tile, Tuning};
+pub use weight_gradient::WeightGradient;
+
+use pipeline::Pipelines;
+use shader::Pass;
+
+use crate::Error;
+
+/// The workgroup of the bias gradient: columns of outputs and rows that share the examples.
+const BIAS_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [16, 16] };
+/// The workgroup of the mask kernel.
+const MASK_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [64, 1] };
+/// Bindings hold fewer than this many bytes, so that no index passes 32 bits.
+const INDEXABLE: u64 = (1 << 32) - 256;
+
+/// Choices that a host may make for [`Kernels::new`]. The default leaves all of them to the library.
+#[derive(Clone, Debug, Default)]
+pub struct KernelOptions {
+    /// Kernel shapes; by default [`Tuning::for_adapter`].
+    pub tuning: Option<Tuning>,
+    /// How Philox multiplies; by default [`Multiply::Wide`] where the device has `SHADER_INT64`.
+    pub multiply: Option<Multiply>,
+    /// A pipeline cache to compile with.
+    pub cache: Option<wgpu::PipelineCache>,
+    /// Compile with wgpu's bounds and loop checks. They cost 1.5 to 2 times and are for finding faults:
+    /// every index is checked on the host already.
+    pub checked: bool,
+}
+
+/// The kernels of one device. Cheap to share by reference; `Send` and `Sync`.
+///
+/// Pipelines are compiled on first use and kept. After a device is lost, make a new one from the new device.
+#[derive(Debug)]
+pub struct Kernels {
+    device: wgpu::Device,
+    pipelines: Pipelines,
+    tuning: Tuning,
+    multiply: Multiply,
+    binding_limit: u64,
+    alignment: u64,
+    groups_limit: u32,
+}
+
+impl Kernels {
+    /// Prepares the kernels for a device, of which it keeps a handle. Compiles nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLimit`] where the device was created with less than the kernels need, or lacks the
+    /// feature that `options.multiply` asks for.
+    pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
+        let limits = device.limits();
+        let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
+        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient, BIAS_TILE, MASK_TILE];
+        let largest = |pick: fn(&Tile) -> u32| tiles.iter().map(pick).max().unwrap_or(0);
+        let bias_bytes = 16 * BIAS_TILE.workgroup[0] * BIAS_TILE.workgroup[1];
+        let int64 = device.features().contains(wgpu::Features::SHADER_INT64);
+        // wgpu checks a shader's workgroup size against the device, but not its workgroup memory.
+        let needs = [
+            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 4),
+            ("max_uniform_buffers_per_shader_stage", limits.max_uniform_buffers_per_shader_stage, 1),
+            ("max_bindings_per_bind_group", limits.max_bindings_per_bind_group, 5),
+            ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, bias_bytes),
+            (
+                "max_compute_invocations_per_workgroup",
+                limits.max_compute_invocations_per_workgroup,
+                largest(|tile| tile.workgroup[0] * tile.workgroup[1]),
+            ),
+            ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, largest(|t| t.workgroup[0])),
+            ("max_compute_workgroup_size_y", limits.max_compute_workgroup_size_y, largest(|t| t.workgroup[1])),
+            ("max_compute_workgroups_per_dimension", limits.max_compute_workgroups_per_dimension, 1),
+            (
+                "SHADER_INT64 (a feature, for Multiply::Wide)",
+                u32::from(int64),
+                u32::from(options.multiply == Some(Multiply::Wide)),
+            ),
+        ];
+        for (limit, actual, needed) in needs {
+            if actual < needed {
+                return Err(Error::DeviceLimit { limit, actual: actual.into(), needed: needed.into() });
+            }
+        }
+        let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
+        let binding_limit = limits.max_storage_buffer_binding_size.min(INDEXABLE);
+        if binding_limit < 2 * alignment {
+            let limit = "max_storage_buffer_binding_size";
+            return Err(Error::DeviceLimit { limit, actual: binding_limit, needed: 2 * alignment });
+        }
+        Ok(Self {
+            device: device.clone(),
+            pipelines: Pipelines::new(options.cache.clone(), options.checked),
+            tuning,
+            multiply: options.multiply.unwrap_or(if int64 { Multiply::Wide } else { Multiply::Split }),
+            binding_limit,
+            alignment,
+            groups_limit: limits.max_compute_workgroups_per_dimension,
+        })
+    }
+
+    /// The limits a device needs for these kernels: WebGPU's defaults suffice. Larger bindings
+    /// (`max_storage_buffer_binding_size`) mean fewer dispatches for tensors past 128 MiB.
+    pub fn required_limits() -> wgpu::Limits {
+        wgpu::Limits::defaults()
+    }
+
+    /// Features that make the kernels faster where an adapter has them. None is needed.
+    pub fn optional_features() -> wgpu::Features {
+        wgpu::Features::SHADER_INT64
+    }
+
+    /// The device these kernels are for.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The kernel shapes in use.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// How Philox multiplies here.
+    pub fn multiply(&self) -> Multiply {
+        self.multiply
+    }
+
+    fn tile(&self, pass: Pass) -> Tile {
+        match pass {
+            Pass::Forward => self.tuning.forward,
+            Pass::InputGradient => self.tuning.input_gradient,
+            Pass::WeightGradient => self.tuning.weight_gradient,
+            Pass::BiasGradient => BIAS_TILE,
+            Pass::Mask => MASK_TILE,
+        }
+    }
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Kernels>();
+    shared::<Recording>();
+    shared::<Gpu>();
+};

@@ -1,0 +1,64 @@
+//! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order.
+
+use crate::mask::Mask;
+use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::mask::philox::KEY_STEP;
+
+/// The uniform buffer of a dispatch, in WGSL's layout: every vector starts on 16 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct Params {
+    pub round_keys: [[u32; 4]; 5],
+    pub samples: u32,
+    pub outputs: u32,
+    pub inputs: u32,
+    pub threshold: u32,
+    pub sample_block: u32,
+    pub output_block: u32,
+    pub input_block: u32,
+    pub bits: u32,
+    pub sample_shift: i32,
+    pub output_shift: i32,
+    pub input_shift: i32,
+    pub scale: f32,
+    pub base: [u32; 4],
+    pub input_stride: u32,
+    pub output_stride: u32,
+    pub accumulate: u32,
+    pub masked_bias: u32,
+}
+
+impl Params {
+    /// The part of a dispatch that covers local rows and columns from `first` on, `extent` of them, as
+    /// (samples, outputs, inputs). Without a mask the bricks start at 0 and nothing is scaled.
+    pub(crate) fn new(mask: Option<&Mask>, first: [u32; 3], extent: [u32; 3]) -> Self {
+        let [samples, outputs, inputs] = extent;
+        let mut params = Self { samples, outputs, inputs, scale: 1.0, threshold: 1, ..Self::default() };
+        let Some(mask) = mask else { return params };
+
+        let mut key = mask.key.words();
+        for round in 0..mask.rounds.count() as usize {
+            let at = 2 * (round % 2);
+            params.round_keys[round / 2][at..at + 2].copy_from_slice(&key);
+            key = std::array::from_fn(|w| key[w].wrapping_add(KEY_STEP[w]));
+        }
+        params.threshold = mask.probability.threshold();
+        params.bits = mask.probability.bits();
+        params.scale = mask.scale() as f32;
+        // No sum here passes u32::MAX: `Origin::check` has seen the whole shape.
+        let [n, o, i]: [u32; 3] = std::array::from_fn(|axis| mask.origin.coordinates()[axis] + first[axis]);
+        (params.sample_block, params.sample_shift) = (n / BRICK_SAMPLES, (n % BRICK_SAMPLES) as i32);
+        (params.output_block, params.output_shift) = (o / BRICK_OUTPUTS, (o % BRICK_OUTPUTS) as i32);
+        (params.input_block, params.input_shift) = (i / BRICK_INPUTS, (i % BRICK_INPUTS) as i32);
+        params
+    }
+
+    /// Bricks that this dispatch touches along (samples, outputs, inputs).
+    pub(crate) fn bricks(&self) -> [u32; 3] {
+        [
+            (self.samples + self.sample_shift as u32).div_ceil(BRICK_SAMPLES),
+            (self.outputs + self.output_shift as u32).div_ceil(BRICK_OUTPUTS),
+            (self.inputs + self.input_shift as u32).div_ceil(BRICK_INPUTS),
+        ]
+    }
+}

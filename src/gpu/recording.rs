@@ -1,0 +1,258 @@
+//! Checked and prepared work, ready to be recorded; and how a pass becomes dispatches.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use wgpu::util::DeviceExt;
+
+use super::Kernels;
+use super::params::Params;
+use super::pipeline::Pipeline;
+use super::shader::{Pass, Planes, Variant};
+use super::tensor::Tensor;
+use crate::{ElementType, Error, Mask, Rounds};
+
+/// A call whose arguments have been checked: its pipelines, bindings and parameters.
+///
+/// It may be recorded any number of times, and computes the same each time on whatever the tensors hold
+/// then. It keeps the buffers alive.
+#[derive(Debug)]
+#[must_use = "nothing is computed until this is recorded"]
+pub struct Recording {
+    label: &'static str,
+    dispatches: Vec<Dispatch>,
+}
+
+#[derive(Debug)]
+struct Dispatch {
+    pipeline: Arc<Pipeline>,
+    bindings: wgpu::BindGroup,
+    groups: [u32; 3],
+}
+
+impl Recording {
+    pub(crate) fn new(pass: Pass) -> Self {
+        let label = match pass {
+            Pass::Forward => "dropconnect.forward",
+            Pass::InputGradient => "dropconnect.input_gradient",
+            Pass::WeightGradient => "dropconnect.weight_gradient",
+            Pass::BiasGradient => "dropconnect.bias_gradient",
+            Pass::Mask => "dropconnect.mask",
+        };
+        Self { label, dispatches: Vec::new() }
+    }
+
+    /// Records the call into the caller's compute pass. Sets pipeline and bind group 0 and leaves them set.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        for dispatch in &self.dispatches {
+            let [x, y, z] = dispatch.groups;
+            pass.set_pipeline(&dispatch.pipeline.compute);
+            pass.set_bind_group(0, &dispatch.bindings, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
+    /// Records the call into a compute pass of its own.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some(self.label), timestamp_writes: None };
+        self.record(&mut encoder.begin_compute_pass(&descriptor));
+    }
+
+    /// How many dispatches the call takes: one, unless it passes a limit of the device.
+    pub fn dispatches(&self) -> usize {
+        self.dispatches.len()
+    }
+}
+
+/// Some rows of a tensor, from some column on: what one dispatch binds of it.
+pub(crate) struct Rows<'a> {
+    pub tensor: Tensor<'a>,
+    /// Elements from row to row.
+    pub stride: u32,
+    pub rows: Range<u32>,
+    pub column: u32,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(tensor: Tensor<'a>, stride: u32, rows: Range<u32>) -> Self {
+        Self { tensor, stride, rows, column: 0 }
+    }
+
+    /// A vector, such as a bias, from some element on.
+    pub(crate) fn vector(tensor: Tensor<'a>, length: u32, column: u32) -> Self {
+        Self { tensor, stride: length, rows: 0..1, column }
+    }
+
+    pub(crate) fn from_column(self, column: u32) -> Self {
+        Self { column, ..self }
+    }
+
+    /// The binding, which starts where the device wants it to, and the first element's index in it.
+    fn bind(&self, element_size: u64, alignment: u64) -> (wgpu::BufferBinding<'a>, u32) {
+        let row = u64::from(self.stride) * element_size;
+        let start = self.tensor.offset + u64::from(self.rows.start) * row;
+        let end = (self.tensor.offset + u64::from(self.rows.end) * row).next_multiple_of(4);
+        let offset = start - start % alignment;
+        // Fits: a binding holds fewer than 2^32 elements.
+        let base = ((start - offset) / element_size) as u32 + self.column;
+        let size = wgpu::BufferSize::new(end - offset);
+        (wgpu::BufferBinding { buffer: self.tensor.buffer, offset, size }, base)
+    }
+}
+
+/// Ranges of at most `at_most` that cover `0..length`, cut at multiples of 8 where that is possible.
+pub(crate) fn pieces(length: u32, at_most: u32) -> impl Iterator<Item = Range<u32>> {
+    let step = if at_most < 8 { at_most.max(1) } else { at_most - at_most % 8 };
+    (0..length.div_ceil(step)).map(move |k| k * step..length.min((k + 1).saturating_mul(step)))
+}
+
+/// What a pass of some kind is made of, apart from its extent.
+pub(crate) struct Plan<'k> {
+    kernels: &'k Kernels,
+    variant: Variant,
+    mask: Option<Mask>,
+    pub recording: Recording,
+}
+
+impl<'k> Plan<'k> {
+    /// A mask that drops nothing is no mask.
+    pub(crate) fn new(
+        kernels: &'k Kernels,
+        pass: Pass,
+        element: ElementType,
+        mask: Option<&Mask>,
+        bias: bool,
+        read_write: bool,
+    ) -> Self {
+        let mask = mask.copied().filter(|mask| mask.probability.bits() > 0);
+        let variant = Variant {
+            pass,
+            element,
+            planes: match mask.map_or(0, |mask| mask.probability.bits()) {
+                0 => Planes::None,
+                1 => Planes::One,
+                _ => Planes::Many,
+            },
+            rounds: mask.map_or(Rounds::default(), |mask| mask.rounds),
+            vector: false,
+            read_write,
+            bias,
+            tile: kernels.tile(pass),
+            apply: kernels.tuning.apply,
+            multiply: kernels.multiply,
+        };
+        Self { kernels, variant, mask, recording: Recording::new(pass) }
+    }
+
+    /// The parameters of a dispatch that covers `extent` (samples, outputs, inputs) from `first` on.
+    pub(crate) fn params(&self, first: [u32; 3], extent: [u32; 3]) -> Params {
+        Params::new(self.mask.as_ref(), first, extent)
+    }
+
+    /// How many rows of this many elements one binding holds.
+    pub(crate) fn rows_in_binding(&self, argument: &'static str, row: u32) -> Result<u32, Error> {
+        let bytes = u64::from(row) * self.element_size();
+        // A binding may have to start up to `alignment` bytes early.
+        let limit = self.kernels.binding_limit - self.kernels.alignment;
+        match limit / bytes.max(1) {
+            0 => Err(Error::RowTooLarge { argument, bytes, limit }),
+            rows => Ok(u32::try_from(rows).unwrap_or(u32::MAX)),
+        }
+    }
+
+    /// How many rows and columns of the result one dispatch covers, at brick sizes along either.
+    pub(crate) fn extent_in_dispatch(&self, brick: [u32; 2]) -> [u32; 2] {
+        let Variant { tile, .. } = self.variant;
+        let threads = [tile.rows * tile.workgroup[1], tile.columns * tile.workgroup[0]];
+        // One brick less: the first may start before the extent does.
+        std::array::from_fn(|k| {
+            (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k])
+                - u64::from(brick[k]))
+            .min(1 << 30) as u32
+        })
+    }
+
+    fn element_size(&self) -> u64 {
+        if self.variant.pass == Pass::Mask { 1 } else { self.variant.element.size() as u64 }
+    }
+
+    /// Adds a dispatch: `bricks` of the result along columns, rows and depth.
+    pub(crate) fn dispatch(
+        &mut self,
+        mut params: Params,
+        operands: &[Rows],
+        result: &Rows,
+        bricks: [u32; 3],
+    ) {
+        let (size, alignment) = (self.element_size(), self.kernels.alignment);
+        let mut bindings = Vec::with_capacity(operands.len() + 1);
+        for (at, rows) in operands.iter().enumerate() {
+            let (binding, base) = rows.bind(size, alignment);
+            params.base[at] = base;
+            bindings.push(binding);
+        }
+        let (binding, base) = result.bind(size, alignment);
+        params.base[3] = base;
+        bindings.push(binding);
+
+        let quads = |values: &[u32]| values.iter().all(|value| value.is_multiple_of(4));
+        let variant = Variant {
+            vector: params.input_shift == 0
+                && params.output_shift == 0
+                && params.inputs.is_multiple_of(8)
+                && quads(&[params.outputs, params.input_stride, params.output_stride])
+                && quads(&params.base)
+                && (self.variant.pass != Pass::Mask
+                    || !self.variant.bias && params.base[3].is_multiple_of(8)),
+            ..self.variant
+        };
+        let device = &self.kernels.device;
+        let pipeline = self.kernels.pipelines.get(device, variant);
+        let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some(self.recording.label),
+            contents: bytemuck::bytes_of(&params),
+            usage: wgpu::BufferUsages::UNIFORM,
+        });
+        let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };
+        let entries: Vec<_> = std::iter::once(entry(0, uniform.as_entire_binding()))
+            .chain(
+                bindings
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, binding)| entry(at + 1, wgpu::BindingResource::Buffer(binding))),
+            )
+            .collect();
+        let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(self.recording.label),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        let Variant { tile, .. } = variant;
+        let groups = [
+            bricks[0].div_ceil(tile.columns * tile.workgroup[0]),
+            bricks[1].div_ceil(tile.rows * tile.workgroup[1]),
+            bricks[2],
+        ];
+        self.recording.dispatches.push(Dispatch { pipeline, bindings, groups });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[test]
+    fn pieces_cover_everything_once() {
+        for length in [0, 1, 7, 8, 9, 100, 1000] {
+            for at_most in [1, 3, 7, 8, 9, 20, 5000] {
+                let mut next = 0;
+                for piece in pieces(length, at_most) {
+                    assert_eq!(piece.start, next);
+                    assert!(piece.end > piece.start && piece.end - piece.start <= at_most);
+                    next = piece.end;
+                }
+                assert_eq!(next, length);
+            }
+        }
+    }
+}

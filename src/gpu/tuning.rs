@@ -1,0 +1,75 @@
+//! Which kernel shapes an adapter gets. Every choice here gives the same mask bits.
+
+/// How many bricks a thread owns, and how threads form a workgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// Bricks of a thread along the rows of its result (4 examples, or 4 outputs, each).
+    pub rows: u32,
+    /// Bricks of a thread along the columns of its result (4 outputs, or 8 inputs, each).
+    pub columns: u32,
+    /// Threads of a workgroup along columns and rows.
+    pub workgroup: [u32; 2],
+}
+
+/// How a kernel applies a mask bit to a product. For finite operands all forms agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Apply {
+    /// The sum is replaced where the bit is set: one predicated multiply-add on NVIDIA.
+    Select,
+    /// The weight is kept or made zero by a bitwise and: two integer operations on AMD, none of
+    /// which touches the condition register.
+    And,
+}
+
+/// How Philox's 32 x 32 -> 64 bit product is formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Multiply {
+    /// With 64-bit integers, where the device was created with `Features::SHADER_INT64`.
+    Wide,
+    /// With the exact split into 16-bit halves, everywhere.
+    Split,
+}
+
+/// The kernel shapes for one adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tuning {
+    /// Rows are examples, columns outputs.
+    pub forward: Tile,
+    /// Rows are examples, columns inputs.
+    pub input_gradient: Tile,
+    /// Rows are outputs, columns inputs.
+    pub weight_gradient: Tile,
+    /// How mask bits are applied.
+    pub apply: Apply,
+}
+
+impl Tuning {
+    /// The choice for a class of adapters, by what they are and not by their names.
+    pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
+        if info.device_type == wgpu::DeviceType::Cpu { Self::software() } else { Self::gpu(info.vendor) }
+    }
+
+    /// Software drivers: a load costs about ten times what a multiply-add does, so that wide tiles
+    /// win, registers or not, and one row of threads lets the driver see that rows are uniform.
+    pub fn software() -> Self {
+        let tile = |rows, columns| Tile { rows, columns, workgroup: [16, 1] };
+        Self {
+            forward: tile(4, 2),
+            input_gradient: tile(4, 2),
+            weight_gradient: tile(4, 1),
+            apply: Apply::And,
+        }
+    }
+
+    /// Hardware: what fits its registers, in workgroups that share lines of both operands.
+    fn gpu(vendor: u32) -> Self {
+        const NVIDIA: u32 = 0x10de;
+        let tile = |rows, columns| Tile { rows, columns, workgroup: [8, 8] };
+        Self {
+            forward: tile(1, 1),
+            input_gradient: tile(1, 1),
+            weight_gradient: tile(1, 1),
+            apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
+        }
+    }
+}
