@@ -1,5 +1,6 @@
 //! DropConnect for any GPU.
 
+pub mod cpu;
 pub mod element;
 mod error;
 pub mod mask;
