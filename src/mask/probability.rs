@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn the_largest_probability_named_by_the_error_is_the_largest() {
         for bits in 1..=16 {
-            let Err(Error::NothingKept { largest, .. }) = DropProbability::with_bits(1.0 - 1e-12, bits) else {
+            let Err(Error::NothingKept { largest, .. }) = DropProbability::with_bits(1.0 - 1e-12, bits)
+            else {
                 panic!("{bits} bits hold no keep probability of 1e-12");
             };
             assert_eq!(DropProbability::with_bits(largest, bits).unwrap().threshold(), 1);

@@ -1,0 +1,70 @@
+//! The CPU backend at 128 x 1024 x 1024: `cargo bench --bench cpu`.
+//!
+//! `cargo bench --bench cpu -- avx2` compares instruction sets; the fastest one is what users get.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dropconnect::cpu::Backend;
+use dropconnect::{Bias, DropProbability, Mask, MaskKey, Shape, Write};
+
+fn passes(criterion: &mut Criterion) {
+    let shape = Shape::new(128, 1024, 1024).unwrap();
+    let numbers = |len: usize| -> Vec<f32> { (0..len).map(|i| (i % 1009) as f32 / 1009.0 - 0.5).collect() };
+    let x = numbers(shape.input_len());
+    let weight = numbers(shape.weight_len());
+    let bias = numbers(shape.outputs());
+    let grad = numbers(shape.output_len());
+    let mut y = vec![0.0; shape.output_len()];
+    let mut grad_input = vec![0.0; shape.input_len()];
+    let mut grad_weight = vec![0.0; shape.weight_len()];
+    let mut bytes = vec![0; shape.connections() as usize];
+
+    let key = MaskKey { seed: 1, layer: 2, step: 3 };
+    let at = |p| Some(Mask::new(key, DropProbability::new(p).unwrap()));
+    let mut group = criterion.benchmark_group("128x1024x1024");
+    group.throughput(Throughput::Elements(shape.connections()));
+    for backend in Backend::available() {
+        for (name, mask) in [("p=0.5", at(0.5)), ("p=0.2", at(0.2)), ("dense", None)] {
+            let mask = mask.as_ref();
+            let id = |pass| BenchmarkId::new(pass, format!("{name}/{}", backend.name()));
+            group.bench_function(id("forward"), |b| {
+                b.iter(|| {
+                    backend.forward(&shape, mask, &x, &weight, Bias::Plain(&bias), &mut y).unwrap();
+                    black_box(&y);
+                })
+            });
+            group.bench_function(id("input_gradient"), |b| {
+                b.iter(|| {
+                    let result = &mut grad_input;
+                    backend.input_gradient(&shape, mask, &grad, &weight, result, Write::Overwrite).unwrap();
+                    black_box(&result);
+                })
+            });
+            group.bench_function(id("weight_gradient"), |b| {
+                b.iter(|| {
+                    let result = &mut grad_weight;
+                    backend.weight_gradient(&shape, mask, &grad, &x, result, Write::Overwrite).unwrap();
+                    black_box(&result);
+                })
+            });
+            if let Some(mask) = mask {
+                group.bench_function(id("mask"), |b| {
+                    b.iter(|| {
+                        backend.mask(&shape, mask, &mut bytes).unwrap();
+                        black_box(&bytes);
+                    })
+                });
+            }
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(1))
+        .warm_up_time(std::time::Duration::from_millis(300));
+    targets = passes
+}
+criterion_main!(benches);

@@ -1,0 +1,86 @@
+//! The gradient of the bias: sums of G over the examples, masked where biases are masked.
+
+use rayon::prelude::*;
+
+use super::bricks::Bricks;
+use super::grid::Axes;
+use super::simd::{Job, Kept, Level, Simd};
+use crate::mask::BIAS_INPUT_BLOCK;
+use crate::{Mask, Shape, Write};
+
+/// Blocks of outputs in a unit of work: the lanes of one generator call.
+const O_BLOCKS: usize = 8;
+
+struct BiasGradient<'a> {
+    axes: Axes,
+    mask: Option<&'a Mask>,
+    outputs: usize,
+    grad_output: &'a [f32],
+    write: Write,
+}
+
+/// The lengths have been checked, and a mask drops something.
+pub(super) fn bias_gradient(
+    level: Level,
+    shape: &Shape,
+    mask: Option<&Mask>,
+    grad_output: &[f32],
+    grad_bias: &mut [f32],
+    write: Write,
+) {
+    let axes = Axes::new(shape, mask);
+    let pass = &BiasGradient { axes, mask, outputs: shape.outputs(), grad_output, write };
+    super::grid::tiles(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))
+        .into_par_iter()
+        .for_each(|tile| {
+            let (o_first, mut rows) = (tile.column_piece * O_BLOCKS, tile.rows.into_iter());
+            if let Some(result) = rows.next() {
+                level.run(Unit { pass, o_first, result });
+            }
+        });
+}
+
+/// The gradient of the biases in [`O_BLOCKS`] blocks of outputs.
+struct Unit<'a> {
+    pass: &'a BiasGradient<'a>,
+    o_first: usize,
+    result: &'a mut [f32],
+}
+
+impl Job for Unit<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pass, o_first, result } = self;
+        let Axes { samples, outputs, .. } = &pass.axes;
+        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
+        let input = simd.splat_word(BIAS_INPUT_BLOCK);
+        let skip = outputs.lead_in(o_first * 4);
+        let first = outputs.local(o_first * 4 + skip).expect("a piece is not empty");
+
+        let mut sums = [0.0; O_BLOCKS * 4];
+        let sums = &mut sums[..result.len()];
+        for n_block in 0..samples.blocks() {
+            let mut kept = Kept::ALL;
+            if let Some(bricks) = &bricks {
+                bricks.decide(input, output, samples.block(n_block), &mut kept);
+            }
+            for n in 0..4 {
+                let Some(row) = samples.local(n_block * 4 + n) else { continue };
+                let grads = &pass.grad_output[row * pass.outputs + first..];
+                for (o, (sum, grad)) in sums.iter_mut().zip(grads).enumerate() {
+                    if kept.virtual_input(n, skip + o) {
+                        *sum += grad;
+                    }
+                }
+            }
+        }
+        let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
+        for (value, sum) in result.iter_mut().zip(sums) {
+            match pass.write {
+                Write::Overwrite => *value = scale * *sum,
+                Write::Accumulate => *value += scale * *sum,
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Bricks, eight at a time: the generator and the threshold ladder in vector lanes.
+//!
+//! A lane holds 64 bits, of which the low half counts. The product of two low halves fills the lane; its low
+//! half is already in place for the next round, and its high half needs one shift. So a round is two
+//! multiplications, two shifts and two three-way exclusive ors for eight bricks, and nothing is shuffled
+//! between lanes until the decisions are known.
+
+use super::simd::{Kept, Simd};
+use crate::Mask;
+use crate::mask::brick::TAIL_ROTATION;
+use crate::mask::philox::{KEY_STEP, MULTIPLIERS, Rounds};
+
+/// The planes before the tail cost a call each.
+const HEAD_PLANES: u32 = 8;
+
+/// Decides bricks of one mask.
+pub(super) struct Bricks<S: Simd> {
+    simd: S,
+    rounds: Rounds,
+    threshold: u32,
+    bits: u32,
+    multipliers: [S::Words; 2],
+    /// The key of each round.
+    keys: [[S::Words; 2]; 10],
+}
+
+impl<S: Simd> Bricks<S> {
+    #[inline(always)]
+    pub(super) fn new(simd: S, mask: &Mask) -> Self {
+        let mut key = mask.key.words();
+        let mut keys = [[simd.splat_word(0); 2]; 10];
+        for words in &mut keys {
+            *words = [simd.splat_word(key[0]), simd.splat_word(key[1])];
+            key = [key[0].wrapping_add(KEY_STEP[0]), key[1].wrapping_add(KEY_STEP[1])];
+        }
+        Self {
+            simd,
+            rounds: mask.rounds,
+            threshold: mask.probability.threshold(),
+            bits: mask.probability.bits(),
+            multipliers: [simd.splat_word(MULTIPLIERS[0]), simd.splat_word(MULTIPLIERS[1])],
+            keys,
+        }
+    }
+
+    /// Decides eight bricks, one per lane of the block coordinates: [`Brick::decide`] in lanes.
+    ///
+    /// [`Brick::decide`]: crate::mask::brick::Brick::decide
+    #[inline(always)]
+    pub(super) fn decide(&self, input: S::Words, output: S::Words, sample: u32, kept: &mut Kept) {
+        let sample = self.simd.splat_word(sample);
+        let words = match self.rounds {
+            Rounds::Seven => self.ladder::<7>([input, output, sample]),
+            Rounds::Ten => self.ladder::<10>([input, output, sample]),
+        };
+        self.simd.transpose(words, kept);
+    }
+
+    #[inline(always)]
+    fn ladder<const ROUNDS: usize>(&self, block: [S::Words; 3]) -> [S::Words; 4] {
+        let simd = self.simd;
+        let mut keep = [simd.splat_word(0); 4];
+        if self.bits > HEAD_PLANES {
+            let tail = self.call::<ROUNDS>(block, HEAD_PLANES);
+            for t in (0..8).rev() {
+                if t < (self.bits - HEAD_PLANES) as usize {
+                    let set = self.threshold >> (self.bits - 1 - HEAD_PLANES - t as u32) & 1 == 1;
+                    for w in 0..4 {
+                        let plane = simd.rotate_left(tail[(w + t) % 4], TAIL_ROTATION[t]);
+                        keep[w] = rung(simd, keep[w], plane, set);
+                    }
+                }
+            }
+        }
+        for j in (0..self.bits.min(HEAD_PLANES)).rev() {
+            let set = self.threshold >> (self.bits - 1 - j) & 1 == 1;
+            let plane = self.call::<ROUNDS>(block, j);
+            for w in 0..4 {
+                keep[w] = rung(simd, keep[w], plane[w], set);
+            }
+        }
+        keep
+    }
+
+    /// The generator's words for bit plane `plane`: [`philox4x32`](crate::mask::philox::philox4x32) in
+    /// lanes.
+    #[inline(always)]
+    fn call<const ROUNDS: usize>(&self, block: [S::Words; 3], plane: u32) -> [S::Words; 4] {
+        let simd = self.simd;
+        let mut c = [block[0], block[1], block[2], simd.splat_word(plane)];
+        for key in &self.keys[..ROUNDS] {
+            let a = simd.product(c[0], self.multipliers[0]);
+            let b = simd.product(c[2], self.multipliers[1]);
+            c = [simd.xor3(simd.high(b), c[1], key[0]), b, simd.xor3(simd.high(a), c[3], key[1]), a];
+        }
+        c
+    }
+}
+
+/// One rung of the ladder: `keep | !plane` where the threshold's bit is set, else `keep & !plane`.
+#[inline(always)]
+fn rung<S: Simd>(simd: S, keep: S::Words, plane: S::Words, set: bool) -> S::Words {
+    if set { simd.or_not(keep, plane) } else { simd.and_not(keep, plane) }
+}

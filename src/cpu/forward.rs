@@ -1,0 +1,206 @@
+//! The output: register tiles of 4 examples x 4 outputs step along the inputs.
+
+use rayon::prelude::*;
+
+use super::bricks::Bricks;
+use super::grid::{Axes, Tile, pack, tiles};
+use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::mask::BIAS_INPUT_BLOCK;
+use crate::{Bias, Mask, Shape};
+
+/// Blocks of examples in a unit of work.
+const N_BLOCKS: usize = 8;
+/// Blocks of outputs in a unit of work: the lanes of one generator call, for masked biases.
+const O_BLOCKS: usize = 8;
+/// Panel columns, each [`WIDTH`] inputs wide, between two additions to the unit's sums.
+const COLUMNS: usize = 8;
+
+struct Forward<'a> {
+    axes: Axes,
+    mask: Option<&'a Mask>,
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: Bias<&'a [f32]>,
+}
+
+/// Panels of X and W, 64 KiB each, and a tile's decisions.
+struct Scratch {
+    x: Vec<[Row; 4]>,
+    weight: Vec<[Row; 4]>,
+    kept: [Kept; COLUMNS],
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self {
+            x: vec![[Row::ZERO; 4]; N_BLOCKS * COLUMNS],
+            weight: vec![[Row::ZERO; 4]; O_BLOCKS * COLUMNS],
+            kept: [Kept::NONE; COLUMNS],
+        }
+    }
+}
+
+/// The lengths have been checked, and a mask drops something.
+pub(super) fn forward(
+    level: Level,
+    shape: &Shape,
+    mask: Option<&Mask>,
+    x: &[f32],
+    weight: &[f32],
+    bias: Bias<&[f32]>,
+    y: &mut [f32],
+) {
+    let pass = &Forward { axes: Axes::new(shape, mask), mask, x, weight, bias };
+    tiles(y, pass.axes.samples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))
+        .into_par_iter()
+        .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
+}
+
+/// One tile of Y.
+struct Unit<'a> {
+    pass: &'a Forward<'a>,
+    tile: Tile<'a, f32>,
+    scratch: &'a mut Scratch,
+}
+
+impl Job for Unit<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pass, tile, scratch } = self;
+        let Axes { samples, outputs, inputs } = &pass.axes;
+        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
+        let n_blocks = N_BLOCKS.min(samples.blocks() - n_first);
+        let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
+
+        // [n][o] in the unit.
+        let mut sums = [[0.0f32; O_BLOCKS * 4]; N_BLOCKS * 4];
+        let all_columns = inputs.blocks().div_ceil(WIDTH / 8);
+        for first in (0..all_columns).step_by(COLUMNS) {
+            let columns = COLUMNS.min(all_columns - first);
+            for column in 0..columns {
+                let i = (inputs, (first + column) * WIDTH);
+                for b in 0..n_blocks {
+                    pack(&mut scratch.x[b * COLUMNS + column], pass.x, (samples, (n_first + b) * 4), i);
+                }
+                for b in 0..o_blocks {
+                    let o = (outputs, (o_first + b) * 4);
+                    pack(&mut scratch.weight[b * COLUMNS + column], pass.weight, o, i);
+                }
+            }
+            for o_block in 0..o_blocks {
+                let weight = &scratch.weight[o_block * COLUMNS..][..columns];
+                let output = simd.splat_word(outputs.block(o_first + o_block));
+                for n_block in 0..n_blocks {
+                    let x = &scratch.x[n_block * COLUMNS..][..columns];
+                    let kept = &mut scratch.kept[..columns];
+                    let tile = match &bricks {
+                        None => tile_sums::<S, false>(simd, x, weight, kept),
+                        Some(bricks) => {
+                            let sample = samples.block(n_first + n_block);
+                            for (column, kept) in kept.iter_mut().enumerate() {
+                                let input = inputs.block((first + column) * 8);
+                                let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
+                                bricks.decide(input, output, sample, kept);
+                            }
+                            tile_sums::<S, true>(simd, x, weight, kept)
+                        }
+                    };
+                    for (n, tile) in tile.iter().enumerate() {
+                        for (o, tile) in tile.iter().enumerate() {
+                            sums[n_block * 4 + n][o_block * 4 + o] += tile;
+                        }
+                    }
+                }
+            }
+        }
+        finish(simd, pass, bricks.as_ref(), &sums, tile);
+    }
+}
+
+/// The sums over a panel's inputs for 4 examples x 4 outputs.
+#[inline(always)]
+fn tile_sums<S: Simd, const MASKED: bool>(
+    simd: S,
+    x: &[[Row; 4]],
+    weight: &[[Row; 4]],
+    kept: &[Kept],
+) -> [[f32; 4]; 4] {
+    match S::TILE_ROWS {
+        4 => tile_rows::<S, MASKED, 4>(simd, x, weight, kept),
+        _ => tile_rows::<S, MASKED, 2>(simd, x, weight, kept),
+    }
+}
+
+#[inline(always)]
+fn tile_rows<S: Simd, const MASKED: bool, const ROWS: usize>(
+    simd: S,
+    x: &[[Row; 4]],
+    weight: &[[Row; 4]],
+    kept: &[Kept],
+) -> [[f32; 4]; 4] {
+    let mut tile = [[0.0; 4]; 4];
+    for (part, tile) in tile.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+        let mut sums = [[simd.zero(); 4]; ROWS];
+        for ((x, weight), kept) in x.iter().zip(weight).zip(kept) {
+            for column in 0..WIDTH / S::LANES {
+                let w: [S::Floats; 4] = std::array::from_fn(|o| simd.load(&weight[o], column));
+                for r in 0..ROWS {
+                    let n = part * ROWS + r;
+                    let x = simd.load(&x[n], column);
+                    for o in 0..4 {
+                        sums[r][o] = if MASKED {
+                            simd.add_kept_product(&kept.0[n][o], column, w[o], x, sums[r][o])
+                        } else {
+                            simd.add_product(w[o], x, sums[r][o])
+                        };
+                    }
+                }
+            }
+        }
+        for (tile, sums) in tile.iter_mut().zip(sums) {
+            *tile = simd.sums(sums);
+        }
+    }
+    tile
+}
+
+/// Scales, adds the bias and writes the tile of Y.
+#[inline(always)]
+fn finish<S: Simd>(
+    simd: S,
+    pass: &Forward,
+    bricks: Option<&Bricks<S>>,
+    sums: &[[f32; O_BLOCKS * 4]; N_BLOCKS * 4],
+    tile: Tile<f32>,
+) {
+    let Axes { samples, outputs, .. } = &pass.axes;
+    let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
+    let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
+    let mut rows = tile.rows.into_iter();
+    for n_block in 0..N_BLOCKS.min(samples.blocks() - n_first) {
+        let mut kept = Kept::NONE;
+        if let (Bias::Masked(_), Some(bricks)) = (pass.bias, bricks) {
+            let output = std::array::from_fn(|b| outputs.block(o_first + b));
+            let input = simd.splat_word(BIAS_INPUT_BLOCK);
+            bricks.decide(input, simd.words(output), samples.block(n_first + n_block), &mut kept);
+        }
+        for n in 0..4 {
+            if samples.local((n_first + n_block) * 4 + n).is_none() {
+                continue;
+            }
+            let row = rows.next().expect("the tile has a row for every example");
+            let mut row = row.iter_mut();
+            for (padded, sum) in sums[n_block * 4 + n].iter().enumerate() {
+                let Some(o) = outputs.local(o_first * 4 + padded) else { continue };
+                let bias = match (pass.bias, bricks) {
+                    (Bias::None, _) => 0.0,
+                    (Bias::Plain(bias), _) | (Bias::Masked(bias), None) => bias[o],
+                    (Bias::Masked(bias), Some(_)) if kept.virtual_input(n, padded) => scale * bias[o],
+                    (Bias::Masked(_), Some(_)) => 0.0,
+                };
+                *row.next().expect("the tile has a column for every output") = scale * sum + bias;
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Both gradients. They are one computation: a row of the result (an example's dX, or an output's dW) sums
+//! rows of a matrix (W, or X), each times one number of G, masked.
+//!
+//! The register tile is 4 rows of the result, [`WIDTH`] inputs wide, and steps along the reduced axis:
+//! the outputs for dX, the examples for dW.
+
+use rayon::prelude::*;
+
+use super::bricks::Bricks;
+use super::grid::{Axes, Axis, GradBlock, Tile, pack, pack_grad, tiles};
+use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::{Mask, Shape, Write};
+
+/// Blocks of rows in a unit of work.
+const ROW_BLOCKS: usize = 8;
+/// Panel columns, each [`WIDTH`] inputs wide, in a unit of work.
+const COLUMNS: usize = 2;
+/// Blocks of the reduced axis that are packed at a time.
+const REDUCED_BLOCKS: usize = 16;
+
+struct Gradient<'a> {
+    axes: Axes,
+    mask: Option<&'a Mask>,
+    grad_output: &'a [f32],
+    /// W or X: its rows are the reduced axis.
+    matrix: &'a [f32],
+    write: Write,
+}
+
+/// The unit's sums, 16 KiB, a panel of the matrix, 32 KiB, its part of G, 8 KiB, and a tile's decisions,
+/// 2 KiB.
+struct Scratch {
+    sums: [[[Row; 4]; COLUMNS]; ROW_BLOCKS],
+    panel: [[[Row; 4]; REDUCED_BLOCKS]; COLUMNS],
+    grads: [[GradBlock; REDUCED_BLOCKS]; ROW_BLOCKS],
+    kept: [Kept; REDUCED_BLOCKS],
+}
+
+impl Scratch {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            sums: [[[Row::ZERO; 4]; COLUMNS]; ROW_BLOCKS],
+            panel: [[[Row::ZERO; 4]; REDUCED_BLOCKS]; COLUMNS],
+            grads: [[[[0.0; 4]; 4]; REDUCED_BLOCKS]; ROW_BLOCKS],
+            kept: [Kept::NONE; REDUCED_BLOCKS],
+        })
+    }
+}
+
+/// dX from W. The lengths have been checked, and a mask drops something.
+pub(super) fn input_gradient(
+    level: Level,
+    shape: &Shape,
+    mask: Option<&Mask>,
+    grad_output: &[f32],
+    weight: &[f32],
+    grad_input: &mut [f32],
+    write: Write,
+) {
+    let axes = Axes::new(shape, mask);
+    let pass = &Gradient { axes, mask, grad_output, matrix: weight, write };
+    gradient::<true>(level, pass, grad_input);
+}
+
+/// dW from X. The lengths have been checked, and a mask drops something.
+pub(super) fn weight_gradient(
+    level: Level,
+    shape: &Shape,
+    mask: Option<&Mask>,
+    grad_output: &[f32],
+    x: &[f32],
+    grad_weight: &mut [f32],
+    write: Write,
+) {
+    let axes = Axes::new(shape, mask);
+    let pass = &Gradient { axes, mask, grad_output, matrix: x, write };
+    gradient::<false>(level, pass, grad_weight);
+}
+
+/// The axes of the rows of the result and of the reduced dimension.
+fn roles<const OVER_OUTPUTS: bool>(axes: &Axes) -> (&Axis, &Axis) {
+    if OVER_OUTPUTS { (&axes.samples, &axes.outputs) } else { (&axes.outputs, &axes.samples) }
+}
+
+fn gradient<const OVER_OUTPUTS: bool>(level: Level, pass: &Gradient, result: &mut [f32]) {
+    let (rows, _) = roles::<OVER_OUTPUTS>(&pass.axes);
+    tiles(result, rows.pieces(ROW_BLOCKS), pass.axes.inputs.pieces(COLUMNS * WIDTH / 8))
+        .into_par_iter()
+        .for_each_init(Scratch::new, |scratch, tile| {
+            level.run(Unit::<OVER_OUTPUTS> { pass, tile, scratch });
+        });
+}
+
+/// One tile of the result.
+struct Unit<'a, const OVER_OUTPUTS: bool> {
+    pass: &'a Gradient<'a>,
+    tile: Tile<'a, f32>,
+    scratch: &'a mut Scratch,
+}
+
+impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pass, tile, scratch } = self;
+        let axes = &pass.axes;
+        let (rows, reduced) = roles::<OVER_OUTPUTS>(axes);
+        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let row_first = tile.row_piece * ROW_BLOCKS;
+        let row_blocks = ROW_BLOCKS.min(rows.blocks() - row_first);
+        let column_first = tile.column_piece * COLUMNS;
+        let columns = COLUMNS.min(axes.inputs.blocks().div_ceil(WIDTH / 8) - column_first);
+
+        scratch.sums[..row_blocks].fill([[Row::ZERO; 4]; COLUMNS]);
+        for first in (0..reduced.blocks()).step_by(REDUCED_BLOCKS) {
+            let blocks = REDUCED_BLOCKS.min(reduced.blocks() - first);
+            for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
+                for (b, block) in panel[..blocks].iter_mut().enumerate() {
+                    let i = (&axes.inputs, (column_first + column) * WIDTH);
+                    pack(block, pass.matrix, (reduced, (first + b) * 4), i);
+                }
+            }
+            for (row, grads) in scratch.grads[..row_blocks].iter_mut().enumerate() {
+                for (b, grad) in grads[..blocks].iter_mut().enumerate() {
+                    let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
+                    *grad = pack_grad(axes, pass.grad_output, n, o);
+                }
+            }
+            for column in 0..columns {
+                let panel = &scratch.panel[column][..blocks];
+                let input = axes.inputs.block((column_first + column) * 8);
+                let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
+                for row in 0..row_blocks {
+                    let (grads, sums) = (&scratch.grads[row][..blocks], &mut scratch.sums[row][column]);
+                    let kept = &mut scratch.kept[..blocks];
+                    match &bricks {
+                        None => add_panel::<S, OVER_OUTPUTS, false>(simd, panel, grads, kept, sums),
+                        Some(bricks) => {
+                            for (b, kept) in kept.iter_mut().enumerate() {
+                                let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
+                                let output = simd.splat_word(axes.outputs.block(o));
+                                bricks.decide(input, output, axes.samples.block(n), kept);
+                            }
+                            add_panel::<S, OVER_OUTPUTS, true>(simd, panel, grads, kept, sums);
+                        }
+                    }
+                }
+            }
+        }
+        finish(pass, rows, &scratch.sums, tile);
+    }
+}
+
+/// (n, o) of a place along the rows and one along the reduced axis.
+#[inline(always)]
+fn coordinates<const OVER_OUTPUTS: bool>(row: usize, reduced: usize) -> [usize; 2] {
+    if OVER_OUTPUTS { [row, reduced] } else { [reduced, row] }
+}
+
+/// Adds a panel's rows, times their numbers of G, to 4 rows of the result.
+#[inline(always)]
+fn add_panel<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool>(
+    simd: S,
+    panel: &[[Row; 4]],
+    grads: &[GradBlock],
+    kept: &[Kept],
+    sums: &mut [Row; 4],
+) {
+    match S::TILE_ROWS {
+        4 => add_rows::<S, OVER_OUTPUTS, MASKED, 4>(simd, panel, grads, kept, sums),
+        _ => add_rows::<S, OVER_OUTPUTS, MASKED, 2>(simd, panel, grads, kept, sums),
+    }
+}
+
+#[inline(always)]
+fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: usize>(
+    simd: S,
+    panel: &[[Row; 4]],
+    grads: &[GradBlock],
+    kept: &[Kept],
+    result: &mut [Row; 4],
+) {
+    for (part, rows) in result.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+        for quad in 0..WIDTH / S::LANES / 4 {
+            let mut sums: [[S::Floats; 4]; ROWS] =
+                std::array::from_fn(|r| std::array::from_fn(|c| simd.load(&rows[r], quad * 4 + c)));
+            for ((panel, grad), kept) in panel.iter().zip(grads).zip(kept) {
+                for k in 0..4 {
+                    let values: [S::Floats; 4] = std::array::from_fn(|c| simd.load(&panel[k], quad * 4 + c));
+                    for r in 0..ROWS {
+                        let [n, o] = coordinates::<OVER_OUTPUTS>(part * ROWS + r, k);
+                        let g = simd.splat(grad[n][o]);
+                        for c in 0..4 {
+                            sums[r][c] = if MASKED {
+                                simd.add_kept_product(&kept.0[n][o], quad * 4 + c, values[c], g, sums[r][c])
+                            } else {
+                                simd.add_product(values[c], g, sums[r][c])
+                            };
+                        }
+                    }
+                }
+            }
+            for r in 0..ROWS {
+                for c in 0..4 {
+                    simd.store(&mut rows[r], quad * 4 + c, sums[r][c]);
+                }
+            }
+        }
+    }
+}
+
+/// Scales the sums and writes them, or adds them, to the tile of the result.
+#[inline(always)]
+fn finish(pass: &Gradient, rows: &Axis, sums: &[[[Row; 4]; COLUMNS]; ROW_BLOCKS], tile: Tile<f32>) {
+    let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
+    let inputs = &pass.axes.inputs;
+    let mut results = tile.rows.into_iter();
+    for row in 0..ROW_BLOCKS * 4 {
+        if rows.local(tile.row_piece * ROW_BLOCKS * 4 + row).is_none() {
+            continue;
+        }
+        let mut result: &mut [f32] = results.next().expect("the tile has a line for every row");
+        for (column, sums) in sums[row / 4].iter().enumerate() {
+            let skip = inputs.lead_in((tile.column_piece * COLUMNS + column) * WIDTH);
+            let sums = &sums[row % 4].0[skip..];
+            let len = sums.len().min(result.len());
+            let here = result.split_off_mut(..len).expect("no more than there is");
+            for (value, sum) in here.iter_mut().zip(sums) {
+                match pass.write {
+                    Write::Overwrite => *value = scale * sum,
+                    Write::Accumulate => *value += scale * sum,
+                }
+            }
+        }
+    }
+}

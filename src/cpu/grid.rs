@@ -1,0 +1,160 @@
+//! How a problem is cut into units of work, and its matrices into panels.
+//!
+//! Bricks are aligned in *global* coordinates, so each axis is counted from the start of the brick that
+//! holds its first element: a padded coordinate is a local one plus the `lead`. Panels hold zeros
+//! outside the matrix, which lets the kernels ignore the edges.
+
+use super::simd::{Row, WIDTH};
+use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::{Mask, Shape};
+
+/// G for the examples and outputs of a brick, `[n][o]`.
+pub(super) type GradBlock = [[f32; 4]; 4];
+
+/// One axis of a problem.
+#[derive(Clone, Copy)]
+pub(super) struct Axis {
+    /// The global block of padded coordinate 0.
+    first_block: u32,
+    /// Coordinates before the shard in its first block.
+    lead: usize,
+    len: usize,
+    /// Coordinates in a block.
+    edge: usize,
+}
+
+impl Axis {
+    fn new(origin: u32, len: usize, edge: u32) -> Self {
+        Self { first_block: origin / edge, lead: (origin % edge) as usize, len, edge: edge as usize }
+    }
+
+    pub(super) fn blocks(&self) -> usize {
+        (self.lead + self.len).div_ceil(self.edge)
+    }
+
+    /// The global index of a block counted from the start of this axis. Blocks past the last global one
+    /// come up only as padding, so they may wrap.
+    pub(super) fn block(&self, index: usize) -> u32 {
+        self.first_block.wrapping_add(index as u32)
+    }
+
+    /// The local coordinate, where there is one.
+    pub(super) fn local(&self, padded: usize) -> Option<usize> {
+        padded.checked_sub(self.lead).filter(|&local| local < self.len)
+    }
+
+    /// The local coordinates in padded ones `start..start + len`.
+    pub(super) fn local_range(&self, start: usize, len: usize) -> std::ops::Range<usize> {
+        let clip = |padded: usize| padded.saturating_sub(self.lead).min(self.len);
+        clip(start)..clip(start + len)
+    }
+
+    /// How many padded coordinates from `start` on lie before the shard.
+    pub(super) fn lead_in(&self, start: usize) -> usize {
+        self.lead.saturating_sub(start)
+    }
+
+    /// The lengths of the shard's pieces when it is cut after every `blocks` blocks.
+    pub(super) fn pieces(&self, blocks: usize) -> impl Iterator<Item = usize> + Clone + use<> {
+        let (axis, step) = (*self, blocks * self.edge);
+        (0..axis.lead + axis.len).step_by(step).map(move |start| axis.local_range(start, step).len())
+    }
+}
+
+/// The three axes.
+#[derive(Clone, Copy)]
+pub(super) struct Axes {
+    pub samples: Axis,
+    pub outputs: Axis,
+    pub inputs: Axis,
+}
+
+impl Axes {
+    pub(super) fn new(shape: &Shape, mask: Option<&Mask>) -> Self {
+        let origin = mask.map(|mask| mask.origin).unwrap_or_default();
+        Self {
+            samples: Axis::new(origin.sample, shape.batch(), BRICK_SAMPLES),
+            outputs: Axis::new(origin.output, shape.outputs(), BRICK_OUTPUTS),
+            inputs: Axis::new(origin.input, shape.inputs(), BRICK_INPUTS),
+        }
+    }
+}
+
+/// The part of a result that one unit of work owns.
+pub(super) struct Tile<'a, T> {
+    /// Which piece of the rows, counted from 0.
+    pub row_piece: usize,
+    /// Which piece of the columns.
+    pub column_piece: usize,
+    /// The tile's part of each of its rows.
+    pub rows: Vec<&'a mut [T]>,
+}
+
+/// Cuts a row-major matrix into tiles with these numbers of rows and columns.
+pub(super) fn tiles<T>(
+    mut matrix: &mut [T],
+    rows: impl Iterator<Item = usize>,
+    columns: impl Iterator<Item = usize> + Clone,
+) -> Vec<Tile<'_, T>> {
+    let mut tiles = Vec::new();
+    for (row_piece, rows) in rows.enumerate() {
+        let first = tiles.len();
+        tiles.extend(columns.clone().enumerate().map(|(column_piece, _)| Tile {
+            row_piece,
+            column_piece,
+            rows: Vec::with_capacity(rows),
+        }));
+        for _ in 0..rows {
+            for (tile, columns) in tiles[first..].iter_mut().zip(columns.clone()) {
+                tile.rows.push(matrix.split_off_mut(..columns).expect("the pieces add up to the matrix"));
+            }
+        }
+    }
+    tiles
+}
+
+/// Four rows from `first_row`, [`WIDTH`] columns from `first_column`, both padded, of the matrix with the
+/// axes `rows` and `columns`.
+#[inline(always)]
+pub(super) fn pack(
+    block: &mut [Row; 4],
+    matrix: &[f32],
+    (rows, first_row): (&Axis, usize),
+    (columns, first_column): (&Axis, usize),
+) {
+    let range = columns.local_range(first_column, WIDTH);
+    for (r, packed) in block.iter_mut().enumerate() {
+        let Some(row) = rows.local(first_row + r) else {
+            packed.0.fill(0.0);
+            continue;
+        };
+        let values = &matrix[row * columns.len..][range.clone()];
+        match <&[f32; WIDTH]>::try_from(values) {
+            Ok(values) => packed.0 = *values,
+            Err(_) => {
+                let skip = columns.lead_in(first_column);
+                packed.0.fill(0.0);
+                packed.0[skip..][..values.len()].copy_from_slice(values);
+            }
+        }
+    }
+}
+
+/// G for the examples and outputs of a brick, given by its blocks counted from the start of the axes.
+#[inline(always)]
+pub(super) fn pack_grad(axes: &Axes, grad_output: &[f32], n_block: usize, o_block: usize) -> GradBlock {
+    let mut block = [[0.0; 4]; 4];
+    let range = axes.outputs.local_range(o_block * 4, 4);
+    for (n, packed) in block.iter_mut().enumerate() {
+        let Some(row) = axes.samples.local(n_block * 4 + n) else { continue };
+        let values = &grad_output[row * axes.outputs.len..][range.clone()];
+        match <[f32; 4]>::try_from(values) {
+            Ok(values) => *packed = values,
+            Err(_) => {
+                let skip = axes.outputs.lead_in(o_block * 4);
+                packed[skip..][..values.len()].copy_from_slice(values);
+            }
+        }
+    }
+    block
+}

@@ -1,0 +1,159 @@
+//! The vector operations of the passes, once per instruction set.
+//!
+//! The kernels are written once, over [`Simd`]. A type that implements it is a token: it exists only
+//! where the processor has the instructions, so its methods are safe to call. [`Level`] holds the token of
+//! one instruction set and runs a [`Job`] with it.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+/// Inputs in a row of a panel: eight bricks, one generator call in eight lanes.
+pub(super) const WIDTH: usize = 64;
+
+/// A piece of a row of X, W or a gradient, [`WIDTH`] inputs wide.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Row(pub [f32; WIDTH]);
+
+impl Row {
+    pub(super) const ZERO: Self = Self([0.0; WIDTH]);
+}
+
+/// The decisions for 4 examples x 4 outputs x 64 inputs.
+///
+/// `0[n][o]` has 64 bits, input 0 in the lowest bit of the first word: what a brick calls byte o of
+/// word n, for eight bricks in a row.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Kept(pub [[[u16; 4]; 4]; 4]);
+
+impl Kept {
+    pub(super) const NONE: Self = Self([[[0; 4]; 4]; 4]);
+    pub(super) const ALL: Self = Self([[[u16::MAX; 4]; 4]; 4]);
+
+    /// The decision of example n and output o, where the lanes were eight blocks of outputs at one virtual
+    /// input, the first of its brick.
+    #[inline(always)]
+    pub(super) fn virtual_input(&self, n: usize, o: usize) -> bool {
+        self.0[n][o % 4][o / 8] >> (o / 4 % 2 * 8) & 1 == 1
+    }
+}
+
+/// What the kernels need of an instruction set.
+///
+/// `Floats` is one register of [`Self::LANES`] numbers. `Words` is eight lanes of 64 bits: a word of the
+/// generator in the low half of each, anything in the high half.
+pub(super) trait Simd: Copy + Send + Sync + 'static {
+    /// Numbers in a register.
+    const LANES: usize;
+    /// Rows of a register tile, 2 or 4: four columns of as many accumulators must fit the register file.
+    const TILE_ROWS: usize;
+
+    type Floats: Copy;
+    type Words: Copy;
+
+    /// Runs a job compiled for this instruction set. Everything below must be inlined into the job.
+    fn run<J: Job>(self, job: J);
+
+    fn zero(self) -> Self::Floats;
+    fn splat(self, value: f32) -> Self::Floats;
+    /// Numbers `LANES * column..` of a row.
+    fn load(self, row: &Row, column: usize) -> Self::Floats;
+    fn store(self, row: &mut Row, column: usize, value: Self::Floats);
+    /// `a * b + sum`.
+    fn add_product(self, a: Self::Floats, b: Self::Floats, sum: Self::Floats) -> Self::Floats;
+    /// The same where the bit in `kept`, 64 bits for a whole row, is set. A number behind a cleared bit
+    /// of `a` does not matter, NaN included.
+    fn add_kept_product(
+        self,
+        kept: &[u16; 4],
+        column: usize,
+        a: Self::Floats,
+        b: Self::Floats,
+        sum: Self::Floats,
+    ) -> Self::Floats;
+    /// The sums of four registers.
+    fn sums(self, values: [Self::Floats; 4]) -> [f32; 4];
+
+    fn words(self, values: [u32; 8]) -> Self::Words;
+    fn splat_word(self, value: u32) -> Self::Words;
+    /// The 64-bit products of the low halves.
+    fn product(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    /// The high halves, moved to the low halves.
+    fn high(self, a: Self::Words) -> Self::Words;
+    fn xor3(self, a: Self::Words, b: Self::Words, c: Self::Words) -> Self::Words;
+    /// `a & !b`.
+    fn and_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    /// `a | !b`.
+    fn or_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    /// Rotates the low halves; `by` below 32.
+    fn rotate_left(self, a: Self::Words, by: u32) -> Self::Words;
+    /// Lane l of word n holds brick l: gathers the bytes of each (n, o).
+    fn transpose(self, words: [Self::Words; 4], kept: &mut Kept);
+}
+
+/// Work that runs on one thread with one instruction set.
+pub(super) trait Job {
+    /// Must be `#[inline(always)]`, so that it is compiled for the instruction set that runs it.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// An instruction set that this processor has.
+#[derive(Clone, Copy)]
+pub(super) enum Level {
+    Portable(portable::Portable),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Avx512),
+}
+
+impl Level {
+    /// The levels of this processor, slowest first.
+    pub(super) fn available() -> Vec<Self> {
+        let mut levels = vec![Self::Portable(portable::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            levels.extend(avx2::Avx2::detect().map(Self::Avx2));
+            levels.extend(avx512::Avx512::detect().map(Self::Avx512));
+        }
+        levels
+    }
+
+    /// The fastest of them. The processor is asked once: the standard library keeps its answers.
+    pub(super) fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(simd) = avx512::Avx512::detect() {
+                return Self::Avx512(simd);
+            }
+            if let Some(simd) = avx2::Avx2::detect() {
+                return Self::Avx2(simd);
+            }
+        }
+        Self::Portable(portable::Portable)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Portable(_) => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "avx512",
+        }
+    }
+
+    pub(super) fn run(self, job: impl Job) {
+        match self {
+            Self::Portable(simd) => simd.run(job),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(simd) => simd.run(job),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(simd) => simd.run(job),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The mask itself, one `bool` per decision. Twin: `shaders/mask.wgsl`.
+
+use crate::mask::BIAS_INPUT_BLOCK;
+use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::{Error, Mask, Shape};
+
+/// Which connections are kept: `[batch, outputs, inputs]`.
+///
+/// # Errors
+/// [`Error::Origin`] where the shard passes the last global coordinate.
+pub fn mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
+    mask.check(shape)?;
+    let (batch, outputs, inputs) = (shape.batch(), shape.outputs(), shape.inputs());
+    let mut kept = vec![false; batch * outputs * inputs];
+    for n_block in blocks(mask.origin.sample, batch, BRICK_SAMPLES) {
+        for o_block in blocks(mask.origin.output, outputs, BRICK_OUTPUTS) {
+            for i_block in blocks(mask.origin.input, inputs, BRICK_INPUTS) {
+                let brick = mask.brick(n_block, o_block, i_block);
+                for (n_in_brick, n) in members(n_block, mask.origin.sample, batch, BRICK_SAMPLES) {
+                    for (o_in_brick, o) in members(o_block, mask.origin.output, outputs, BRICK_OUTPUTS) {
+                        for (i_in_brick, i) in members(i_block, mask.origin.input, inputs, BRICK_INPUTS) {
+                            kept[(n * outputs + o) * inputs + i] =
+                                brick.keep(n_in_brick, o_in_brick, i_in_brick);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Which biases are kept, where biases are masked: `[batch, outputs]`.
+///
+/// # Errors
+/// [`Error::Origin`] where the shard passes the last global coordinate.
+pub fn bias_mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
+    mask.check(shape)?;
+    let (batch, outputs) = (shape.batch(), shape.outputs());
+    let mut kept = vec![false; batch * outputs];
+    for n_block in blocks(mask.origin.sample, batch, BRICK_SAMPLES) {
+        for o_block in blocks(mask.origin.output, outputs, BRICK_OUTPUTS) {
+            let brick = mask.brick(n_block, o_block, BIAS_INPUT_BLOCK);
+            for (n_in_brick, n) in members(n_block, mask.origin.sample, batch, BRICK_SAMPLES) {
+                for (o_in_brick, o) in members(o_block, mask.origin.output, outputs, BRICK_OUTPUTS) {
+                    kept[n * outputs + o] = brick.keep(n_in_brick, o_in_brick, 0);
+                }
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// The global blocks, `edge` coordinates each, that `len` coordinates from `origin` touch.
+fn blocks(origin: u32, len: usize, edge: u32) -> impl Iterator<Item = u32> {
+    let end = u64::from(origin) + len as u64;
+    (origin / edge..end.div_ceil(u64::from(edge)) as u32).filter(move |_| len > 0)
+}
+
+/// The coordinates of a global block that lie in the shard: (index in the block, local index).
+fn members(block: u32, origin: u32, len: usize, edge: u32) -> impl Iterator<Item = (u32, usize)> {
+    (0..edge).filter_map(move |index| {
+        let global = u64::from(block) * u64::from(edge) + u64::from(index);
+        let local = global.checked_sub(u64::from(origin))? as usize;
+        (local < len).then_some((index, local))
+    })
+}
