@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::gpu::{AdapterChoice, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, WeightGradient, WriteMask};
+use crate::gpu::{
+    AdapterChoice, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, WeightGradient, WriteMask,
+};
 use crate::{Bias, ElementType, Error, Mask, Shape, Write, cpu};
 
 /// A place to compute.
@@ -184,7 +186,13 @@ impl Device {
         shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
         let Self::Gpu(gpu) = self else {
             let mut grad_bias = vec![0.0; shape.outputs()];
-            cpu::bias_gradient(shape, bias_mask, &rounded(element, grad_output), &mut grad_bias, Write::Overwrite)?;
+            cpu::bias_gradient(
+                shape,
+                bias_mask,
+                &rounded(element, grad_output),
+                &mut grad_bias,
+                Write::Overwrite,
+            )?;
             return Ok(rounded(element, &grad_bias).into_owned());
         };
         let grad_output = gpu.upload(&element.encode(grad_output))?;

@@ -1,9 +1,9 @@
 //! The gradient of the bias. Shader: `shaders/bias_gradient.wgsl`.
 
+use super::Kernels;
 use super::recording::{Plan, Recording, Rows, pieces};
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
-use super::Kernels;
 use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};
 use crate::{ElementType, Error, Mask, Shape, Write};
 

@@ -193,9 +193,9 @@ impl Gpu {
 
     /// Records and submits one call.
     pub fn submit(&self, recording: &Recording) {
-        let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor {
-            label: Some("dropconnect.submit"),
-        });
+        let mut encoder = self
+            .device()
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("dropconnect.submit") });
         recording.encode(&mut encoder);
         self.queue.submit([encoder.finish()]);
     }
@@ -230,9 +230,9 @@ impl Gpu {
                 mapped_at_creation: false,
             })
         })?;
-        let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor {
-            label: Some("dropconnect.readback"),
-        });
+        let mut encoder = self
+            .device()
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("dropconnect.readback") });
         encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, size);
         self.queue.submit([encoder.finish()]);
 

@@ -1,9 +1,9 @@
 //! The forward pass. Shader: `shaders/forward.wgsl`.
 
+use super::Kernels;
 use super::recording::{Plan, Recording, Rows, pieces};
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
-use super::Kernels;
 use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};
 use crate::{Bias, ElementType, Error, Mask, Shape};
 

@@ -1,9 +1,9 @@
 //! The mask written out, for looking and checking. Shader: `shaders/mask.wgsl`.
 
+use super::Kernels;
 use super::recording::{Plan, Recording, Rows, pieces};
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor};
-use super::Kernels;
 use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
 use crate::{ElementType, Error, Mask, Shape};
 

@@ -115,8 +115,16 @@ impl Kernels {
                 limits.max_compute_invocations_per_workgroup,
                 largest(|tile| tile.workgroup[0] * tile.workgroup[1]),
             ),
-            ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, largest(|t| t.workgroup[0])),
-            ("max_compute_workgroup_size_y", limits.max_compute_workgroup_size_y, largest(|t| t.workgroup[1])),
+            (
+                "max_compute_workgroup_size_x",
+                limits.max_compute_workgroup_size_x,
+                largest(|t| t.workgroup[0]),
+            ),
+            (
+                "max_compute_workgroup_size_y",
+                limits.max_compute_workgroup_size_y,
+                largest(|t| t.workgroup[1]),
+            ),
             ("max_compute_workgroups_per_dimension", limits.max_compute_workgroups_per_dimension, 1),
             (
                 "SHADER_INT64 (a feature, for Multiply::Wide)",

@@ -166,9 +166,8 @@ impl<'k> Plan<'k> {
         let threads = [tile.rows * tile.workgroup[1], tile.columns * tile.workgroup[0]];
         // One brick less: the first may start before the extent does.
         std::array::from_fn(|k| {
-            (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k])
-                - u64::from(brick[k]))
-            .min(1 << 30) as u32
+            (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
+                .min(1 << 30) as u32
         })
     }
 

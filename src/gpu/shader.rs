@@ -110,7 +110,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.set_syntax(syntax);
     for (name, source) in TEMPLATES {
-        environment.add_template(name, source).unwrap_or_else(|error| panic!("shaders/{name}.wgsl: {error:#}"));
+        environment
+            .add_template(name, source)
+            .unwrap_or_else(|error| panic!("shaders/{name}.wgsl: {error:#}"));
     }
     environment
 });
@@ -129,11 +131,18 @@ impl Variant {
 
     /// The WGSL of this variant.
     pub(crate) fn source(&self) -> String {
-        let (inputs, outputs) = (("params.inputs", "params.input_stride"), ("params.outputs", "params.output_stride"));
-        let operands: Vec<_> = self.pass.operands(self.bias).iter().enumerate().map(|(base, &(name, by_input))| {
-            let (columns, stride) = if by_input { inputs } else { outputs };
-            context! { name, base, columns, stride }
-        }).collect();
+        let (inputs, outputs) =
+            (("params.inputs", "params.input_stride"), ("params.outputs", "params.output_stride"));
+        let operands: Vec<_> = self
+            .pass
+            .operands(self.bias)
+            .iter()
+            .enumerate()
+            .map(|(base, &(name, by_input))| {
+                let (columns, stride) = if by_input { inputs } else { outputs };
+                context! { name, base, columns, stride }
+            })
+            .collect();
         let (rows, (columns, stride)) = match self.pass {
             Pass::Forward => ("params.samples", outputs),
             Pass::InputGradient => ("params.samples", inputs),
@@ -141,7 +150,8 @@ impl Variant {
             // One row of outputs; the mask kernel has a result of its own.
             Pass::BiasGradient | Pass::Mask => ("1", outputs),
         };
-        let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } = self.tile;
+        let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } =
+            self.tile;
         let values = context! {
             operands,
             result => context! { rows, columns, stride },
@@ -163,7 +173,8 @@ impl Variant {
         let mut source = String::new();
         for part in self.parts() {
             let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
-            source += &template.render(&values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"));
+            source +=
+                &template.render(&values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"));
             source.push('\n');
         }
         source
