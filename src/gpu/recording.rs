@@ -140,6 +140,7 @@ impl<'k> Plan<'k> {
             tile: kernels.tile(pass),
             apply: kernels.tuning.apply,
             multiply: kernels.multiply,
+            rolled: kernels.tuning.rolled_planes,
         };
         Self { kernels, variant, mask, recording: Recording::new(pass) }
     }
@@ -203,6 +204,7 @@ impl<'k> Plan<'k> {
                 && quads(&params.base)
                 && (self.variant.pass != Pass::Mask
                     || !self.variant.bias && params.base[3].is_multiple_of(8)),
+            tile: self.variant.tile.within([bricks[0], bricks[1]]),
             ..self.variant
         };
         let device = &self.kernels.device;
