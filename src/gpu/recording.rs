@@ -157,7 +157,7 @@ impl<'k> Plan<'k> {
         let limit = self.kernels.binding_limit - self.kernels.alignment;
         match limit / bytes.max(1) {
             0 => Err(Error::RowTooLarge { argument, bytes, limit }),
-            rows => Ok(u32::try_from(rows).unwrap_or(u32::MAX)),
+            rows => Ok(rows.min(1 << 30) as u32),
         }
     }
 
