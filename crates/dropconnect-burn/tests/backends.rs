@@ -1,0 +1,86 @@
+//! Shards, other backends, other element types, other devices.
+
+mod common;
+
+use burn::tensor::{DType, Device, Tensor};
+use common::{assert_close, config, device, ramp, values};
+use dropconnect_burn::{Draw, DropConnect};
+
+/// Y and the gradients of the weight, the bias and x, with the upstream gradient `[batch, 12]`.
+fn results(layer: &DropConnect, x: Tensor<2>, upstream: Tensor<2>, draw: Draw) -> [Vec<f32>; 4] {
+    let x = x.require_grad();
+    let y = layer.forward_at(x.clone(), draw);
+    let gradients = (y.clone() * upstream).sum().backward();
+    let weight = layer.weight.grad(&gradients).unwrap();
+    let bias = layer.bias.as_ref().unwrap().grad(&gradients).unwrap();
+    [values(y), values(weight), values(bias), values(x.grad(&gradients).unwrap())]
+}
+
+#[test]
+fn shards_of_a_batch_add_up_to_it() {
+    let Some(device) = device("shards_of_a_batch_add_up_to_it") else { return };
+    let device = device.autodiff();
+    let layer = config(40, 12).with_masked_bias(true).init(&device);
+    let (x, upstream) = (ramp([22, 40], 31, 7, &device), ramp([22, 12], 91, 5, &device));
+    let whole = results(&layer, x.clone(), upstream.clone(), Draw { step: 6, first_sample: 0 });
+    let shard = |layer: &DropConnect, from: usize, to: usize| {
+        let (x, upstream) = (x.clone().slice([from..to]), upstream.clone().slice([from..to]));
+        results(layer, x, upstream, Draw { step: 6, first_sample: from as u32 })
+    };
+    // The second shard runs on a copy of the layer, as on another device. It starts within a brick.
+    let (first, second) = (shard(&layer, 0, 9), shard(&layer.clone(), 9, 22));
+    for (at, what) in [(0, "y"), (3, "dx")] {
+        assert_eq!([first[at].clone(), second[at].clone()].concat(), whole[at], "{what}");
+    }
+    for (at, what) in [(1, "dw"), (2, "db")] {
+        let sum: Vec<f32> = first[at].iter().zip(&second[at]).map(|(a, b)| a + b).collect();
+        assert_close(&sum, &whole[at], 1e-6, what);
+    }
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn the_cpu_backend_draws_the_same_masks() {
+    let Some(gpu) = device("the_cpu_backend_draws_the_same_masks") else { return };
+    let cpu = Device::flex().autodiff();
+    let run = |device: &Device| {
+        let layer = config(40, 12).with_masked_bias(true).init(device);
+        let layer = DropConnect {
+            weight: layer.weight.map(|_| ramp([40, 12], 57, 3, device).require_grad()),
+            bias: layer.bias.map(|bias| bias.map(|_| ramp([12], 13, 1, device).require_grad())),
+            ..layer
+        };
+        let upstream = ramp([22, 12], 91, 5, device);
+        results(&layer, ramp([22, 40], 31, 7, device), upstream, Draw { step: 6, first_sample: 1 })
+    };
+    for (got, want) in run(&cpu).iter().zip(&run(&gpu.autodiff())) {
+        assert_close(got, want, 2e-6, "flex against wgpu");
+    }
+}
+
+#[test]
+fn sixteen_bit_tensors() {
+    let Some(device) = device("sixteen_bit_tensors") else { return };
+    let device = device.autodiff();
+    let layer = config(41, 11).init(&device);
+    let draw = Draw { step: 6, first_sample: 0 };
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    let mask = layer.settings().mask(draw);
+    for (dtype, tolerance) in [(DType::F16, 2e-3), (DType::BF16, 2e-2)] {
+        if !device.supports_dtype(dtype) && dtype == DType::F16 {
+            eprintln!("NOT RUN: sixteen_bit_tensors in {dtype:?}: not on this adapter");
+            continue;
+        }
+        let cast = |x: Tensor<2>| x.cast(dtype);
+        let x = ramp([7, 41], 31, 7, &device);
+        let y = dropconnect_burn::drop_connect(
+            cast(x.clone()),
+            cast(layer.weight.val()),
+            bias.clone().map(|bias| bias.cast(dtype)),
+            mask,
+            false,
+        );
+        assert_eq!(y.dtype(), dtype);
+        assert_close(&values(y), &values(layer.forward_at(x, draw)), tolerance, &format!("{dtype:?}"));
+    }
+}
