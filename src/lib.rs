@@ -29,7 +29,7 @@ pub use device::Device;
 pub use element::ElementType;
 pub use error::Error;
 pub use layer::{DropConnect, DropConnectBuilder, Init};
-pub use mask::{DropProbability, Mask, MaskKey, Rounds};
+pub use mask::{DropProbability, Mask, MaskKey, Rounds, Sharing};
 pub use pass::{Bias, Write};
 pub use shape::{Origin, Shape};
 pub use wgpu;
