@@ -59,7 +59,10 @@ const PLACEMENTS: [Placement; 3] = [Placement::Separate, Placement::PooledAligne
 fn every_pair(levels: &[usize]) -> Vec<Vec<usize>> {
     let mut random = Random(7);
     let pairs = |row: &[usize]| -> Vec<[usize; 4]> {
-        (0..row.len()).flat_map(|a| (0..a).map(move |b| (a, b))).map(|(a, b)| [a, row[a], b, row[b]]).collect()
+        (0..row.len())
+            .flat_map(|a| (0..a).map(move |b| (a, b)))
+            .map(|(a, b)| [a, row[a], b, row[b]])
+            .collect()
     };
     let mut missing = std::collections::BTreeSet::new();
     for a in 0..levels.len() {
@@ -165,7 +168,8 @@ fn the_tunings_of_the_library_agree_with_float64() {
     let Some(gpu) = adapter("the_tunings_of_the_library_agree_with_float64") else { return };
     let hardware = tiles(1, 1, [8, 8], Apply::Select);
     let wide = tiles(2, 2, [8, 4], Apply::And);
-    for (seed, tuning) in [Tuning::software(), *gpu.kernels().tuning(), hardware, wide].into_iter().enumerate()
+    for (seed, tuning) in
+        [Tuning::software(), *gpu.kernels().tuning(), hardware, wide].into_iter().enumerate()
     {
         let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
         for (p, at, dims, element, placement) in [

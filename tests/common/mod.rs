@@ -121,11 +121,7 @@ impl Data {
             weight: ramp(shape.weight_len(), 57, 3),
             bias: ramp(shape.outputs(), 13, 1),
             grad: ramp(shape.output_len(), 91, 5),
-            before: [
-                vec![0.0; shape.input_len()],
-                vec![0.0; shape.weight_len()],
-                vec![0.0; shape.outputs()],
-            ],
+            before: [vec![0.0; shape.input_len()], vec![0.0; shape.weight_len()], vec![0.0; shape.outputs()]],
         }
     }
 
@@ -224,11 +220,7 @@ impl<'g> Arena<'g> {
 
     pub fn tensor(&self, index: usize) -> Tensor<'_> {
         let slot = &self.slots[index];
-        Tensor {
-            buffer: &self.buffers[slot.buffer],
-            offset: slot.offset as u64,
-            size: slot.size as u64,
-        }
+        Tensor { buffer: &self.buffers[slot.buffer], offset: slot.offset as u64, size: slot.size as u64 }
     }
 
     /// The bytes of some tensors, after checking that nothing outside of them has changed.
@@ -395,7 +387,8 @@ pub fn expected(call: &Call, data: &Data) -> Results<f64> {
         db: reference::bias_gradient(shape, bias_mask, &grad).unwrap(),
     };
     if call.write == Write::Accumulate {
-        for (sums, before) in [&mut results.dx, &mut results.dw, &mut results.db].into_iter().zip(&data.before)
+        for (sums, before) in
+            [&mut results.dx, &mut results.dw, &mut results.db].into_iter().zip(&data.before)
         {
             sums.iter_mut().zip(before).for_each(|(sum, &before)| *sum += f64::from(before));
         }
