@@ -58,7 +58,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
 //% for column in range(columns)
 //% if bias
+//% if vector and column > 0
+    // Columns past the last repeat it; their sums are never stored.
+    let bias_${column} = bias_quad(0u, min(o + ${4 * column}, i32(params.outputs) - 4));
+//% else
     let bias_${column} = bias_quad(0u, o + ${4 * column});
+//% endif
 //% endif
 //% for row in range(rows)
 //% if bias and planes != "none"

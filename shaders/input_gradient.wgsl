@@ -23,6 +23,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_${r}_${half} = vec4(0.0);
 //% endfor
 //% endfor
+//% if vector
+    // And so do columns past the last.
+//% for half in range(2 * columns)
+    let i_${half} = ${"i + " ~ 4 * half if half < 2 else "min(i + " ~ 4 * half ~ ", i32(params.inputs) - 4)"};
+//% endfor
+//% endif
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
@@ -35,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 //% for half in range(2 * columns)
 //% if vector
-        let w_${c}_${half} = w_quad(u32(o + ${c}), i + ${4 * half});
+        let w_${c}_${half} = w_quad(u32(o + ${c}), i_${half});
 //% else
         let w_${c}_${half} = select(vec4(0.0), w_quad(w_row_${c}, i + ${4 * half}), exists_${c});
 //% endif

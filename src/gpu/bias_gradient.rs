@@ -42,6 +42,10 @@ impl Kernels {
         grad_output.check(shape.output_len() as u64, element)?;
         grad_bias.check(outputs.into(), element)?;
         let shared = check_disjoint(&[grad_output], &grad_bias)?;
+        if batch == 0 && call.write == Write::Accumulate {
+            // Adding zero is not nothing: it would turn -0 into 0.
+            return Ok(Recording::new(Pass::BiasGradient));
+        }
         let mask = bias_mask.filter(|_| batch > 0);
         let read_write = shared || batch == 0;
         let mut plan = Plan::new(self, Pass::BiasGradient, element, mask, false, read_write);

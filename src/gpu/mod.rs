@@ -41,6 +41,11 @@ mod tensor;
 mod tuning;
 mod weight_gradient;
 
+#[cfg(test)]
+mod shader_tests;
+#[cfg(test)]
+mod wgsl_tests;
+
 pub use bias_gradient::BiasGradient;
 pub use context::{AdapterChoice, Gpu};
 pub use forward::Forward;

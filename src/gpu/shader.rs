@@ -177,13 +177,17 @@ impl Variant {
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },
         };
-        let mut source = String::new();
-        for part in self.parts() {
-            let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
-            source +=
-                &template.render(&values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"));
-            source.push('\n');
-        }
-        source
+        render(self.parts(), &values)
     }
+}
+
+/// Some templates with these values, one after the other.
+pub(super) fn render(parts: &[&str], values: &minijinja::Value) -> String {
+    let mut source = String::new();
+    for part in parts {
+        let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
+        source += &template.render(values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"));
+        source.push('\n');
+    }
+    source
 }

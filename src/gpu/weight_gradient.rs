@@ -29,8 +29,9 @@ pub struct WeightGradient<'a> {
 impl Kernels {
     /// dW = scale * J ⊙ M summed over the batch, J being the outer product of G and X of each example.
     ///
-    /// An empty batch has the gradient zero. A batch larger than one binding is taken in pieces, whose
-    /// results add up in `grad_weight`; with 16-bit elements each piece rounds once.
+    /// An empty batch has the gradient zero, and changes nothing where it is added. A batch larger than one
+    /// binding is taken in pieces, whose results add up in `grad_weight`; with 16-bit elements each piece
+    /// rounds once.
     ///
     /// # Errors
     /// As [`Kernels::forward`].
@@ -47,6 +48,10 @@ impl Kernels {
         x.check(shape.input_len() as u64, element)?;
         grad_weight.check(shape.weight_len() as u64, element)?;
         let shared = check_disjoint(&[grad_output, x], &grad_weight)?;
+        if batch == 0 && call.write == Write::Accumulate {
+            // Adding zero is not nothing: it would turn -0 into 0.
+            return Ok(Recording::new(Pass::WeightGradient));
+        }
         // An empty batch has no operands to bind: the result stands in for them, unread.
         let mask = mask.filter(|_| batch > 0);
         let read_write = shared || batch == 0;
