@@ -15,8 +15,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for r in range(4 * rows)
     let x_row_${r} = min(u32(n + ${r}), params.samples - 1u);
 //% for c in range(4 * columns)
-    var mean_${r}_${c} = vec4(0.0);
-    var square_${r}_${c} = vec4(0.0);
+    var mean_${r}_${c} = 0.0;
+    var square_${r}_${c} = 0.0;
 //% endfor
 //% endfor
 //% for c in range(4 * columns)
@@ -33,8 +33,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let x_${r} = x_quad(x_row_${r}, i);
         let xx_${r} = x_${r} * x_${r};
 //% for c in range(4 * columns)
-        mean_${r}_${c} = fma(w_${c}, x_${r}, mean_${r}_${c});
-        square_${r}_${c} = fma(ww_${c}, xx_${r}, square_${r}_${c});
+        mean_${r}_${c} += dot(w_${c}, x_${r});
+        square_${r}_${c} += dot(ww_${c}, xx_${r});
 //% endfor
 //% endfor
     }
@@ -48,12 +48,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% set at = "n + " ~ n ~ ", o + " ~ 4 * column
     store_mean_quad(${at}, vec4(
 //% for c in range(4 * column, 4 * column + 4)
-        dot(mean_${n}_${c}, vec4(1.0)),
+        mean_${n}_${c},
 //% endfor
     )${" + bias_" ~ column if bias else ""});
     store_variance_quad(${at}, params.scale * (vec4(
 //% for c in range(4 * column, 4 * column + 4)
-        dot(square_${n}_${c}, vec4(1.0)),
+        square_${n}_${c},
 //% endfor
     )${" + spread_" ~ column if bias else ""}));
 //% endfor

@@ -8,6 +8,8 @@
 @group(0) @binding(${operands|length + 2}) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(${operands|length + 3}) var<storage, read_write> variance: array<f32>;
 
+var<private> round_keys: array<vec4<u32>, 5>;
+
 // The key words of the current pass's rounds.
 fn expand(key: vec2<u32>) {
     var k = key;

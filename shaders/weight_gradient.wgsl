@@ -45,7 +45,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let g_${r}_${row} = select(vec4(0.0), g_quad(row_${r}, o_${row}), exists_${r});
 //% endfor
 //% for column in range(columns)
+//% if sharing == "each"
         let keep_${row}_${column} = brick(vec3(input_block + ${column}u, output_block + ${row}u, params.sample_block + block));
+//% elif sharing == "rows"
+        let keep_${row}_${column} = vec4(
+//% for r in range(4)
+            shared_word(input_block + ${column}u, output_block + ${row}u, mask_sample(n + ${r})),
+//% endfor
+        );
+//% else
+        let keep_${row}_${column} = vec4(~0u);
+//% endif
 //% for r in range(4)
 //% for c in range(4)
 //% for half in range(2)
@@ -59,9 +69,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
     }
 
+//% if sharing == "tile"
+    // One mask for all examples: it is applied to their sum.
+//% for row in range(rows)
+//% for column in range(columns)
+    let keep_${row}_${column} = shared_word(input_block + ${column}u, output_block + ${row}u, 0u);
+//% for c in range(4)
+//% for half in range(2)
+//% set sum = "sum_" ~ (4 * row + c) ~ "_" ~ (2 * column + half)
+    ${sum} = keep_quad(${sum}, keep_${row}_${column}, ${8 * c + 4 * half}u);
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+//% endif
 //% for c in range(4 * rows)
 //% for half in range(2 * columns)
-    store_quad(o + ${c}, i + ${4 * half}, params.scale * sum_${c}_${half});
+    store_result_quad(o + ${c}, i + ${4 * half}, params.scale * sum_${c}_${half});
 //% endfor
 //% endfor
 }

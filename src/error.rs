@@ -68,6 +68,12 @@ pub enum Error {
         /// The largest value allowed.
         most: u32,
     },
+    /// An activation whose moments have no closed form.
+    #[error("`activation` is {activation:?}; only Identity and Relu have a closed form: use samples")]
+    NoClosedForm {
+        /// What was given.
+        activation: crate::Activation,
+    },
     /// The shard reaches past the last global coordinate.
     #[error("`{axis}` origin {origin} plus size {size} passes {limit}, the number of global coordinates")]
     Origin {

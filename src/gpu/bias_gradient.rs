@@ -41,7 +41,7 @@ impl Kernels {
         let grad_bias = Argument { name: "grad_bias", tensor: call.grad_bias };
         grad_output.check(shape.output_len() as u64, element)?;
         grad_bias.check(outputs.into(), element)?;
-        let shared = check_disjoint(&[grad_output], &grad_bias)?;
+        let shared = check_disjoint(&[grad_output], &[grad_bias])?;
         if batch == 0 && call.write == Write::Accumulate {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(Recording::new(Pass::BiasGradient));
@@ -69,7 +69,7 @@ impl Kernels {
                 } else {
                     Rows::new(call.grad_output, outputs, samples.clone()).from_column(columns.start)
                 };
-                plan.dispatch(params, &[operand], &result, [across, 1, 1]);
+                plan.dispatch(params, &[operand], &[result], [across, 1, 1]);
             }
         }
         Ok(plan.recording)

@@ -9,14 +9,23 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
 
 use super::params::Params;
-use super::shader::{Pass, Planes, Variant};
+use super::shader::{Pass, Planes, Shared, Variant};
 use super::tuning::{Apply, Multiply, Tile};
-use super::{BIAS_TILE, MASK_TILE};
-use crate::ElementType;
+use super::{BIAS_TILE, FLAT_TILE};
 use crate::mask::Rounds;
+use crate::{Activation, ElementType};
 
-const PASSES: [Pass; 5] =
-    [Pass::Forward, Pass::InputGradient, Pass::WeightGradient, Pass::BiasGradient, Pass::Mask];
+const PASSES: [Pass; 9] = [
+    Pass::Forward,
+    Pass::InputGradient,
+    Pass::WeightGradient,
+    Pass::BiasGradient,
+    Pass::Mask,
+    Pass::Moments,
+    Pass::Activation,
+    Pass::MonteCarlo,
+    Pass::Predictive,
+];
 const BOOL: [bool; 2] = [false, true];
 
 /// The tiles of a pass: what GPUs get, what software adapters get, and one of several columns and rows.
@@ -28,7 +37,9 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         }
         Pass::WeightGradient => vec![tile(1, 1, [8, 8]), tile(8, 1, [16, 1]), tile(2, 2, [8, 8])],
         Pass::BiasGradient => vec![BIAS_TILE],
-        Pass::Mask => vec![MASK_TILE],
+        Pass::Mask | Pass::Activation | Pass::Predictive => vec![FLAT_TILE],
+        Pass::Moments => vec![tile(1, 1, [8, 8]), tile(2, 2, [16, 1])],
+        Pass::MonteCarlo => vec![tile(1, 1, [8, 8]), tile(4, 4, [16, 1])],
     }
 }
 
@@ -64,10 +75,40 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
                         apply,
                         multiply,
                         rolled: rolled && planes == Planes::Many,
+                        sharing: Shared::Each,
+                        activation: (Activation::Relu, true),
                     });
                 }
             }
         }
+    }
+    // Shared masks change how a word is found, which has nothing to do with element types or rounds.
+    let shared: Vec<_> = all
+        .iter()
+        .filter(|one| one.element == ElementType::F32 && one.rounds == Rounds::Ten)
+        .filter(|one| one.planes != Planes::None)
+        .flat_map(|one| [Shared::Rows, Shared::Tile].map(|sharing| Variant { sharing, ..*one }))
+        .filter(|one| {
+            one.sharing == Shared::Rows
+                || matches!(
+                    pass,
+                    Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::MonteCarlo
+                )
+        })
+        .collect();
+    all.extend(shared);
+    if pass == Pass::Activation {
+        let sampled = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
+        let more: Vec<_> = all
+            .iter()
+            .flat_map(|one| sampled.map(|activation| Variant { activation: (activation, false), ..*one }))
+            .chain(all.iter().map(|one| Variant { activation: (Activation::Identity, true), ..*one }))
+            .collect();
+        all.extend(more);
+    }
+    // Element types and access change declarations only: wide tiles, slow to translate, go without.
+    if tile != tiles(pass)[0] {
+        all.retain(|one| one.element == ElementType::F32 && !one.read_write);
     }
     let mut seen = HashSet::new();
     all.retain(|variant| seen.insert(variant.source()));
@@ -154,7 +195,8 @@ const BACK_ENDS: [(&str, fn() -> Capabilities, Translate, &str); 5] = [
 fn check(variant: &Variant) -> Result<usize, String> {
     let source = variant.source();
     let module = parse(&source);
-    let int64 = variant.multiply == Multiply::Wide;
+    let draws = !matches!(variant.pass, Pass::Moments | Pass::Predictive);
+    let int64 = variant.multiply == Multiply::Wide && draws;
     // Part of WebGPU: conversion to and from f16 words, not arithmetic.
     let base = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     let needs = if int64 { base | Capabilities::SHADER_INT64 } else { base };
@@ -225,6 +267,7 @@ fn params_are_laid_out_as_in_rust() {
     let rust = fields! {
         round_keys samples outputs inputs threshold sample_block output_block input_block bits
         sample_shift output_shift input_shift scale base input_stride output_stride accumulate masked_bias
+        group passes first_pass unused
     };
     for pass in PASSES {
         let module = parse(&variants(pass, tiles(pass)[0])[0].source());
@@ -237,7 +280,7 @@ fn params_are_laid_out_as_in_rust() {
 }
 
 #[test]
-fn bindings_are_parameters_operands_and_result_in_order() {
+fn bindings_are_parameters_operands_and_results_in_order() {
     for pass in PASSES {
         for variant in variants(pass, tiles(pass)[0]) {
             let module = parse(&variant.source());
@@ -248,8 +291,10 @@ fn bindings_are_parameters_operands_and_result_in_order() {
                     variable.binding.map(|b| (b.group, b.binding, variable.name.as_deref(), variable.space))
                 })
                 .collect();
-            let operands = pass.operand_count(variant.bias);
-            assert_eq!(bound.len(), operands + 2, "{variant:?}");
+            let mut bound = bound;
+            bound.sort_by_key(|&(_, binding, ..)| binding);
+            let read_only = pass.read_only(variant.bias);
+            assert_eq!(bound.len(), read_only.len() + 1, "{variant:?}");
             for (index, &(group, binding, name, space)) in bound.iter().enumerate() {
                 assert_eq!((group, binding as usize), (0, index), "{variant:?}");
                 let writes = space
@@ -258,8 +303,10 @@ fn bindings_are_parameters_operands_and_result_in_order() {
                     };
                 match index {
                     0 => assert_eq!((name, space), (Some("params"), naga::AddressSpace::Uniform)),
-                    _ if index == operands + 1 => assert!(name == Some("result") && writes, "{variant:?}"),
-                    _ => assert_eq!(writes, variant.read_write, "{variant:?}"),
+                    _ => {
+                        let expected = variant.read_write || !read_only[index - 1];
+                        assert_eq!(writes, expected, "{name:?} of {variant:?}");
+                    }
                 }
             }
         }
@@ -280,6 +327,10 @@ fn twin(stem: &str) -> Option<&'static str> {
         "weight_gradient" => "src/reference/weight_gradient.rs",
         "bias_gradient" => "src/reference/bias_gradient.rs",
         "mask" => "src/reference/mask.rs",
+        "forward_tile" => "src/reference/forward.rs",
+        "moments" => "src/reference/moments.rs",
+        "activation" => "src/reference/activation.rs",
+        "monte_carlo" | "predictive" => "src/reference/monte_carlo.rs",
         _ => return None,
     })
 }
@@ -302,6 +353,6 @@ fn every_shader_has_a_twin_on_the_cpu() {
         }
         shaders += 1;
     }
-    assert_eq!(shaders, 10, "a shader of another name or number: extend the table of twins");
+    assert_eq!(shaders, 15, "a shader of another name or number: extend the table of twins");
     assert_eq!(twin("no_such_shader"), None);
 }

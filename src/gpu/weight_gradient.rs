@@ -47,7 +47,7 @@ impl Kernels {
         grad_output.check(shape.output_len() as u64, element)?;
         x.check(shape.input_len() as u64, element)?;
         grad_weight.check(shape.weight_len() as u64, element)?;
-        let shared = check_disjoint(&[grad_output, x], &grad_weight)?;
+        let shared = check_disjoint(&[grad_output, x], &[grad_weight])?;
         if batch == 0 && call.write == Write::Accumulate {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(Recording::new(Pass::WeightGradient));
@@ -69,7 +69,6 @@ impl Kernels {
             });
         }
         for columns in pieces(outputs, most_outputs) {
-            let result = Rows::new(call.grad_weight, inputs, columns.clone());
             // At least one piece of the batch, so that an empty one writes its zeros.
             for samples in pieces(batch.max(1), most_samples) {
                 let samples = samples.start..samples.end.min(batch);
@@ -90,7 +89,8 @@ impl Kernels {
                         Rows::new(call.x, inputs, samples.clone()),
                     ]
                 };
-                plan.dispatch(params, &bound, &result, [across, rows, 1]);
+                let result = Rows::new(call.grad_weight, inputs, columns.clone());
+                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
             }
         }
         Ok(plan.recording)
