@@ -62,6 +62,11 @@ impl Recording {
     pub fn dispatches(&self) -> usize {
         self.dispatches.len()
     }
+
+    /// Bytes of device memory that the call takes besides its tensors: the parameters of its dispatches.
+    pub fn parameter_bytes(&self) -> u64 {
+        (self.dispatches.len() * size_of::<Params>()) as u64
+    }
 }
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
