@@ -13,6 +13,8 @@ pub struct Check {
     pub name: String,
     /// How often it was tried.
     pub cases: u64,
+    /// How long that took, compiling included.
+    pub seconds: f64,
     /// Largest value allowed; 0 for checks that count differing bits or values.
     bound: f64,
     worst: f64,
@@ -23,7 +25,7 @@ pub struct Check {
 impl Check {
     /// A check on relative L2 errors.
     pub fn error(name: String, bound: f64) -> Self {
-        Self { name, cases: 0, bound, worst: 0.0, worst_case: String::new(), failure: None }
+        Self { name, cases: 0, seconds: 0.0, bound, worst: 0.0, worst_case: String::new(), failure: None }
     }
 
     /// A check that nothing differs.

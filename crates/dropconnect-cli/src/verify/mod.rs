@@ -1,8 +1,8 @@
 //! `dropconnect verify`: mask bits against the CPU, every pass against float64, in named checks.
 
 mod bits;
-mod check;
-mod data;
+pub mod check;
+pub mod data;
 mod passes;
 mod runner;
 mod variants;
@@ -35,9 +35,11 @@ impl Context<'_> {
         run: impl FnOnce(&mut Check) -> Result<(), CliError>,
     ) {
         self.bar.set_message(check.name.clone());
+        let start = std::time::Instant::now();
         if let Err(error) = run(&mut check) {
             check.fail(&error.to_string());
         }
+        check.seconds = start.elapsed().as_secs_f64();
         self.bar.inc(1);
         checks.push(check);
     }
@@ -95,9 +97,9 @@ fn multiply_name(multiply: Multiply) -> &'static str {
 
 fn report(checks: &[Check]) -> Result<(), CliError> {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["check", "cases", "worst", "bound", ""]);
-    for column in 1..4 {
+    table.load_preset(presets::UTF8_NO_BORDERS);
+    table.set_header(["check", "cases", "worst", "bound", "s", ""]);
+    for column in 1..5 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -109,6 +111,7 @@ fn report(checks: &[Check]) -> Result<(), CliError> {
             check.cases.to_string(),
             check.worst_text(),
             check.bound_text(),
+            format!("{:.1}", check.seconds),
             ok.to_owned(),
         ]);
     }
