@@ -146,10 +146,10 @@ impl<'a> Engine<'a> {
     }
 
     /// Bytes of device memory that our passes have taken besides the tensors.
-    pub fn parameter_bytes(&self) -> u64 {
+    pub fn parameter_bytes(&self) -> Option<u64> {
         match self {
-            Self::Gpu(engine) => engine.parameter_bytes,
-            Self::Cpu(_) => 0,
+            Self::Gpu(engine) => Some(engine.parameter_bytes),
+            Self::Cpu(_) => None,
         }
     }
 

@@ -59,8 +59,9 @@ pub struct Entry {
 pub struct Memory {
     /// X, W, G, Y, dX and dW.
     pub tensors: u64,
-    /// What our passes take besides, at most at a time: the parameters of a pass.
-    pub ours_extra: u64,
+    /// What our passes take besides, at most at a time: the parameters of a pass. Not counted on the CPU,
+    /// where threads have scratch memory of a fixed size.
+    pub ours_extra: Option<u64>,
     /// The stored mask.
     pub stored_mask_extra: Option<u64>,
 }

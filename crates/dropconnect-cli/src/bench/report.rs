@@ -177,7 +177,7 @@ fn table(page: &mut String, report: &Report) {
             *page += "</tr>\n";
         }
     }
-    *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: milliards of masked multiply-adds a \
+    *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: 10<sup>9</sup> masked multiply-adds a \
               second. x: how often our time goes into that of the column before. Error: relative L2 error of a \
               sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
 }
@@ -197,7 +197,7 @@ fn memory(page: &mut String, report: &Report) {
                 entry.shape(),
                 entry.element,
                 size(memory.tensors),
-                size(memory.ours_extra),
+                memory.ours_extra.map_or("not counted".to_owned(), size),
                 memory.stored_mask_extra.map_or_else(missing, size)
             ),
         );

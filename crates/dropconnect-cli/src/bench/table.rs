@@ -1,11 +1,10 @@
 //! The table on standard output.
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use super::json::Report;
 use super::measure::Samples;
 use super::medians;
 use crate::adapters::size;
+use crate::output::table;
 
 /// The whole report as text.
 pub fn text(report: &Report) -> String {
@@ -24,21 +23,14 @@ pub fn text(report: &Report) -> String {
     text += &times(report);
     text += "\n\n";
     text += &memory(report);
-    text += "\n\nmasked G/s: milliards of masked multiply-adds a second. dense: the same kernels without a mask. \
+    text += "\n\nmasked G/s: 10^9 masked multiply-adds a second. dense: the same kernels without a mask. \
              stored mask: one\nbyte per connection written by one kernel (counted in the forward pass) and read \
              by another. x: our time goes\nthis often into theirs.\n";
     text
 }
 
 fn times(report: &Report) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_NO_BORDERS);
-    table.set_header(["shape", "p", "type", "pass", "ours", "masked G/s", "dense", "x", "stored mask", "x"]);
-    for column in 4..10 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let mut table = table(&["shape", "p", "type", "pass", "ours", "masked G/s", "dense", "x", "stored mask", "x"], 4..10);
     for entry in &report.results {
         for (k, pass) in entry.passes.iter().enumerate() {
             let first = |text: String| if k == 0 { text } else { String::new() };
@@ -62,14 +54,7 @@ fn times(report: &Report) -> String {
 }
 
 fn memory(report: &Report) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_NO_BORDERS);
-    table.set_header(["device memory", "type", "X, W, G, Y, dX, dW", "ours, besides", "stored mask, besides"]);
-    for column in 2..5 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let mut table = table(&["device memory", "type", "X, W, G, Y, dX, dW", "ours, besides", "stored mask, besides"], 2..5);
     let mut seen = Vec::new();
     for entry in &report.results {
         let key = (entry.shape(), entry.element);
@@ -82,7 +67,7 @@ fn memory(report: &Report) -> String {
             key.0.clone(),
             key.1.to_owned(),
             size(memory.tensors),
-            size(memory.ours_extra),
+            memory.ours_extra.map_or("not counted".to_owned(), size),
             memory.stored_mask_extra.map_or_else(missing, size),
         ]);
         seen.push(key);

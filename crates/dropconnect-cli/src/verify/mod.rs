@@ -7,13 +7,12 @@ mod passes;
 mod runner;
 mod variants;
 
-use comfy_table::{CellAlignment, Table, presets};
 use dropconnect::gpu::{KernelOptions, Kernels, Multiply};
 use dropconnect::wgpu;
 
 use crate::cli::{DeviceOptions, VerifyOptions};
 use crate::error::CliError;
-use crate::output::{note, print, progress};
+use crate::output::{note, print, progress, table};
 use crate::{device, output};
 use check::Check;
 use runner::Runner;
@@ -96,14 +95,7 @@ fn multiply_name(multiply: Multiply) -> &'static str {
 }
 
 fn report(checks: &[Check]) -> Result<(), CliError> {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_NO_BORDERS);
-    table.set_header(["check", "cases", "worst", "bound", "s", ""]);
-    for column in 1..5 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let mut table = table(&["check", "cases", "worst", "bound", "s", ""], 1..5);
     for check in checks {
         let ok = if check.ok() { "ok" } else { "FAILED" };
         table.add_row([

@@ -18,6 +18,11 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     let one_brick = Tuning { forward: small, input_gradient: small, weight_gradient: small, ..tuning };
     let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
     let split = KernelOptions { multiply: Some(Multiply::Split), ..KernelOptions::default() };
+    // What the adapter gets by itself has been checked already.
+    let usual = |options: &KernelOptions| {
+        options.tuning.is_none_or(|other| other == tuning)
+            && options.multiply.is_none_or(|other| other == gpu.kernels().multiply())
+    };
     for (name, options) in [
         ("mask bits applied by select", tuned(Tuning { apply: Apply::Select, ..tuning })),
         ("mask bits applied by and", tuned(Tuning { apply: Apply::And, ..tuning })),
@@ -25,6 +30,9 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
         ("software tiles", tuned(Tuning { apply: tuning.apply, ..Tuning::software() })),
         ("Philox by split multiply", split.clone()),
     ] {
+        if usual(&options) {
+            continue;
+        }
         let check = Check::error(format!("variant: {name}"), bound(ElementType::F32));
         context.check(checks, check, |check| {
             let kernels = Kernels::new(device, &options)?;
