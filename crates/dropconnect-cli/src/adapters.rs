@@ -55,8 +55,7 @@ pub fn run(command: &AdaptersOptions, options: &DeviceOptions) -> Result<(), Cli
         ..wanted.clone()
     };
     let chosen = wanted.adapters().first().map(wgpu::Adapter::get_info);
-    let adapters: Vec<_> =
-        shown.adapters().iter().map(|adapter| row(adapter, chosen.as_ref())).collect();
+    let adapters: Vec<_> = shown.adapters().iter().map(|adapter| row(adapter, chosen.as_ref())).collect();
     let particular = options.adapter.is_some() || options.backend.is_some();
     if adapters.is_empty() && particular {
         return Err(CliError::Usage(format!(
@@ -90,19 +89,9 @@ fn backend_name(backend: Backend) -> &'static str {
 fn row(adapter: &wgpu::Adapter, chosen: Option<&wgpu::AdapterInfo>) -> Row {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
     let tuning = Tuning::for_adapter(&info);
-    let tile = |tile: Tile| {
-        format!("{}x{} in {}x{}", tile.rows, tile.columns, tile.workgroup[0], tile.workgroup[1])
-    };
     Row {
         chosen: chosen == Some(&info),
-        kind: match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => "discrete GPU",
-            wgpu::DeviceType::IntegratedGpu => "integrated GPU",
-            wgpu::DeviceType::VirtualGpu => "virtual GPU",
-            wgpu::DeviceType::Cpu => "software",
-            wgpu::DeviceType::Other => "other",
-        }
-        .to_owned(),
+        kind: kind(&info).to_owned(),
         backend: info.backend.to_string(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         philox_multiply: if features.contains(wgpu::Features::SHADER_INT64) {
@@ -124,6 +113,22 @@ fn row(adapter: &wgpu::Adapter, chosen: Option<&wgpu::AdapterInfo>) -> Row {
         buffer_bytes: limits.max_buffer_size,
         name: info.name,
     }
+}
+
+/// What kind of adapter, in words.
+pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
+    match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    }
+}
+
+/// Bricks a thread owns, rows by columns, and the workgroup.
+pub fn tile(tile: Tile) -> String {
+    format!("{}x{} in {}x{}", tile.rows, tile.columns, tile.workgroup[0], tile.workgroup[1])
 }
 
 fn text(report: &Report) -> String {

@@ -118,7 +118,8 @@ impl Layer {
         if let Some(grad_output) = &grad_output {
             expect("grad_output", grad_output, &output_shape)?;
         }
-        let others = [("weight", Some(&weight)), ("bias", bias.as_ref()), ("grad_output", grad_output.as_ref())];
+        let others =
+            [("weight", Some(&weight)), ("bias", bias.as_ref()), ("grad_output", grad_output.as_ref())];
         for (name, tensor) in others {
             if let Some(tensor) = tensor.filter(|tensor| tensor.element != x.element) {
                 return Err(file.problem(format!(

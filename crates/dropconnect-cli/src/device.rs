@@ -26,7 +26,11 @@ impl Selected {
     /// Fails where the device has reported a fault: wgpu's own reaction would be a panic.
     pub fn check(&self) -> Result<(), CliError> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        if faults.is_empty() { Ok(()) } else { Err(CliError::Device(std::mem::take(&mut *faults).join("; "))) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::Device(std::mem::take(&mut *faults).join("; ")))
+        }
     }
 
     /// `result`, unless the device has reported a fault: that would be the better explanation.

@@ -55,8 +55,7 @@ pub fn run(command: &MaskCommand, options: &DeviceOptions) -> Result<(), CliErro
 }
 
 fn computed(device: &Selected, shape: &Shape, mask: &Mask, weights: bool) -> Result<Vec<u8>, WriteError> {
-    let bytes =
-        if weights { device.device.mask(shape, mask) } else { device.device.bias_mask(shape, mask) };
+    let bytes = if weights { device.device.mask(shape, mask) } else { device.device.bias_mask(shape, mask) };
     Ok(device.checked(bytes.map_err(CliError::from))?)
 }
 
@@ -83,11 +82,9 @@ fn entries(shape: &Shape, bias: bool) -> Result<Vec<Entry>, CliError> {
 fn check_origin(shape: &Shape, mask: &Mask) -> Result<(), CliError> {
     let Origin { sample, output, input } = mask.origin;
     let limit = 1 << 32;
-    for (axis, origin, size) in [
-        ("N", sample, shape.batch()),
-        ("O", output, shape.outputs()),
-        ("I", input, shape.inputs()),
-    ] {
+    for (axis, origin, size) in
+        [("N", sample, shape.batch()), ("O", output, shape.outputs()), ("I", input, shape.inputs())]
+    {
         if u64::from(origin) + size as u64 > limit {
             return Err(CliError::Usage(format!(
                 "--origin {sample},{output},{input}: {axis} starts at {origin} and the shape has {size} of them; \

@@ -40,12 +40,30 @@ fn results_are_those_of_the_reference() {
             write_tensors(
                 &input,
                 dtype,
-                &[("x", &[2, 3, 19], &x), ("weight", &[7, 19], &w), ("bias", &[7], &b), ("grad_output", &[2, 3, 7], &g)],
+                &[
+                    ("x", &[2, 3, 19], &x),
+                    ("weight", &[7, 19], &w),
+                    ("bias", &[7], &b),
+                    ("grad_output", &[2, 3, 7], &g),
+                ],
             );
             for (masked, train) in [(false, true), (true, true), (false, false), (true, false)] {
                 let mut args = vec![
-                    "apply", "--device", device, "--input", text(&input), "--output", text(&output), "--p", "0.25",
-                    "--seed", "9", "--layer", "2", "--step", "3",
+                    "apply",
+                    "--device",
+                    device,
+                    "--input",
+                    text(&input),
+                    "--output",
+                    text(&output),
+                    "--p",
+                    "0.25",
+                    "--seed",
+                    "9",
+                    "--layer",
+                    "2",
+                    "--step",
+                    "3",
                 ];
                 if masked {
                     args.push("--masked-bias");
@@ -60,7 +78,11 @@ fn results_are_those_of_the_reference() {
                     ("y", &[2, 3, 7], reference::forward(&shape, mask, &x, &w, bias).unwrap()),
                     ("grad_x", &[2, 3, 19], reference::input_gradient(&shape, mask, &g, &w).unwrap()),
                     ("grad_weight", &[7, 19], reference::weight_gradient(&shape, mask, &g, &x).unwrap()),
-                    ("grad_bias", &[7], reference::bias_gradient(&shape, mask.filter(|_| masked), &g).unwrap()),
+                    (
+                        "grad_bias",
+                        &[7],
+                        reference::bias_gradient(&shape, mask.filter(|_| masked), &g).unwrap(),
+                    ),
                 ];
                 assert_eq!(tensors.len(), 4);
                 for (name, dims, want) in expected {
@@ -80,7 +102,8 @@ fn only_what_the_input_allows_is_written() {
     let (input, output) = (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
     let names = || {
         succeed(&["apply", "--device", "cpu", "--input", text(&input), "--output", text(&output)]);
-        let mut names: Vec<_> = read_tensors(&output).into_iter().map(|(name, tensor)| (name, tensor.1)).collect();
+        let mut names: Vec<_> =
+            read_tensors(&output).into_iter().map(|(name, tensor)| (name, tensor.1)).collect();
         names.sort();
         names
     };
@@ -145,7 +168,8 @@ fn bad_input_is_named_and_leaves_nothing() {
 
     write_tensors(&input, Dtype::F32, &good);
     let bytes = fs::read(&input).unwrap();
-    for broken in [&bytes[..bytes.len() - 1], &bytes[..20], &bytes[..3], &[][..], b"not a tensor file at all"] {
+    for broken in [&bytes[..bytes.len() - 1], &bytes[..20], &bytes[..3], &[][..], b"not a tensor file at all"]
+    {
         fs::write(&input, broken).unwrap();
         refused(&["in.safetensors", "safetensors file"]);
     }
@@ -158,7 +182,8 @@ fn a_masked_bias_needs_a_bias() {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
     write_tensors(&input, Dtype::F32, &[("x", &[1, 2], &[1.0, 2.0]), ("weight", &[1, 2], &[1.0, 2.0])]);
-    let args = ["apply", "--device", "cpu", "--masked-bias", "--input", text(&input), "--output", text(&output)];
+    let args =
+        ["apply", "--device", "cpu", "--masked-bias", "--input", text(&input), "--output", text(&output)];
     fail(&args, 2, &["--masked-bias", "bias"]);
 }
 
@@ -186,6 +211,7 @@ fn an_output_that_cannot_be_written_leaves_nothing() {
         let args = ["apply", "--device", "cpu", "--input", text(&input), "--output", text(output)];
         assert_eq!(run(&args).status.code(), Some(2), "{}", output.display());
     }
-    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let files: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["in.safetensors"]);
 }

@@ -13,8 +13,23 @@ fn a_small_benchmark_writes_its_reports() {
     let (json, html) = (folder.path().join("bench.json"), folder.path().join("bench.html"));
     for device in devices("a_small_benchmark_writes_its_reports") {
         let table = succeed(&[
-            "bench", "--device", device, "--shape", "5,9,13", "--shape", "8x16x32", "--p", "0.5", "--repeats", "3",
-            "--warmup", "0", "--json", text(&json), "--html", text(&html),
+            "bench",
+            "--device",
+            device,
+            "--shape",
+            "5,9,13",
+            "--shape",
+            "8x16x32",
+            "--p",
+            "0.5",
+            "--repeats",
+            "3",
+            "--warmup",
+            "0",
+            "--json",
+            text(&json),
+            "--html",
+            text(&html),
         ]);
         assert!(table.contains("5 x 9 x 13") && table.contains("weight gradient"), "{table}");
         let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
@@ -29,7 +44,8 @@ fn a_small_benchmark_writes_its_reports() {
             for pass in result["passes"].as_array().unwrap() {
                 for way in ["ours", "dense", "stored_mask"] {
                     let times = &pass[way];
-                    let [min, median, max] = ["min_ms", "median_ms", "max_ms"].map(|of| times[of].as_f64().unwrap());
+                    let [min, median, max] =
+                        ["min_ms", "median_ms", "max_ms"].map(|of| times[of].as_f64().unwrap());
                     assert!(0.0 < min && min <= median && median <= max);
                     assert_eq!(times["samples_ms"].as_array().unwrap().len(), 3);
                 }
@@ -41,7 +57,8 @@ fn a_small_benchmark_writes_its_reports() {
             assert!(!page.contains(resource), "{resource}");
         }
         for tag in ["svg", "table", "figure", "section", "dl", "main"] {
-            let (opened, closed) = (page.matches(&format!("<{tag}")).count(), page.matches(&format!("</{tag}>")).count());
+            let (opened, closed) =
+                (page.matches(&format!("<{tag}")).count(), page.matches(&format!("</{tag}>")).count());
             assert!(opened == closed && opened > 0, "{tag}: {opened} opened, {closed} closed");
         }
     }

@@ -17,9 +17,28 @@ fn the_file_holds_the_mask_of_the_reference() {
     let shape = Shape::new(11, 13, 29).unwrap();
     for device in devices("the_file_holds_the_mask_of_the_reference") {
         succeed(&[
-            "mask", "--device", device, "--shape", "11,13,29", "--p", "0.3", "--bits", "9", "--rounds", "7",
-            "--seed", "18446744073709551611", "--layer", "7", "--step", "1099511627776", "--origin", "5,6,13",
-            "--bias", "--out", text(&path),
+            "mask",
+            "--device",
+            device,
+            "--shape",
+            "11,13,29",
+            "--p",
+            "0.3",
+            "--bits",
+            "9",
+            "--rounds",
+            "7",
+            "--seed",
+            "18446744073709551611",
+            "--layer",
+            "7",
+            "--step",
+            "1099511627776",
+            "--origin",
+            "5,6,13",
+            "--bias",
+            "--out",
+            text(&path),
         ]);
         let tensors = read_tensors(&path);
         let bytes = |kept: Vec<bool>| kept.into_iter().map(u8::from).collect::<Vec<_>>();

@@ -55,8 +55,7 @@ impl StoredMask {
         if bound > limit {
             return Ok(Err(too_large(format!("a binding holds {limit}"))));
         }
-        let kernels: Vec<_> =
-            Pass::ALL.into_iter().map(|pass| (pass, groups(pass, shape))).collect();
+        let kernels: Vec<_> = Pass::ALL.into_iter().map(|pass| (pass, groups(pass, shape))).collect();
         if kernels.iter().any(|(_, [x, y])| *x.max(y) > limits.max_compute_workgroups_per_dimension) {
             return Ok(Err("its grid passes the device's limit of workgroups".to_owned()));
         }
@@ -261,9 +260,8 @@ fn forward() -> String {
     for k in 0..16 {
         let (r, c) = (k / 4, k % 4);
         sums += &format!("    var sum{k} = vec4(0.0);\n");
-        products += &format!(
-            "        sum{k} += x{r} * keep(mask_quad((n{r} + o{c}) * params.inputs + i), w{c});\n"
-        );
+        products +=
+            &format!("        sum{k} += x{r} * keep(mask_quad((n{r} + o{c}) * params.inputs + i), w{c});\n");
         parts += &format!("    parts[{k}u * {WORKGROUP}u + lane] = dot(sum{k}, vec4(1.0));\n");
     }
     format!(
@@ -299,7 +297,8 @@ fn gradient(input: bool) -> String {
     } else {
         ("params.outputs", "params.batch", "k * params.outputs + row#")
     };
-    let starts = each(ROWS, &format!("    let row# = min(first + #u, {rows} - 1u);\n    var sum# = vec4(0.0);\n"));
+    let starts =
+        each(ROWS, &format!("    let row# = min(first + #u, {rows} - 1u);\n    var sum# = vec4(0.0);\n"));
     let products = each(
         ROWS,
         &format!("        sum# += b_value({at}) * keep(mask_quad(({at}) * params.inputs + i), quad);\n"),

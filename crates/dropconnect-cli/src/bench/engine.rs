@@ -76,7 +76,10 @@ impl Operands {
 
     /// Bytes of X, W, G and the three results.
     pub fn tensor_bytes(&self) -> u64 {
-        2 * Pass::ALL.into_iter().map(|pass| (self.result_len(pass) * self.element.size()) as u64).sum::<u64>()
+        2 * Pass::ALL
+            .into_iter()
+            .map(|pass| (self.result_len(pass) * self.element.size()) as u64)
+            .sum::<u64>()
     }
 }
 
@@ -214,7 +217,8 @@ impl OnGpu<'_> {
             Way::Stored(_) => return Ok(None),
         };
         let Operands { shape, element, .. } = *self.operands;
-        let tensor = |buffer, length: usize| Tensor { buffer, offset: 0, size: (length * element.size()) as u64 };
+        let tensor =
+            |buffer, length: usize| Tensor { buffer, offset: 0, size: (length * element.size()) as u64 };
         let [x, weight, grad_output] = &self.inputs;
         let x = tensor(x, shape.input_len());
         let weight = tensor(weight, shape.weight_len());

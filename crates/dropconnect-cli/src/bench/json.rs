@@ -4,6 +4,7 @@ use dropconnect::{Device, DropProbability, ElementType, Shape, cpu};
 use serde::Serialize;
 
 use super::measure::{Effort, Samples, Timer};
+use crate::adapters;
 
 /// Everything.
 #[derive(Serialize)]
@@ -141,13 +142,14 @@ impl Environment {
             };
         };
         let info = gpu.info();
-        let kernels = gpu.kernels();
+        let (multiply, tuning) = (gpu.kernels().multiply(), gpu.kernels().tuning());
+        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient].map(adapters::tile);
         Self {
             adapter: info.name.clone(),
-            kind: format!("{:?}", info.device_type),
+            kind: adapters::kind(info).to_owned(),
             backend: info.backend.to_string(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            kernels: format!("{:?} multiply, {:?}", kernels.multiply(), kernels.tuning()),
+            kernels: format!("{multiply:?} multiply, {:?} bits, bricks {}", tuning.apply, tiles.join("; ")),
             os,
             cpu,
         }

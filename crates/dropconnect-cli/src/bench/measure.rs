@@ -150,8 +150,7 @@ impl<'a> Stopwatch<'a> {
     pub fn time(&self, record: impl FnOnce(&mut wgpu::ComputePass)) -> Result<Duration, CliError> {
         let label = Some("dropconnect.bench");
         let start = Instant::now();
-        let mut encoder =
-            self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
         let timestamp_writes = self.queries.as_ref().map(|(set, _)| wgpu::ComputePassTimestampWrites {
             query_set: set,
             beginning_of_pass_write_index: Some(0),

@@ -27,7 +27,7 @@ pub fn html(report: &Report) -> String {
     );
     let driver = format!("{}, {}", environment.backend, environment.driver);
     for (what, value) in [
-        ("Adapter", environment.kind.as_str()),
+        ("Type", environment.kind.as_str()),
         ("Driver", &driver),
         ("System", &environment.os),
         ("Processor", &environment.cpu),
@@ -70,10 +70,10 @@ fn groups(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     entries.chunk_by(|a, b| a.shape() == b.shape() && a.element == b.element)
 }
 
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 560.0;
 /// Where bars begin and how long the longest is; labels take the rest.
-const LEFT: f64 = 150.0;
-const LONGEST: f64 = 490.0;
+const LEFT: f64 = 118.0;
+const LONGEST: f64 = 380.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 14.0;
 
@@ -92,7 +92,7 @@ fn chart(page: &mut String, entries: &[Entry]) {
     put(
         page,
         format_args!(
-            "<figure>\n<figcaption>{} <small>batch x outputs x inputs, {}</small></figcaption>\n\
+            "<figure>\n<figcaption>{} <small>batch × outputs × inputs, {}</small></figcaption>\n\
              <svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Times of {} in {}\">\n",
             first.shape(),
             first.element,
@@ -103,11 +103,21 @@ fn chart(page: &mut String, entries: &[Entry]) {
     let mut y = 0.0;
     for entry in entries {
         put(page, format_args!("<text class=\"p\" x=\"0\" y=\"{}\">p = {}</text>\n", y + 13.0, entry.p));
-        put(page, format_args!("<line class=\"rule\" x1=\"70\" x2=\"{WIDTH}\" y1=\"{0}\" y2=\"{0}\"/>\n", y + 9.0));
+        put(
+            page,
+            format_args!("<line class=\"rule\" x1=\"70\" x2=\"{WIDTH}\" y1=\"{0}\" y2=\"{0}\"/>\n", y + 9.0),
+        );
         y += heading;
         for pass in &entry.passes {
             let middle = y + 1.5 * BAR + 4.0;
-            put(page, format_args!("<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>\n", LEFT - 12.0, pass.pass));
+            put(
+                page,
+                format_args!(
+                    "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>\n",
+                    LEFT - 12.0,
+                    pass.pass
+                ),
+            );
             for (samples, (name, class)) in ways(pass).into_iter().zip(WAYS) {
                 bar(page, y, samples, name, class, longest);
                 y += BAR;
@@ -125,7 +135,10 @@ fn ways(pass: &PassEntry) -> [Option<&super::Samples>; 3] {
 fn bar(page: &mut String, y: f64, samples: Option<&super::Samples>, name: &str, class: &str, longest: f64) {
     let base = y + BAR - 4.0;
     let Some(samples) = samples else {
-        put(page, format_args!("<text class=\"value\" x=\"{}\" y=\"{base}\">does not fit</text>\n", LEFT + 6.0));
+        put(
+            page,
+            format_args!("<text class=\"value\" x=\"{}\" y=\"{base}\">does not fit</text>\n", LEFT + 6.0),
+        );
         return;
     };
     let x = |ms: f64| LEFT + (ms / longest * LONGEST).min(LONGEST + 8.0);
@@ -146,8 +159,8 @@ fn bar(page: &mut String, y: f64, samples: Option<&super::Samples>, name: &str, 
 
 fn table(page: &mut String, report: &Report) {
     *page += "<section>\n<h2>Numbers</h2>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>shape</th><th>p</th>\
-              <th>type</th><th>pass</th><th>ours, ms</th><th>masked G/s</th><th>dense, ms</th><th>x</th>\
-              <th>stored mask, ms</th><th>x</th><th>error</th></tr></thead>\n<tbody>\n";
+              <th>type</th><th>pass</th><th>ours, ms</th><th>masked G/s</th><th>dense, ms</th><th>÷ ours</th>\
+              <th>stored mask, ms</th><th>÷ ours</th><th>error</th></tr></thead>\n<tbody>\n";
     for entry in &report.results {
         for (k, pass) in entry.passes.iter().enumerate() {
             let class = if k == 0 { " class=\"first\"" } else { "" };
@@ -178,7 +191,7 @@ fn table(page: &mut String, report: &Report) {
         }
     }
     *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: 10<sup>9</sup> masked multiply-adds a \
-              second. x: how often our time goes into that of the column before. Error: relative L2 error of a \
+              second. ÷ ours: the time before it over our time. Error: relative L2 error of a \
               sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
 }
 

@@ -23,14 +23,17 @@ pub fn text(report: &Report) -> String {
     text += &times(report);
     text += "\n\n";
     text += &memory(report);
-    text += "\n\nmasked G/s: 10^9 masked multiply-adds a second. dense: the same kernels without a mask. \
-             stored mask: one\nbyte per connection written by one kernel (counted in the forward pass) and read \
-             by another. x: our time goes\nthis often into theirs.\n";
+    text += "\n\nmasked G/s: 10^9 masked multiply-adds a second. dense: the same kernels without a mask. stored mask: \
+             one byte per\nconnection, written by one kernel (counted in the forward pass) and read by another. \
+             /ours: that time over ours.\n";
     text
 }
 
 fn times(report: &Report) -> String {
-    let mut table = table(&["shape", "p", "type", "pass", "ours", "masked G/s", "dense", "x", "stored mask", "x"], 4..10);
+    let mut table = table(
+        &["shape", "p", "type", "pass", "ours", "masked G/s", "dense", "/ours", "stored mask", "/ours"],
+        4..10,
+    );
     for entry in &report.results {
         for (k, pass) in entry.passes.iter().enumerate() {
             let first = |text: String| if k == 0 { text } else { String::new() };
@@ -54,7 +57,10 @@ fn times(report: &Report) -> String {
 }
 
 fn memory(report: &Report) -> String {
-    let mut table = table(&["device memory", "type", "X, W, G, Y, dX, dW", "ours, besides", "stored mask, besides"], 2..5);
+    let mut table = table(
+        &["device memory", "type", "X, W, G, Y, dX, dW", "ours, besides", "stored mask, besides"],
+        2..5,
+    );
     let mut seen = Vec::new();
     for entry in &report.results {
         let key = (entry.shape(), entry.element);

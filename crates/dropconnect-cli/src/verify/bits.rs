@@ -2,7 +2,9 @@
 
 use dropconnect::gpu::{Gpu, Kernels, Tensor, WriteMask};
 use dropconnect::mask::philox::philox4x32;
-use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, cpu, reference};
+use dropconnect::{
+    DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, cpu, reference,
+};
 
 use super::check::{Check, differences};
 use super::data::{Data, PROBABILITIES, QUICK_SHAPES, SHAPES, shape, varied_mask};
@@ -10,8 +12,9 @@ use super::runner::{BiasMode, Call, Pass, Runner};
 use super::{Context, multiply_name};
 use crate::error::CliError;
 
+type KnownAnswer = (Rounds, [u32; 4], [u32; 2], [u32; 4]);
 /// Rounds, counter, key, answer: Random123's `kat_vectors` for philox4x32. All zeros, all ones, digits of pi.
-const KNOWN: [(Rounds, [u32; 4], [u32; 2], [u32; 4]); 6] = [
+const KNOWN: [KnownAnswer; 6] = [
     (Rounds::Seven, [0; 4], [0; 2], [0x5f6f_b709, 0x0d89_3f64, 0x4f12_1f81, 0x4f73_0a48]),
     (Rounds::Seven, [!0; 4], [!0; 2], [0x5207_ddc2, 0x4516_5e59, 0x4d8e_e751, 0x8c52_f662]),
     (Rounds::Seven, PI_COUNTER, PI_KEY, [0x4dfc_caba, 0x190a_87f0, 0xc473_62ba, 0xb6b5_242a]),
@@ -55,7 +58,8 @@ pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, ker
             let got = written_by_gpu(gpu, kernels, &shape, &mask, false)?;
             let words = mask.key.words();
             for (n, o, i) in (0..2).flat_map(|n| (0..2).flat_map(move |o| (0..8).map(move |i| (n, o, i)))) {
-                let block = [mask.origin.input / 8 + i, mask.origin.output / 4 + o, mask.origin.sample / 4 + n];
+                let block =
+                    [mask.origin.input / 8 + i, mask.origin.output / 4 + o, mask.origin.sample / 4 + n];
                 let call = philox4x32([block[0], block[1], block[2], 0], words, mask.rounds);
                 let bit = |r: u32, c: u32, k: u32| {
                     let at = ((n * 4 + r) * 8 + o * 4 + c) * 64 + i * 8 + k;
@@ -115,7 +119,7 @@ fn each_mask(
     // Seed and step past 32 bits, the last layer, the smallest keep probability, 16 bits.
     let key = MaskKey { seed: u64::MAX, layer: u32::MAX, step: u64::MAX - 1 };
     let smallest = DropProbability::new(1.0 - 1.0 / 65536.0)?;
-    Ok(test(&shape([16, 24, 40])?, &Mask::new(key, smallest))?)
+    test(&shape([16, 24, 40])?, &Mask::new(key, smallest))
 }
 
 fn written_by_gpu(
@@ -133,7 +137,8 @@ fn written_by_gpu(
 }
 
 fn compare(check: &mut Check, shape: &Shape, mask: &Mask, got: &[u8], bias: bool) -> Result<(), CliError> {
-    let want = if bias { reference::mask::bias_mask(shape, mask) } else { reference::mask::mask(shape, mask) }?;
+    let want =
+        if bias { reference::mask::bias_mask(shape, mask) } else { reference::mask::mask(shape, mask) }?;
     let want: Vec<_> = want.into_iter().map(u8::from).collect();
     check.case(differences(got, &want), || describe(shape, mask));
     Ok(())
@@ -142,7 +147,8 @@ fn compare(check: &mut Check, shape: &Shape, mask: &Mask, got: &[u8], bias: bool
 /// Masks as the code inside each pass decides them: operands are powers of two, so that a sum spells out
 /// which of 20 connections it kept.
 pub fn inside_passes(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix: &str) {
-    let shapes: &[_] = if context.quick { &[[23, 22, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
+    let shapes: &[_] =
+        if context.quick { &[[23, 22, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
     for pass in Pass::ALL {
         let check = Check::count(format!("{prefix}mask bits inside the {}", pass.name()));
         context.check(checks, check, |check| {

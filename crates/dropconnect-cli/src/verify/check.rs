@@ -129,7 +129,9 @@ pub fn self_test(context: &Context, checks: &mut Vec<Check>, runner: &Runner) {
                 break_it(&mut got);
                 let want = pass.reference(&Call { mask: Some(&right), ..call })?;
                 let found = relative_error(&got, &want) > bound(element);
-                check.case(if found { 0.0 } else { 1.0 }, || format!("{what} in {} went unnoticed", pass.name()));
+                check.case(if found { 0.0 } else { 1.0 }, || {
+                    format!("{what} in {} went unnoticed", pass.name())
+                });
                 Ok::<_, CliError>(())
             };
             for pass in Pass::LINEAR {

@@ -1,6 +1,6 @@
 //! Every pass against float64, and properties that hold between passes.
 
-use dropconnect::{ElementType, Mask, Shape};
+use dropconnect::{ElementType, Mask, Rounds, Shape};
 
 use super::Context;
 use super::check::{Check, bit_differences, bound, relative_error};
@@ -40,7 +40,13 @@ pub fn case_of(check: &mut Check, runner: &Runner, pass: Pass, call: &Call) -> R
     check.case(error, || {
         let p = call.mask.map(|mask| mask.probability.requested());
         let accumulate = if call.before.is_some() { ", accumulated" } else { "" };
-        format!("{}, {}, {}, p = {p:?}, bias {:?}{accumulate}", pass.name(), call.shape, call.element, call.bias)
+        format!(
+            "{}, {}, {}, p = {p:?}, bias {:?}{accumulate}",
+            pass.name(),
+            call.shape,
+            call.element,
+            call.bias
+        )
     });
     Ok(())
 }
@@ -59,7 +65,12 @@ fn each_case(
             if context.quick && element != ElementType::F32 && case % 4 != 1 {
                 continue;
             }
-            test(shape(dims)?, varied_mask(p, case as u64)?, case)?;
+            let mut mask = varied_mask(p, case as u64)?;
+            if context.quick {
+                // Seven rounds are kernels of their own, and compiling takes most of the time.
+                mask.rounds = Rounds::Ten;
+            }
+            test(shape(dims)?, mask, case)?;
         }
     }
     Ok(())
@@ -67,7 +78,7 @@ fn each_case(
 
 fn bias_modes(pass: Pass, quick: bool, case: usize) -> Vec<BiasMode> {
     match pass {
-        Pass::Forward if quick => vec![BiasMode::ALL[case % 3]],
+        Pass::Forward if quick => vec![[BiasMode::Plain, BiasMode::Masked][case % 2]],
         Pass::Forward => BiasMode::ALL.to_vec(),
         Pass::BiasGradient => vec![BiasMode::Plain, BiasMode::Masked],
         Pass::InputGradient | Pass::WeightGradient => vec![BiasMode::Plain],
@@ -112,7 +123,8 @@ pub fn properties(context: &Context, checks: &mut Vec<Check>, runner: &Runner) {
             ];
             let products: Vec<_> = pairs.iter().map(|(a, b)| inner(a, b)).collect();
             // Measured against the lengths of the vectors: the product itself may be near zero.
-            let length = pairs.iter().map(|(a, b)| inner(a, a).sqrt() * inner(b, b).sqrt()).fold(0.0, f64::max);
+            let length =
+                pairs.iter().map(|(a, b)| inner(a, a).sqrt() * inner(b, b).sqrt()).fold(0.0, f64::max);
             let error = (products[0] - products[1]).abs().max((products[0] - products[2]).abs());
             check.case(if error == 0.0 { 0.0 } else { error / length }, || format!("{shape}: {products:?}"));
         }

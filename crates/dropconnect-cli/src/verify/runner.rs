@@ -228,7 +228,11 @@ impl Runner<'_> {
                 let buffer = gpu.upload(&pool)?;
                 let tensors: Vec<_> = places
                     .iter()
-                    .map(|place| Tensor { buffer: &buffer, offset: place.start as u64, size: place.len() as u64 })
+                    .map(|place| Tensor {
+                        buffer: &buffer,
+                        offset: place.start as u64,
+                        size: place.len() as u64,
+                    })
                     .collect();
                 let [operands @ .., result] = &tensors[..] else { unreachable!("a result was just pushed") };
                 gpu.submit(&pass.record(kernels, call, operands, *result)?);

@@ -41,7 +41,8 @@ pub fn fail(args: &[&str], code: i32, parts: &[&str]) {
 pub fn devices(test: &str) -> Vec<&'static str> {
     let found = succeed(&["adapters", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
-    let chosen = found["adapters"].as_array().expect("a list").iter().any(|adapter| adapter["chosen"] == true);
+    let chosen =
+        found["adapters"].as_array().expect("a list").iter().any(|adapter| adapter["chosen"] == true);
     if chosen {
         return vec!["cpu", "gpu"];
     }
@@ -66,7 +67,9 @@ pub fn write_tensors(path: &Path, dtype: Dtype, tensors: &[(&str, &[usize], &[f3
     let views: Vec<_> = tensors
         .iter()
         .zip(&bytes)
-        .map(|((name, shape, _), bytes)| (*name, TensorView::new(dtype, shape.to_vec(), bytes).expect("sizes")))
+        .map(|((name, shape, _), bytes)| {
+            (*name, TensorView::new(dtype, shape.to_vec(), bytes).expect("sizes"))
+        })
         .collect();
     std::fs::write(path, serialize(views, None).expect("a file")).expect("writable");
 }
@@ -75,7 +78,9 @@ pub fn write_tensors(path: &Path, dtype: Dtype, tensors: &[(&str, &[usize], &[f3
 pub fn read_tensors(path: &Path) -> HashMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
     let bytes = std::fs::read(path).expect("readable");
     let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
-    let tensor = |(name, view): (String, TensorView)| (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()));
+    let tensor = |(name, view): (String, TensorView)| {
+        (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+    };
     file.tensors().into_iter().map(tensor).collect()
 }
 
