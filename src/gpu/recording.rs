@@ -57,6 +57,11 @@ impl Recording {
     pub fn dispatches(&self) -> usize {
         self.dispatches.len()
     }
+
+    /// Bytes of device memory that the call takes besides its tensors: the parameters of its dispatches.
+    pub fn parameter_bytes(&self) -> u64 {
+        (self.dispatches.len() * size_of::<Params>()) as u64
+    }
 }
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
@@ -101,9 +106,11 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Ranges of at most `at_most` that cover `0..length`, cut at multiples of 8 where that is possible.
+/// Ranges of at most `at_most` that cover `0..length`: a single one where that suffices, else cut at
+/// multiples of 8 where that is possible.
 pub(crate) fn pieces(length: u32, at_most: u32) -> impl Iterator<Item = Range<u32>> {
-    let step = if at_most < 8 { at_most.max(1) } else { at_most - at_most % 8 };
+    let whole = length <= at_most;
+    let step = if whole || at_most < 8 { at_most.max(1) } else { at_most - at_most % 8 };
     (0..length.div_ceil(step)).map(move |k| k * step..length.min((k + 1).saturating_mul(step)))
 }
 
@@ -290,6 +297,8 @@ mod tests {
                     next = piece.end;
                 }
                 assert_eq!(next, length);
+                // The mask kernel counts on it: it binds whole examples only where outputs are not cut.
+                assert!(length > at_most || pieces(length, at_most).count() <= 1);
             }
         }
     }
