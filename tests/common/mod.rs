@@ -261,7 +261,7 @@ pub enum BiasKind {
 impl BiasKind {
     pub const ALL: [Self; 3] = [Self::None, Self::Plain, Self::Masked];
 
-    fn with<T>(self, tensor: T) -> Bias<T> {
+    pub fn with<T>(self, tensor: T) -> Bias<T> {
         match self {
             Self::None => Bias::None,
             Self::Plain => Bias::Plain(tensor),
