@@ -100,9 +100,14 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Ranges of at most `at_most` that cover `0..length`, cut at multiples of 8 where that is possible.
+/// Ranges of at most `at_most` that cover `0..length`: one if that is enough, else cut at multiples of 8
+/// where that is possible.
 pub(crate) fn pieces(length: u32, at_most: u32) -> impl Iterator<Item = Range<u32>> {
-    let step = if at_most < 8 { at_most.max(1) } else { at_most - at_most % 8 };
+    let step = match at_most {
+        _ if length <= at_most => length.max(1),
+        0..8 => at_most.max(1),
+        _ => at_most - at_most % 8,
+    };
     (0..length.div_ceil(step)).map(move |k| k * step..length.min((k + 1).saturating_mul(step)))
 }
 
@@ -251,6 +256,7 @@ mod tests {
                     next = piece.end;
                 }
                 assert_eq!(next, length);
+                assert!(length > at_most || pieces(length, at_most).count() <= 1);
             }
         }
     }
