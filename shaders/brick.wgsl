@@ -23,7 +23,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     if params.bits > 8u {
         let tail = philox(vec4(block, 8u));
 //% for t in range(7, -1, -1)
-//% set rotation = [0, 28, 22, 8, 9, 25, 3, 30][t]
+//% set rotation = tail_rotation[t]
 //% set words = ["xyzw", "yzwx", "zwxy", "wxyz"][t % 4]
         if params.bits > ${8 + t}u {
 //% if rotation == 0
@@ -34,11 +34,17 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
         }
 //% endfor
     }
+//% if rolled
+    for (var j = min(params.bits, 8u); j > 0u; j--) {
+        keep = rung(keep, philox(vec4(block, j - 1u)), params.bits - j);
+    }
+//% else
 //% for j in range(7, -1, -1)
     if params.bits > ${j}u {
         keep = rung(keep, philox(vec4(block, ${j}u)), params.bits - ${j + 1}u);
     }
 //% endfor
+//% endif
     return keep;
 }
 //% else

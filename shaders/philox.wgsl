@@ -1,6 +1,6 @@
 // Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
 // Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
-// once per mask: k += (0x9E3779B9, 0xBB67AE85) from round to round.
+// once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -25,10 +25,10 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
     var a: vec2<u32>;
     var b: vec2<u32>;
 //% for round in range(rounds)
-//% set k = "xz"[round % 2] ~ "", "yw"[round % 2] ~ ""
-    a = multiply_wide(0xD2511F53u, c.x);
-    b = multiply_wide(0xCD9E8D57u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[${round // 2}].${k[0]}, b.x, a.y ^ c.w ^ params.round_keys[${round // 2}].${k[1]}, a.x);
+//% set keys = "params.round_keys[" ~ round // 2 ~ "]."
+    a = multiply_wide(${multipliers[0]}u, c.x);
+    b = multiply_wide(${multipliers[1]}u, c.z);
+    c = vec4(b.y ^ c.y ^ ${keys}${"xz"[round % 2]}, b.x, a.y ^ c.w ^ ${keys}${"yw"[round % 2]}, a.x);
 //% endfor
     return c;
 }

@@ -1,10 +1,25 @@
-//! DropConnect for any GPU.
+//! DropConnect for any GPU: a linear layer that drops single *weights*, afresh for every example, and
+//! never stores the mask.
+//!
+//! DropConnect (Wan et al., "Regularization of Neural Networks using DropConnect", ICML 2013) masks the
+//! weights of a linear layer with a mask of its own for each example: batch x outputs x inputs
+//! decisions. Here the kernels regenerate every decision from a counter-based generator, where it is needed,
+//! in the forward pass and again in the backward passes.
+//!
+//! - [`DropConnect`] is the layer: parameters, gradients, `forward`, `backward`, `eval`.
+//! - [`gpu::Kernels`] is for engines: the passes on the caller's wgpu device, buffers and encoders.
+//! - [`mask`] is the mask as a pure function, which every backend reproduces bit for bit.
+//! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 yardstick.
+//!
+//! p is the probability of **dropping**, as in PyTorch's `Dropout`. Kept weights are scaled by the
+//! inverse of the keep probability that the masks really have, so that evaluation uses W as it is.
 
 pub mod cpu;
 mod device;
 pub mod element;
 mod error;
 pub mod gpu;
+mod layer;
 pub mod mask;
 mod pass;
 pub mod reference;
@@ -13,7 +28,8 @@ mod shape;
 pub use device::Device;
 pub use element::ElementType;
 pub use error::Error;
-pub use mask::{DropProbability, Mask, MaskKey, Rounds};
+pub use layer::{DropConnect, DropConnectBuilder, Init};
+pub use mask::{DropProbability, Mask, MaskKey, Rounds, Sharing};
 pub use pass::{Bias, Write};
 pub use shape::{Origin, Shape};
 pub use wgpu;

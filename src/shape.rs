@@ -72,7 +72,8 @@ impl Shape {
     /// Connections, each masked on its own: `batch * outputs * inputs`. May pass 2^64 only for shapes
     /// that no memory holds; then it saturates.
     pub fn connections(&self) -> u64 {
-        u64::from(self.batch) * u64::from(self.outputs).saturating_mul(u64::from(self.inputs))
+        let per_example = u64::from(self.outputs) * u64::from(self.inputs);
+        u64::from(self.batch).saturating_mul(per_example)
     }
 
     pub(crate) fn dims(&self) -> [u32; 3] {

@@ -102,3 +102,55 @@ impl<S: Simd> Bricks<S> {
 fn rung<S: Simd>(simd: S, keep: S::Words, plane: S::Words, set: bool) -> S::Words {
     if set { simd.or_not(keep, plane) } else { simd.and_not(keep, plane) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::simd::{Job, Level};
+    use crate::{DropProbability, MaskKey};
+
+    /// Decides one group of eight bricks and compares every bit with the plain brick code.
+    struct Check {
+        mask: Mask,
+        input: [u32; 8],
+        output: [u32; 8],
+        sample: u32,
+    }
+
+    impl Job for Check {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let mut kept = Kept::NONE;
+            let (input, output) = (simd.words(self.input), simd.words(self.output));
+            Bricks::new(simd, &self.mask).decide(input, output, self.sample, &mut kept);
+            for lane in 0..8 {
+                let brick = self.mask.brick(self.sample, self.output[lane], self.input[lane]);
+                for n in 0..4 {
+                    for o in 0..4 {
+                        let byte = kept.0[n][o][lane / 2].to_le_bytes()[lane % 2];
+                        assert_eq!(byte, brick.0[n].to_le_bytes()[o], "lane {lane}, n {n}, o {o}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_are_bricks_at_every_resolution() {
+        for level in Level::available() {
+            for bits in 1..=16 {
+                for rounds in [Rounds::Seven, Rounds::Ten] {
+                    // Odd thresholds, so that all the bits are drawn; and both kinds of rung come up.
+                    let p = 1.0 - f64::from((0xCCCD & ((1 << bits) - 1)) | 1u32) / f64::from(1u32 << bits);
+                    let probability = DropProbability::with_bits(p, bits).unwrap();
+                    assert_eq!(probability.bits(), bits);
+                    let key = MaskKey { seed: 0x0123_4567_89AB_CDEF, layer: 7, step: 1 << 40 };
+                    let mask = Mask::new(key, probability).with_rounds(rounds);
+                    let input = std::array::from_fn(|lane| u32::MAX - 3 * lane as u32);
+                    let output = std::array::from_fn(|lane| 0x8000_0000 | (5 * lane as u32));
+                    level.run(Check { mask, input, output, sample: 0xC000_0001 });
+                }
+            }
+        }
+    }
+}

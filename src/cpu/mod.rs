@@ -17,6 +17,9 @@
 //! p with 9 to 16 bits. With AVX2 a multiply-add of 8 lanes needs three more instructions to spread and
 //! apply its bits, and the generator twice as many as with AVX-512.
 
+// The kernels count n, o, i and registers over several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
 mod bias_gradient;
 mod bricks;
 mod forward;

@@ -65,8 +65,8 @@ use crate::Error;
 const BIAS_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [16, 16] };
 /// The workgroup of the mask kernel.
 const MASK_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [64, 1] };
-/// Bindings hold fewer than this many bytes, so that no index passes 32 bits.
-const INDEXABLE: u64 = (1 << 32) - 256;
+/// Bindings hold at most this many bytes, so that rows, columns and indices fit 31 bits in the shaders.
+const INDEXABLE: u64 = 1 << 31;
 
 /// Choices that a host may make for [`Kernels::new`]. The default leaves all of them to the library.
 #[derive(Clone, Debug, Default)]

@@ -145,6 +145,7 @@ impl<'k> Plan<'k> {
             tile: kernels.tile(pass),
             apply: kernels.tuning.apply,
             multiply: kernels.multiply,
+            rolled: kernels.tuning.rolled_planes,
         };
         Self { kernels, variant, mask, recording: Recording::new(pass) }
     }
@@ -161,7 +162,7 @@ impl<'k> Plan<'k> {
         let limit = self.kernels.binding_limit - self.kernels.alignment;
         match limit / bytes.max(1) {
             0 => Err(Error::RowTooLarge { argument, bytes, limit }),
-            rows => Ok(u32::try_from(rows).unwrap_or(u32::MAX)),
+            rows => Ok(rows.min(1 << 30) as u32),
         }
     }
 
@@ -208,6 +209,7 @@ impl<'k> Plan<'k> {
                 && quads(&params.base)
                 && (self.variant.pass != Pass::Mask
                     || !self.variant.bias && params.base[3].is_multiple_of(8)),
+            tile: self.variant.tile.within([bricks[0], bricks[1]]),
             ..self.variant
         };
         let device = &self.kernels.device;

@@ -11,6 +11,8 @@ use minijinja::{Environment, context, syntax::SyntaxConfig};
 use super::tuning::{Apply, Multiply, Tile};
 use crate::ElementType;
 use crate::mask::Rounds;
+use crate::mask::brick::TAIL_ROTATION;
+use crate::mask::philox::MULTIPLIERS;
 
 /// The kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +81,8 @@ pub(crate) struct Variant {
     pub tile: Tile,
     pub apply: Apply,
     pub multiply: Multiply,
+    /// The planes of a brick are a loop.
+    pub rolled: bool,
 }
 
 const TEMPLATES: [(&str, &str); 10] = [
@@ -162,6 +166,9 @@ impl Variant {
             access => if self.read_write { "read_write" } else { "read" },
             bias => self.bias,
             apply => match self.apply { Apply::Select => "select", Apply::And => "and" },
+            rolled => self.rolled,
+            multipliers => MULTIPLIERS,
+            tail_rotation => TAIL_ROTATION,
             int64 => self.multiply == Multiply::Wide,
             rows => tile_rows,
             columns => tile_columns,

@@ -24,9 +24,9 @@ fn tiles(pass: Pass) -> Vec<Tile> {
     let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
     match pass {
         Pass::Forward | Pass::InputGradient => {
-            vec![tile(1, 1, [8, 8]), tile(4, 2, [16, 1]), tile(2, 2, [8, 8])]
+            vec![tile(1, 1, [8, 8]), tile(4, 4, [16, 1]), tile(2, 1, [8, 8])]
         }
-        Pass::WeightGradient => vec![tile(1, 1, [8, 8]), tile(4, 1, [16, 1]), tile(2, 2, [8, 8])],
+        Pass::WeightGradient => vec![tile(1, 1, [8, 8]), tile(8, 1, [16, 1]), tile(2, 2, [8, 8])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Mask => vec![MASK_TILE],
     }
@@ -50,7 +50,7 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
                 .into_iter()
                 .flat_map(|apply| [Multiply::Wide, Multiply::Split].map(|multiply| (apply, multiply)))
             {
-                for bias in BOOL {
+                for (bias, rolled) in BOOL.into_iter().flat_map(|bias| BOOL.map(|rolled| (bias, rolled))) {
                     all.push(Variant {
                         pass,
                         element,
@@ -63,6 +63,7 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
                         tile,
                         apply,
                         multiply,
+                        rolled: rolled && planes == Planes::Many,
                     });
                 }
             }

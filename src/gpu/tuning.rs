@@ -11,6 +11,20 @@ pub struct Tile {
     pub workgroup: [u32; 2],
 }
 
+impl Tile {
+    /// The same tile, halved until it is no larger than a problem of so many bricks: what lies outside the
+    /// problem is computed all the same.
+    pub(crate) fn within(self, bricks: [u32; 2]) -> Self {
+        let fit = |mut tile: u32, bricks: u32| {
+            while tile > 1 && tile > bricks {
+                tile /= 2;
+            }
+            tile
+        };
+        Self { columns: fit(self.columns, bricks[0]), rows: fit(self.rows, bricks[1]), ..self }
+    }
+}
+
 /// How a kernel applies a mask bit to a product. For finite operands all forms agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Apply {
@@ -41,6 +55,8 @@ pub struct Tuning {
     pub weight_gradient: Tile,
     /// How mask bits are applied.
     pub apply: Apply,
+    /// Whether the planes of a brick are a loop in the kernel, which keeps it small, or text.
+    pub rolled_planes: bool,
 }
 
 impl Tuning {
@@ -49,15 +65,16 @@ impl Tuning {
         if info.device_type == wgpu::DeviceType::Cpu { Self::software() } else { Self::gpu(info.vendor) }
     }
 
-    /// Software drivers: a load costs about ten times what a multiply-add does, so that wide tiles
-    /// win, registers or not, and one row of threads lets the driver see that rows are uniform.
+    /// Software drivers: loads cost more than the products they feed (docs/performance.md), so that wide
+    /// tiles win, registers or not; compiling takes long, so that text is kept short.
     pub fn software() -> Self {
         let tile = |rows, columns| Tile { rows, columns, workgroup: [16, 1] };
         Self {
-            forward: tile(4, 2),
-            input_gradient: tile(4, 2),
-            weight_gradient: tile(4, 1),
+            forward: tile(4, 4),
+            input_gradient: tile(8, 2),
+            weight_gradient: tile(8, 1),
             apply: Apply::And,
+            rolled_planes: true,
         }
     }
 
@@ -70,6 +87,7 @@ impl Tuning {
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
+            rolled_planes: false,
         }
     }
 }

@@ -37,7 +37,9 @@ pub fn small_tiles(apply: Apply) -> Tuning {
 /// The same tile for every pass.
 pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuning {
     let tile = Tile { rows, columns, workgroup };
-    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply }
+    // Either way of writing out the planes goes with one way of applying bits.
+    let rolled_planes = apply == Apply::And;
+    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply, rolled_planes }
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.

@@ -87,7 +87,14 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sums(self, values: [__m512; 4]) -> [f32; 4] {
         // SAFETY: `self` proves AVX-512 F.
-        unsafe { values.map(|v| _mm512_reduce_add_ps(v)) }
+        unsafe {
+            [
+                _mm512_reduce_add_ps(values[0]),
+                _mm512_reduce_add_ps(values[1]),
+                _mm512_reduce_add_ps(values[2]),
+                _mm512_reduce_add_ps(values[3]),
+            ]
+        }
     }
 
     #[inline(always)]

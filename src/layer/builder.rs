@@ -1,0 +1,185 @@
+//! How a layer is made.
+
+use std::sync::Arc;
+
+use super::parameters::{OnCpu, OnGpu, Parameters};
+use super::{DropConnect, round_all};
+use crate::mask::philox::philox4x32;
+use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Rounds, Shape};
+
+/// First values of the parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Init {
+    /// W and b uniform in `[-1/sqrt(inputs), 1/sqrt(inputs))`, as PyTorch's `nn.Linear`, drawn from the
+    /// layer's seed and number: the same layer starts the same everywhere.
+    #[default]
+    Linear,
+    /// All zero.
+    Zeros,
+    /// Given: W `[outputs, inputs]` and, for a layer with one, b `[outputs]`.
+    Values {
+        /// W.
+        weight: Vec<f32>,
+        /// b; empty for a layer without.
+        bias: Vec<f32>,
+    },
+}
+
+/// Options of a [`DropConnect`] layer; everything but the sizes has a default.
+#[derive(Clone, Debug)]
+#[must_use = "`build` makes the layer"]
+pub struct DropConnectBuilder {
+    device: Device,
+    inputs: usize,
+    outputs: usize,
+    p: f64,
+    bits: u32,
+    rounds: Rounds,
+    seed: u64,
+    layer: u32,
+    bias: bool,
+    masked_bias: bool,
+    element: ElementType,
+    init: Init,
+    origin: Origin,
+}
+
+impl DropConnectBuilder {
+    pub(super) fn new(device: Device, inputs: usize, outputs: usize) -> Self {
+        Self {
+            device,
+            inputs,
+            outputs,
+            p: 0.5,
+            bits: 16,
+            rounds: Rounds::default(),
+            seed: 0,
+            layer: 0,
+            bias: true,
+            masked_bias: false,
+            element: ElementType::F32,
+            init: Init::default(),
+            origin: Origin::default(),
+        }
+    }
+
+    /// The probability of *dropping* a connection, `0 <= p < 1`; 0.5 by default.
+    pub fn drop_probability(self, p: f64) -> Self {
+        Self { p, ..self }
+    }
+
+    /// Bits of resolution of p, 1 to 16; 16 by default.
+    pub fn bits(self, bits: u32) -> Self {
+        Self { bits, ..self }
+    }
+
+    /// Rounds of the mask generator; ten by default.
+    pub fn rounds(self, rounds: Rounds) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// The seed of masks and first values; 0 by default.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The number of this layer in its model, so that layers of one seed differ; 0 by default.
+    pub fn layer(self, layer: u32) -> Self {
+        Self { layer, ..self }
+    }
+
+    /// Whether the layer has a bias; it does by default.
+    pub fn bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// Whether the bias is dropped like a weight, as in the paper; it is not by default.
+    pub fn masked_bias(self, masked_bias: bool) -> Self {
+        Self { masked_bias, ..self }
+    }
+
+    /// How parameters, gradients and calls are stored on the device; f32 by default.
+    pub fn element(self, element: ElementType) -> Self {
+        Self { element, ..self }
+    }
+
+    /// First values; [`Init::Linear`] by default.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    /// Where this shard lies in the whole layer and batch; at 0 by default.
+    pub fn origin(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// Makes the layer.
+    ///
+    /// # Errors
+    /// p, bits or sizes out of range; given values of the wrong length; no device memory.
+    pub fn build(self) -> Result<DropConnect, Error> {
+        let shape = Shape::new(0, self.outputs, self.inputs)?;
+        let probability = DropProbability::with_bits(self.p, self.bits)?;
+        self.origin.check(&shape)?;
+        let bias_len = if self.bias { self.outputs } else { 0 };
+        let (mut weight, mut bias) = match self.init {
+            Init::Zeros => (vec![0.0; shape.weight_len()], vec![0.0; bias_len]),
+            Init::Linear => {
+                let bound = 1.0 / (self.inputs as f32).sqrt();
+                let draw = |stream, count| uniform(self.seed, self.layer, stream, bound, count);
+                (draw(0, shape.weight_len()), draw(1, bias_len))
+            }
+            Init::Values { weight, bias } => {
+                shape.expect_len("weight", weight.len(), shape.weight_len())?;
+                shape.expect_len("bias", bias.len(), bias_len)?;
+                (weight, bias)
+            }
+        };
+        let parameters = match self.device {
+            Device::Cpu => {
+                round_all(self.element, &mut weight);
+                round_all(self.element, &mut bias);
+                Parameters::Cpu(OnCpu {
+                    grad_weight: vec![0.0; weight.len()],
+                    grad_bias: self.bias.then(|| vec![0.0; bias_len]),
+                    weight,
+                    bias: self.bias.then_some(bias),
+                })
+            }
+            Device::Gpu(gpu) => {
+                let zeros = |elements: usize| gpu.buffer(super::bytes(self.element, elements));
+                Parameters::Gpu(OnGpu {
+                    weight: gpu.upload(&self.element.encode(&weight))?,
+                    grad_weight: zeros(weight.len())?,
+                    bias: self.bias.then(|| gpu.upload(&self.element.encode(&bias))).transpose()?,
+                    grad_bias: self.bias.then(|| zeros(bias_len)).transpose()?,
+                    gpu: Arc::clone(&gpu),
+                })
+            }
+        };
+        Ok(DropConnect {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            element: self.element,
+            probability,
+            rounds: self.rounds,
+            key: MaskKey { seed: self.seed, layer: self.layer, step: 0 },
+            origin: self.origin,
+            masked_bias: self.masked_bias,
+            parameters,
+        })
+    }
+}
+
+/// Uniform values in `[-bound, bound)`, 24 bits each, from a stream of Philox that no mask uses: the last
+/// counter word is the ASCII of "DCI0" plus the stream, and a mask's is below 9.
+fn uniform(seed: u64, layer: u32, stream: u32, bound: f32, count: usize) -> Vec<f32> {
+    const DOMAIN: u32 = 0x4443_4930;
+    let key = [seed as u32, (seed >> 32) as u32];
+    let call = |k: usize| {
+        let k = k as u64;
+        philox4x32([k as u32, (k >> 32) as u32, layer, DOMAIN + stream], key, Rounds::Ten)
+    };
+    let unit = |word: u32| (word >> 8) as f32 / (1 << 24) as f32;
+    (0..count.div_ceil(4)).flat_map(call).take(count).map(|word| (2.0 * unit(word) - 1.0) * bound).collect()
+}

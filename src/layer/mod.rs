@@ -1,0 +1,342 @@
+//! The layer: parameters, gradients and the passes over them.
+
+mod builder;
+mod parameters;
+
+pub use builder::{DropConnectBuilder, Init};
+
+use std::borrow::Cow;
+
+use crate::gpu::{BiasGradient, Forward, Gpu, InputGradient, Tensor, WeightGradient};
+use crate::{
+    Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, cpu,
+};
+use parameters::{OnCpu, OnGpu, Parameters};
+
+/// A linear layer whose connections are dropped in training, afresh for every example.
+///
+/// Holds W `[outputs, inputs]`, b `[outputs]` and their gradients on a [`Device`]. The mask of a call is a
+/// function of the seed, the layer's number, the [step](Self::step) and the position, so a call may be
+/// repeated (activation checkpointing, resuming) and draws the same mask until
+/// [`advance`](Self::advance) is called.
+///
+/// ```
+/// use dropconnect::{Device, DropConnect, Write};
+///
+/// let mut layer = DropConnect::new(&Device::Cpu, 5, 10).drop_probability(0.5).seed(42).build()?;
+/// let x = [1.0, 2.0, 3.0, 4.0, 5.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // a batch of 2
+/// let y = layer.forward(&x)?;
+/// let grad_x = layer.backward(&x, &vec![1.0; y.len()], Write::Overwrite)?;
+/// assert_eq!((y.len(), grad_x.len()), (2 * 10, 2 * 5));
+/// layer.advance(); // the next call draws new masks
+/// # Ok::<(), dropconnect::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct DropConnect {
+    inputs: usize,
+    outputs: usize,
+    element: ElementType,
+    probability: DropProbability,
+    rounds: Rounds,
+    key: MaskKey,
+    origin: Origin,
+    masked_bias: bool,
+    parameters: Parameters,
+}
+
+impl DropConnect {
+    /// Starts building a layer; p is 0.5 and the seed 0 unless set.
+    #[allow(clippy::new_ret_no_self, reason = "reads as `DropConnect::new(..).seed(..).build()`")]
+    pub fn new(device: &Device, inputs: usize, outputs: usize) -> DropConnectBuilder {
+        DropConnectBuilder::new(device.clone(), inputs, outputs)
+    }
+
+    /// Columns of W.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Rows of W.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// How parameters and gradients are stored.
+    pub fn element(&self) -> ElementType {
+        self.element
+    }
+
+    /// The probability of dropping.
+    pub fn drop_probability(&self) -> &DropProbability {
+        &self.probability
+    }
+
+    /// The step whose masks the next call draws.
+    pub fn step(&self) -> u64 {
+        self.key.step
+    }
+
+    /// Goes to any step, as when resuming from a checkpoint.
+    pub fn set_step(&mut self, step: u64) {
+        self.key.step = step;
+    }
+
+    /// Goes to the next step: call it once per optimiser step, after the backward pass.
+    pub fn advance(&mut self) {
+        self.key.step = self.key.step.wrapping_add(1);
+    }
+
+    /// The mask of the current step.
+    pub fn mask(&self) -> Mask {
+        Mask::new(self.key, self.probability).with_rounds(self.rounds).at(self.origin)
+    }
+
+    /// Says where the batches of this shard start in the whole batch, for data-parallel training.
+    pub fn set_sample_origin(&mut self, sample: u32) {
+        self.origin.sample = sample;
+    }
+
+    /// Y of a batch X, `[batch, inputs]` flattened, under the current step's masks.
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless X is whole rows; the device's own errors.
+    pub fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
+        self.run_forward(x, Some(&self.mask()))
+    }
+
+    /// Y of a batch X in evaluation: the plain linear layer. Training scales by the inverse of the keep
+    /// probability, so nothing has to be scaled here.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn eval(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
+        self.run_forward(x, None)
+    }
+
+    /// The gradient of X for G, the gradient of Y; the gradients of W and b are overwritten or added to.
+    /// Uses the current step's masks: call it before [`advance`](Self::advance).
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless X and G are the same number of whole rows; the device's own errors.
+    pub fn backward(&mut self, x: &[f32], grad_output: &[f32], write: Write) -> Result<Vec<f32>, Error> {
+        let shape = self.shape_of(x)?;
+        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+        let (mask, element) = (self.mask(), self.element);
+        let bias_mask = self.masked_bias.then_some(&mask);
+        match &mut self.parameters {
+            Parameters::Gpu(own) => {
+                let gpu = std::sync::Arc::clone(&own.gpu);
+                let x = gpu.upload(&element.encode(x))?;
+                let grad_output = gpu.upload(&element.encode(grad_output))?;
+                let size = bytes(element, shape.input_len());
+                let grad_input = gpu.buffer(size)?;
+                let mut encoder =
+                    gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                self.encode_backward(
+                    &mut encoder,
+                    shape.batch(),
+                    part(&x, element, shape.input_len()),
+                    part(&grad_output, element, shape.output_len()),
+                    Some(part(&grad_input, element, shape.input_len())),
+                    write,
+                )?;
+                gpu.queue().submit([encoder.finish()]);
+                Ok(element.decode(&gpu.read(&grad_input, 0..size)?))
+            }
+            Parameters::Cpu(own) => {
+                let (x, grad_output) = (rounded(element, x), rounded(element, grad_output));
+                let mut grad_input = vec![0.0; shape.input_len()];
+                cpu::weight_gradient(&shape, Some(&mask), &grad_output, &x, &mut own.grad_weight, write)?;
+                round_all(element, &mut own.grad_weight);
+                if let Some(grad_bias) = &mut own.grad_bias {
+                    cpu::bias_gradient(&shape, bias_mask, &grad_output, grad_bias, write)?;
+                    round_all(element, grad_bias);
+                }
+                cpu::input_gradient(
+                    &shape,
+                    Some(&mask),
+                    &grad_output,
+                    &own.weight,
+                    &mut grad_input,
+                    Write::Overwrite,
+                )?;
+                round_all(element, &mut grad_input);
+                Ok(grad_input)
+            }
+        }
+    }
+
+    /// Records [`forward`](Self::forward) on tensors in device memory.
+    ///
+    /// # Errors
+    /// [`Error::NeedsGpu`] for a layer on the CPU; as [`Kernels::forward`](crate::gpu::Kernels::forward).
+    pub fn encode_forward(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        batch: usize,
+        x: Tensor<'_>,
+        y: Tensor<'_>,
+    ) -> Result<(), Error> {
+        self.encode(encoder, batch, Some(&self.mask()), x, y)
+    }
+
+    /// Records [`eval`](Self::eval) on tensors in device memory.
+    ///
+    /// # Errors
+    /// As [`encode_forward`](Self::encode_forward).
+    pub fn encode_eval(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        batch: usize,
+        x: Tensor<'_>,
+        y: Tensor<'_>,
+    ) -> Result<(), Error> {
+        self.encode(encoder, batch, None, x, y)
+    }
+
+    /// Records [`backward`](Self::backward) on tensors in device memory. Without `grad_input` the gradient
+    /// of X, which a first layer does not need, is not computed.
+    ///
+    /// # Errors
+    /// As [`encode_forward`](Self::encode_forward); nothing is recorded then.
+    pub fn encode_backward(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        batch: usize,
+        x: Tensor<'_>,
+        grad_output: Tensor<'_>,
+        grad_input: Option<Tensor<'_>>,
+        write: Write,
+    ) -> Result<(), Error> {
+        let own = self.on_gpu("encode_backward")?;
+        let (kernels, element) = (own.gpu.kernels(), self.element);
+        let shape = Shape::new(batch, self.outputs, self.inputs)?;
+        let mask = Some(&self.mask());
+        let mut recordings = vec![kernels.weight_gradient(&WeightGradient {
+            shape,
+            element,
+            mask,
+            grad_output,
+            x,
+            grad_weight: part(&own.grad_weight, element, shape.weight_len()),
+            write,
+        })?];
+        if let Some(grad_bias) = &own.grad_bias {
+            recordings.push(kernels.bias_gradient(&BiasGradient {
+                shape,
+                element,
+                bias_mask: mask.filter(|_| self.masked_bias),
+                grad_output,
+                grad_bias: part(grad_bias, element, self.outputs),
+                write,
+            })?);
+        }
+        if let Some(grad_input) = grad_input {
+            recordings.push(kernels.input_gradient(&InputGradient {
+                shape,
+                element,
+                mask,
+                grad_output,
+                weight: part(&own.weight, element, shape.weight_len()),
+                grad_input,
+                write: Write::Overwrite,
+            })?);
+        }
+        for recording in recordings {
+            recording.encode(encoder);
+        }
+        Ok(())
+    }
+
+    fn run_forward(&self, x: &[f32], mask: Option<&Mask>) -> Result<Vec<f32>, Error> {
+        let (shape, element) = (self.shape_of(x)?, self.element);
+        match &self.parameters {
+            Parameters::Gpu(OnGpu { gpu, .. }) => {
+                let x = gpu.upload(&element.encode(x))?;
+                let size = bytes(element, shape.output_len());
+                let y = gpu.buffer(size)?;
+                let mut encoder =
+                    gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                let tensors = (part(&x, element, shape.input_len()), part(&y, element, shape.output_len()));
+                self.encode(&mut encoder, shape.batch(), mask, tensors.0, tensors.1)?;
+                gpu.queue().submit([encoder.finish()]);
+                Ok(element.decode(&gpu.read(&y, 0..size)?))
+            }
+            Parameters::Cpu(OnCpu { weight, bias, .. }) => {
+                let mut y = vec![0.0; shape.output_len()];
+                let bias = self.bias_of(bias.as_deref());
+                cpu::forward(&shape, mask, &rounded(element, x), weight, bias, &mut y)?;
+                round_all(element, &mut y);
+                Ok(y)
+            }
+        }
+    }
+
+    fn encode(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        batch: usize,
+        mask: Option<&Mask>,
+        x: Tensor<'_>,
+        y: Tensor<'_>,
+    ) -> Result<(), Error> {
+        let own = self.on_gpu("encode_forward")?;
+        let (shape, element) = (Shape::new(batch, self.outputs, self.inputs)?, self.element);
+        let weight = part(&own.weight, element, shape.weight_len());
+        let bias = self.bias_of(own.bias.as_ref().map(|bias| part(bias, element, self.outputs)));
+        own.gpu.kernels().forward(&Forward { shape, element, mask, x, weight, bias, y })?.encode(encoder);
+        Ok(())
+    }
+
+    fn bias_of<T>(&self, bias: Option<T>) -> Bias<T> {
+        match bias {
+            None => Bias::None,
+            Some(bias) if self.masked_bias => Bias::Masked(bias),
+            Some(bias) => Bias::Plain(bias),
+        }
+    }
+
+    /// The shape of a call on this batch.
+    fn shape_of(&self, x: &[f32]) -> Result<Shape, Error> {
+        let shape = Shape::new(x.len().div_ceil(self.inputs), self.outputs, self.inputs)?;
+        shape.expect_len("x", x.len(), shape.input_len())?;
+        Ok(shape)
+    }
+
+    fn on_gpu(&self, what: &'static str) -> Result<&OnGpu, Error> {
+        match &self.parameters {
+            Parameters::Gpu(own) => Ok(own),
+            Parameters::Cpu(_) => Err(Error::NeedsGpu { what }),
+        }
+    }
+
+    /// The adapter the layer computes on, if it does.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match &self.parameters {
+            Parameters::Gpu(own) => Some(&own.gpu),
+            Parameters::Cpu(_) => None,
+        }
+    }
+}
+
+fn part(buffer: &wgpu::Buffer, element: ElementType, elements: usize) -> Tensor<'_> {
+    Tensor { buffer, offset: 0, size: bytes(element, elements) }
+}
+
+fn bytes(element: ElementType, elements: usize) -> u64 {
+    elements as u64 * element.size() as u64
+}
+
+fn rounded(element: ElementType, values: &[f32]) -> Cow<'_, [f32]> {
+    let mut values = Cow::Borrowed(values);
+    if element != ElementType::F32 {
+        round_all(element, values.to_mut());
+    }
+    values
+}
+
+fn round_all(element: ElementType, values: &mut [f32]) {
+    if element != ElementType::F32 {
+        values.iter_mut().for_each(|value| *value = element.round(*value));
+    }
+}
