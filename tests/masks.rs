@@ -199,8 +199,11 @@ fn masks_are_written_to_their_bytes_and_no_others() {
     for inputs in 1..=17 {
         for placement in [Placement::Separate, Placement::PooledOdd] {
             let (shape, mask) = (shape([3, 5, inputs]), mask(0.5).at(origin(0, 0, inputs as u32 % 3)));
-            let want: Vec<u8> =
-                dropconnect::reference::mask::mask(&shape, &mask).unwrap().into_iter().map(u8::from).collect();
+            let want: Vec<u8> = dropconnect::reference::mask::mask(&shape, &mask)
+                .unwrap()
+                .into_iter()
+                .map(u8::from)
+                .collect();
             let got = written_mask(gpu, plain_kernels(gpu), shape, &mask, false, placement);
             assert!(got == want, "{inputs} {placement:?}");
         }
@@ -217,7 +220,8 @@ fn another_mask_is_another_mask() {
     let want = read(&right);
     let mut next_step = right;
     next_step.key.step += 1;
-    for wrong in [next_step, right.at(origin(3, 2, 6)), right.at(origin(4, 2, 5)), right.at(origin(3, 3, 5))] {
+    for wrong in [next_step, right.at(origin(3, 2, 6)), right.at(origin(4, 2, 5)), right.at(origin(3, 3, 5))]
+    {
         let got = read(&wrong);
         assert!(got.forward != want.forward && got.input_gradient != want.input_gradient, "{wrong:?}");
         assert!(got.weight_gradient != want.weight_gradient, "{wrong:?}");

@@ -108,9 +108,11 @@ impl Layer {
         let probability = DropProbability::with_bits(self.p, self.max_bits).unwrap();
         assert_eq!((probability.threshold(), probability.bits()), (self.threshold, self.bits));
         assert_eq!(probability.scale(), self.scale);
-        Mask::new(key, probability)
-            .with_rounds(Rounds::new(self.rounds).unwrap())
-            .at(origin(self.offsets[0], self.offsets[1], self.offsets[2]))
+        Mask::new(key, probability).with_rounds(Rounds::new(self.rounds).unwrap()).at(origin(
+            self.offsets[0],
+            self.offsets[1],
+            self.offsets[2],
+        ))
     }
 
     fn call(&self) -> Call {
@@ -219,7 +221,8 @@ fn masks_are_those_of_the_vectors() {
         let (shape, mask) = (layer.shape(), layer.mask());
         assert!(layer.is_mask(&bytes(reference::mask::mask(&shape, &mask).unwrap())));
         assert!(layer.is_bias_mask(&bytes(reference::mask::bias_mask(&shape, &mask).unwrap())));
-        let (mut bits, mut bias) = (vec![2; shape.output_len() * shape.inputs()], vec![2; shape.output_len()]);
+        let (mut bits, mut bias) =
+            (vec![2; shape.output_len() * shape.inputs()], vec![2; shape.output_len()]);
         cpu::mask(&shape, &mask, &mut bits).unwrap();
         cpu::bias_mask(&shape, &mask, &mut bias).unwrap();
         assert!(layer.is_mask(&bits) && layer.is_bias_mask(&bias));

@@ -136,7 +136,7 @@ fn philox_gives_the_known_answers() {
             let got = compute(
                 gpu,
                 &["params", "philox"],
-                &context! { rounds, int64 },
+                &context! { rounds, int64, multipliers => MULTIPLIERS },
                 "output[at] = philox(input[at]);",
                 &params,
                 &[counter],
@@ -164,7 +164,7 @@ fn products_have_all_their_64_bits() {
         let got = compute(
             gpu,
             &["params", "philox"],
-            &context! { rounds => 10, int64 },
+            &context! { rounds => 10, int64, multipliers => MULTIPLIERS },
             "output[at] = vec4(multiply_wide(input[at].x, input[at].y), 7u, 7u);",
             &Params::default(),
             &input,
