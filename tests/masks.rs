@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{Apply, Gpu, Kernels, Tuning};
+use dropconnect::gpu::{Apply, Gpu, Kernels};
 use dropconnect::{ElementType, Mask, Rounds, Shape};
 
 /// Connections decided by one sum. 2^20 leaves 4 of an f32's 24 bits for the rounding of the scale.
@@ -176,13 +176,13 @@ fn every_resolution_decides_the_mask_of_the_format() {
     }
 }
 
-/// The tiles in use, both ways to apply and to multiply, and bindings that are all `read_write`.
+/// Several bricks a thread, both ways to apply and to multiply, and bindings that are all `read_write`.
 #[test]
 fn every_kind_of_kernel_decides_the_mask_of_the_format() {
     let test = "every_kind_of_kernel_decides_the_mask_of_the_format";
     let Some(gpu) = adapter(test) else { return };
     for multiply in multiplies(gpu, test) {
-        for tuning in [Tuning::software(), tiles(1, 1, [8, 8], Apply::Select), small_tiles(Apply::Select)] {
+        for tuning in [tiles(2, 2, [4, 2], Apply::And), small_tiles(Apply::Select)] {
             let kernels = kernels(gpu, tuning, multiply, false);
             check(gpu, kernels, [9, 13, 24], &mask(0.5).at(origin(3, 2, 5)), Placement::Separate);
         }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{Apply, Tuning};
+use dropconnect::gpu::Apply;
 use dropconnect::{ElementType, reference};
 
 const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
@@ -71,13 +71,12 @@ fn a_nan_reaches_no_other_row() {
             (None, ElementType::F32),
             (Some(mask(0.5)), ElementType::F32),
             (Some(mask(0.2)), ElementType::F16),
-            (Some(mask(0.5)), ElementType::BF16),
         ] {
             let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
             for (tuning, placement) in [
                 (small_tiles(Apply::And), Placement::Separate),
                 (small_tiles(Apply::Select), Placement::PooledOdd),
-                (Tuning::software(), Placement::Separate),
+                (tiles(2, 2, [4, 2], Apply::And), Placement::Separate),
             ] {
                 let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
                 let call = Call { element, placement, ..Call::new(shape, mask) };

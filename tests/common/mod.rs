@@ -15,6 +15,7 @@ use dropconnect::{
     Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, reference, wgpu,
 };
 
+#[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use adapter::{adapter, not_run};
 
 // ---------------------------------------------------------------------------------------------- kernels
