@@ -83,7 +83,7 @@ impl<'a> Rows<'a> {
         Self { tensor, stride: length, rows: 0..1, column }
     }
 
-    pub(crate) fn from_column(self, column: u32) -> Self {
+    pub(crate) fn at_column(self, column: u32) -> Self {
         Self { column, ..self }
     }
 
