@@ -167,7 +167,7 @@ fn every_pass_decides_the_mask_of_the_format() {
 fn every_resolution_decides_the_mask_of_the_format() {
     let Some(gpu) = adapter("every_resolution_decides_the_mask_of_the_format") else { return };
     for bits in 1..=16 {
-        for threshold in [1, (1u32 << bits) / 3 | 1, (1 << bits) - 1] {
+        for threshold in [1, ((1u32 << bits) / 3) | 1, (1 << bits) - 1] {
             let p = 1.0 - f64::from(threshold) / f64::from(1u32 << bits);
             let mask = mask_with_bits(p, bits, Rounds::Ten).at(origin(1, 2, 3));
             assert_eq!((mask.probability.bits(), mask.probability.threshold()), (bits, threshold));
