@@ -89,7 +89,7 @@ impl Kernels {
                     params.sample_block = origin.sample + rows.start;
                     params.output_block = origin.output + columns.start;
                 }
-                let bound = |tensor| Rows::new(tensor, outputs, rows.clone()).from_column(columns.start);
+                let bound = |tensor| Rows::new(tensor, outputs, rows.clone()).at_column(columns.start);
                 let grid = [columns.len().div_ceil(4) as u32, rows.len() as u32, 1];
                 plan.dispatch(
                     params,

@@ -67,7 +67,7 @@ impl Kernels {
                 let operand = if batch == 0 {
                     Rows::vector(call.grad_bias, outputs, columns.start)
                 } else {
-                    Rows::new(call.grad_output, outputs, samples.clone()).from_column(columns.start)
+                    Rows::new(call.grad_output, outputs, samples.clone()).at_column(columns.start)
                 };
                 plan.dispatch(params, &[operand], &[result], [across, 1, 1]);
             }

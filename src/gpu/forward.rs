@@ -69,7 +69,7 @@ impl Kernels {
                     Rows::new(call.weight, inputs, columns.clone()),
                 ];
                 bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
-                let result = Rows::new(call.y, outputs, samples.clone()).from_column(columns.start);
+                let result = Rows::new(call.y, outputs, samples.clone()).at_column(columns.start);
                 plan.dispatch(params, &bound, &[result], [across, rows, 1]);
             }
         }

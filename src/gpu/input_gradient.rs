@@ -70,7 +70,7 @@ impl Kernels {
                 params.accumulate = u32::from(call.write == Write::Accumulate || columns.start > 0);
                 let [rows, _, across] = params.bricks();
                 let bound = [
-                    Rows::new(call.grad_output, outputs, samples.clone()).from_column(columns.start),
+                    Rows::new(call.grad_output, outputs, samples.clone()).at_column(columns.start),
                     Rows::new(call.weight, inputs, columns.clone()),
                 ];
                 let result = Rows::new(call.grad_input, inputs, samples.clone());

@@ -94,7 +94,7 @@ impl Kernels {
                 bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
                 bound.push(Rows::vector((&keys).into(), passes, 0).with_element_size(8));
                 let results = [call.mean, call.variance].map(|tensor| {
-                    let rows = Rows::new(tensor, outputs, samples.clone()).from_column(columns.start);
+                    let rows = Rows::new(tensor, outputs, samples.clone()).at_column(columns.start);
                     rows.with_element_size(4)
                 });
                 plan.dispatch(params, &bound, &results, [across, rows, 1]);

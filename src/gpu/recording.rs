@@ -85,7 +85,7 @@ impl<'a> Rows<'a> {
         Self { tensor, stride: length, rows: 0..1, column, element_size: None }
     }
 
-    pub(crate) fn from_column(self, column: u32) -> Self {
+    pub(crate) fn at_column(self, column: u32) -> Self {
         Self { column, ..self }
     }
 
@@ -106,11 +106,14 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Ranges of at most `at_most` that cover `0..length`: a single one where that suffices, else cut at
-/// multiples of 8 where that is possible.
+/// Ranges of at most `at_most` that cover `0..length`: one if that is enough, else cut at multiples of 8
+/// where that is possible.
 pub(crate) fn pieces(length: u32, at_most: u32) -> impl Iterator<Item = Range<u32>> {
-    let whole = length <= at_most;
-    let step = if whole || at_most < 8 { at_most.max(1) } else { at_most - at_most % 8 };
+    let step = match at_most {
+        _ if length <= at_most => length.max(1),
+        0..8 => at_most.max(1),
+        _ => at_most - at_most % 8,
+    };
     (0..length.div_ceil(step)).map(move |k| k * step..length.min((k + 1).saturating_mul(step)))
 }
 

@@ -173,7 +173,9 @@ fn to_glsl(version: glsl::Version, module: &naga::Module, info: &ModuleInfo) -> 
 }
 
 /// Name, what it can express, the translation, and what a compute shader in it must contain.
-const BACK_ENDS: [(&str, fn() -> Capabilities, Translate, &str); 5] = [
+type BackEnd = (&'static str, fn() -> Capabilities, Translate, &'static str);
+
+const BACK_ENDS: [BackEnd; 5] = [
     ("SPIR-V", spv::supported_capabilities, to_spirv, "OpEntryPoint"),
     ("MSL", msl::supported_capabilities, to_msl, "kernel void main_("),
     ("HLSL", hlsl::supported_capabilities, to_hlsl, "[numthreads("),

@@ -85,7 +85,7 @@ impl Kernels {
                     ]
                 } else {
                     [
-                        Rows::new(call.grad_output, outputs, samples.clone()).from_column(columns.start),
+                        Rows::new(call.grad_output, outputs, samples.clone()).at_column(columns.start),
                         Rows::new(call.x, inputs, samples.clone()),
                     ]
                 };

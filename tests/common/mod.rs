@@ -15,6 +15,7 @@ use dropconnect::{
     Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, reference, wgpu,
 };
 
+#[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use adapter::{adapter, not_run};
 
 // ---------------------------------------------------------------------------------------------- kernels
@@ -263,7 +264,7 @@ pub enum BiasKind {
 impl BiasKind {
     pub const ALL: [Self; 3] = [Self::None, Self::Plain, Self::Masked];
 
-    fn with<T>(self, tensor: T) -> Bias<T> {
+    pub fn with<T>(self, tensor: T) -> Bias<T> {
         match self {
             Self::None => Bias::None,
             Self::Plain => Bias::Plain(tensor),
