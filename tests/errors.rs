@@ -295,6 +295,24 @@ fn origins() {
     still_works(gpu);
 }
 
+/// The tensors of an empty batch hold nothing, so that they overlap nothing, wherever an engine puts them.
+#[test]
+fn empty_tensors_may_lie_anywhere() {
+    let Some(gpu) = adapter("empty_tensors_may_lie_anywhere") else { return };
+    let buffer = gpu.upload(&[POISON; 48]).unwrap();
+    let call = WeightGradient {
+        shape: shape([0, 3, 4]),
+        element: ElementType::F32,
+        mask: None,
+        grad_output: Buffers::at(&buffer, 8, 0),
+        x: Buffers::at(&buffer, 16, 0),
+        grad_weight: Buffers::at(&buffer, 0, 12),
+        write: Write::Overwrite,
+    };
+    gpu.submit(&gpu.kernels().weight_gradient(&call).unwrap());
+    assert_eq!(gpu.read(&buffer, 0..48).unwrap(), [0; 48]);
+}
+
 /// A call that passes a limit which cannot be split away.
 #[test]
 fn rows_past_the_limits() {

@@ -150,9 +150,9 @@ fn finite_differences_agree_with_the_gradients() {
                     if which == 2 && bias == BiasKind::None {
                         continue;
                     }
-                    for index in 0..gradient.len() {
+                    for (index, value) in gradient.iter().enumerate() {
                         let difference = slope(&shape, &call, &data, which, index);
-                        let error = (difference - gradient[index]).abs();
+                        let error = (difference - value).abs();
                         assert!(error < bound, "{name} {which} {index}: {difference}, {call:?}");
                     }
                 }

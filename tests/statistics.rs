@@ -68,9 +68,8 @@ fn neighbours_are_independent() {
             for distance in [1, 2, 4, 8] {
                 let (mut hits, mut trials) = (0, 0);
                 for (index, &kept) in all.iter().enumerate() {
-                    if index / stride % DIMS[axis] / distance % 2 == 0
-                        && index / stride % DIMS[axis] + distance < DIMS[axis]
-                    {
+                    let at = index / stride % DIMS[axis];
+                    if (at / distance).is_multiple_of(2) && at + distance < DIMS[axis] {
                         hits += usize::from(kept == all[index + distance * stride]);
                         trials += 1;
                     }
