@@ -56,6 +56,18 @@ pub enum Error {
         /// The largest value allowed.
         limit: u64,
     },
+    /// A count, of passes or samples, outside its range.
+    #[error("`{argument}` is {value}; it must be {least} to {most}")]
+    Count {
+        /// The argument.
+        argument: &'static str,
+        /// What was given.
+        value: u32,
+        /// The smallest value allowed.
+        least: u32,
+        /// The largest value allowed.
+        most: u32,
+    },
     /// The shard reaches past the last global coordinate.
     #[error("`{axis}` origin {origin} plus size {size} passes {limit}, the number of global coordinates")]
     Origin {

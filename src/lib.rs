@@ -14,6 +14,7 @@
 //! p is the probability of **dropping**, as in PyTorch's `Dropout`. Kept weights are scaled by the
 //! inverse of the keep probability that the masks really have, so that evaluation uses W as it is.
 
+mod activation;
 pub mod cpu;
 mod device;
 pub mod element;
@@ -25,6 +26,7 @@ mod pass;
 pub mod reference;
 mod shape;
 
+pub use activation::Activation;
 pub use device::Device;
 pub use element::ElementType;
 pub use error::Error;

@@ -1,0 +1,106 @@
+// Mean and variance of f(u) for u normal with a given mean and variance, element by element.
+// Twin: src/reference/activation.rs.
+//% if closed
+
+// The complementary error function. Chebyshev fit of W. H. Press et al., "Numerical Recipes in C",
+// section 6.2: fractional error below 1.2e-7 everywhere.
+fn erfc(x: f32) -> f32 {
+    let z = abs(x);
+    let t = 1.0 / (1.0 + 0.5 * z);
+    var poly = 0.17087277;
+//% for c in ["-0.82215223", "1.48851587", "-1.13520398", "0.27886807", "-0.18628806", "0.09678418", "0.37409196", "1.00002368", "-1.26551223"]
+    poly = fma(poly, t, ${c});
+//% endfor
+    let tail = t * exp(fma(-z, z, poly));
+    return select(tail, 2.0 - tail, x < 0.0);
+}
+
+// E and Var of max(u, 0), in units of the standard deviation. With h = mean / deviation,
+// E = h Phi(h) + phi(h) and Var = Phi(h) + E (h - E): the second is E[x^2] - E^2 with
+// E[x^2] = h E + Phi(h), free of large squares.
+fn moments_of(mean: f32, variance: f32) -> vec2<f32> {
+//% if activation == "identity"
+    return vec2(mean, variance);
+//% else
+    let deviation = sqrt(variance);
+    // Far out in units of a tiny deviation the answer is that of no deviation at all.
+    if variance <= 0.0 || abs(mean) > 12.0 * deviation {
+        return select(vec2(0.0), vec2(mean, max(variance, 0.0)), mean > 0.0);
+    }
+    let h = mean / deviation;
+    let below = 0.5 * erfc(-h * 0.70710678);
+    let density = 0.39894228 * exp(-0.5 * h * h);
+    let expected = fma(h, below, density);
+    let spread = fma(expected, h - expected, below);
+    return vec2(deviation * expected, variance * max(spread, 0.0));
+//% endif
+}
+//% else
+
+fn activate(u: f32) -> f32 {
+//% if activation == "relu"
+    return max(u, 0.0);
+//% elif activation == "sigmoid"
+    return 1.0 / (1.0 + exp(-u));
+//% elif activation == "tanh"
+    // exp overflows to infinity for large u, where the quotient is then 0.
+    return 1.0 - 2.0 / (exp(2.0 * u) + 1.0);
+//% else
+    return u;
+//% endif
+}
+
+// Two normal numbers by Box and Muller's transform; the logarithm's argument is in (0, 1].
+fn normals(a: u32, b: u32) -> vec2<f32> {
+    let radius = sqrt(-2.0 * log(f32((a >> 8u) + 1u) * 5.9604644775390625e-8));
+    let angle = 6.28318530718 * (f32(b >> 8u) * 5.9604644775390625e-8);
+    return radius * vec2(cos(angle), sin(angle));
+}
+
+// The average over `params.passes` samples, by Welford's update.
+fn moments_of(mean: f32, variance: f32, n: u32, o: u32) -> vec2<f32> {
+    let deviation = sqrt(max(variance, 0.0));
+    var average = 0.0;
+    var squares = 0.0;
+    let calls = (params.passes + 3u) / 4u;
+    for (var call = 0u; call < calls; call++) {
+        let words = philox(vec4(o, n, call, 0u));
+        let normal = vec4(normals(words.x, words.y), normals(words.z, words.w));
+//% for k in range(4)
+        if call * 4u + ${k}u < params.passes {
+            let value = activate(fma(deviation, normal[${k}], mean));
+            let delta = value - average;
+            average += delta / f32(call * 4u + ${k + 1}u);
+            squares = fma(delta, value - average, squares);
+        }
+//% endfor
+    }
+    return vec2(average, squares / f32(params.passes));
+}
+//% endif
+
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let n = i32(group.y * ${workgroup_y}u + ${local_y});
+    let o = i32((group.x * ${workgroup_x}u + local.x) * 4u);
+    if n >= i32(params.samples) || o >= i32(params.outputs) {
+        return;
+    }
+    let means = u_mean_quad(u32(n), o);
+    let variances = u_variance_quad(u32(n), o);
+    var mean: vec4<f32>;
+    var variance: vec4<f32>;
+//% for k in range(4)
+    {
+//% if closed
+        let moments = moments_of(means[${k}], variances[${k}]);
+//% else
+        let moments = moments_of(means[${k}], variances[${k}], params.sample_block + u32(n), params.output_block + u32(o + ${k}));
+//% endif
+        mean[${k}] = moments.x;
+        variance[${k}] = moments.y;
+    }
+//% endfor
+    store_mean_quad(n, o, mean);
+    store_variance_quad(n, o, variance);
+}
