@@ -26,9 +26,13 @@ mod forward;
 mod gradient;
 mod grid;
 mod mask;
+mod run_forward;
+mod run_gradient;
+mod runs;
 mod simd;
 
 use crate::{Bias, Error, Mask, Shape, Write};
+use runs::Plan;
 use simd::Level;
 
 /// Writes `Y[n, o] = scale * sum over i of M[n, o, i] * W[o, i] * X[n, i] + b[o]` to `y`.
@@ -166,7 +170,13 @@ impl Backend {
             shape.expect_len("bias", bias.len(), shape.outputs())?;
         }
         shape.expect_len("y", y.len(), shape.output_len())?;
-        forward::forward(self.0, shape, dropping(shape, mask)?, x, weight, bias, y);
+        let mask = dropping(shape, mask)?;
+        match Plan::new(shape, mask) {
+            Plan::Examples(mask) => forward::forward(self.0, shape, mask, x, weight, bias, y),
+            Plan::Runs(mask, runs) => {
+                run_forward::forward(self.0, shape, (mask, runs), x, weight, bias, y);
+            }
+        }
         Ok(())
     }
 
@@ -184,7 +194,15 @@ impl Backend {
         shape.expect_len("weight", weight.len(), shape.weight_len())?;
         shape.expect_len("grad_input", grad_input.len(), shape.input_len())?;
         let mask = dropping(shape, mask)?;
-        gradient::input_gradient(self.0, shape, mask, grad_output, weight, grad_input, write);
+        match Plan::new(shape, mask) {
+            Plan::Examples(mask) => {
+                gradient::input_gradient(self.0, shape, mask, grad_output, weight, grad_input, write);
+            }
+            Plan::Runs(mask, runs) => {
+                let runs = (mask, runs);
+                run_gradient::input_gradient(self.0, shape, runs, grad_output, weight, grad_input, write);
+            }
+        }
         Ok(())
     }
 
@@ -206,7 +224,15 @@ impl Backend {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(());
         }
-        gradient::weight_gradient(self.0, shape, mask, grad_output, x, grad_weight, write);
+        match Plan::new(shape, mask) {
+            Plan::Examples(mask) => {
+                gradient::weight_gradient(self.0, shape, mask, grad_output, x, grad_weight, write);
+            }
+            Plan::Runs(mask, runs) => {
+                let runs = (mask, runs);
+                run_gradient::weight_gradient(self.0, shape, runs, grad_output, x, grad_weight, write);
+            }
+        }
         Ok(())
     }
 
