@@ -56,6 +56,12 @@ pub enum Error {
         /// The largest value allowed.
         limit: u64,
     },
+    /// An activation whose moments have no closed form.
+    #[error("{activation:?} has no closed form of mean and variance; use Gaussian samples")]
+    NoClosedForm {
+        /// The activation.
+        activation: crate::Activation,
+    },
     /// A count, of passes or samples, outside its range.
     #[error("`{argument}` is {value}; it must be {least} to {most}")]
     Count {
@@ -219,4 +225,14 @@ pub enum Error {
         /// wgpu's reason.
         reason: String,
     },
+}
+
+impl Error {
+    /// A count of passes or samples must not be 0.
+    pub(crate) fn check_count(argument: &'static str, value: u32) -> Result<(), Self> {
+        if value > 0 {
+            return Ok(());
+        }
+        Err(Self::Count { argument, value, least: 1, most: u32::MAX })
+    }
 }
