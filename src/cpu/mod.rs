@@ -9,6 +9,11 @@
 //! inputs at a time, and applies them in the multiply-adds. No more of a mask than 2 KiB per thread exists
 //! at any time.
 //!
+//! Where eight or more examples share a mask, and in evaluation, the product is a dense one: a unit of work takes
+//! examples with one mask, and drops weights in its 64 KiB panel of W, once for up to 256 examples (in dW, from
+//! the tile of the result). Neither the mask nor a masked W is ever stored. Smaller groups cost what single
+//! examples cost.
+//!
 //! # Cost
 //! With AVX-512, eight bricks (1024 connections) take 6 instructions a round and about 12 to gather and
 //! store: 72 at p = 1/2 and ten rounds, nine calls 540 and the ladder some 100 more at 16 bits. Applying them
@@ -20,18 +25,28 @@
 // The kernels count n, o, i and registers over several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
+mod activation;
 mod bias_gradient;
 mod bricks;
 mod forward;
 mod gradient;
 mod grid;
 mod mask;
+mod moments;
+mod monte_carlo;
+mod normal;
+mod predictive;
 mod run_forward;
 mod run_gradient;
 mod runs;
 mod simd;
 
-use crate::{Bias, Error, Mask, Shape, Write};
+pub use activation::{closed_form, sampled};
+pub use moments::moments;
+pub use monte_carlo::{RunningMoments, monte_carlo};
+pub use predictive::{RunningPredictive, predictive};
+
+use crate::{Bias, DropProbability, Error, Mask, Shape, Write};
 use runs::Plan;
 use simd::Level;
 
@@ -252,6 +267,28 @@ impl Backend {
             return Ok(());
         }
         bias_gradient::bias_gradient(self.0, shape, mask, grad_output, grad_bias, write);
+        Ok(())
+    }
+
+    /// See [`moments`].
+    pub fn moments(
+        &self,
+        shape: &Shape,
+        probability: &DropProbability,
+        x: &[f32],
+        weight: &[f32],
+        bias: Bias<&[f32]>,
+        mean: &mut [f32],
+        variance: &mut [f32],
+    ) -> Result<(), Error> {
+        shape.expect_len("x", x.len(), shape.input_len())?;
+        shape.expect_len("weight", weight.len(), shape.weight_len())?;
+        if let Some(bias) = bias.tensor() {
+            shape.expect_len("bias", bias.len(), shape.outputs())?;
+        }
+        shape.expect_len("mean", mean.len(), shape.output_len())?;
+        shape.expect_len("variance", variance.len(), shape.output_len())?;
+        moments::run(self.0, shape, probability, (x, weight, bias), mean, variance);
         Ok(())
     }
 
