@@ -121,7 +121,7 @@ fn gaussian(key: [u32; 2], n: u32, o: u32, sample: u32) -> f64 {
     let u1 = f64::from((words[pair] >> 8) + 1) / f64::from(1 << 24);
     let u2 = f64::from(words[pair + 1] >> 8) / f64::from(1 << 24);
     let radius = (-2.0 * u1.ln()).sqrt();
-    if sample % 2 == 0 { radius * (TAU * u2).cos() } else { radius * (TAU * u2).sin() }
+    if sample.is_multiple_of(2) { radius * (TAU * u2).cos() } else { radius * (TAU * u2).sin() }
 }
 
 fn apply(activation: Activation, u: f64) -> f64 {
