@@ -1,5 +1,5 @@
 // The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
-// monte_carlo.wgsl.
+// monte_carlo.wgsl. Twin: src/reference/forward.rs.
 //% set xyzw = "xyzw"
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)

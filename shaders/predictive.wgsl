@@ -1,5 +1,5 @@
 // What a classifier's logits of many passes say: mean softmax, entropy of that mean, and mutual
-// information, in natural logarithms. Twin: src/reference/monte_carlo.rs.
+// information, in natural logarithms. Twin: src/reference/predictive.rs.
 //
 // A thread owns an example and adds one pass to what the results hold: probabilities to `mean`, the
 // softmax's entropy to `information`. The last pass turns sums into results.

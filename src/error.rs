@@ -226,3 +226,13 @@ pub enum Error {
         reason: String,
     },
 }
+
+impl Error {
+    /// A count of passes or samples must not be 0.
+    pub(crate) fn check_count(argument: &'static str, value: u32) -> Result<(), Self> {
+        if value > 0 {
+            return Ok(());
+        }
+        Err(Self::Count { argument, value, least: 1, most: u32::MAX })
+    }
+}

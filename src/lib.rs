@@ -23,6 +23,7 @@ pub mod gpu;
 mod layer;
 pub mod mask;
 mod pass;
+mod predictive;
 pub mod reference;
 mod shape;
 
@@ -33,5 +34,6 @@ pub use error::Error;
 pub use layer::{DropConnect, DropConnectBuilder, Init};
 pub use mask::{DropProbability, Mask, MaskKey, Rounds, Sharing};
 pub use pass::{Bias, Write};
+pub use predictive::Predictive;
 pub use shape::{Origin, Shape};
 pub use wgpu;

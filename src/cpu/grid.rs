@@ -28,6 +28,11 @@ impl Axis {
         Self { first_block: origin / edge, lead: (origin % edge) as usize, len, edge: edge as usize }
     }
 
+    /// An axis that starts with a block of its own: no mask is counted along it.
+    pub(super) fn unaligned(len: usize, edge: u32) -> Self {
+        Self::new(0, len, edge)
+    }
+
     pub(super) fn blocks(&self) -> usize {
         (self.lead + self.len).div_ceil(self.edge)
     }

@@ -332,7 +332,8 @@ fn twin(stem: &str) -> Option<&'static str> {
         "forward_tile" => "src/reference/forward.rs",
         "moments" => "src/reference/moments.rs",
         "activation" => "src/reference/activation.rs",
-        "monte_carlo" | "predictive" => "src/reference/monte_carlo.rs",
+        "monte_carlo" => "src/reference/monte_carlo.rs",
+        "predictive" => "src/reference/predictive.rs",
         _ => return None,
     })
 }

@@ -92,6 +92,13 @@ impl Mask {
         Self { sharing, ..self }
     }
 
+    /// The mask of Monte-Carlo pass `t`: `t` steps on, the last step being followed by step 0.
+    #[must_use]
+    pub fn pass(self, t: u32) -> Self {
+        let step = self.key.step.wrapping_add(u64::from(t));
+        Self { key: MaskKey { step, ..self.key }, ..self }
+    }
+
     /// The sample coordinate of the mask that local example `n` gets: its own global index, that of its
     /// group, or 0 for the whole batch.
     pub fn sample(&self, n: u32) -> u32 {

@@ -82,6 +82,25 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn multiply(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn kept(self, kept: &[u16; 4], column: usize, a: __m256) -> __m256 {
+        // Four columns share one broadcast of their 32 decisions.
+        let half = column / 4 * 2;
+        let bits = u32::from(kept[half]) | u32::from(kept[half + 1]) << 16;
+        // SAFETY: `self` proves AVX2; an entry of `SELECT` has the 32 bytes that are read.
+        unsafe {
+            let select = _mm256_loadu_si256(SELECT[column % 4].as_ptr().cast());
+            let chosen = _mm256_and_si256(_mm256_set1_epi32(bits as i32), select);
+            _mm256_and_ps(a, _mm256_castsi256_ps(_mm256_cmpeq_epi32(chosen, select)))
+        }
+    }
+
+    #[inline(always)]
     fn add_product(self, a: __m256, b: __m256, sum: __m256) -> __m256 {
         // SAFETY: `self` proves FMA.
         unsafe { _mm256_fmadd_ps(a, b, sum) }
@@ -89,16 +108,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn add_kept_product(self, kept: &[u16; 4], column: usize, a: __m256, b: __m256, sum: __m256) -> __m256 {
-        // Four columns share one broadcast of their 32 decisions.
-        let half = column / 4 * 2;
-        let bits = u32::from(kept[half]) | u32::from(kept[half + 1]) << 16;
-        // SAFETY: `self` proves AVX2 and FMA; an entry of `SELECT` has the 32 bytes that are read.
-        unsafe {
-            let select = _mm256_loadu_si256(SELECT[column % 4].as_ptr().cast());
-            let chosen = _mm256_and_si256(_mm256_set1_epi32(bits as i32), select);
-            let kept = _mm256_castsi256_ps(_mm256_cmpeq_epi32(chosen, select));
-            _mm256_fmadd_ps(_mm256_and_ps(a, kept), b, sum)
-        }
+        self.add_product(self.kept(kept, column, a), b, sum)
     }
 
     #[inline(always)]
