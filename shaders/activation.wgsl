@@ -2,37 +2,38 @@
 // Twin: src/reference/activation.rs.
 //% if closed
 
-// The complementary error function. Chebyshev fit of W. H. Press et al., "Numerical Recipes in C",
-// section 6.2: fractional error below 1.2e-7 everywhere.
-fn erfc(x: f32) -> f32 {
-    let z = abs(x);
-    let t = 1.0 / (1.0 + 0.5 * z);
-    var poly = 0.17087277;
-//% for c in ["-0.82215223", "1.48851587", "-1.13520398", "0.27886807", "-0.18628806", "0.09678418", "0.37409196", "1.00002368", "-1.26551223"]
-    poly = fma(poly, t, ${c});
+// Density phi(t) and upper tail P(z > t) of the standard normal distribution for t >= 0, by the Chebyshev fit
+// of src/cpu/normal.rs, which names its method.
+fn density_and_tail(t: f32) -> vec2<f32> {
+    let density = 0.39894228 * exp(-0.5 * t * t);
+    let s = (t - 3.0) / (t + 3.0);
+    var mills = ${mills[10]};
+//% for k in range(9, -1, -1)
+    mills = fma(mills, s, ${mills[k]});
 //% endfor
-    let tail = t * exp(fma(-z, z, poly));
-    return select(tail, 2.0 - tail, x < 0.0);
+    return vec2(density, density * mills / (t + 1.0));
 }
 
-// E and Var of max(u, 0), in units of the standard deviation. With h = mean / deviation,
-// E = h Phi(h) + phi(h) and Var = Phi(h) + E (h - E): the second is E[x^2] - E^2 with
-// E[x^2] = h E + Phi(h), free of large squares.
+// E and Var of f(u). For max(u, 0) in units of the deviation, at t = |mean| / deviation, h and k are the
+// first two moments of what passes 0 from the far side; src/reference/activation.rs says why this form.
 fn moments_of(mean: f32, variance: f32) -> vec2<f32> {
 //% if activation == "identity"
     return vec2(mean, variance);
 //% else
-    let deviation = sqrt(variance);
-    // Far out in units of a tiny deviation the answer is that of no deviation at all.
-    if variance <= 0.0 || abs(mean) > 12.0 * deviation {
-        return select(vec2(0.0), vec2(mean, max(variance, 0.0)), mean > 0.0);
+    let deviation = sqrt(max(variance, 0.0));
+    if deviation == 0.0 {
+        return vec2(max(mean, 0.0), 0.0);
     }
-    let h = mean / deviation;
-    let below = 0.5 * erfc(-h * 0.70710678);
-    let density = 0.39894228 * exp(-0.5 * h * h);
-    let expected = fma(h, below, density);
-    let spread = fma(expected, h - expected, below);
-    return vec2(deviation * expected, variance * max(spread, 0.0));
+    // Past 15 deviations nothing is left of the tail, and its parts underflow.
+    let t = min(abs(mean / deviation), 15.0);
+    let density = density_and_tail(t).x;
+    let tail = density_and_tail(t).y;
+    let h = max(fma(-t, tail, density), 0.0);
+    let k = max(fma(1.0 + t * t, tail, -t * density), 0.0);
+    if mean < 0.0 {
+        return vec2(deviation * h, variance * max(fma(-h, h, k), 0.0));
+    }
+    return vec2(fma(deviation, h, mean), variance * (1.0 - 2.0 * tail + k - h * h));
 //% endif
 }
 //% else

@@ -46,6 +46,8 @@ pub use moments::moments;
 pub use monte_carlo::{RunningMoments, monte_carlo};
 pub use predictive::{RunningPredictive, predictive};
 
+pub(crate) use normal::MILLS;
+
 use crate::{Bias, DropProbability, Error, Mask, Shape, Write};
 use runs::Plan;
 use simd::Level;

@@ -10,7 +10,7 @@ const DENSITY_AT_0: f32 = 0.398_942_3;
 /// Chebyshev interpolation of `(t + 1) P(z > t) / phi(t)` in `(t - 3) / (t + 3)`, as powers, lowest first.
 /// Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc(x) in 0 <= x < infinity"
 /// (Math. Comp. 36, 1981), is the method; the coefficients are our own, for 2.3e-8.
-const MILLS: [f32; 11] = [
+pub(crate) const MILLS: [f32; 11] = [
     1.218_361_1,
     -0.241_956_64,
     -0.041_189_72,

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
 use super::tuning::{Apply, Multiply, Tile};
+use crate::cpu::MILLS;
 use crate::mask::Rounds;
 use crate::mask::brick::TAIL_ROTATION;
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
@@ -229,6 +230,7 @@ impl Variant {
                 Activation::Tanh => "tanh",
             },
             closed => self.activation.1,
+            mills => MILLS,
             sharing => match self.sharing { Shared::Each => "each", Shared::Rows => "rows", Shared::Tile => "tile" },
             element => self.element.name(),
             planes => match self.planes { Planes::None => "none", Planes::One => "one", Planes::Many => "many" },
