@@ -37,3 +37,8 @@ pub use pass::{Bias, Write};
 pub use predictive::Predictive;
 pub use shape::{Origin, Shape};
 pub use wgpu;
+
+/// The README's programs are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

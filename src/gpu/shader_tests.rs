@@ -35,7 +35,7 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::Forward | Pass::InputGradient => {
             vec![tile(1, 1, [8, 8]), tile(4, 4, [16, 1]), tile(2, 1, [8, 8])]
         }
-        Pass::WeightGradient => vec![tile(1, 1, [8, 8]), tile(8, 1, [16, 1]), tile(2, 2, [8, 8])],
+        Pass::WeightGradient => vec![tile(1, 1, [8, 8]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Mask | Pass::Activation | Pass::Predictive => vec![FLAT_TILE],
         Pass::Moments => vec![tile(1, 1, [8, 8]), tile(2, 2, [16, 1])],

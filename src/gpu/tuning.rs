@@ -72,7 +72,7 @@ impl Tuning {
         Self {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
-            weight_gradient: tile(8, 1),
+            weight_gradient: tile(8, 2),
             apply: Apply::And,
             rolled_planes: true,
         }
