@@ -190,7 +190,7 @@ pub enum Error {
         what: &'static str,
     },
     /// No adapter matched.
-    #[error("no adapter matches {wanted}; available: {available}")]
+    #[error("found no {wanted}; available: {available}")]
     NoAdapter {
         /// The request, in words.
         wanted: String,

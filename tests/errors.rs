@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use dropconnect::gpu::{
-    AdapterChoice, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, Multiply, Recording, Tensor,
-    WeightGradient, WriteMask,
+    AdapterChoice, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, Kernels, Multiply, Recording,
+    Tensor, WeightGradient, WriteMask,
 };
 use dropconnect::{Bias, Device, DropProbability, ElementType, Error, Mask, Rounds, Shape, Write, wgpu};
 
@@ -356,7 +356,7 @@ fn devices() {
     let Some(gpu) = adapter("devices") else { return };
     type Lower = fn(&mut wgpu::Limits);
     let cases: [(&str, Lower, &str, &str); 6] = [
-        ("max_storage_buffers_per_shader_stage", |l| l.max_storage_buffers_per_shader_stage = 3, "3", "4"),
+        ("max_storage_buffers_per_shader_stage", |l| l.max_storage_buffers_per_shader_stage = 3, "3", "6"),
         ("max_uniform_buffers_per_shader_stage", |l| l.max_uniform_buffers_per_shader_stage = 0, "0", "1"),
         (
             "max_compute_workgroup_storage_size",
@@ -402,12 +402,21 @@ fn devices() {
 }
 
 #[test]
+fn a_tile_of_nothing() {
+    let Some(gpu) = adapter("a_tile_of_nothing") else { return };
+    let mut tuning = *gpu.kernels().tuning();
+    tuning.forward.rows = 0;
+    let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
+    refused!(Kernels::new(gpu.device(), &options), Error::Count { .. }, ["`tuning`", "0", "256"]);
+}
+
+#[test]
 fn unknown_adapters() {
     let choice = AdapterChoice { name: Some("no such adapter".to_owned()), ..Default::default() };
     refused!(
         Gpu::open(&choice, &KernelOptions::default()),
         Error::NoAdapter { .. },
-        ["an adapter named like `no such adapter`", "available: "]
+        ["found no adapter named like `no such adapter`", "available: "]
     );
     if let Some(gpu) = adapter("unknown_adapters: the names of those that exist") {
         let error = Gpu::open(&choice, &KernelOptions::default()).unwrap_err().to_string();

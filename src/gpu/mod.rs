@@ -109,11 +109,17 @@ impl Kernels {
     ///
     /// # Errors
     /// [`Error::DeviceLimit`] where the device was created with less than the kernels need, or lacks the
-    /// feature that `options.multiply` asks for.
+    /// feature that `options.multiply` asks for; [`Error::Count`] for a tile or workgroup of nothing.
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
         let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
         let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient, BIAS_TILE, FLAT_TILE];
+        for value in tiles.iter().flat_map(|tile| [tile.rows, tile.columns].into_iter().chain(tile.workgroup))
+        {
+            if !(1..=256).contains(&value) {
+                return Err(Error::Count { argument: "tuning", value, least: 1, most: 256 });
+            }
+        }
         let largest = |pick: fn(&Tile) -> u32| tiles.iter().map(pick).max().unwrap_or(0);
         let bias_bytes = 16 * BIAS_TILE.workgroup[0] * BIAS_TILE.workgroup[1];
         let int64 = device.features().contains(wgpu::Features::SHADER_INT64);
