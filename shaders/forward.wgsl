@@ -20,39 +20,57 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
 //% include "forward_tile"
 
-//% for column in range(columns)
 //% if bias
+//% for column in range(columns)
 //% if vector and column > 0
     // Columns past the last repeat it; their sums are never stored.
     let bias_${column} = bias_quad(0u, min(o + ${4 * column}, i32(params.outputs) - 4));
 //% else
     let bias_${column} = bias_quad(0u, o + ${4 * column});
 //% endif
-//% endif
-//% for row in range(rows)
-//% if bias
-    // Brick of the virtual inputs that decide masked biases: their lane 0.
-    var keep_bias_${row}_${column} = vec4(~0u);
-    if params.masked_bias == 1u {
-//% if sharing == "each"
-        keep_bias_${row}_${column} = brick(vec3(~0u, output_block + ${column}u, sample_block + ${row}u));
-//% else
-//% for r in range(4)
-        keep_bias_${row}_${column}.${xyzw[r]} = shared_word(~0u, output_block + ${column}u, mask_sample(n + ${4 * row + r}));
 //% endfor
 //% endif
-    }
+//% for row in range(1 if rolled else rows)
+//% if rolled
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
+    // compile than all the rest.
+    for (var row = 0; row < ${rows}; row++) {
+//% else
+    {
+        let row = ${row};
+//% endif
+//% for column in range(columns)
+//% if bias
+        // Brick of the virtual inputs that decide masked biases: their lane 0.
+        var keep_bias_${column} = vec4(~0u);
+        if params.masked_bias == 1u {
+//% if sharing == "each"
+            keep_bias_${column} = brick(vec3(~0u, output_block + ${column}u, sample_block + u32(row)));
+//% else
+//% for r in range(4)
+            keep_bias_${column}.${xyzw[r]} = shared_word(~0u, output_block + ${column}u, mask_sample(n + 4 * row + ${r}));
+//% endfor
+//% endif
+        }
 //% endif
 //% for r in range(4)
 //% set n = 4 * row + r
 //% set o = 4 * column
 //% set sums = "vec4(sum_" ~ n ~ "_" ~ o ~ ", sum_" ~ n ~ "_" ~ (o + 1) ~ ", sum_" ~ n ~ "_" ~ (o + 2) ~ ", sum_" ~ n ~ "_" ~ (o + 3) ~ ")"
 //% if not bias
-    store_result_quad(n + ${n}, o + ${o}, params.scale * ${sums});
+        store_result_quad(n + 4 * row + ${r}, o + ${o}, params.scale * ${sums});
 //% else
-    store_result_quad(n + ${n}, o + ${o}, params.scale * ${sums} + kept_bias(bias_${column}, keep_bias_${row}_${column}.${xyzw[r]}));
+        store_result_quad(n + 4 * row + ${r}, o + ${o}, params.scale * ${sums} + kept_bias(bias_${column}, keep_bias_${column}.${xyzw[r]}));
 //% endif
 //% endfor
 //% endfor
+//% if rolled
+//% for n in range(4 * rows - 4)
+//% for o in range(4 * columns)
+        sum_${n}_${o} = sum_${n + 4}_${o};
+//% endfor
+//% endfor
+//% endif
+    }
 //% endfor
 }

@@ -83,9 +83,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
 //% endif
-//% for c in range(4 * rows)
+//% for row in range(1 if rolled else rows)
+//% if rolled
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
+    // compile than all the rest.
+    for (var row = 0; row < ${rows}; row++) {
+//% else
+    {
+        let row = ${row};
+//% endif
+//% for c in range(4)
 //% for half in range(2 * columns)
-    store_result_quad(o + ${c}, i + ${4 * half}, params.scale * sum_${c}_${half});
+        store_result_quad(o + 4 * row + ${c}, i + ${4 * half}, params.scale * sum_${4 * row + c}_${half});
 //% endfor
+//% endfor
+//% if rolled
+//% for c in range(4 * rows - 4)
+//% for half in range(2 * columns)
+        sum_${c}_${half} = sum_${c + 4}_${half};
+//% endfor
+//% endfor
+//% endif
+    }
 //% endfor
 }

@@ -151,7 +151,7 @@ impl<'k> Plan<'k> {
             tile: kernels.tile(pass),
             apply: kernels.tuning.apply,
             multiply: kernels.multiply,
-            rolled: kernels.tuning.rolled_planes,
+            rolled: kernels.tuning.rolled,
             sharing: Shared::Each,
             activation: (Activation::Identity, false),
         };

@@ -127,7 +127,7 @@ pub(crate) struct Variant {
     pub tile: Tile,
     pub apply: Apply,
     pub multiply: Multiply,
-    /// The planes of a brick are a loop.
+    /// The planes of a brick, and the rows of a tile as it is stored, are loops.
     pub rolled: bool,
     pub sharing: Shared,
     /// What the activation kernel computes: the function, and whether in closed form.

@@ -74,7 +74,7 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
                         tile,
                         apply,
                         multiply,
-                        rolled: rolled && planes == Planes::Many,
+                        rolled,
                         sharing: Shared::Each,
                         activation: (Activation::Relu, true),
                     });

@@ -39,8 +39,8 @@ pub fn small_tiles(apply: Apply) -> Tuning {
 pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuning {
     let tile = Tile { rows, columns, workgroup };
     // Either way of writing out the planes goes with one way of applying bits.
-    let rolled_planes = apply == Apply::And;
-    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply, rolled_planes }
+    let rolled = apply == Apply::And;
+    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply, rolled }
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.
