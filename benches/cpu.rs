@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dropconnect::cpu::Backend;
-use dropconnect::{Bias, DropProbability, Mask, MaskKey, Shape, Write};
+use dropconnect::{Bias, DropProbability, Mask, MaskKey, Shape, Sharing, Write};
 
 fn passes(criterion: &mut Criterion) {
     let shape = Shape::new(128, 1024, 1024).unwrap();
@@ -25,7 +25,15 @@ fn passes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("128x1024x1024");
     group.throughput(Throughput::Elements(shape.connections()));
     for backend in Backend::available() {
-        for (name, mask) in [("p=0.5", at(0.5)), ("p=0.2", at(0.2)), ("dense", None)] {
+        let shared = |p| at(p).map(|mask| mask.shared(Sharing::Batch));
+        let masks = [
+            ("p=0.5", at(0.5)),
+            ("p=0.2", at(0.2)),
+            ("p=0.5 shared", shared(0.5)),
+            ("p=0.2 shared", shared(0.2)),
+            ("dense", None),
+        ];
+        for (name, mask) in masks {
             let mask = mask.as_ref();
             let id = |pass| BenchmarkId::new(pass, format!("{name}/{}", backend.name()));
             group.bench_function(id("forward"), |b| {

@@ -17,7 +17,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         for (var block = local.y; block < blocks; block += ${workgroup_y}u) {
             let n = i32(block * 4u) - params.sample_shift;
             // The brick of the virtual inputs that decide masked biases: their lane 0.
+//% if sharing == "each"
             let keep = brick(vec3(~0u, params.output_block + tile_column, params.sample_block + block));
+//% else
+            let keep = vec4(
+//% for r in range(4)
+                shared_word(~0u, params.output_block + tile_column, mask_sample(n + ${r})),
+//% endfor
+            );
+//% endif
 //% for r in range(4)
             let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
             let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), vec4(n + ${r} == i32(row_${r})));
@@ -31,6 +39,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         for (var y = 1u; y < ${workgroup_y}u; y++) {
             sum += parts[y * ${workgroup_x}u + local.x];
         }
-        store_quad(0, o, params.scale * sum);
+        store_result_quad(0, o, params.scale * sum);
     }
 }

@@ -54,3 +54,17 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     return vec4(~0u);
 }
 //% endif
+//% if sharing != "each"
+
+// The sample coordinate of local example n where examples share masks.
+fn mask_sample(n: i32) -> u32 {
+    let global = params.sample_block * 4u + u32(n + params.sample_shift);
+    return select(global / max(params.group, 1u), 0u, params.group == 0u);
+}
+
+// The word of one such coordinate.
+fn shared_word(input_block: u32, output_block: u32, sample: u32) -> u32 {
+    let words = brick(vec3(input_block, output_block, sample / 4u));
+    return words[sample & 3u];
+}
+//% endif

@@ -70,9 +70,9 @@ fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
 // Columns `column` to `column + 3` of row `row`.
 fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 //% if vector
-    return unpack_quad(${operand.name}[(params.base[${operand.base}] + row * ${operand.stride} + u32(column)) / 4u]);
+    return unpack_quad(${operand.name}[(${operand.base} + row * ${operand.stride} + u32(column)) / 4u]);
 //% else
-    let index = params.base[${operand.base}] + row * ${operand.stride};
+    let index = ${operand.base} + row * ${operand.stride};
     let last = i32(${operand.columns}) - 1;
 //% for lane in range(4)
     let at_${lane} = index + u32(clamp(column + ${lane}, 0, last));
@@ -88,12 +88,13 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 }
 
 //% endfor
-@group(0) @binding(${operands|length + 1}) var<storage, read_write> result: array<${result_word}>;
+//% for result in results
+@group(0) @binding(${operands|length + loop.index}) var<storage, read_write> ${result.name}: array<${result_word}>;
 //% if not vector
 
-fn store(index: u32, value: f32) {
+fn store_${result.name}(index: u32, value: f32) {
 //% if element == "f32"
-    result[index] = select(0.0, result[index], params.accumulate == 1u) + value;
+    ${result.name}[index] = select(0.0, ${result.name}[index], params.accumulate == 1u) + value;
 //% else
     // The other half of the word may belong to another thread, which touches only its own bits: the
     // word ends up the same in whatever order they come.
@@ -101,33 +102,35 @@ fn store(index: u32, value: f32) {
     let word = index / 2u;
     var sum = value;
     if params.accumulate == 1u {
-        sum += unpack(atomicLoad(&result[word]))[index & 1u];
+        sum += unpack(atomicLoad(&${result.name}[word]))[index & 1u];
     }
-    atomicAnd(&result[word], ~(0xffffu << shift));
-    atomicOr(&result[word], pack(sum) << shift);
+    atomicAnd(&${result.name}[word], ~(0xffffu << shift));
+    atomicOr(&${result.name}[word], pack(sum) << shift);
 //% endif
 }
 //% endif
 
 // Writes `values` to columns `column` to `column + 3` of row `row`, where those exist.
-fn store_quad(row: i32, column: i32, values: vec4<f32>) {
+fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
     if row < 0 || row >= i32(${result.rows}) {
         return;
     }
-    let index = params.base[3] + u32(row) * ${result.stride} + u32(column);
+    let index = ${result.base} + u32(row) * ${result.stride} + u32(column);
 //% if vector
     if column < i32(${result.columns}) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_quad(result[index / 4u]);
+            sum += unpack_quad(${result.name}[index / 4u]);
         }
-        result[index / 4u] = pack_quad(sum);
+        ${result.name}[index / 4u] = pack_quad(sum);
     }
 //% else
 //% for lane in range(4)
     if column + ${lane} >= 0 && column + ${lane} < i32(${result.columns}) {
-        store(index + ${lane}u, values[${lane}]);
+        store_${result.name}(index + ${lane}u, values[${lane}]);
     }
 //% endfor
 //% endif
 }
+
+//% endfor

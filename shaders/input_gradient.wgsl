@@ -23,10 +23,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_${r}_${half} = vec4(0.0);
 //% endfor
 //% endfor
+//% if vector
+    // And so do columns past the last.
+//% for half in range(2 * columns)
+    let i_${half} = ${"i + " ~ 4 * half if half < 2 else "min(i + " ~ 4 * half ~ ", i32(params.inputs) - 4)"};
+//% endfor
+//% endif
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
         let o = i32(block * 4u) - params.output_shift;
+//% if sharing == "tile"
+        // One mask for all examples of the tile: the weights are masked once, as they are read.
+//% for column in range(columns)
+        let keep_${column} = shared_word(input_block + ${column}u, params.output_block + block, mask_sample(n));
+//% endfor
+//% endif
 //% for c in range(4)
 //% if not vector
         // An output that does not exist weighs nothing, whatever the row read in its place holds.
@@ -34,10 +46,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let exists_${c} = vec4(o + ${c} == i32(w_row_${c}));
 //% endif
 //% for half in range(2 * columns)
-//% if vector
-        let w_${c}_${half} = w_quad(u32(o + ${c}), i + ${4 * half});
+//% set read = "w_quad(u32(o + " ~ c ~ "), i_" ~ half ~ ")" if vector else "select(vec4(0.0), w_quad(w_row_" ~ c ~ ", i + " ~ 4 * half ~ "), exists_" ~ c ~ ")"
+//% if sharing == "tile"
+        let w_${c}_${half} = keep_quad(${read}, keep_${half // 2}, ${8 * c + 4 * (half % 2)}u);
 //% else
-        let w_${c}_${half} = select(vec4(0.0), w_quad(w_row_${c}, i + ${4 * half}), exists_${c});
+        let w_${c}_${half} = ${read};
 //% endif
 //% endfor
 //% endfor
@@ -46,7 +59,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let g_${r} = g_quad(g_row_${r}, o);
 //% endfor
 //% for column in range(columns)
+//% if sharing == "each"
         let keep_${row}_${column} = brick(vec3(input_block + ${column}u, params.output_block + block, sample_block + ${row}u));
+//% elif sharing == "rows"
+        let keep_${row}_${column} = vec4(
+//% for r in range(4)
+            shared_word(input_block + ${column}u, params.output_block + block, mask_sample(n + ${4 * row + r})),
+//% endfor
+        );
+//% else
+        let keep_${row}_${column} = vec4(~0u);
+//% endif
 //% for r in range(4)
 //% for c in range(4)
 //% for half in range(2)
@@ -60,9 +83,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
     }
 
-//% for r in range(4 * rows)
+//% for row in range(1 if rolled else rows)
+//% if rolled
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
+    // compile than all the rest.
+    for (var row = 0; row < ${rows}; row++) {
+//% else
+    {
+        let row = ${row};
+//% endif
+//% for r in range(4)
 //% for half in range(2 * columns)
-    store_quad(n + ${r}, i + ${4 * half}, params.scale * sum_${r}_${half});
+        store_result_quad(n + 4 * row + ${r}, i + ${4 * half}, params.scale * sum_${4 * row + r}_${half});
 //% endfor
+//% endfor
+//% if rolled
+//% for r in range(4 * rows - 4)
+//% for half in range(2 * columns)
+        sum_${r}_${half} = sum_${r + 4}_${half};
+//% endfor
+//% endfor
+//% endif
+    }
 //% endfor
 }

@@ -33,10 +33,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     if input_block >= blocks || n >= i32(params.samples) {
         return;
     }
-//% if bias
-    let keep = brick(vec3(~0u, params.output_block + group.z, params.sample_block + tile_row));
+//% set block = "~0u" if bias else "params.input_block + input_block"
+//% if sharing == "each"
+    let keep = brick(vec3(${block}, params.output_block + group.z, params.sample_block + tile_row));
 //% else
-    let keep = brick(vec3(params.input_block + input_block, params.output_block + group.z, params.sample_block + tile_row));
+    let keep = vec4(
+//% for r in range(4)
+        shared_word(${block}, params.output_block + group.z, mask_sample(n + ${r})),
+//% endfor
+    );
 //% endif
 //% for r in range(4)
 //% for c in range(4)
@@ -44,11 +49,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let row = u32(n + ${r}) * params.output_stride + u32(o + ${c});
         let bits = keep.${xyzw[r]} >> ${8 * c}u;
 //% if bias
-        store(params.base[3] + row, bits);
+        store(params.base[0].x + row, bits);
 //% elif vector
-        result[(params.base[3] + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
 //% else
-        let index = params.base[3] + row * params.input_stride + u32(i);
+        let index = params.base[0].x + row * params.input_stride + u32(i);
 //% for k in range(8)
         if i + ${k} >= 0 && i + ${k} < i32(params.inputs) {
             store(index + ${k}u, bits >> ${k}u);

@@ -19,8 +19,8 @@ struct Params {
     input_shift: i32,
     // 1 / (realised keep probability).
     scale: f32,
-    // Where each tensor starts in its binding, in elements: x or g, w or x, bias, result.
-    base: vec4<u32>,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
     // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
     input_stride: u32,
     output_stride: u32,
@@ -28,6 +28,12 @@ struct Params {
     accumulate: u32,
     // 1: the bias is masked and scaled like a weight.
     masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
+    passes: u32,
+    first_pass: u32,
+    unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -25,7 +25,7 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
     var a: vec2<u32>;
     var b: vec2<u32>;
 //% for round in range(rounds)
-//% set keys = "params.round_keys[" ~ round // 2 ~ "]."
+//% set keys = round_keys ~ "[" ~ round // 2 ~ "]."
     a = multiply_wide(${multipliers[0]}u, c.x);
     b = multiply_wide(${multipliers[1]}u, c.z);
     c = vec4(b.y ^ c.y ^ ${keys}${"xz"[round % 2]}, b.x, a.y ^ c.w ^ ${keys}${"yw"[round % 2]}, a.x);

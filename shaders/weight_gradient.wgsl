@@ -20,6 +20,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_${c}_${half} = vec4(0.0);
 //% endfor
 //% endfor
+    // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the
+    // last quad again. Their sums are never stored.
+//% for half in range(2 * columns)
+    let i_${half} = ${"min(i + " ~ 4 * half ~ ", i32(params.inputs) - 4)" if vector and half > 1 else "i + " ~ 4 * half};
+//% endfor
+//% for row in range(rows)
+    let o_${row} = ${"min(o + " ~ 4 * row ~ ", i32(params.outputs) - 4)" if vector and row > 0 else "o + " ~ 4 * row};
+//% endfor
 
     let blocks = (params.samples + u32(params.sample_shift) + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
@@ -29,15 +37,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
         let exists_${r} = vec4(n + ${r} == i32(row_${r}));
 //% for half in range(2 * columns)
-        let x_${r}_${half} = x_quad(row_${r}, i + ${4 * half});
+        let x_${r}_${half} = x_quad(row_${r}, i_${half});
 //% endfor
 //% endfor
 //% for row in range(rows)
 //% for r in range(4)
-        let g_${r}_${row} = select(vec4(0.0), g_quad(row_${r}, o + ${4 * row}), exists_${r});
+        let g_${r}_${row} = select(vec4(0.0), g_quad(row_${r}, o_${row}), exists_${r});
 //% endfor
 //% for column in range(columns)
+//% if sharing == "each"
         let keep_${row}_${column} = brick(vec3(input_block + ${column}u, output_block + ${row}u, params.sample_block + block));
+//% elif sharing == "rows"
+        let keep_${row}_${column} = vec4(
+//% for r in range(4)
+            shared_word(input_block + ${column}u, output_block + ${row}u, mask_sample(n + ${r})),
+//% endfor
+        );
+//% else
+        let keep_${row}_${column} = vec4(~0u);
+//% endif
 //% for r in range(4)
 //% for c in range(4)
 //% for half in range(2)
@@ -51,9 +69,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
     }
 
-//% for c in range(4 * rows)
-//% for half in range(2 * columns)
-    store_quad(o + ${c}, i + ${4 * half}, params.scale * sum_${c}_${half});
+//% if sharing == "tile"
+    // One mask for all examples: it is applied to their sum.
+//% for row in range(rows)
+//% for column in range(columns)
+    let keep_${row}_${column} = shared_word(input_block + ${column}u, output_block + ${row}u, 0u);
+//% for c in range(4)
+//% for half in range(2)
+//% set sum = "sum_" ~ (4 * row + c) ~ "_" ~ (2 * column + half)
+    ${sum} = keep_quad(${sum}, keep_${row}_${column}, ${8 * c + 4 * half}u);
 //% endfor
+//% endfor
+//% endfor
+//% endfor
+//% endif
+//% for row in range(1 if rolled else rows)
+//% if rolled
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
+    // compile than all the rest.
+    for (var row = 0; row < ${rows}; row++) {
+//% else
+    {
+        let row = ${row};
+//% endif
+//% for c in range(4)
+//% for half in range(2 * columns)
+        store_result_quad(o + 4 * row + ${c}, i + ${4 * half}, params.scale * sum_${4 * row + c}_${half});
+//% endfor
+//% endfor
+//% if rolled
+//% for c in range(4 * rows - 4)
+//% for half in range(2 * columns)
+        sum_${c}_${half} = sum_${c + 4}_${half};
+//% endfor
+//% endfor
+//% endif
+    }
 //% endfor
 }

@@ -56,6 +56,24 @@ pub enum Error {
         /// The largest value allowed.
         limit: u64,
     },
+    /// A count, of passes or samples, outside its range.
+    #[error("`{argument}` is {value}; it must be {least} to {most}")]
+    Count {
+        /// The argument.
+        argument: &'static str,
+        /// What was given.
+        value: u32,
+        /// The smallest value allowed.
+        least: u32,
+        /// The largest value allowed.
+        most: u32,
+    },
+    /// An activation whose moments have no closed form.
+    #[error("`activation` is {activation:?}; only Identity and Relu have a closed form: use samples")]
+    NoClosedForm {
+        /// What was given.
+        activation: crate::Activation,
+    },
     /// The shard reaches past the last global coordinate.
     #[error("`{axis}` origin {origin} plus size {size} passes {limit}, the number of global coordinates")]
     Origin {
@@ -172,7 +190,7 @@ pub enum Error {
         what: &'static str,
     },
     /// No adapter matched.
-    #[error("no adapter matches {wanted}; available: {available}")]
+    #[error("found no {wanted}; available: {available}")]
     NoAdapter {
         /// The request, in words.
         wanted: String,
@@ -207,4 +225,14 @@ pub enum Error {
         /// wgpu's reason.
         reason: String,
     },
+}
+
+impl Error {
+    /// A count of passes or samples must not be 0.
+    pub(crate) fn check_count(argument: &'static str, value: u32) -> Result<(), Self> {
+        if value > 0 {
+            return Ok(());
+        }
+        Err(Self::Count { argument, value, least: 1, most: u32::MAX })
+    }
 }

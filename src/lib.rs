@@ -14,6 +14,7 @@
 //! p is the probability of **dropping**, as in PyTorch's `Dropout`. Kept weights are scaled by the
 //! inverse of the keep probability that the masks really have, so that evaluation uses W as it is.
 
+mod activation;
 pub mod cpu;
 mod device;
 pub mod element;
@@ -22,14 +23,22 @@ pub mod gpu;
 mod layer;
 pub mod mask;
 mod pass;
+mod predictive;
 pub mod reference;
 mod shape;
 
+pub use activation::Activation;
 pub use device::Device;
 pub use element::ElementType;
 pub use error::Error;
 pub use layer::{DropConnect, DropConnectBuilder, Init};
-pub use mask::{DropProbability, Mask, MaskKey, Rounds};
+pub use mask::{DropProbability, Mask, MaskKey, Rounds, Sharing};
 pub use pass::{Bias, Write};
+pub use predictive::Predictive;
 pub use shape::{Origin, Shape};
 pub use wgpu;
+
+/// The README's programs are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

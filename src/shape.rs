@@ -72,7 +72,7 @@ impl Shape {
     /// Connections, each masked on its own: `batch * outputs * inputs`. May pass 2^64 only for shapes
     /// that no memory holds; then it saturates.
     pub fn connections(&self) -> u64 {
-        u64::from(self.batch) * u64::from(self.outputs).saturating_mul(u64::from(self.inputs))
+        u64::from(self.batch).saturating_mul(u64::from(self.outputs) * u64::from(self.inputs))
     }
 
     pub(crate) fn dims(&self) -> [u32; 3] {
@@ -141,6 +141,8 @@ mod tests {
     fn connections_do_not_wrap_at_32_bits() {
         let shape = Shape::new(1 << 20, 1 << 12, 1 << 12).unwrap();
         assert_eq!(shape.connections(), 1 << 44);
+        let most = u32::MAX as usize;
+        assert_eq!(Shape::new(most, most, most).unwrap().connections(), u64::MAX);
     }
 
     #[test]

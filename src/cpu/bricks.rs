@@ -6,9 +6,9 @@
 //! between lanes until the decisions are known.
 
 use super::simd::{Kept, Simd};
-use crate::Mask;
 use crate::mask::brick::TAIL_ROTATION;
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS, Rounds};
+use crate::{Mask, Sharing};
 
 /// The planes before the tail cost a call each.
 const HEAD_PLANES: u32 = 8;
@@ -17,6 +17,7 @@ const HEAD_PLANES: u32 = 8;
 pub(super) struct Bricks<S: Simd> {
     simd: S,
     rounds: Rounds,
+    sharing: Sharing,
     threshold: u32,
     bits: u32,
     multipliers: [S::Words; 2],
@@ -36,6 +37,7 @@ impl<S: Simd> Bricks<S> {
         Self {
             simd,
             rounds: mask.rounds,
+            sharing: mask.sharing,
             threshold: mask.probability.threshold(),
             bits: mask.probability.bits(),
             multipliers: [simd.splat_word(MULTIPLIERS[0]), simd.splat_word(MULTIPLIERS[1])],
@@ -43,30 +45,69 @@ impl<S: Simd> Bricks<S> {
         }
     }
 
-    /// Decides eight bricks, one per lane of the block coordinates: [`Brick::decide`] in lanes.
+    /// Decides eight bricks, one per lane of the block coordinates, for the four examples of the global
+    /// block `examples`: [`Brick::decide`] in lanes, and the rule of shared masks.
+    ///
+    /// Four examples from a multiple of four on never need more than one block of sample coordinates: a
+    /// group's coordinate passes a multiple of four only where the example passes one.
     ///
     /// [`Brick::decide`]: crate::mask::brick::Brick::decide
     #[inline(always)]
-    pub(super) fn decide(&self, input: S::Words, output: S::Words, sample: u32, kept: &mut Kept) {
-        let sample = self.simd.splat_word(sample);
+    pub(super) fn decide(&self, input: S::Words, output: S::Words, examples: u32, kept: &mut Kept) {
+        let block = match self.sharing {
+            Sharing::Example => examples,
+            Sharing::Group(size) => examples / size,
+            Sharing::Batch => 0,
+        };
+        let block = [input, output, self.simd.splat_word(block)];
         let words = match self.rounds {
-            Rounds::Seven => self.ladder::<7>([input, output, sample]),
-            Rounds::Ten => self.ladder::<10>([input, output, sample]),
+            Rounds::Seven => self.ladder::<7, 4>(block, 0),
+            Rounds::Ten => self.ladder::<10, 4>(block, 0),
         };
         self.simd.transpose(words, kept);
+        match self.sharing {
+            Sharing::Example => {}
+            Sharing::Group(size) => {
+                let first = u64::from(examples) * 4;
+                let decided = kept.0;
+                for (n, kept) in kept.0.iter_mut().enumerate() {
+                    *kept = decided[((first + n as u64) / u64::from(size.get()) % 4) as usize];
+                }
+            }
+            Sharing::Batch => kept.0 = [kept.0[0]; 4],
+        }
     }
 
+    /// The same for one sample coordinate: a quarter of the ladder, though all of the generator's calls.
     #[inline(always)]
-    fn ladder<const ROUNDS: usize>(&self, block: [S::Words; 3]) -> [S::Words; 4] {
+    pub(super) fn decide_sample(&self, input: S::Words, output: S::Words, sample: u32) -> [[u16; 4]; 4] {
+        let block = [input, output, self.simd.splat_word(sample / 4)];
+        let word = (sample % 4) as usize;
+        let [word] = match self.rounds {
+            Rounds::Seven => self.ladder::<7, 1>(block, word),
+            Rounds::Ten => self.ladder::<10, 1>(block, word),
+        };
+        let mut kept = Kept::NONE;
+        self.simd.transpose([word; 4], &mut kept);
+        kept.0[0]
+    }
+
+    /// The decisions of `WORDS` sample coordinates of a block, from `first` on.
+    #[inline(always)]
+    fn ladder<const ROUNDS: usize, const WORDS: usize>(
+        &self,
+        block: [S::Words; 3],
+        first: usize,
+    ) -> [S::Words; WORDS] {
         let simd = self.simd;
-        let mut keep = [simd.splat_word(0); 4];
+        let mut keep = [simd.splat_word(0); WORDS];
         if self.bits > HEAD_PLANES {
             let tail = self.call::<ROUNDS>(block, HEAD_PLANES);
             for t in (0..8).rev() {
                 if t < (self.bits - HEAD_PLANES) as usize {
                     let set = self.threshold >> (self.bits - 1 - HEAD_PLANES - t as u32) & 1 == 1;
-                    for w in 0..4 {
-                        let plane = simd.rotate_left(tail[(w + t) % 4], TAIL_ROTATION[t]);
+                    for w in 0..WORDS {
+                        let plane = simd.rotate_left(tail[(first + w + t) % 4], TAIL_ROTATION[t]);
                         keep[w] = rung(simd, keep[w], plane, set);
                     }
                 }
@@ -75,8 +116,8 @@ impl<S: Simd> Bricks<S> {
         for j in (0..self.bits.min(HEAD_PLANES)).rev() {
             let set = self.threshold >> (self.bits - 1 - j) & 1 == 1;
             let plane = self.call::<ROUNDS>(block, j);
-            for w in 0..4 {
-                keep[w] = rung(simd, keep[w], plane[w], set);
+            for w in 0..WORDS {
+                keep[w] = rung(simd, keep[w], plane[first + w], set);
             }
         }
         keep
@@ -101,4 +142,60 @@ impl<S: Simd> Bricks<S> {
 #[inline(always)]
 fn rung<S: Simd>(simd: S, keep: S::Words, plane: S::Words, set: bool) -> S::Words {
     if set { simd.or_not(keep, plane) } else { simd.and_not(keep, plane) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::simd::{Job, Level};
+    use crate::{DropProbability, MaskKey};
+
+    /// Decides one group of eight bricks and compares every bit with the plain brick code.
+    struct Check {
+        mask: Mask,
+        input: [u32; 8],
+        output: [u32; 8],
+        sample: u32,
+    }
+
+    impl Job for Check {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let mut kept = Kept::NONE;
+            let (input, output) = (simd.words(self.input), simd.words(self.output));
+            let bricks = Bricks::new(simd, &self.mask);
+            bricks.decide(input, output, self.sample, &mut kept);
+            for n in 0..4 {
+                assert_eq!(bricks.decide_sample(input, output, self.sample * 4 + n), kept.0[n as usize]);
+            }
+            for lane in 0..8 {
+                let brick = self.mask.brick(self.sample, self.output[lane], self.input[lane]);
+                for n in 0..4 {
+                    for o in 0..4 {
+                        let byte = kept.0[n][o][lane / 2].to_le_bytes()[lane % 2];
+                        assert_eq!(byte, brick.0[n].to_le_bytes()[o], "lane {lane}, n {n}, o {o}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_are_bricks_at_every_resolution() {
+        for level in Level::available() {
+            for bits in 1..=16 {
+                for rounds in [Rounds::Seven, Rounds::Ten] {
+                    // Odd thresholds, so that all the bits are drawn; and both kinds of rung come up.
+                    let p = 1.0 - f64::from((0xCCCD & ((1 << bits) - 1)) | 1u32) / f64::from(1u32 << bits);
+                    let probability = DropProbability::with_bits(p, bits).unwrap();
+                    assert_eq!(probability.bits(), bits);
+                    let key = MaskKey { seed: 0x0123_4567_89AB_CDEF, layer: 7, step: 1 << 40 };
+                    let mask = Mask::new(key, probability).with_rounds(rounds);
+                    let input = std::array::from_fn(|lane| u32::MAX - 3 * lane as u32);
+                    let output = std::array::from_fn(|lane| 0x8000_0000 | (5 * lane as u32));
+                    level.run(Check { mask, input, output, sample: 0x3000_0001 });
+                }
+            }
+        }
+    }
 }

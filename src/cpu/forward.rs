@@ -1,4 +1,5 @@
-//! The output: register tiles of 4 examples x 4 outputs step along the inputs.
+//! The output where each example has a mask of its own, or few share one: register tiles of 4 examples x
+//! 4 outputs step along the inputs.
 
 use rayon::prelude::*;
 
@@ -9,15 +10,15 @@ use crate::mask::BIAS_INPUT_BLOCK;
 use crate::{Bias, Mask, Shape};
 
 /// Blocks of examples in a unit of work.
-const N_BLOCKS: usize = 8;
+pub(super) const N_BLOCKS: usize = 8;
 /// Blocks of outputs in a unit of work: the lanes of one generator call, for masked biases.
-const O_BLOCKS: usize = 8;
+pub(super) const O_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, between two additions to the unit's sums.
-const COLUMNS: usize = 8;
+pub(super) const COLUMNS: usize = 8;
 
 struct Forward<'a> {
     axes: Axes,
-    mask: Option<&'a Mask>,
+    mask: &'a Mask,
     x: &'a [f32],
     weight: &'a [f32],
     bias: Bias<&'a [f32]>,
@@ -44,13 +45,13 @@ impl Scratch {
 pub(super) fn forward(
     level: Level,
     shape: &Shape,
-    mask: Option<&Mask>,
+    mask: &Mask,
     x: &[f32],
     weight: &[f32],
     bias: Bias<&[f32]>,
     y: &mut [f32],
 ) {
-    let pass = &Forward { axes: Axes::new(shape, mask), mask, x, weight, bias };
+    let pass = &Forward { axes: Axes::new(shape, Some(mask)), mask, x, weight, bias };
     tiles(y, pass.axes.samples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
@@ -68,7 +69,7 @@ impl Job for Unit<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { pass, tile, scratch } = self;
         let Axes { samples, outputs, inputs } = &pass.axes;
-        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let bricks = &Bricks::new(simd, pass.mask);
         let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
         let n_blocks = N_BLOCKS.min(samples.blocks() - n_first);
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
@@ -94,18 +95,13 @@ impl Job for Unit<'_> {
                 for n_block in 0..n_blocks {
                     let x = &scratch.x[n_block * COLUMNS..][..columns];
                     let kept = &mut scratch.kept[..columns];
-                    let tile = match &bricks {
-                        None => tile_sums::<S, false>(simd, x, weight, kept),
-                        Some(bricks) => {
-                            let sample = samples.block(n_first + n_block);
-                            for (column, kept) in kept.iter_mut().enumerate() {
-                                let input = inputs.block((first + column) * 8);
-                                let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
-                                bricks.decide(input, output, sample, kept);
-                            }
-                            tile_sums::<S, true>(simd, x, weight, kept)
-                        }
-                    };
+                    let examples = samples.block(n_first + n_block);
+                    for (column, kept) in kept.iter_mut().enumerate() {
+                        let input = inputs.block((first + column) * 8);
+                        let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
+                        bricks.decide(input, output, examples, kept);
+                    }
+                    let tile = tile_sums::<S, true>(simd, x, weight, kept);
                     for (n, tile) in tile.iter().enumerate() {
                         for (o, tile) in tile.iter().enumerate() {
                             sums[n_block * 4 + n][o_block * 4 + o] += tile;
@@ -114,13 +110,13 @@ impl Job for Unit<'_> {
                 }
             }
         }
-        finish(simd, pass, bricks.as_ref(), &sums, tile);
+        finish(simd, pass, bricks, &sums, tile);
     }
 }
 
 /// The sums over a panel's inputs for 4 examples x 4 outputs.
 #[inline(always)]
-fn tile_sums<S: Simd, const MASKED: bool>(
+pub(super) fn tile_sums<S: Simd, const MASKED: bool>(
     simd: S,
     x: &[[Row; 4]],
     weight: &[[Row; 4]],
@@ -170,17 +166,17 @@ fn tile_rows<S: Simd, const MASKED: bool, const ROWS: usize>(
 fn finish<S: Simd>(
     simd: S,
     pass: &Forward,
-    bricks: Option<&Bricks<S>>,
+    bricks: &Bricks<S>,
     sums: &[[f32; O_BLOCKS * 4]; N_BLOCKS * 4],
     tile: Tile<f32>,
 ) {
     let Axes { samples, outputs, .. } = &pass.axes;
-    let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
+    let scale = pass.mask.scale() as f32;
     let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
     let mut rows = tile.rows.into_iter();
     for n_block in 0..N_BLOCKS.min(samples.blocks() - n_first) {
         let mut kept = Kept::NONE;
-        if let (Bias::Masked(_), Some(bricks)) = (pass.bias, bricks) {
+        if let Bias::Masked(_) = pass.bias {
             let output = std::array::from_fn(|b| outputs.block(o_first + b));
             let input = simd.splat_word(BIAS_INPUT_BLOCK);
             bricks.decide(input, simd.words(output), samples.block(n_first + n_block), &mut kept);
@@ -193,11 +189,11 @@ fn finish<S: Simd>(
             let mut row = row.iter_mut();
             for (padded, sum) in sums[n_block * 4 + n].iter().enumerate() {
                 let Some(o) = outputs.local(o_first * 4 + padded) else { continue };
-                let bias = match (pass.bias, bricks) {
-                    (Bias::None, _) => 0.0,
-                    (Bias::Plain(bias), _) | (Bias::Masked(bias), None) => bias[o],
-                    (Bias::Masked(bias), Some(_)) if kept.virtual_input(n, padded) => scale * bias[o],
-                    (Bias::Masked(_), Some(_)) => 0.0,
+                let bias = match pass.bias {
+                    Bias::None => 0.0,
+                    Bias::Plain(bias) => bias[o],
+                    Bias::Masked(bias) if kept.virtual_input(n, padded) => scale * bias[o],
+                    Bias::Masked(_) => 0.0,
                 };
                 *row.next().expect("the tile has a column for every output") = scale * sum + bias;
             }

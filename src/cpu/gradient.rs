@@ -1,4 +1,4 @@
-//! Both gradients. They are one computation: a row of the result (an example's dX, or an output's dW) sums
+//! Both gradients where each example has a mask of its own, or few share one. They are one computation: a row of the result (an example's dX, or an output's dW) sums
 //! rows of a matrix (W, or X), each times one number of G, masked.
 //!
 //! The register tile is 4 rows of the result, [`WIDTH`] inputs wide, and steps along the reduced axis:
@@ -12,15 +12,15 @@ use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::{Mask, Shape, Write};
 
 /// Blocks of rows in a unit of work.
-const ROW_BLOCKS: usize = 8;
+pub(super) const ROW_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, in a unit of work.
-const COLUMNS: usize = 2;
+pub(super) const COLUMNS: usize = 2;
 /// Blocks of the reduced axis that are packed at a time.
-const REDUCED_BLOCKS: usize = 16;
+pub(super) const REDUCED_BLOCKS: usize = 16;
 
 struct Gradient<'a> {
     axes: Axes,
-    mask: Option<&'a Mask>,
+    mask: &'a Mask,
     grad_output: &'a [f32],
     /// W or X: its rows are the reduced axis.
     matrix: &'a [f32],
@@ -51,13 +51,13 @@ impl Scratch {
 pub(super) fn input_gradient(
     level: Level,
     shape: &Shape,
-    mask: Option<&Mask>,
+    mask: &Mask,
     grad_output: &[f32],
     weight: &[f32],
     grad_input: &mut [f32],
     write: Write,
 ) {
-    let axes = Axes::new(shape, mask);
+    let axes = Axes::new(shape, Some(mask));
     let pass = &Gradient { axes, mask, grad_output, matrix: weight, write };
     gradient::<true>(level, pass, grad_input);
 }
@@ -66,13 +66,13 @@ pub(super) fn input_gradient(
 pub(super) fn weight_gradient(
     level: Level,
     shape: &Shape,
-    mask: Option<&Mask>,
+    mask: &Mask,
     grad_output: &[f32],
     x: &[f32],
     grad_weight: &mut [f32],
     write: Write,
 ) {
-    let axes = Axes::new(shape, mask);
+    let axes = Axes::new(shape, Some(mask));
     let pass = &Gradient { axes, mask, grad_output, matrix: x, write };
     gradient::<false>(level, pass, grad_weight);
 }
@@ -104,7 +104,7 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
         let Self { pass, tile, scratch } = self;
         let axes = &pass.axes;
         let (rows, reduced) = roles::<OVER_OUTPUTS>(axes);
-        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let bricks = &Bricks::new(simd, pass.mask);
         let row_first = tile.row_piece * ROW_BLOCKS;
         let row_blocks = ROW_BLOCKS.min(rows.blocks() - row_first);
         let column_first = tile.column_piece * COLUMNS;
@@ -132,21 +132,17 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
                 for row in 0..row_blocks {
                     let (grads, sums) = (&scratch.grads[row][..blocks], &mut scratch.sums[row][column]);
                     let kept = &mut scratch.kept[..blocks];
-                    match &bricks {
-                        None => add_panel::<S, OVER_OUTPUTS, false>(simd, panel, grads, kept, sums),
-                        Some(bricks) => {
-                            for (b, kept) in kept.iter_mut().enumerate() {
-                                let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
-                                let output = simd.splat_word(axes.outputs.block(o));
-                                bricks.decide(input, output, axes.samples.block(n), kept);
-                            }
-                            add_panel::<S, OVER_OUTPUTS, true>(simd, panel, grads, kept, sums);
-                        }
+                    for (b, kept) in kept.iter_mut().enumerate() {
+                        let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
+                        let output = simd.splat_word(axes.outputs.block(o));
+                        bricks.decide(input, output, axes.samples.block(n), kept);
                     }
+                    add_panel::<S, OVER_OUTPUTS, true>(simd, panel, grads, kept, sums);
                 }
             }
         }
-        finish(pass, rows, &scratch.sums, tile);
+        let scale = pass.mask.scale() as f32;
+        finish(scale, pass.write, &axes.inputs, (rows, row_first * 4), &scratch.sums, tile);
     }
 }
 
@@ -158,7 +154,7 @@ fn coordinates<const OVER_OUTPUTS: bool>(row: usize, reduced: usize) -> [usize; 
 
 /// Adds a panel's rows, times their numbers of G, to 4 rows of the result.
 #[inline(always)]
-fn add_panel<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool>(
+pub(super) fn add_panel<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool>(
     simd: S,
     panel: &[[Row; 4]],
     grads: &[GradBlock],
@@ -208,14 +204,20 @@ fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: u
     }
 }
 
-/// Scales the sums and writes them, or adds them, to the tile of the result.
+/// Scales the sums, of the padded rows from `first_row` on, and writes them, or adds them, to the tile of the
+/// result.
 #[inline(always)]
-fn finish(pass: &Gradient, rows: &Axis, sums: &[[[Row; 4]; COLUMNS]; ROW_BLOCKS], tile: Tile<f32>) {
-    let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
-    let inputs = &pass.axes.inputs;
+pub(super) fn finish(
+    scale: f32,
+    write: Write,
+    inputs: &Axis,
+    (rows, first_row): (&Axis, usize),
+    sums: &[[[Row; 4]; COLUMNS]],
+    tile: Tile<f32>,
+) {
     let mut results = tile.rows.into_iter();
-    for row in 0..ROW_BLOCKS * 4 {
-        if rows.local(tile.row_piece * ROW_BLOCKS * 4 + row).is_none() {
+    for row in 0..sums.len() * 4 {
+        if rows.local(first_row + row).is_none() {
             continue;
         }
         let mut result: &mut [f32] = results.next().expect("the tile has a line for every row");
@@ -225,7 +227,7 @@ fn finish(pass: &Gradient, rows: &Axis, sums: &[[[Row; 4]; COLUMNS]; ROW_BLOCKS]
             let len = sums.len().min(result.len());
             let here = result.split_off_mut(..len).expect("no more than there is");
             for (value, sum) in here.iter_mut().zip(sums) {
-                match pass.write {
+                match write {
                     Write::Overwrite => *value = scale * sum,
                     Write::Accumulate => *value += scale * sum,
                 }

@@ -28,6 +28,11 @@ impl Axis {
         Self { first_block: origin / edge, lead: (origin % edge) as usize, len, edge: edge as usize }
     }
 
+    /// An axis that starts with a block of its own: no mask is counted along it.
+    pub(super) fn unaligned(len: usize, edge: u32) -> Self {
+        Self::new(0, len, edge)
+    }
+
     pub(super) fn blocks(&self) -> usize {
         (self.lead + self.len).div_ceil(self.edge)
     }
@@ -157,4 +162,50 @@ pub(super) fn pack_grad(axes: &Axes, grad_output: &[f32], n_block: usize, o_bloc
         }
     }
     block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_at_global_blocks_and_add_up() {
+        let axis = Axis::new(7, 21, 4);
+        assert_eq!((axis.blocks(), axis.block(0), axis.lead_in(0)), (6, 1, 3));
+        assert_eq!(axis.pieces(2).collect::<Vec<_>>(), [5, 8, 8]);
+        assert_eq!(Axis::new(0, 5, 4).pieces(8).collect::<Vec<_>>(), [5]);
+        assert_eq!(Axis::new(0, 0, 4).pieces(8).count(), 0);
+        assert_eq!(
+            (axis.local(2), axis.local(3), axis.local(23), axis.local(24)),
+            (None, Some(0), Some(20), None)
+        );
+    }
+
+    #[test]
+    fn tiles_own_every_element_once() {
+        let mut matrix: Vec<u32> = (0..35).collect();
+        let mut seen = vec![];
+        for tile in tiles(&mut matrix, [2, 3].into_iter(), [4, 1, 2].into_iter()) {
+            for (r, row) in tile.rows.iter().enumerate() {
+                let first = ([0, 2][tile.row_piece] + r) * 7 + [0, 4, 5][tile.column_piece];
+                assert_eq!(row[0], first as u32);
+                seen.extend(row.iter().copied());
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..35).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn panels_hold_zeros_outside_the_matrix() {
+        let (rows, columns) = (Axis::new(3, 2, 4), Axis::new(5, 3, 8));
+        let mut block = [Row([f32::NAN; WIDTH]); 4];
+        pack(&mut block, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], (&rows, 0), (&columns, 0));
+        let mut want = [[0.0; WIDTH]; 4];
+        want[3][5..8].copy_from_slice(&[1.0, 2.0, 3.0]);
+        assert_eq!(block.map(|row| row.0), want);
+        pack(&mut block, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], (&rows, 4), (&columns, 0));
+        assert_eq!(block[0].0[5..8], [4.0, 5.0, 6.0]);
+        assert_eq!(block[1].0, [0.0; WIDTH]);
+    }
 }

@@ -9,6 +9,11 @@
 //! inputs at a time, and applies them in the multiply-adds. No more of a mask than 2 KiB per thread exists
 //! at any time.
 //!
+//! Where eight or more examples share a mask, and in evaluation, the product is a dense one: a unit of work takes
+//! examples with one mask, and drops weights in its 64 KiB panel of W, once for up to 256 examples (in dW, from
+//! the tile of the result). Neither the mask nor a masked W is ever stored. Smaller groups cost what single
+//! examples cost.
+//!
 //! # Cost
 //! With AVX-512, eight bricks (1024 connections) take 6 instructions a round and about 12 to gather and
 //! store: 72 at p = 1/2 and ten rounds, nine calls 540 and the ladder some 100 more at 16 bits. Applying them
@@ -17,15 +22,34 @@
 //! p with 9 to 16 bits. With AVX2 a multiply-add of 8 lanes needs three more instructions to spread and
 //! apply its bits, and the generator twice as many as with AVX-512.
 
+// The kernels count n, o, i and registers over several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
+mod activation;
 mod bias_gradient;
 mod bricks;
 mod forward;
 mod gradient;
 mod grid;
 mod mask;
+mod moments;
+mod monte_carlo;
+mod normal;
+mod predictive;
+mod run_forward;
+mod run_gradient;
+mod runs;
 mod simd;
 
-use crate::{Bias, Error, Mask, Shape, Write};
+pub use activation::{closed_form, sampled};
+pub use moments::moments;
+pub use monte_carlo::{RunningMoments, monte_carlo};
+pub use predictive::{RunningPredictive, predictive};
+
+pub(crate) use normal::MILLS;
+
+use crate::{Bias, DropProbability, Error, Mask, Shape, Write};
+use runs::Plan;
 use simd::Level;
 
 /// Writes `Y[n, o] = scale * sum over i of M[n, o, i] * W[o, i] * X[n, i] + b[o]` to `y`.
@@ -163,7 +187,13 @@ impl Backend {
             shape.expect_len("bias", bias.len(), shape.outputs())?;
         }
         shape.expect_len("y", y.len(), shape.output_len())?;
-        forward::forward(self.0, shape, dropping(shape, mask)?, x, weight, bias, y);
+        let mask = dropping(shape, mask)?;
+        match Plan::new(shape, mask) {
+            Plan::Examples(mask) => forward::forward(self.0, shape, mask, x, weight, bias, y),
+            Plan::Runs(mask, runs) => {
+                run_forward::forward(self.0, shape, (mask, runs), x, weight, bias, y);
+            }
+        }
         Ok(())
     }
 
@@ -181,7 +211,15 @@ impl Backend {
         shape.expect_len("weight", weight.len(), shape.weight_len())?;
         shape.expect_len("grad_input", grad_input.len(), shape.input_len())?;
         let mask = dropping(shape, mask)?;
-        gradient::input_gradient(self.0, shape, mask, grad_output, weight, grad_input, write);
+        match Plan::new(shape, mask) {
+            Plan::Examples(mask) => {
+                gradient::input_gradient(self.0, shape, mask, grad_output, weight, grad_input, write);
+            }
+            Plan::Runs(mask, runs) => {
+                let runs = (mask, runs);
+                run_gradient::input_gradient(self.0, shape, runs, grad_output, weight, grad_input, write);
+            }
+        }
         Ok(())
     }
 
@@ -203,7 +241,15 @@ impl Backend {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(());
         }
-        gradient::weight_gradient(self.0, shape, mask, grad_output, x, grad_weight, write);
+        match Plan::new(shape, mask) {
+            Plan::Examples(mask) => {
+                gradient::weight_gradient(self.0, shape, mask, grad_output, x, grad_weight, write);
+            }
+            Plan::Runs(mask, runs) => {
+                let runs = (mask, runs);
+                run_gradient::weight_gradient(self.0, shape, runs, grad_output, x, grad_weight, write);
+            }
+        }
         Ok(())
     }
 
@@ -223,6 +269,28 @@ impl Backend {
             return Ok(());
         }
         bias_gradient::bias_gradient(self.0, shape, mask, grad_output, grad_bias, write);
+        Ok(())
+    }
+
+    /// See [`moments`].
+    pub fn moments(
+        &self,
+        shape: &Shape,
+        probability: &DropProbability,
+        x: &[f32],
+        weight: &[f32],
+        bias: Bias<&[f32]>,
+        mean: &mut [f32],
+        variance: &mut [f32],
+    ) -> Result<(), Error> {
+        shape.expect_len("x", x.len(), shape.input_len())?;
+        shape.expect_len("weight", weight.len(), shape.weight_len())?;
+        if let Some(bias) = bias.tensor() {
+            shape.expect_len("bias", bias.len(), shape.outputs())?;
+        }
+        shape.expect_len("mean", mean.len(), shape.output_len())?;
+        shape.expect_len("variance", variance.len(), shape.output_len())?;
+        moments::run(self.0, shape, probability, (x, weight, bias), mean, variance);
         Ok(())
     }
 

@@ -41,7 +41,11 @@ impl Kernels {
         let grad_bias = Argument { name: "grad_bias", tensor: call.grad_bias };
         grad_output.check(shape.output_len() as u64, element)?;
         grad_bias.check(outputs.into(), element)?;
-        let shared = check_disjoint(&[grad_output], &grad_bias)?;
+        let shared = check_disjoint(&[grad_output], &[grad_bias])?;
+        if batch == 0 && call.write == Write::Accumulate {
+            // Adding zero is not nothing: it would turn -0 into 0.
+            return Ok(Recording::new(Pass::BiasGradient));
+        }
         let mask = bias_mask.filter(|_| batch > 0);
         let read_write = shared || batch == 0;
         let mut plan = Plan::new(self, Pass::BiasGradient, element, mask, false, read_write);
@@ -63,9 +67,9 @@ impl Kernels {
                 let operand = if batch == 0 {
                     Rows::vector(call.grad_bias, outputs, columns.start)
                 } else {
-                    Rows::new(call.grad_output, outputs, samples.clone()).from_column(columns.start)
+                    Rows::new(call.grad_output, outputs, samples.clone()).at_column(columns.start)
                 };
-                plan.dispatch(params, &[operand], &result, [across, 1, 1]);
+                plan.dispatch(params, &[operand], &[result], [across, 1, 1]);
             }
         }
         Ok(plan.recording)

@@ -51,9 +51,11 @@ impl AdapterChoice {
     }
 
     fn describe(&self) -> String {
-        let kind = if self.hardware_only { "a hardware adapter" } else { "an adapter" };
+        let kind = if self.hardware_only { "hardware adapter" } else { "adapter" };
         let name = self.name.as_ref().map_or(String::new(), |name| format!(" named like `{name}`"));
-        format!("{kind}{name} on {:?}", self.backends)
+
+        let backends: Vec<_> = self.backends.iter_names().map(|(name, _)| name.to_lowercase()).collect();
+        format!("{kind}{name} on {}", backends.join(", "))
     }
 }
 
@@ -76,18 +78,26 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the best adapter that matches, with every limit it has and the features the kernels like.
+    /// Opens the best adapter that matches and can be opened, with every limit it has and the features the
+    /// kernels like.
     ///
     /// # Errors
     /// [`Error::NoAdapter`], naming those that exist; [`Error::RequestDevice`]; [`Error::DeviceLimit`].
     pub fn open(choice: &AdapterChoice, options: &KernelOptions) -> Result<Self, Error> {
-        let adapter = choice.adapters().into_iter().next().ok_or_else(|| {
+        // An adapter that exists may still not open: the next one may.
+        let mut refused = None;
+        for adapter in choice.adapters() {
+            match Self::from_adapter(&adapter, options) {
+                Ok(gpu) => return Ok(gpu),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| {
             let names: Vec<_> =
                 choice.enumerate().iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect();
             let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             Error::NoAdapter { wanted: choice.describe(), available }
-        })?;
-        Self::from_adapter(&adapter, options)
+        }))
     }
 
     /// Opens a given adapter.

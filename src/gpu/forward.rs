@@ -49,7 +49,7 @@ impl Kernels {
             bias.check(outputs.into(), element)?;
             operands.push(bias);
         }
-        let read_write = check_disjoint(&operands, &y)?;
+        let read_write = check_disjoint(&operands, &[y])?;
         let mut plan = Plan::new(self, Pass::Forward, element, mask, operands.len() == 3, read_write);
 
         let [most_samples, most_outputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_OUTPUTS]);
@@ -69,8 +69,8 @@ impl Kernels {
                     Rows::new(call.weight, inputs, columns.clone()),
                 ];
                 bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
-                let result = Rows::new(call.y, outputs, samples.clone()).from_column(columns.start);
-                plan.dispatch(params, &bound, &result, [across, rows, 1]);
+                let result = Rows::new(call.y, outputs, samples.clone()).at_column(columns.start);
+                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
             }
         }
         Ok(plan.recording)

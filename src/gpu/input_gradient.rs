@@ -46,7 +46,7 @@ impl Kernels {
         grad_output.check(shape.output_len() as u64, element)?;
         weight.check(shape.weight_len() as u64, element)?;
         grad_input.check(shape.input_len() as u64, element)?;
-        let read_write = check_disjoint(&[grad_output, weight], &grad_input)?;
+        let read_write = check_disjoint(&[grad_output, weight], &[grad_input])?;
         let mut plan = Plan::new(self, Pass::InputGradient, element, mask, false, read_write);
 
         let [most_samples, most_inputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_INPUTS]);
@@ -70,11 +70,11 @@ impl Kernels {
                 params.accumulate = u32::from(call.write == Write::Accumulate || columns.start > 0);
                 let [rows, _, across] = params.bricks();
                 let bound = [
-                    Rows::new(call.grad_output, outputs, samples.clone()).from_column(columns.start),
+                    Rows::new(call.grad_output, outputs, samples.clone()).at_column(columns.start),
                     Rows::new(call.weight, inputs, columns.clone()),
                 ];
                 let result = Rows::new(call.grad_input, inputs, samples.clone());
-                plan.dispatch(params, &bound, &result, [across, rows, 1]);
+                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
             }
         }
         Ok(plan.recording)

@@ -70,7 +70,8 @@ impl Kernels {
                 let first = u64::from(samples.start) * u64::from(outputs) + u64::from(columns.start);
                 let part = Tensor { offset: result.offset + first * u64::from(inputs), ..result };
                 let count = samples.len() as u32 * columns.len() as u32;
-                plan.dispatch(params, &[], &Rows::new(part, inputs, 0..count), [across, rows, deep]);
+                let result = Rows::new(part, inputs, 0..count);
+                plan.dispatch(params, &[], &[result], [across, rows, deep]);
             }
         }
         Ok(plan.recording)

@@ -28,24 +28,37 @@
 //! # use dropconnect::wgpu;
 //! ```
 
+mod activation;
 mod bias_gradient;
 mod context;
 mod forward;
 mod input_gradient;
 mod mask;
+mod moments;
+mod monte_carlo;
 mod params;
 mod pipeline;
+mod predictive;
 mod recording;
 mod shader;
 mod tensor;
 mod tuning;
 mod weight_gradient;
 
+#[cfg(test)]
+mod shader_tests;
+#[cfg(test)]
+mod wgsl_tests;
+
+pub use activation::{Activate, Method};
 pub use bias_gradient::BiasGradient;
 pub use context::{AdapterChoice, Gpu};
 pub use forward::Forward;
 pub use input_gradient::InputGradient;
 pub use mask::WriteMask;
+pub use moments::Moments;
+pub use monte_carlo::MonteCarlo;
+pub use predictive::Predictive;
 pub use recording::Recording;
 pub use tensor::Tensor;
 pub use tuning::{Apply, Multiply, Tile, Tuning};
@@ -58,8 +71,8 @@ use crate::Error;
 
 /// The workgroup of the bias gradient: columns of outputs and rows that share the examples.
 const BIAS_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [16, 16] };
-/// The workgroup of the mask kernel.
-const MASK_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [64, 1] };
+/// The workgroup of kernels without tiles.
+const FLAT_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [64, 1] };
 /// Bindings hold at most this many bytes, so that rows, columns and indices fit 31 bits in the shaders.
 const INDEXABLE: u64 = 1 << 31;
 
@@ -96,19 +109,25 @@ impl Kernels {
     ///
     /// # Errors
     /// [`Error::DeviceLimit`] where the device was created with less than the kernels need, or lacks the
-    /// feature that `options.multiply` asks for.
+    /// feature that `options.multiply` asks for; [`Error::Count`] for a tile or workgroup of nothing.
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
         let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
-        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient, BIAS_TILE, MASK_TILE];
+        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient, BIAS_TILE, FLAT_TILE];
+        for value in tiles.iter().flat_map(|tile| [tile.rows, tile.columns].into_iter().chain(tile.workgroup))
+        {
+            if !(1..=256).contains(&value) {
+                return Err(Error::Count { argument: "tuning", value, least: 1, most: 256 });
+            }
+        }
         let largest = |pick: fn(&Tile) -> u32| tiles.iter().map(pick).max().unwrap_or(0);
         let bias_bytes = 16 * BIAS_TILE.workgroup[0] * BIAS_TILE.workgroup[1];
         let int64 = device.features().contains(wgpu::Features::SHADER_INT64);
         // wgpu checks a shader's workgroup size against the device, but not its workgroup memory.
         let needs = [
-            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 4),
+            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 6),
             ("max_uniform_buffers_per_shader_stage", limits.max_uniform_buffers_per_shader_stage, 1),
-            ("max_bindings_per_bind_group", limits.max_bindings_per_bind_group, 5),
+            ("max_bindings_per_bind_group", limits.max_bindings_per_bind_group, 7),
             ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, bias_bytes),
             (
                 "max_compute_invocations_per_workgroup",
@@ -186,7 +205,13 @@ impl Kernels {
             Pass::InputGradient => self.tuning.input_gradient,
             Pass::WeightGradient => self.tuning.weight_gradient,
             Pass::BiasGradient => BIAS_TILE,
-            Pass::Mask => MASK_TILE,
+            Pass::Mask | Pass::Activation | Pass::Predictive => FLAT_TILE,
+            Pass::MonteCarlo => self.tuning.forward,
+            // Two sums to an output.
+            Pass::Moments => {
+                let Tile { rows, columns, workgroup } = self.tuning.forward;
+                Tile { rows: rows.min(2), columns: columns.min(2), workgroup }
+            }
         }
     }
 }

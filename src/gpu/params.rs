@@ -1,8 +1,8 @@
 //! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order.
 
-use crate::mask::Mask;
 use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
 use crate::mask::philox::KEY_STEP;
+use crate::mask::{Mask, Rounds, Sharing};
 
 /// The uniform buffer of a dispatch, in WGSL's layout: every vector starts on 16 bytes.
 #[repr(C)]
@@ -21,11 +21,26 @@ pub(crate) struct Params {
     pub output_shift: i32,
     pub input_shift: i32,
     pub scale: f32,
-    pub base: [u32; 4],
+    pub base: [u32; 8],
     pub input_stride: u32,
     pub output_stride: u32,
     pub accumulate: u32,
     pub masked_bias: u32,
+    pub group: u32,
+    pub passes: u32,
+    pub first_pass: u32,
+    pub unused: u32,
+}
+
+/// The key words of every round, as `Params` holds them.
+pub(crate) fn round_keys(mut key: [u32; 2], rounds: Rounds) -> [[u32; 4]; 5] {
+    let mut keys = [[0; 4]; 5];
+    for round in 0..rounds.count() as usize {
+        let at = 2 * (round % 2);
+        keys[round / 2][at..at + 2].copy_from_slice(&key);
+        key = std::array::from_fn(|w| key[w].wrapping_add(KEY_STEP[w]));
+    }
+    keys
 }
 
 impl Params {
@@ -36,12 +51,12 @@ impl Params {
         let mut params = Self { samples, outputs, inputs, scale: 1.0, threshold: 1, ..Self::default() };
         let Some(mask) = mask else { return params };
 
-        let mut key = mask.key.words();
-        for round in 0..mask.rounds.count() as usize {
-            let at = 2 * (round % 2);
-            params.round_keys[round / 2][at..at + 2].copy_from_slice(&key);
-            key = std::array::from_fn(|w| key[w].wrapping_add(KEY_STEP[w]));
-        }
+        params.round_keys = round_keys(mask.key.words(), mask.rounds);
+        params.group = match mask.sharing {
+            Sharing::Example => 1,
+            Sharing::Group(size) => size.get(),
+            Sharing::Batch => 0,
+        };
         params.threshold = mask.probability.threshold();
         params.bits = mask.probability.bits();
         params.scale = mask.scale() as f32;

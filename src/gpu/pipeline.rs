@@ -35,8 +35,7 @@ impl Pipelines {
     }
 
     fn compile(&self, device: &wgpu::Device, variant: &Variant) -> Pipeline {
-        let label = format!("dropconnect.{}", variant.pass.name());
-        let operands = variant.pass.operand_count(variant.bias) as u32;
+        let label = variant.pass.label();
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -50,21 +49,22 @@ impl Pipelines {
             count: None,
         };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        entries.extend((1..=operands + 1).map(|binding| {
-            let read_only = binding <= operands && !variant.read_write;
+        let read_only = variant.pass.read_only(variant.bias);
+        entries.extend(read_only.into_iter().zip(1..).map(|(read_only, binding)| {
+            let read_only = read_only && !variant.read_write;
             entry(binding, wgpu::BufferBindingType::Storage { read_only })
         }));
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some(&label),
+            label: Some(label),
             entries: &entries,
         });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(&label),
+            label: Some(label),
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
         let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(&label),
+            label: Some(label),
             source: wgpu::ShaderSource::Wgsl(variant.source().into()),
         };
         let checks = if self.checked {
@@ -84,7 +84,7 @@ impl Pipelines {
         // The tests run the same calls with checks on and compare bit by bit.
         let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
         let compute = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&label),
+            label: Some(label),
             layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some("main"),

@@ -8,9 +8,11 @@ use wgpu::util::DeviceExt;
 use super::Kernels;
 use super::params::Params;
 use super::pipeline::Pipeline;
-use super::shader::{Pass, Planes, Variant};
+use super::shader::{Pass, Planes, Shared, Variant};
 use super::tensor::Tensor;
-use crate::{ElementType, Error, Mask, Rounds};
+use super::tuning::Tile;
+use crate::mask::brick::BRICK_SAMPLES;
+use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
 
 /// A call whose arguments have been checked: its pipelines, bindings and parameters.
 ///
@@ -32,14 +34,7 @@ struct Dispatch {
 
 impl Recording {
     pub(crate) fn new(pass: Pass) -> Self {
-        let label = match pass {
-            Pass::Forward => "dropconnect.forward",
-            Pass::InputGradient => "dropconnect.input_gradient",
-            Pass::WeightGradient => "dropconnect.weight_gradient",
-            Pass::BiasGradient => "dropconnect.bias_gradient",
-            Pass::Mask => "dropconnect.mask",
-        };
-        Self { label, dispatches: Vec::new() }
+        Self { label: pass.label(), dispatches: Vec::new() }
     }
 
     /// Records the call into the caller's compute pass. Sets pipeline and bind group 0 and leaves them set.
@@ -62,6 +57,11 @@ impl Recording {
     pub fn dispatches(&self) -> usize {
         self.dispatches.len()
     }
+
+    /// Bytes of device memory that the call takes besides its tensors: the parameters of its dispatches.
+    pub fn parameter_bytes(&self) -> u64 {
+        (self.dispatches.len() * size_of::<Params>()) as u64
+    }
 }
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
@@ -71,20 +71,26 @@ pub(crate) struct Rows<'a> {
     pub stride: u32,
     pub rows: Range<u32>,
     pub column: u32,
+    /// Bytes of an element, where that is not the call's element type.
+    pub element_size: Option<u64>,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(tensor: Tensor<'a>, stride: u32, rows: Range<u32>) -> Self {
-        Self { tensor, stride, rows, column: 0 }
+        Self { tensor, stride, rows, column: 0, element_size: None }
     }
 
     /// A vector, such as a bias, from some element on.
     pub(crate) fn vector(tensor: Tensor<'a>, length: u32, column: u32) -> Self {
-        Self { tensor, stride: length, rows: 0..1, column }
+        Self { tensor, stride: length, rows: 0..1, column, element_size: None }
     }
 
-    pub(crate) fn from_column(self, column: u32) -> Self {
+    pub(crate) fn at_column(self, column: u32) -> Self {
         Self { column, ..self }
+    }
+
+    pub(crate) fn with_element_size(self, bytes: u64) -> Self {
+        Self { element_size: Some(bytes), ..self }
     }
 
     /// The binding, which starts where the device wants it to, and the first element's index in it.
@@ -100,9 +106,14 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Ranges of at most `at_most` that cover `0..length`, cut at multiples of 8 where that is possible.
+/// Ranges of at most `at_most` that cover `0..length`: one if that is enough, else cut at multiples of 8
+/// where that is possible.
 pub(crate) fn pieces(length: u32, at_most: u32) -> impl Iterator<Item = Range<u32>> {
-    let step = if at_most < 8 { at_most.max(1) } else { at_most - at_most % 8 };
+    let step = match at_most {
+        _ if length <= at_most => length.max(1),
+        0..8 => at_most.max(1),
+        _ => at_most - at_most % 8,
+    };
     (0..length.div_ceil(step)).map(move |k| k * step..length.min((k + 1).saturating_mul(step)))
 }
 
@@ -140,9 +151,17 @@ impl<'k> Plan<'k> {
             tile: kernels.tile(pass),
             apply: kernels.tuning.apply,
             multiply: kernels.multiply,
-            rolled: kernels.tuning.rolled_planes,
+            rolled: kernels.tuning.rolled,
+            sharing: Shared::Each,
+            activation: (Activation::Identity, false),
         };
         Self { kernels, variant, mask, recording: Recording::new(pass) }
+    }
+
+    /// For the activation kernel: the function, and whether in closed form.
+    pub(crate) fn with_activation(mut self, activation: Activation, closed: bool) -> Self {
+        self.variant.activation = (activation, closed);
+        self
     }
 
     /// The parameters of a dispatch that covers `extent` (samples, outputs, inputs) from `first` on.
@@ -152,7 +171,15 @@ impl<'k> Plan<'k> {
 
     /// How many rows of this many elements one binding holds.
     pub(crate) fn rows_in_binding(&self, argument: &'static str, row: u32) -> Result<u32, Error> {
-        let bytes = u64::from(row) * self.element_size();
+        self.rows_of_bytes_in_binding(argument, u64::from(row) * self.element_size())
+    }
+
+    /// The same for a tensor that is f32 whatever the call's element type.
+    pub(crate) fn rows_of_f32_in_binding(&self, argument: &'static str, row: u32) -> Result<u32, Error> {
+        self.rows_of_bytes_in_binding(argument, u64::from(row) * 4)
+    }
+
+    fn rows_of_bytes_in_binding(&self, argument: &'static str, bytes: u64) -> Result<u32, Error> {
         // A binding may have to start up to `alignment` bytes early.
         let limit = self.kernels.binding_limit - self.kernels.alignment;
         match limit / bytes.max(1) {
@@ -172,6 +199,27 @@ impl<'k> Plan<'k> {
         })
     }
 
+    /// How a dispatch deals with shared masks.
+    fn sharing(&self, params: &Params, tile: &Tile) -> Shared {
+        let samples = BRICK_SAMPLES * tile.rows;
+        let first = params.sample_block * BRICK_SAMPLES + params.sample_shift as u32;
+        match (self.mask.map(|mask| mask.sharing), self.variant.pass) {
+            (None | Some(Sharing::Example), _) => Shared::Each,
+            (Some(Sharing::Group(size)), _) if size.get() == 1 => Shared::Each,
+            (
+                Some(Sharing::Batch),
+                Pass::Forward | Pass::MonteCarlo | Pass::InputGradient | Pass::WeightGradient,
+            ) => Shared::Tile,
+            // No thread's examples straddle two groups.
+            (Some(Sharing::Group(size)), Pass::Forward | Pass::MonteCarlo | Pass::InputGradient)
+                if size.get().is_multiple_of(samples) && first.is_multiple_of(samples) =>
+            {
+                Shared::Tile
+            }
+            _ => Shared::Rows,
+        }
+    }
+
     fn element_size(&self) -> u64 {
         if self.variant.pass == Pass::Mask { 1 } else { self.variant.element.size() as u64 }
     }
@@ -181,30 +229,30 @@ impl<'k> Plan<'k> {
         &mut self,
         mut params: Params,
         operands: &[Rows],
-        result: &Rows,
+        results: &[Rows],
         bricks: [u32; 3],
     ) {
-        let (size, alignment) = (self.element_size(), self.kernels.alignment);
-        let mut bindings = Vec::with_capacity(operands.len() + 1);
-        for (at, rows) in operands.iter().enumerate() {
-            let (binding, base) = rows.bind(size, alignment);
+        let mut bindings = Vec::with_capacity(operands.len() + results.len());
+        let mut whole_quads = true;
+        for (at, rows) in operands.iter().chain(results).enumerate() {
+            let size = rows.element_size.unwrap_or(self.element_size());
+            let (binding, base) = rows.bind(size, self.kernels.alignment);
+            whole_quads &= rows.element_size.is_some() || base.is_multiple_of(4);
             params.base[at] = base;
             bindings.push(binding);
         }
-        let (binding, base) = result.bind(size, alignment);
-        params.base[3] = base;
-        bindings.push(binding);
-
         let quads = |values: &[u32]| values.iter().all(|value| value.is_multiple_of(4));
+        let tile = self.variant.tile.within([bricks[0], bricks[1]]);
         let variant = Variant {
             vector: params.input_shift == 0
                 && params.output_shift == 0
                 && params.inputs.is_multiple_of(8)
                 && quads(&[params.outputs, params.input_stride, params.output_stride])
-                && quads(&params.base)
+                && whole_quads
                 && (self.variant.pass != Pass::Mask
-                    || !self.variant.bias && params.base[3].is_multiple_of(8)),
-            tile: self.variant.tile.within([bricks[0], bricks[1]]),
+                    || !self.variant.bias && params.base[0].is_multiple_of(8)),
+            tile,
+            sharing: self.sharing(&params, &tile),
             ..self.variant
         };
         let device = &self.kernels.device;
@@ -228,7 +276,6 @@ impl<'k> Plan<'k> {
             layout: &pipeline.layout,
             entries: &entries,
         });
-        let Variant { tile, .. } = variant;
         let groups = [
             bricks[0].div_ceil(tile.columns * tile.workgroup[0]),
             bricks[1].div_ceil(tile.rows * tile.workgroup[1]),
@@ -253,6 +300,8 @@ mod tests {
                     next = piece.end;
                 }
                 assert_eq!(next, length);
+                // The mask kernel counts on it: it binds whole examples only where outputs are not cut.
+                assert!(length > at_most || pieces(length, at_most).count() <= 1);
             }
         }
     }

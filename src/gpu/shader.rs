@@ -9,10 +9,11 @@ use std::sync::LazyLock;
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
 use super::tuning::{Apply, Multiply, Tile};
-use crate::ElementType;
+use crate::cpu::MILLS;
 use crate::mask::Rounds;
 use crate::mask::brick::TAIL_ROTATION;
-use crate::mask::philox::MULTIPLIERS;
+use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
+use crate::{Activation, ElementType};
 
 /// The kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,16 +23,25 @@ pub(crate) enum Pass {
     WeightGradient,
     BiasGradient,
     Mask,
+    Moments,
+    Activation,
+    MonteCarlo,
+    Predictive,
 }
 
 impl Pass {
-    pub(crate) const fn name(self) -> &'static str {
+    /// How the kernel is called in captures and messages: the library's name and its template's.
+    pub(crate) const fn label(self) -> &'static str {
         match self {
-            Self::Forward => "forward",
-            Self::InputGradient => "input_gradient",
-            Self::WeightGradient => "weight_gradient",
-            Self::BiasGradient => "bias_gradient",
-            Self::Mask => "mask",
+            Self::Forward => "dropconnect.forward",
+            Self::InputGradient => "dropconnect.input_gradient",
+            Self::WeightGradient => "dropconnect.weight_gradient",
+            Self::BiasGradient => "dropconnect.bias_gradient",
+            Self::Mask => "dropconnect.mask",
+            Self::Moments => "dropconnect.moments",
+            Self::Activation => "dropconnect.activation",
+            Self::MonteCarlo => "dropconnect.monte_carlo",
+            Self::Predictive => "dropconnect.predictive",
         }
     }
 
@@ -39,18 +49,43 @@ impl Pass {
     /// many columns as the layer has inputs (else as it has outputs).
     fn operands(self, bias: bool) -> &'static [(&'static str, bool)] {
         match self {
-            Self::Forward if bias => &[("x", true), ("w", true), ("bias", false)],
-            Self::Forward => &[("x", true), ("w", true)],
+            Self::Forward | Self::Moments | Self::MonteCarlo if bias => {
+                &[("x", true), ("w", true), ("bias", false)]
+            }
+            Self::Forward | Self::Moments | Self::MonteCarlo => &[("x", true), ("w", true)],
             Self::InputGradient => &[("g", false), ("w", true)],
             Self::WeightGradient => &[("g", false), ("x", true)],
             Self::BiasGradient => &[("g", false)],
             Self::Mask => &[],
+            Self::Activation => &[("u_mean", false), ("u_variance", false)],
+            Self::Predictive => &[("logits", false)],
         }
     }
 
-    /// Operands this pass binds.
-    pub(crate) fn operand_count(self, bias: bool) -> usize {
-        self.operands(bias).len()
+    /// The results that `elements.wgsl` stores, in the order of their bindings.
+    fn results(self) -> &'static [&'static str] {
+        match self {
+            Self::Moments | Self::Activation => &["mean", "variance"],
+            // These declare results of their own, which are not of the operands' type.
+            Self::Mask | Self::MonteCarlo | Self::Predictive => &[],
+            _ => &["result"],
+        }
+    }
+
+    /// Whether each storage binding is only read, in their order.
+    pub(crate) fn read_only(self, bias: bool) -> Vec<bool> {
+        let mut bindings = vec![true; self.operands(bias).len()];
+        let results = match self {
+            Self::MonteCarlo => {
+                bindings.push(true); // the keys of the passes
+                2
+            }
+            Self::Predictive => 3,
+            Self::Mask => 1,
+            _ => self.results().len(),
+        };
+        bindings.resize(bindings.len() + results, false);
+        bindings
     }
 }
 
@@ -63,6 +98,17 @@ pub(crate) enum Planes {
     One,
     /// Any p.
     Many,
+}
+
+/// How a kernel deals with examples that share masks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Shared {
+    /// Each example has its own: the brick's four words are four examples.
+    Each,
+    /// Examples of a tile may have different masks or the same: a word is found for each.
+    Rows,
+    /// All examples of a tile have one: weights are masked once, and the loop is the dense one.
+    Tile,
 }
 
 /// Everything that changes the text of a shader.
@@ -81,21 +127,29 @@ pub(crate) struct Variant {
     pub tile: Tile,
     pub apply: Apply,
     pub multiply: Multiply,
-    /// The planes of a brick are a loop.
+    /// The planes of a brick, and the rows of a tile as it is stored, are loops.
     pub rolled: bool,
+    pub sharing: Shared,
+    /// What the activation kernel computes: the function, and whether in closed form.
+    pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
     ("elements", include_str!("../../shaders/elements.wgsl")),
     ("apply", include_str!("../../shaders/apply.wgsl")),
+    ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
     ("weight_gradient", include_str!("../../shaders/weight_gradient.wgsl")),
     ("bias_gradient", include_str!("../../shaders/bias_gradient.wgsl")),
     ("mask", include_str!("../../shaders/mask.wgsl")),
+    ("moments", include_str!("../../shaders/moments.wgsl")),
+    ("activation", include_str!("../../shaders/activation.wgsl")),
+    ("monte_carlo", include_str!("../../shaders/monte_carlo.wgsl")),
+    ("predictive", include_str!("../../shaders/predictive.wgsl")),
 ];
 
 /// The templates are part of this crate and every variant is rendered by a test, so that neither parsing
@@ -130,6 +184,10 @@ impl Variant {
             Pass::WeightGradient => &["params", "philox", "brick", "elements", "apply", "weight_gradient"],
             Pass::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
             Pass::Mask => &["params", "philox", "brick", "mask"],
+            Pass::Moments => &["params", "elements", "moments"],
+            Pass::Activation => &["params", "philox", "elements", "activation"],
+            Pass::MonteCarlo => &["params", "philox", "brick", "elements", "apply", "monte_carlo"],
+            Pass::Predictive => &["params", "elements", "predictive"],
         }
     }
 
@@ -142,23 +200,38 @@ impl Variant {
             .operands(self.bias)
             .iter()
             .enumerate()
-            .map(|(base, &(name, by_input))| {
+            .map(|(at, &(name, by_input))| {
                 let (columns, stride) = if by_input { inputs } else { outputs };
-                context! { name, base, columns, stride }
+                context! { name, base => base(at), columns, stride }
             })
             .collect();
         let (rows, (columns, stride)) = match self.pass {
-            Pass::Forward => ("params.samples", outputs),
             Pass::InputGradient => ("params.samples", inputs),
             Pass::WeightGradient => ("params.outputs", inputs),
-            // One row of outputs; the mask kernel has a result of its own.
-            Pass::BiasGradient | Pass::Mask => ("1", outputs),
+            // One row of outputs.
+            Pass::BiasGradient => ("1", outputs),
+            _ => ("params.samples", outputs),
         };
+        let results: Vec<_> = (self.pass.results().iter().enumerate())
+            .map(|(at, &name)| context! { name, base => base(operands.len() + at), rows, columns, stride })
+            .collect();
         let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } =
             self.tile;
         let values = context! {
             operands,
-            result => context! { rows, columns, stride },
+            results,
+            // The passes of a Monte-Carlo launch have keys of their own.
+            round_keys => if self.pass == Pass::MonteCarlo { "round_keys" } else { "params.round_keys" },
+            key_step => KEY_STEP,
+            activation => match self.activation.0 {
+                Activation::Identity => "identity",
+                Activation::Relu => "relu",
+                Activation::Sigmoid => "sigmoid",
+                Activation::Tanh => "tanh",
+            },
+            closed => self.activation.1,
+            mills => MILLS,
+            sharing => match self.sharing { Shared::Each => "each", Shared::Rows => "rows", Shared::Tile => "tile" },
             element => self.element.name(),
             planes => match self.planes { Planes::None => "none", Planes::One => "one", Planes::Many => "many" },
             rounds => self.rounds.count(),
@@ -177,13 +250,22 @@ impl Variant {
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },
         };
-        let mut source = String::new();
-        for part in self.parts() {
-            let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
-            source +=
-                &template.render(&values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"));
-            source.push('\n');
-        }
-        source
+        render(self.parts(), &values)
     }
+}
+
+/// Where the shader finds the start of the tensor at this place among the bindings.
+fn base(at: usize) -> String {
+    format!("params.base[{}].{}", at / 4, ["x", "y", "z", "w"][at % 4])
+}
+
+/// Some templates with these values, one after the other.
+pub(super) fn render(parts: &[&str], values: &minijinja::Value) -> String {
+    let mut source = String::new();
+    for part in parts {
+        let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
+        source += &template.render(values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"));
+        source.push('\n');
+    }
+    source
 }

@@ -87,16 +87,22 @@ impl Argument<'_> {
     }
 }
 
-/// Checks that the result shares no byte with an operand. Returns whether it shares a *buffer* with one,
-/// in which case every binding has to be `read_write`: one dispatch may not use a buffer both ways.
-pub(crate) fn check_disjoint(operands: &[Argument], result: &Argument) -> Result<bool, Error> {
+/// Checks that no result shares a byte with another argument. Returns whether one shares a *buffer* with
+/// an operand, in which case every binding has to be `read_write`: one dispatch may not use a buffer both
+/// ways.
+pub(crate) fn check_disjoint(operands: &[Argument], results: &[Argument]) -> Result<bool, Error> {
     let mut shared = false;
-    for operand in operands.iter().filter(|operand| operand.tensor.buffer == result.tensor.buffer) {
-        let (a, b) = (operand.words(), result.words());
-        if a.start < b.end && b.start < a.end {
-            return Err(Error::Overlap { output: result.name, other: operand.name });
+    for (at, result) in results.iter().enumerate() {
+        for (k, other) in operands.iter().chain(&results[..at]).enumerate() {
+            if other.tensor.buffer != result.tensor.buffer {
+                continue;
+            }
+            let (a, b) = (other.words(), result.words());
+            if a.start.max(b.start) < a.end.min(b.end) {
+                return Err(Error::Overlap { output: result.name, other: other.name });
+            }
+            shared |= k < operands.len();
         }
-        shared = true;
     }
     Ok(shared)
 }

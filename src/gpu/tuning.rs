@@ -55,8 +55,9 @@ pub struct Tuning {
     pub weight_gradient: Tile,
     /// How mask bits are applied.
     pub apply: Apply,
-    /// Whether the planes of a brick are a loop in the kernel, which keeps it small, or text.
-    pub rolled_planes: bool,
+    /// Whether the planes of a brick and the rows of a tile that is written out are loops in the kernel, which
+    /// keeps it small, or text.
+    pub rolled: bool,
 }
 
 impl Tuning {
@@ -72,9 +73,9 @@ impl Tuning {
         Self {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
-            weight_gradient: tile(8, 1),
+            weight_gradient: tile(8, 2),
             apply: Apply::And,
-            rolled_planes: true,
+            rolled: true,
         }
     }
 
@@ -87,7 +88,7 @@ impl Tuning {
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
-            rolled_planes: false,
+            rolled: false,
         }
     }
 }

@@ -29,8 +29,9 @@ pub struct WeightGradient<'a> {
 impl Kernels {
     /// dW = scale * J ⊙ M summed over the batch, J being the outer product of G and X of each example.
     ///
-    /// An empty batch has the gradient zero. A batch larger than one binding is taken in pieces, whose
-    /// results add up in `grad_weight`; with 16-bit elements each piece rounds once.
+    /// An empty batch has the gradient zero, and changes nothing where it is added. A batch larger than one
+    /// binding is taken in pieces, whose results add up in `grad_weight`; with 16-bit elements each piece
+    /// rounds once.
     ///
     /// # Errors
     /// As [`Kernels::forward`].
@@ -46,7 +47,11 @@ impl Kernels {
         grad_output.check(shape.output_len() as u64, element)?;
         x.check(shape.input_len() as u64, element)?;
         grad_weight.check(shape.weight_len() as u64, element)?;
-        let shared = check_disjoint(&[grad_output, x], &grad_weight)?;
+        let shared = check_disjoint(&[grad_output, x], &[grad_weight])?;
+        if batch == 0 && call.write == Write::Accumulate {
+            // Adding zero is not nothing: it would turn -0 into 0.
+            return Ok(Recording::new(Pass::WeightGradient));
+        }
         // An empty batch has no operands to bind: the result stands in for them, unread.
         let mask = mask.filter(|_| batch > 0);
         let read_write = shared || batch == 0;
@@ -64,7 +69,6 @@ impl Kernels {
             });
         }
         for columns in pieces(outputs, most_outputs) {
-            let result = Rows::new(call.grad_weight, inputs, columns.clone());
             // At least one piece of the batch, so that an empty one writes its zeros.
             for samples in pieces(batch.max(1), most_samples) {
                 let samples = samples.start..samples.end.min(batch);
@@ -81,11 +85,12 @@ impl Kernels {
                     ]
                 } else {
                     [
-                        Rows::new(call.grad_output, outputs, samples.clone()).from_column(columns.start),
+                        Rows::new(call.grad_output, outputs, samples.clone()).at_column(columns.start),
                         Rows::new(call.x, inputs, samples.clone()),
                     ]
                 };
-                plan.dispatch(params, &bound, &result, [across, rows, 1]);
+                let result = Rows::new(call.grad_weight, inputs, columns.clone());
+                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
             }
         }
         Ok(plan.recording)

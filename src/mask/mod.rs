@@ -23,11 +23,29 @@ pub use key::MaskKey;
 pub use philox::Rounds;
 pub use probability::DropProbability;
 
+use std::num::NonZeroU32;
+
 use crate::shape::{Origin, Shape};
 use brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES, Brick};
 
 /// The input block that decides masked biases: past every real input.
 pub(crate) const BIAS_INPUT_BLOCK: u32 = u32::MAX;
+
+/// Which examples share a mask.
+///
+/// One mask per example is what makes DropConnect: "selecting a single mask for a subset of training
+/// examples, such as a mini-batch of 128 examples, does not regularize the model enough in practice"
+/// (Wan et al., 2013). Shared masks are cheaper, and are what many frameworks do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sharing {
+    /// A mask for each example: the paper's DropConnect.
+    #[default]
+    Example,
+    /// One mask for so many consecutive examples, counted from global example 0.
+    Group(NonZeroU32),
+    /// One mask for all examples, as weight-dropped LSTMs use.
+    Batch,
+}
 
 /// Everything that decides which connections of a layer are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,12 +58,20 @@ pub struct Mask {
     pub rounds: Rounds,
     /// Where this shard lies in the whole layer.
     pub origin: Origin,
+    /// Which examples share a mask.
+    pub sharing: Sharing,
 }
 
 impl Mask {
     /// A mask with the default ten rounds, for an undivided layer.
     pub fn new(key: MaskKey, probability: DropProbability) -> Self {
-        Self { key, probability, rounds: Rounds::default(), origin: Origin::default() }
+        Self {
+            key,
+            probability,
+            rounds: Rounds::default(),
+            origin: Origin::default(),
+            sharing: Sharing::default(),
+        }
     }
 
     /// The same mask, seen from a shard whose first element has these global coordinates.
@@ -60,12 +86,36 @@ impl Mask {
         Self { rounds, ..self }
     }
 
+    /// The same mask, shared among examples.
+    #[must_use]
+    pub fn shared(self, sharing: Sharing) -> Self {
+        Self { sharing, ..self }
+    }
+
+    /// The mask of Monte-Carlo pass `t`: `t` steps on, the last step being followed by step 0.
+    #[must_use]
+    pub fn pass(self, t: u32) -> Self {
+        let step = self.key.step.wrapping_add(u64::from(t));
+        Self { key: MaskKey { step, ..self.key }, ..self }
+    }
+
+    /// The sample coordinate of the mask that local example `n` gets: its own global index, that of its
+    /// group, or 0 for the whole batch.
+    pub fn sample(&self, n: u32) -> u32 {
+        let n = n.wrapping_add(self.origin.sample);
+        match self.sharing {
+            Sharing::Example => n,
+            Sharing::Group(size) => n / size,
+            Sharing::Batch => 0,
+        }
+    }
+
     /// Whether the connection of example `n`, output `o` and input `i` is kept; the indices are local to
     /// this shard, [`Mask::origin`] is added.
     ///
     /// Coordinates beyond `u32::MAX` do not exist: every pass refuses them, and here they wrap.
     pub fn keep(&self, n: u32, o: u32, i: u32) -> bool {
-        let n = n.wrapping_add(self.origin.sample);
+        let n = self.sample(n);
         let o = o.wrapping_add(self.origin.output);
         let i = i.wrapping_add(self.origin.input);
         self.brick(n / BRICK_SAMPLES, o / BRICK_OUTPUTS, i / BRICK_INPUTS).keep(
@@ -77,7 +127,7 @@ impl Mask {
 
     /// Whether the bias of output `o` is kept for example `n`, where biases are masked; local indices.
     pub fn keep_bias(&self, n: u32, o: u32) -> bool {
-        let n = n.wrapping_add(self.origin.sample);
+        let n = self.sample(n);
         let o = o.wrapping_add(self.origin.output);
         self.brick(n / BRICK_SAMPLES, o / BRICK_OUTPUTS, BIAS_INPUT_BLOCK).keep(
             n % BRICK_SAMPLES,
@@ -86,7 +136,8 @@ impl Mask {
         )
     }
 
-    /// The decisions of one brick, given by its *global* block indices (example / 4, output / 4, input / 8).
+    /// The decisions of one brick, given by its *global* block indices (sample / 4, output / 4, input / 8), the
+    /// sample being that of [`sample`](Self::sample).
     pub fn brick(&self, sample_block: u32, output_block: u32, input_block: u32) -> Brick {
         let block = [input_block, output_block, sample_block];
         Brick::decide(block, self.key.words(), &self.probability, self.rounds)

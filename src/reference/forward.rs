@@ -1,4 +1,4 @@
-//! The output. Twin: `shaders/forward.wgsl`.
+//! The output. Twin: `shaders/forward.wgsl` with `shaders/forward_tile.wgsl`.
 
 use super::{Connections, mask};
 use crate::{Bias, Error, Mask, Shape};

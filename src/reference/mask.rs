@@ -4,7 +4,7 @@ use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
 use crate::{Error, Mask, Shape};
 
-/// Which connections are kept: `[batch, outputs, inputs]`.
+/// Which connections are kept: `[batch, outputs, inputs]`. Examples that share a mask have equal rows.
 ///
 /// # Errors
 /// [`Error::Origin`] where the shard passes the last global coordinate.
@@ -12,11 +12,11 @@ pub fn mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
     mask.check(shape)?;
     let (batch, outputs, inputs) = (shape.batch(), shape.outputs(), shape.inputs());
     let mut kept = vec![false; batch * outputs * inputs];
-    for n_block in blocks(mask.origin.sample, batch, BRICK_SAMPLES) {
+    for (n_block, examples) in sample_blocks(mask, batch) {
         for o_block in blocks(mask.origin.output, outputs, BRICK_OUTPUTS) {
             for i_block in blocks(mask.origin.input, inputs, BRICK_INPUTS) {
                 let brick = mask.brick(n_block, o_block, i_block);
-                for (n_in_brick, n) in members(n_block, mask.origin.sample, batch, BRICK_SAMPLES) {
+                for &(n_in_brick, n) in &examples {
                     for (o_in_brick, o) in members(o_block, mask.origin.output, outputs, BRICK_OUTPUTS) {
                         for (i_in_brick, i) in members(i_block, mask.origin.input, inputs, BRICK_INPUTS) {
                             kept[(n * outputs + o) * inputs + i] =
@@ -38,10 +38,10 @@ pub fn bias_mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
     mask.check(shape)?;
     let (batch, outputs) = (shape.batch(), shape.outputs());
     let mut kept = vec![false; batch * outputs];
-    for n_block in blocks(mask.origin.sample, batch, BRICK_SAMPLES) {
+    for (n_block, examples) in sample_blocks(mask, batch) {
         for o_block in blocks(mask.origin.output, outputs, BRICK_OUTPUTS) {
             let brick = mask.brick(n_block, o_block, BIAS_INPUT_BLOCK);
-            for (n_in_brick, n) in members(n_block, mask.origin.sample, batch, BRICK_SAMPLES) {
+            for &(n_in_brick, n) in &examples {
                 for (o_in_brick, o) in members(o_block, mask.origin.output, outputs, BRICK_OUTPUTS) {
                     kept[n * outputs + o] = brick.keep(n_in_brick, o_in_brick, 0);
                 }
@@ -49,6 +49,21 @@ pub fn bias_mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
         }
     }
     Ok(kept)
+}
+
+/// The global sample blocks that decide for `batch` examples, and whom each decides for: (index in the
+/// block, local example). Sample coordinates never fall from one example to the next.
+fn sample_blocks(mask: &Mask, batch: usize) -> Vec<(u32, Vec<(u32, usize)>)> {
+    let mut blocks: Vec<(u32, Vec<(u32, usize)>)> = Vec::new();
+    for n in 0..batch {
+        let sample = mask.sample(n as u32);
+        let (block, member) = (sample / BRICK_SAMPLES, (sample % BRICK_SAMPLES, n));
+        match blocks.last_mut() {
+            Some((last, members)) if *last == block => members.push(member),
+            _ => blocks.push((block, vec![member])),
+        }
+    }
+    blocks
 }
 
 /// The global blocks, `edge` coordinates each, that `len` coordinates from `origin` touch.

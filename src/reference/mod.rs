@@ -7,15 +7,23 @@
 //!
 //! A mask of `None` means evaluation: the plain linear layer.
 
+mod activation;
 mod bias_gradient;
 mod forward;
 mod input_gradient;
 pub mod mask;
+mod moments;
+mod monte_carlo;
+mod predictive;
 mod weight_gradient;
 
+pub use activation::{closed_form, sampled};
 pub use bias_gradient::bias_gradient;
 pub use forward::forward;
 pub use input_gradient::input_gradient;
+pub use moments::moments;
+pub use monte_carlo::monte_carlo;
+pub use predictive::predictive;
 pub use weight_gradient::weight_gradient;
 
 use crate::{Error, Mask, Shape};

@@ -73,6 +73,18 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn multiply(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512 F.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn kept(self, kept: &[u16; 4], column: usize, a: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512 F.
+        unsafe { _mm512_maskz_mov_ps(kept[column], a) }
+    }
+
+    #[inline(always)]
     fn add_product(self, a: __m512, b: __m512, sum: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512 F.
         unsafe { _mm512_fmadd_ps(a, b, sum) }
@@ -87,7 +99,14 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sums(self, values: [__m512; 4]) -> [f32; 4] {
         // SAFETY: `self` proves AVX-512 F.
-        unsafe { values.map(|v| _mm512_reduce_add_ps(v)) }
+        unsafe {
+            [
+                _mm512_reduce_add_ps(values[0]),
+                _mm512_reduce_add_ps(values[1]),
+                _mm512_reduce_add_ps(values[2]),
+                _mm512_reduce_add_ps(values[3]),
+            ]
+        }
     }
 
     #[inline(always)]

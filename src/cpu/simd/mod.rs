@@ -63,10 +63,13 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// Numbers `LANES * column..` of a row.
     fn load(self, row: &Row, column: usize) -> Self::Floats;
     fn store(self, row: &mut Row, column: usize, value: Self::Floats);
+    fn multiply(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// `a` where the bit in `kept`, 64 bits for a whole row, is set, and 0 elsewhere.
+    fn kept(self, kept: &[u16; 4], column: usize, a: Self::Floats) -> Self::Floats;
     /// `a * b + sum`.
     fn add_product(self, a: Self::Floats, b: Self::Floats, sum: Self::Floats) -> Self::Floats;
-    /// The same where the bit in `kept`, 64 bits for a whole row, is set. A number behind a cleared bit
-    /// of `a` does not matter, NaN included.
+    /// The same where the bit in `kept` is set. A number behind a cleared bit of `a` does not matter, NaN
+    /// included.
     fn add_kept_product(
         self,
         kept: &[u16; 4],

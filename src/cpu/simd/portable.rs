@@ -42,6 +42,22 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn multiply(self, a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        std::array::from_fn(|lane| a[lane] * b[lane])
+    }
+
+    #[inline(always)]
+    fn kept(self, kept: &[u16; 4], column: usize, a: Self::Floats) -> Self::Floats {
+        const { assert!(WIDTH / LANES == 16) };
+        let bits = u32::from(kept[column / 4]);
+        std::array::from_fn(|lane| {
+            let bit = 1 << (column % 4 * LANES + lane);
+            let all = if bits & bit == bit { u32::MAX } else { 0 };
+            f32::from_bits(a[lane].to_bits() & all)
+        })
+    }
+
+    #[inline(always)]
     fn add_product(self, a: Self::Floats, b: Self::Floats, sum: Self::Floats) -> Self::Floats {
         // Not `f32::mul_add`: without an instruction for it, that is a slow function call.
         std::array::from_fn(|lane| a[lane] * b[lane] + sum[lane])
@@ -56,14 +72,7 @@ impl Simd for Portable {
         b: Self::Floats,
         sum: Self::Floats,
     ) -> Self::Floats {
-        const { assert!(WIDTH / LANES == 16) };
-        let bits = u32::from(kept[column / 4]);
-        let a = std::array::from_fn(|lane| {
-            let bit = 1 << (column % 4 * LANES + lane);
-            let all = if bits & bit == bit { u32::MAX } else { 0 };
-            f32::from_bits(a[lane].to_bits() & all)
-        });
-        self.add_product(a, b, sum)
+        self.add_product(self.kept(kept, column, a), b, sum)
     }
 
     #[inline(always)]

@@ -1,0 +1,374 @@
+//! One problem on one device: its tensors, and the passes of every way to do it.
+
+use std::time::{Duration, Instant};
+
+use dropconnect::gpu::{Forward, Gpu, InputGradient, Recording, Tensor, WeightGradient};
+use dropconnect::{Bias, ElementType, Mask, Shape, Write, cpu, wgpu};
+use rayon::prelude::*;
+
+use super::baseline::{StoredMask, Tensors};
+use super::measure::{Effort, Samples, Stopwatch, Timer, measure};
+use crate::error::{CliError, reserve};
+use crate::verify::data::uniform;
+
+/// The passes that are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    Forward,
+    InputGradient,
+    WeightGradient,
+}
+
+impl Pass {
+    pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::InputGradient => "input gradient",
+            Self::WeightGradient => "weight gradient",
+        }
+    }
+}
+
+/// The ways to do a pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Way<'a> {
+    /// Masks regenerated in the kernel.
+    Ours(&'a Mask),
+    /// No mask.
+    Dense,
+    /// The mask read from memory.
+    Stored(&'a Mask),
+}
+
+/// Operands on the host, rounded to the element type.
+pub struct Operands {
+    pub shape: Shape,
+    pub element: ElementType,
+    pub x: Vec<f32>,
+    pub weight: Vec<f32>,
+    pub grad_output: Vec<f32>,
+}
+
+impl Operands {
+    pub fn new(shape: Shape, element: ElementType) -> Result<Self, CliError> {
+        let lengths = [shape.input_len(), shape.weight_len(), shape.output_len()];
+        // Operands, results, and a copy of each on the way to a device.
+        let sizes = lengths.map(|length| (length as u64).checked_mul(4 * 4));
+        reserve("the benchmark's tensors on the host", &sizes)?;
+        Ok(Self {
+            shape,
+            element,
+            x: uniform(lengths[0], 1, element),
+            weight: uniform(lengths[1], 2, element),
+            grad_output: uniform(lengths[2], 4, element),
+        })
+    }
+
+    pub fn result_len(&self, pass: Pass) -> usize {
+        match pass {
+            Pass::Forward => self.shape.output_len(),
+            Pass::InputGradient => self.shape.input_len(),
+            Pass::WeightGradient => self.shape.weight_len(),
+        }
+    }
+
+    /// Bytes of X, W, G and the three results.
+    pub fn tensor_bytes(&self) -> u64 {
+        2 * Pass::ALL
+            .into_iter()
+            .map(|pass| (self.result_len(pass) * self.element.size()) as u64)
+            .sum::<u64>()
+    }
+}
+
+/// A device with the tensors of one problem.
+pub enum Engine<'a> {
+    Gpu(Box<OnGpu<'a>>),
+    Cpu(OnCpu<'a>),
+}
+
+pub struct OnGpu<'a> {
+    gpu: &'a Gpu,
+    stopwatch: Stopwatch<'a>,
+    operands: &'a Operands,
+    /// X, W, G.
+    inputs: [wgpu::Buffer; 3],
+    /// Y, dX, dW.
+    results: [wgpu::Buffer; 3],
+    /// The same in f32, for the stored mask.
+    wide: Option<[wgpu::Buffer; 3]>,
+    /// Why not, where a stored mask does not fit.
+    stored: Option<Result<StoredMask, String>>,
+    parameter_bytes: u64,
+}
+
+pub struct OnCpu<'a> {
+    operands: &'a Operands,
+    results: [Vec<f32>; 3],
+    stored: Option<Result<Vec<u8>, String>>,
+}
+
+impl<'a> Engine<'a> {
+    pub fn new(gpu: Option<&'a Gpu>, timer: Timer, operands: &'a Operands) -> Result<Self, CliError> {
+        let Some(gpu) = gpu else {
+            let results = Pass::ALL.map(|pass| vec![f32::NAN; operands.result_len(pass)]);
+            return Ok(Self::Cpu(OnCpu { operands, results, stored: None }));
+        };
+        let upload = |values: &[f32]| gpu.upload(&operands.element.encode(values));
+        let inputs = [upload(&operands.x)?, upload(&operands.weight)?, upload(&operands.grad_output)?];
+        let result = |pass| gpu.buffer((operands.result_len(pass) * operands.element.size()) as u64);
+        let [forward, input, weight] = Pass::ALL.map(result);
+        Ok(Self::Gpu(Box::new(OnGpu {
+            gpu,
+            stopwatch: Stopwatch::new(gpu, timer),
+            operands,
+            inputs,
+            results: [forward?, input?, weight?],
+            wide: None,
+            stored: None,
+            parameter_bytes: 0,
+        })))
+    }
+
+    /// Prepares a stored mask; `Some` says why there is none.
+    pub fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
+        match self {
+            Self::Gpu(engine) => engine.store_mask(mask),
+            Self::Cpu(engine) => engine.store_mask(mask),
+        }
+    }
+
+    /// Bytes of the stored mask.
+    pub fn stored_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Gpu(engine) => engine.stored.as_ref()?.as_ref().ok().map(StoredMask::bytes),
+            Self::Cpu(engine) => engine.stored.as_ref()?.as_ref().ok().map(|mask| mask.len() as u64),
+        }
+    }
+
+    /// Bytes of device memory that our passes have taken besides the tensors.
+    pub fn parameter_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Gpu(engine) => Some(engine.parameter_bytes),
+            Self::Cpu(_) => None,
+        }
+    }
+
+    /// Runs a pass once, into a result that holds NaN before.
+    pub fn result(&mut self, pass: Pass, way: Way) -> Result<Vec<f32>, CliError> {
+        match self {
+            Self::Gpu(engine) => engine.result(pass, way),
+            Self::Cpu(engine) => {
+                engine.results[pass as usize].fill(f32::NAN);
+                engine.run(pass, way)?;
+                Ok(engine.results[pass as usize].clone())
+            }
+        }
+    }
+
+    /// Times a pass.
+    pub fn time(&mut self, pass: Pass, way: Way, effort: &Effort) -> Result<Samples, CliError> {
+        match self {
+            Self::Gpu(engine) => {
+                let recording = engine.recording(pass, way)?;
+                let connections = engine.operands.shape.connections();
+                measure(effort, connections, || {
+                    engine.stopwatch.time(|into| engine.record(pass, recording.as_ref(), into))
+                })
+            }
+            Self::Cpu(engine) => {
+                let connections = engine.operands.shape.connections();
+                measure(effort, connections, || {
+                    let start = Instant::now();
+                    engine.run(pass, way)?;
+                    Ok::<Duration, CliError>(start.elapsed())
+                })
+            }
+        }
+    }
+}
+
+impl OnGpu<'_> {
+    fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
+        // The last one's memory first.
+        self.stored = None;
+        let Operands { shape, element, .. } = self.operands;
+        if self.wide.is_none() && *element != ElementType::F32 {
+            let result = |pass| self.gpu.buffer((self.operands.result_len(pass) * 4) as u64);
+            let [forward, input, weight] = Pass::ALL.map(result);
+            self.wide = Some([forward?, input?, weight?]);
+        }
+        let [x, weight, grad_output] = &self.inputs;
+        let [y, grad_input, grad_weight] = self.wide.as_ref().unwrap_or(&self.results);
+        let tensors = Tensors { x, weight, grad_output, y, grad_input, grad_weight };
+        let stored = StoredMask::new(self.gpu, shape, *element, mask, &tensors)?;
+        let reason = stored.as_ref().err().cloned();
+        self.stored = Some(stored);
+        Ok(reason)
+    }
+
+    /// The library's call; `None` for the stored mask.
+    fn recording(&mut self, pass: Pass, way: Way) -> Result<Option<Recording>, CliError> {
+        let mask = match way {
+            Way::Ours(mask) => Some(mask),
+            Way::Dense => None,
+            Way::Stored(_) => return Ok(None),
+        };
+        let Operands { shape, element, .. } = *self.operands;
+        let tensor =
+            |buffer, length: usize| Tensor { buffer, offset: 0, size: (length * element.size()) as u64 };
+        let [x, weight, grad_output] = &self.inputs;
+        let x = tensor(x, shape.input_len());
+        let weight = tensor(weight, shape.weight_len());
+        let grad_output = tensor(grad_output, shape.output_len());
+        let result = tensor(&self.results[pass as usize], self.operands.result_len(pass));
+        let (kernels, write) = (self.gpu.kernels(), Write::Overwrite);
+        let recording = match pass {
+            Pass::Forward => {
+                kernels.forward(&Forward { shape, element, mask, x, weight, bias: Bias::None, y: result })
+            }
+            Pass::InputGradient => {
+                let grad_input = result;
+                kernels.input_gradient(&InputGradient {
+                    shape,
+                    element,
+                    mask,
+                    grad_output,
+                    weight,
+                    grad_input,
+                    write,
+                })
+            }
+            Pass::WeightGradient => {
+                let grad_weight = result;
+                kernels.weight_gradient(&WeightGradient {
+                    shape,
+                    element,
+                    mask,
+                    grad_output,
+                    x,
+                    grad_weight,
+                    write,
+                })
+            }
+        }?;
+        self.parameter_bytes = self.parameter_bytes.max(recording.parameter_bytes());
+        Ok(Some(recording))
+    }
+
+    fn record(&self, pass: Pass, recording: Option<&Recording>, into: &mut wgpu::ComputePass) {
+        match (recording, &self.stored) {
+            (Some(recording), _) => recording.record(into),
+            (None, Some(Ok(stored))) => stored.record(pass, into),
+            (None, _) => {}
+        }
+    }
+
+    fn result(&mut self, pass: Pass, way: Way) -> Result<Vec<f32>, CliError> {
+        let recording = self.recording(pass, way)?;
+        let length = self.operands.result_len(pass);
+        let (buffers, element) = match (&self.wide, way) {
+            (Some(wide), Way::Stored(_)) => (wide, ElementType::F32),
+            _ => (&self.results, self.operands.element),
+        };
+        let buffer = &buffers[pass as usize];
+        self.gpu.queue().write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
+        self.stopwatch.time(|into| self.record(pass, recording.as_ref(), into))?;
+        Ok(element.decode(&self.gpu.read(buffer, 0..(length * element.size()) as u64)?))
+    }
+}
+
+impl OnCpu<'_> {
+    fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
+        self.stored = None;
+        let bytes = self.operands.shape.connections();
+        if reserve("a stored mask", &[Some(bytes)]).is_err() {
+            let reason = format!("a mask of {bytes} bytes does not fit the host's memory");
+            self.stored = Some(Err(reason.clone()));
+            return Ok(Some(reason));
+        }
+        let mut kept = vec![0; bytes as usize];
+        cpu::mask(&self.operands.shape, mask, &mut kept)?;
+        self.stored = Some(Ok(kept));
+        Ok(None)
+    }
+
+    fn run(&mut self, pass: Pass, way: Way) -> Result<(), CliError> {
+        let Operands { shape, x, weight, grad_output, .. } = self.operands;
+        let [y, grad_input, grad_weight] = &mut self.results;
+        let mask = match way {
+            Way::Ours(mask) => Some(mask),
+            Way::Dense => None,
+            Way::Stored(mask) => return self.run_stored(pass, mask),
+        };
+        match pass {
+            Pass::Forward => cpu::forward(shape, mask, x, weight, Bias::None, y),
+            Pass::InputGradient => {
+                cpu::input_gradient(shape, mask, grad_output, weight, grad_input, Write::Overwrite)
+            }
+            Pass::WeightGradient => {
+                cpu::weight_gradient(shape, mask, grad_output, x, grad_weight, Write::Overwrite)
+            }
+        }?;
+        Ok(())
+    }
+
+    /// Plain parallel loops that the compiler vectorises. The forward pass writes the mask first.
+    fn run_stored(&mut self, pass: Pass, mask: &Mask) -> Result<(), CliError> {
+        let Operands { shape, x, weight, grad_output, .. } = self.operands;
+        let (outputs, inputs) = (shape.outputs(), shape.inputs());
+        let [y, grad_input, grad_weight] = &mut self.results;
+        let Some(Ok(kept)) = &mut self.stored else { return Ok(()) };
+        if pass == Pass::Forward {
+            cpu::mask(shape, mask, kept)?;
+        }
+        let (kept, scale) = (&kept[..], mask.scale() as f32);
+        let add = |sums: &mut [f32], factor: f32, operand: &[f32], kept: &[u8]| {
+            for ((sum, &value), &kept) in sums.iter_mut().zip(operand).zip(kept) {
+                *sum += factor * value * f32::from(kept);
+            }
+        };
+        match pass {
+            Pass::Forward => y.par_iter_mut().enumerate().for_each(|(at, y)| {
+                let (n, o) = (at / outputs, at % outputs);
+                let x = &x[n * inputs..(n + 1) * inputs];
+                let weight = &weight[o * inputs..(o + 1) * inputs];
+                *y = scale * masked_dot(x, weight, &kept[at * inputs..(at + 1) * inputs]);
+            }),
+            Pass::InputGradient => grad_input.par_chunks_mut(inputs).enumerate().for_each(|(n, sums)| {
+                sums.fill(0.0);
+                for o in 0..outputs {
+                    let at = n * outputs + o;
+                    let weight = &weight[o * inputs..(o + 1) * inputs];
+                    add(sums, scale * grad_output[at], weight, &kept[at * inputs..(at + 1) * inputs]);
+                }
+            }),
+            Pass::WeightGradient => grad_weight.par_chunks_mut(inputs).enumerate().for_each(|(o, sums)| {
+                sums.fill(0.0);
+                for n in 0..shape.batch() {
+                    let at = n * outputs + o;
+                    let x = &x[n * inputs..(n + 1) * inputs];
+                    add(sums, scale * grad_output[at], x, &kept[at * inputs..(at + 1) * inputs]);
+                }
+            }),
+        }
+        Ok(())
+    }
+}
+
+/// In 16 sums, as many as the widest vector has.
+fn masked_dot(x: &[f32], weight: &[f32], kept: &[u8]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (xs, x_rest) = x.as_chunks::<16>();
+    let (weights, weight_rest) = weight.as_chunks::<16>();
+    let (keeps, kept_rest) = kept.as_chunks::<16>();
+    for ((x, weight), kept) in xs.iter().zip(weights).zip(keeps) {
+        for lane in 0..16 {
+            sums[lane] += x[lane] * weight[lane] * f32::from(kept[lane]);
+        }
+    }
+    let rest = x_rest.iter().zip(weight_rest).zip(kept_rest).map(|((x, w), &kept)| x * w * f32::from(kept));
+    sums.iter().sum::<f32>() + rest.sum::<f32>()
+}

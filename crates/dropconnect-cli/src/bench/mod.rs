@@ -1,0 +1,175 @@
+//! `dropconnect bench`: all passes beside a dense layer and a stored mask, checked before they are timed.
+
+mod baseline;
+mod engine;
+mod json;
+mod measure;
+mod report;
+mod sample;
+mod table;
+
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
+use indicatif::ProgressBar;
+
+use crate::cli::{BenchOptions, DeviceOptions};
+use crate::device::{self, Selected};
+use crate::error::{About, CliError};
+use crate::output::{Target, note, print, progress};
+use engine::{Engine, Operands, Pass, Way};
+use json::{Entry, Environment, Memory, PassEntry, Report};
+use measure::{Effort, Samples, Timer};
+
+/// The layer of the paper's network, its MNIST layer, and one that divides by nothing.
+const SHAPES: [[usize; 3]; 3] = [[128, 1024, 1024], [128, 800, 784], [100, 1001, 777]];
+const PROBABILITIES: [f64; 2] = [0.5, 0.2];
+
+/// What is to be measured.
+struct Plan {
+    shapes: Vec<Shape>,
+    probabilities: Vec<DropProbability>,
+    elements: Vec<ElementType>,
+    effort: Effort,
+}
+
+impl Plan {
+    fn new(options: &BenchOptions) -> Result<Self, CliError> {
+        let mut shapes = options.shape.clone();
+        if shapes.is_empty() {
+            for [batch, outputs, inputs] in SHAPES {
+                shapes.push(Shape::new(batch, outputs, inputs)?);
+            }
+        }
+        let probabilities = if options.p.is_empty() { &PROBABILITIES[..] } else { &options.p };
+        let probabilities: Result<_, _> = probabilities.iter().map(|&p| DropProbability::new(p)).collect();
+        let mut elements: Vec<_> = options.element.iter().map(|&element| element.into()).collect();
+        if elements.is_empty() {
+            elements.push(ElementType::F32);
+        }
+        let effort = Effort { warmup: options.warmup, repeats: options.repeats, budget: options.seconds };
+        Ok(Self { shapes, probabilities: probabilities.about("--p")?, elements, effort })
+    }
+
+    /// Measurements, for the progress bar.
+    fn steps(&self) -> u64 {
+        let each = Pass::ALL.len() * (1 + 2 * self.probabilities.len());
+        (self.shapes.len() * self.elements.len() * each) as u64
+    }
+}
+
+/// Runs the command.
+pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(), CliError> {
+    let plan = Plan::new(options)?;
+    let json = options.json.as_deref().map(Target::new).transpose()?;
+    let html = options.html.as_deref().map(Target::new).transpose()?;
+    if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
+        return Err(CliError::Usage("--json and --html name the same file; give each its own".to_owned()));
+    }
+    let device = device::select(device_options)?;
+    if device.gpu().is_none() && plan.elements.iter().any(|&element| element != ElementType::F32) {
+        return Err(CliError::Usage(
+            "--element: the CPU backend computes in f32; f16 and bf16 need an adapter".to_owned(),
+        ));
+    }
+    let timer = Timer::of(device.gpu());
+    let mut report = Report::new(Environment::of(&device.device), timer, &plan.effort);
+    let bar = progress(plan.steps());
+    for shape in &plan.shapes {
+        for &element in &plan.elements {
+            let entries = problem(&device, timer, &plan, *shape, element, &bar);
+            report.results.extend(device.checked(entries)?);
+        }
+    }
+    bar.finish_and_clear();
+    print(&table::text(&report))?;
+    if let Some(target) = &json {
+        let mut text = serde_json::to_vec_pretty(&report).map_err(|error| CliError::Stdout(error.into()))?;
+        text.push(b'\n');
+        target.write_all(&text)?;
+    }
+    if let Some(target) = &html {
+        target.write_all(report::html(&report).as_bytes())?;
+    }
+    for path in options.json.iter().chain(&options.html) {
+        note(&format!("wrote {}", path.display()));
+    }
+    Ok(())
+}
+
+/// One shape and element type at every p. The dense layer is the same at all of them.
+fn problem(
+    device: &Selected,
+    timer: Timer,
+    plan: &Plan,
+    shape: Shape,
+    element: ElementType,
+    bar: &ProgressBar,
+) -> Result<Vec<Entry>, CliError> {
+    let operands = Operands::new(shape, element)?;
+    let mut engine = Engine::new(device.gpu(), timer, &operands)?;
+    let step = |what: &str, way: &str| bar.set_message(format!("{what}: {way}, {shape}, {element}"));
+    let mut dense = Vec::new();
+    for pass in Pass::ALL {
+        step(pass.name(), "dense");
+        checked(&mut engine, &operands, pass, Way::Dense)?;
+        dense.push(engine.time(pass, Way::Dense, &plan.effort)?);
+        bar.inc(1);
+    }
+    let mut entries = Vec::new();
+    for &probability in &plan.probabilities {
+        let mask = Mask::new(MaskKey { seed: 42, layer: 0, step: 1 }, probability);
+        let missing = engine.store_mask(&mask)?;
+        let mut passes = Vec::new();
+        for (pass, dense) in Pass::ALL.into_iter().zip(&dense) {
+            step(pass.name(), "regenerated masks");
+            let error = checked(&mut engine, &operands, pass, Way::Ours(&mask))?;
+            let ours = engine.time(pass, Way::Ours(&mask), &plan.effort)?;
+            bar.inc(1);
+            step(pass.name(), "stored mask");
+            let mut stored_mask = None;
+            if missing.is_none() {
+                checked(&mut engine, &operands, pass, Way::Stored(&mask))?;
+                stored_mask = Some(engine.time(pass, Way::Stored(&mask), &plan.effort)?);
+            }
+            bar.inc(1);
+            passes.push(PassEntry { pass: pass.name(), error, ours, dense: dense.clone(), stored_mask });
+        }
+        let memory = Memory {
+            tensors: operands.tensor_bytes(),
+            ours_extra: engine.parameter_bytes(),
+            stored_mask_extra: engine.stored_bytes(),
+        };
+        entries.push(Entry::new(&shape, element, &probability, memory, missing, passes));
+        device.check()?;
+    }
+    Ok(entries)
+}
+
+/// Compares a sample of a pass's result with float64. Returns the relative error.
+fn checked(engine: &mut Engine, operands: &Operands, pass: Pass, way: Way) -> Result<f64, CliError> {
+    let got = engine.result(pass, way)?;
+    let mask = match way {
+        Way::Ours(mask) | Way::Stored(mask) => Some(mask),
+        Way::Dense => None,
+    };
+    let error = sample::relative_error(operands, pass, mask, &got);
+    let bound = sample::bound(operands, pass);
+    if error <= bound {
+        return Ok(error);
+    }
+    let way = match way {
+        Way::Ours(_) => "regenerated masks",
+        Way::Dense => "dense",
+        Way::Stored(_) => "stored mask",
+    };
+    Err(CliError::Check(format!(
+        "{}, {way}, {}, {}: relative error {error:.1e} against float64, of {bound:.1e} allowed; nothing more is timed",
+        pass.name(),
+        operands.shape,
+        operands.element
+    )))
+}
+
+/// The medians of a pass, for table and charts: ours, dense, stored mask.
+fn medians(pass: &PassEntry) -> [Option<&Samples>; 3] {
+    [Some(&pass.ours), Some(&pass.dense), pass.stored_mask.as_ref()]
+}

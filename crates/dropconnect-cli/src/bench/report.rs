@@ -1,0 +1,219 @@
+//! The page of `--html`: one file, no resources from elsewhere, for light and dark.
+
+use std::fmt::Write;
+
+use super::json::{Entry, PassEntry, Report};
+use super::table::{ms, ratio};
+use crate::adapters::size;
+
+const STYLE: &str = include_str!("report.css");
+/// Names and classes of the three ways, in the order of the bars.
+const WAYS: [(&str, &str); 3] =
+    [("regenerated masks (ours)", "ours"), ("dense layer, no mask", "dense"), ("stored mask", "stored")];
+
+/// The page.
+pub fn html(report: &Report) -> String {
+    let environment = &report.environment;
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>dropconnect on {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header>\n<h1>DropConnect on {}</h1>\n\
+         <p class=\"lead\">A fresh weight mask for every example, regenerated in the kernel and never \
+         stored.</p>\n<dl>\n",
+        escape(&environment.adapter),
+        escape(&environment.adapter),
+    );
+    let driver = format!("{}, {}", environment.backend, environment.driver);
+    for (what, value) in [
+        ("Type", environment.kind.as_str()),
+        ("Driver", &driver),
+        ("System", &environment.os),
+        ("Processor", &environment.cpu),
+        ("Kernels", &environment.kernels),
+        ("Timer", report.timer_text),
+        ("Date", &report.date),
+        ("Version", report.version),
+    ] {
+        put(&mut page, format_args!("<div><dt>{what}</dt><dd>{}</dd></div>\n", escape(value)));
+    }
+    page += "</dl>\n</header>\n";
+    page += "<section>\n<h2>Time per pass</h2>\n<p class=\"legend\">";
+    for (name, class) in WAYS {
+        put(&mut page, format_args!("<span><i class=\"{class}\"></i>{name}</span> "));
+    }
+    page += "</p>\n<p class=\"note\">Median in milliseconds, shorter is better; the thin line spans fastest \
+             to slowest. The stored mask, a byte per connection, is written by one kernel, counted in the \
+             forward pass, and read by another.</p>\n<div class=\"charts\">\n";
+    for entries in groups(&report.results) {
+        chart(&mut page, entries);
+    }
+    page += "</div>\n</section>\n";
+    table(&mut page, report);
+    memory(&mut page, report);
+    page += "</main>\n</body>\n</html>\n";
+    page
+}
+
+/// Writing to a string cannot fail.
+fn put(page: &mut String, text: std::fmt::Arguments) {
+    let _ = page.write_fmt(text);
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Runs of entries that share shape and element type.
+fn groups(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    entries.chunk_by(|a, b| a.shape() == b.shape() && a.element == b.element)
+}
+
+const WIDTH: f64 = 560.0;
+/// Where bars begin and how long the longest is; labels take the rest.
+const LEFT: f64 = 118.0;
+const LONGEST: f64 = 380.0;
+const BAR: f64 = 14.0;
+const GAP: f64 = 14.0;
+
+/// Bars of every pass and p of one problem, on one scale.
+fn chart(page: &mut String, entries: &[Entry]) {
+    let rows: Vec<_> =
+        entries.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass))).collect();
+    let longest = rows
+        .iter()
+        .flat_map(|(_, pass)| ways(pass).into_iter().flatten().map(|samples| samples.median_ms))
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let heading = 22.0;
+    let row_height = 3.0 * BAR + GAP;
+    let height = entries.len() as f64 * heading + rows.len() as f64 * row_height;
+    let Some(first) = entries.first() else { return };
+    put(
+        page,
+        format_args!(
+            "<figure>\n<figcaption>{} <small>batch × outputs × inputs, {}</small></figcaption>\n\
+             <svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Times of {} in {}\">\n",
+            first.shape(),
+            first.element,
+            first.shape(),
+            first.element
+        ),
+    );
+    let mut y = 0.0;
+    for entry in entries {
+        put(page, format_args!("<text class=\"p\" x=\"0\" y=\"{}\">p = {}</text>\n", y + 13.0, entry.p));
+        put(
+            page,
+            format_args!("<line class=\"rule\" x1=\"70\" x2=\"{WIDTH}\" y1=\"{0}\" y2=\"{0}\"/>\n", y + 9.0),
+        );
+        y += heading;
+        for pass in &entry.passes {
+            let middle = y + 1.5 * BAR + 4.0;
+            put(
+                page,
+                format_args!(
+                    "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>\n",
+                    LEFT - 12.0,
+                    pass.pass
+                ),
+            );
+            for (samples, (name, class)) in ways(pass).into_iter().zip(WAYS) {
+                bar(page, y, samples, name, class, longest);
+                y += BAR;
+            }
+            y += GAP;
+        }
+    }
+    *page += "</svg>\n</figure>\n";
+}
+
+fn ways(pass: &PassEntry) -> [Option<&super::Samples>; 3] {
+    super::medians(pass)
+}
+
+fn bar(page: &mut String, y: f64, samples: Option<&super::Samples>, name: &str, class: &str, longest: f64) {
+    let base = y + BAR - 4.0;
+    let Some(samples) = samples else {
+        put(
+            page,
+            format_args!("<text class=\"value\" x=\"{}\" y=\"{base}\">does not fit</text>\n", LEFT + 6.0),
+        );
+        return;
+    };
+    let x = |ms: f64| LEFT + (ms / longest * LONGEST).min(LONGEST + 8.0);
+    let (end, low, high) = (x(samples.median_ms), x(samples.min_ms), x(samples.max_ms));
+    let value = ms(samples.median_ms);
+    let (top, centre, height, width) = (y + 1.0, y + BAR / 2.0, BAR - 2.0, (end - LEFT).max(1.0));
+    let (fastest, slowest, after) = (ms(samples.min_ms), ms(samples.max_ms), end.max(high) + 6.0);
+    put(
+        page,
+        format_args!(
+            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height}\" \
+             rx=\"2\"><title>{name}: {value} ms ({fastest} to {slowest})</title></rect>\n\
+             <line class=\"spread\" x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{centre:.1}\" y2=\"{centre:.1}\"/>\n\
+             <text class=\"value\" x=\"{after:.1}\" y=\"{base:.1}\">{value}</text>\n"
+        ),
+    );
+}
+
+fn table(page: &mut String, report: &Report) {
+    *page += "<section>\n<h2>Numbers</h2>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>shape</th><th>p</th>\
+              <th>type</th><th>pass</th><th>ours, ms</th><th>masked G/s</th><th>dense, ms</th><th>÷ ours</th>\
+              <th>stored mask, ms</th><th>÷ ours</th><th>error</th></tr></thead>\n<tbody>\n";
+    for entry in &report.results {
+        for (k, pass) in entry.passes.iter().enumerate() {
+            let class = if k == 0 { " class=\"first\"" } else { "" };
+            put(page, format_args!("<tr{class}>"));
+            for text in [entry.shape(), entry.p.to_string(), entry.element.to_owned(), pass.pass.to_owned()] {
+                put(page, format_args!("<td>{text}</td>"));
+            }
+            let [ours, dense, stored] = ways(pass).map(|samples| {
+                samples.map_or("does not fit".to_owned(), |samples| {
+                    let [median, min, max] = [samples.median_ms, samples.min_ms, samples.max_ms].map(ms);
+                    format!("{median} <small>{min}..{max}</small>")
+                })
+            });
+            let against_stored =
+                pass.stored_mask.as_ref().map_or(String::new(), |stored| ratio(stored, &pass.ours));
+            for text in [
+                ours,
+                format!("{:.2}", pass.ours.multiply_adds_per_second / 1e9),
+                dense,
+                ratio(&pass.dense, &pass.ours),
+                stored,
+                against_stored,
+                format!("{:.0e}", pass.error),
+            ] {
+                put(page, format_args!("<td class=\"number\">{text}</td>"));
+            }
+            *page += "</tr>\n";
+        }
+    }
+    *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: 10<sup>9</sup> masked multiply-adds a \
+              second. ÷ ours: the time before it over our time. Error: relative L2 error of a \
+              sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
+}
+
+fn memory(page: &mut String, report: &Report) {
+    *page += "<section>\n<h2>Device memory</h2>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>shape</th>\
+              <th>type</th><th>X, W, G, Y, dX, dW</th><th>ours, besides</th><th>stored mask, besides</th></tr>\
+              </thead>\n<tbody>\n";
+    for entry in groups(&report.results).filter_map(<[Entry]>::first) {
+        let memory = &entry.memory;
+        let missing = || entry.stored_mask_missing.as_deref().map(escape).unwrap_or_default();
+        put(
+            page,
+            format_args!(
+                "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>\
+                 <td class=\"number\">{}</td></tr>\n",
+                entry.shape(),
+                entry.element,
+                size(memory.tensors),
+                memory.ours_extra.map_or("not counted".to_owned(), size),
+                memory.stored_mask_extra.map_or_else(missing, size)
+            ),
+        );
+    }
+    *page += "</tbody>\n</table>\n</div>\n</section>\n";
+}

@@ -1,0 +1,65 @@
+//! The check before the timing: some elements of a result against float64 sums.
+
+use dropconnect::Mask;
+use dropconnect::Rounds;
+use dropconnect::mask::philox::philox4x32;
+
+use super::engine::{Operands, Pass};
+use crate::verify::check;
+
+/// Elements looked at, besides the corners.
+const SAMPLES: usize = 60;
+
+/// The largest relative error allowed: what [`check::bound`] allows, and for very long sums their rounding,
+/// which grows with the root of their length.
+pub fn bound(operands: &Operands, pass: Pass) -> f64 {
+    let terms = match pass {
+        Pass::Forward => operands.shape.inputs(),
+        Pass::InputGradient => operands.shape.outputs(),
+        Pass::WeightGradient => operands.shape.batch(),
+    };
+    check::bound(operands.element) + 2f64.powi(-24) * (terms as f64).sqrt()
+}
+
+/// The relative L2 error of a sample of a result.
+pub fn relative_error(operands: &Operands, pass: Pass, mask: Option<&Mask>, got: &[f32]) -> f64 {
+    let columns = match pass {
+        Pass::Forward => operands.shape.outputs(),
+        _ => operands.shape.inputs(),
+    };
+    let last = got.len() - 1;
+    let mut places = vec![0, columns - 1, last + 1 - columns, last];
+    for k in 0..SAMPLES {
+        let words = philox4x32([k as u32, 0, 0, 0], [7, pass as u32], Rounds::Ten);
+        places.push((u64::from(words[0]) << 32 | u64::from(words[1])) as usize % got.len());
+    }
+    let want: Vec<_> = places.iter().map(|&at| expected(operands, pass, mask, at)).collect();
+    let got: Vec<_> = places.iter().map(|&at| got[at]).collect();
+    check::relative_error(&got, &want)
+}
+
+fn expected(operands: &Operands, pass: Pass, mask: Option<&Mask>, at: usize) -> f64 {
+    let Operands { shape, x, weight, grad_output, .. } = operands;
+    let (outputs, inputs) = (shape.outputs(), shape.inputs());
+    let kept = |n: usize, o: usize, i: usize| mask.is_none_or(|mask| mask.keep(n as u32, o as u32, i as u32));
+    let product = |a: f32, b: f32| f64::from(a) * f64::from(b);
+    let (row, column) = match pass {
+        Pass::Forward => (at / outputs, at % outputs),
+        _ => (at / inputs, at % inputs),
+    };
+    let sum: f64 = match pass {
+        Pass::Forward => (0..inputs)
+            .filter(|&i| kept(row, column, i))
+            .map(|i| product(x[row * inputs + i], weight[column * inputs + i]))
+            .sum(),
+        Pass::InputGradient => (0..outputs)
+            .filter(|&o| kept(row, o, column))
+            .map(|o| product(grad_output[row * outputs + o], weight[o * inputs + column]))
+            .sum(),
+        Pass::WeightGradient => (0..shape.batch())
+            .filter(|&n| kept(n, row, column))
+            .map(|n| product(grad_output[n * outputs + row], x[n * inputs + column]))
+            .sum(),
+    };
+    mask.map_or(1.0, Mask::scale) * sum
+}

@@ -1,0 +1,103 @@
+//! The table on standard output.
+
+use super::json::Report;
+use super::measure::Samples;
+use super::medians;
+use crate::adapters::size;
+use crate::output::table;
+
+/// The whole report as text.
+pub fn text(report: &Report) -> String {
+    let environment = &report.environment;
+    let mut text = format!(
+        "dropconnect {} on {} ({}, {})\n{}, {}\n{}\ntimes: median (min..max) in ms; {}\n\n",
+        report.version,
+        environment.adapter,
+        environment.backend,
+        environment.driver,
+        environment.os,
+        environment.cpu,
+        report.date,
+        report.timer_text
+    );
+    text += &times(report);
+    text += "\n\n";
+    text += &memory(report);
+    text += "\n\nmasked G/s: 10^9 masked multiply-adds a second. dense: the same kernels without a mask. stored mask: \
+             one byte per\nconnection, written by one kernel (counted in the forward pass) and read by another. \
+             /ours: that time over ours.\n";
+    text
+}
+
+fn times(report: &Report) -> String {
+    let mut table = table(
+        &["shape", "p", "type", "pass", "ours", "masked G/s", "dense", "/ours", "stored mask", "/ours"],
+        4..10,
+    );
+    for entry in &report.results {
+        for (k, pass) in entry.passes.iter().enumerate() {
+            let first = |text: String| if k == 0 { text } else { String::new() };
+            let [ours, dense, stored] = medians(pass).map(|samples| samples.map(spread));
+            let missing = || "does not fit".to_owned();
+            table.add_row([
+                first(entry.shape()),
+                first(entry.p.to_string()),
+                first(entry.element.to_owned()),
+                pass.pass.to_owned(),
+                ours.unwrap_or_default(),
+                format!("{:.2}", pass.ours.multiply_adds_per_second / 1e9),
+                dense.unwrap_or_default(),
+                ratio(&pass.dense, &pass.ours),
+                stored.unwrap_or_else(missing),
+                pass.stored_mask.as_ref().map_or_else(String::new, |stored| ratio(stored, &pass.ours)),
+            ]);
+        }
+    }
+    table.trim_fmt()
+}
+
+fn memory(report: &Report) -> String {
+    let mut table = table(
+        &["device memory", "type", "X, W, G, Y, dX, dW", "ours, besides", "stored mask, besides"],
+        2..5,
+    );
+    let mut seen = Vec::new();
+    for entry in &report.results {
+        let key = (entry.shape(), entry.element);
+        if seen.contains(&key) {
+            continue;
+        }
+        let memory = &entry.memory;
+        let missing = || entry.stored_mask_missing.clone().unwrap_or_default();
+        table.add_row([
+            key.0.clone(),
+            key.1.to_owned(),
+            size(memory.tensors),
+            memory.ours_extra.map_or("not counted".to_owned(), size),
+            memory.stored_mask_extra.map_or_else(missing, size),
+        ]);
+        seen.push(key);
+    }
+    table.trim_fmt()
+}
+
+fn spread(samples: &Samples) -> String {
+    let Samples { median_ms, min_ms, max_ms, .. } = samples;
+    format!("{} ({}..{})", ms(*median_ms), ms(*min_ms), ms(*max_ms))
+}
+
+/// Three digits.
+pub fn ms(value: f64) -> String {
+    let digits = match value {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        v if v >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$}")
+}
+
+/// How often the time of ours goes into that of the other.
+pub fn ratio(other: &Samples, ours: &Samples) -> String {
+    format!("{:.2}", other.median_ms / ours.median_ms)
+}

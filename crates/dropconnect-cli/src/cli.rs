@@ -1,0 +1,321 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Origin, Rounds, Shape};
+
+use crate::error::{About, CliError};
+
+/// DropConnect layers without a window: benchmarks, checks, masks and whole passes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dropconnect",
+    version,
+    about = "Benchmarks, verifies and applies DropConnect layers on any GPU",
+    long_about = "Benchmarks, verifies and applies DropConnect layers on any GPU.\n\nEvery example of a \
+                  batch gets a weight mask of its own, regenerated inside the kernels and never stored. \
+                  p is always the probability of DROPPING a connection. Without a command, `bench` runs.",
+    after_help = "Exit codes: 0 good, 1 a check failed, 2 bad usage, bad input or a failing device."
+)]
+pub struct Cli {
+    /// What to do; `bench` if left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceOptions,
+}
+
+/// Where to compute.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Device")]
+pub struct DeviceOptions {
+    /// Where to compute: the best adapter or else the CPU, an adapter only, or the CPU only
+    #[arg(long, global = true, value_enum, default_value_t = DeviceKind::Auto)]
+    pub device: DeviceKind,
+    /// Take only adapters of this graphics API (OpenGL is used only when asked for)
+    #[arg(long, global = true, value_enum)]
+    pub backend: Option<Backend>,
+    /// Take only adapters whose name contains this, in any case
+    #[arg(long, global = true, value_name = "SUBSTRING")]
+    pub adapter: Option<String>,
+}
+
+/// `--device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceKind {
+    /// The best GPU, then a software adapter, then the CPU backend
+    Auto,
+    /// An adapter, or an error
+    Gpu,
+    /// The library's own CPU backend
+    Cpu,
+}
+
+/// `--backend`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// Vulkan
+    Vulkan,
+    /// Metal
+    Metal,
+    /// Direct3D 12
+    Dx12,
+    /// OpenGL
+    Gl,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Time all passes beside a dense layer and a stored mask (the default command)
+    Bench(BenchOptions),
+    /// Check the mask bits and every pass of this device against the CPU and float64
+    Verify(VerifyOptions),
+    /// List the adapters and which kernel variants they would get
+    Adapters(AdaptersOptions),
+    /// Write a mask, computed on the device, to a safetensors file
+    Mask(MaskCommand),
+    /// Run a layer, and its gradients, on tensors from a safetensors file
+    Apply(ApplyCommand),
+}
+
+/// `bench`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    dropconnect bench\n  \
+    dropconnect bench --shape 256,4096,4096 --p 0.5 --element f16 --element f32\n  \
+    dropconnect bench --json bench.json --html bench.html\n\n\
+    Results are checked against float64 before anything is timed; a mismatch exits with 1.")]
+pub struct BenchOptions {
+    /// Batch, outputs and inputs; repeat for several [default: 128,1024,1024 128,800,784 100,1001,777]
+    #[arg(long, value_name = "N,O,I", value_parser = parse_full_shape)]
+    pub shape: Vec<Shape>,
+    /// Probability of dropping a connection; repeat for several [default: 0.5 0.2]
+    #[arg(long, value_parser = parse_p, allow_negative_numbers = true)]
+    pub p: Vec<f64>,
+    /// How tensors are stored; repeat for several [default: f32]
+    #[arg(long, value_enum)]
+    pub element: Vec<Element>,
+    /// Time to spend on each measurement
+    #[arg(long, default_value = "0.4", value_parser = parse_seconds, allow_negative_numbers = true)]
+    pub seconds: Duration,
+    /// Take exactly this many samples of each measurement, however long it takes
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "seconds")]
+    pub repeats: Option<u32>,
+    /// Runs before the first sample
+    #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub warmup: u32,
+    /// Also write every sample to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Also write a report with charts to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+impl Default for BenchOptions {
+    fn default() -> Self {
+        Self {
+            shape: Vec::new(),
+            p: Vec::new(),
+            element: Vec::new(),
+            seconds: Duration::from_millis(400),
+            repeats: None,
+            warmup: 2,
+            json: None,
+            html: None,
+        }
+    }
+}
+
+/// `verify`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    dropconnect verify\n  \
+    dropconnect verify --quick --device cpu\n\n\
+    Exits with 1 if any check fails.")]
+pub struct VerifyOptions {
+    /// Fewer shapes, probabilities and kernel variants
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// `adapters`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    dropconnect adapters\n  \
+    dropconnect adapters --json\n  \
+    dropconnect adapters --backend gl")]
+pub struct AdaptersOptions {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mask`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  \
+    dropconnect mask --shape 8,16,32 --p 0.3 --seed 42 --out mask.safetensors\n\n\
+    The file holds `mask`, u8 [N, O, I]: 1 where a connection is kept, 0 where it is dropped.")]
+pub struct MaskCommand {
+    /// Batch, outputs and inputs
+    #[arg(long, value_name = "N,O,I", value_parser = parse_shape)]
+    pub shape: Shape,
+    /// Which mask.
+    #[command(flatten)]
+    pub mask: MaskOptions,
+    /// Also write the mask of the bias: `bias_mask`, u8 [N, O]
+    #[arg(long)]
+    pub bias: bool,
+    /// The safetensors file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `apply`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  \
+    dropconnect apply --input layer.safetensors --output result.safetensors --p 0.5 --seed 42 --step 7\n\n\
+    Reads `x` [..., I], `weight` [O, I] and optionally `bias` [O] and `grad_output` [..., O], all F32, all F16 \
+    or all BF16. Writes `y` [..., O] and, given `grad_output`, `grad_x`, `grad_weight` and (with a bias) \
+    `grad_bias`, in the same type.")]
+pub struct ApplyCommand {
+    /// The safetensors file to read
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// The safetensors file to write
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which mask.
+    #[command(flatten)]
+    pub mask: MaskOptions,
+    /// With masks, or the plain linear layer
+    #[arg(long, value_enum, default_value_t = Mode::Train)]
+    pub mode: Mode,
+    /// Drop and scale the bias like a weight (the paper's variant)
+    #[arg(long)]
+    pub masked_bias: bool,
+}
+
+/// What decides a mask.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Mask")]
+pub struct MaskOptions {
+    /// Probability of dropping a connection, at least 0 and below 1
+    #[arg(long, default_value = "0.5", value_parser = parse_p, allow_negative_numbers = true)]
+    pub p: f64,
+    /// The user's seed, 64 bits
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Which layer of the model, 32 bits
+    #[arg(long, default_value_t = 0)]
+    pub layer: u32,
+    /// Training step or Monte-Carlo pass, 64 bits
+    #[arg(long, default_value_t = 0)]
+    pub step: u64,
+    /// Global coordinates of the first example, output and input
+    #[arg(long, default_value = "0,0,0", value_name = "N,O,I", value_parser = parse_origin)]
+    pub origin: Origin,
+    /// Resolution of p in bits
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub bits: u32,
+    /// Rounds of the generator: 7 or 10
+    #[arg(long, default_value = "10", value_parser = parse_rounds)]
+    pub rounds: Rounds,
+}
+
+impl MaskOptions {
+    /// The mask.
+    pub fn mask(&self) -> Result<Mask, CliError> {
+        let probability = DropProbability::with_bits(self.p, self.bits).about("--p")?;
+        let key = MaskKey { seed: self.seed, layer: self.layer, step: self.step };
+        Ok(Mask::new(key, probability).with_rounds(self.rounds).at(self.origin))
+    }
+}
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Masked and scaled
+    Train,
+    /// The plain linear layer, without a mask
+    Eval,
+}
+
+/// `--element`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Element {
+    /// IEEE 754 binary32
+    F32,
+    /// IEEE 754 binary16
+    F16,
+    /// The upper half of a binary32
+    Bf16,
+}
+
+impl From<Element> for ElementType {
+    fn from(element: Element) -> Self {
+        match element {
+            Element::F32 => Self::F32,
+            Element::F16 => Self::F16,
+            Element::Bf16 => Self::BF16,
+        }
+    }
+}
+
+fn parse_three<T: std::str::FromStr>(text: &str, example: &str) -> Result<[T; 3], String> {
+    let parts: Vec<_> = text.split([',', 'x']).collect();
+    let [n, o, i] = parts[..] else {
+        return Err(format!("{} numbers were given; three are needed, such as {example}", parts.len()));
+    };
+    let number = |part: &str| {
+        part.trim().parse().map_err(|_| {
+            format!("`{part}` is not a whole number in range; three are needed, such as {example}")
+        })
+    };
+    Ok([number(n)?, number(o)?, number(i)?])
+}
+
+fn parse_shape(text: &str) -> Result<Shape, String> {
+    let [batch, outputs, inputs] = parse_three::<u64>(text, "128,1024,1024")?;
+    // Past usize is past u32, too, and that is what the library's error speaks of.
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    Shape::new(size(batch), size(outputs), size(inputs)).map_err(|error| error.to_string())
+}
+
+fn parse_full_shape(text: &str) -> Result<Shape, String> {
+    let shape = parse_shape(text)?;
+    if shape.batch() == 0 {
+        return Err("`batch` is 0; there is nothing to time, use at least 1".to_owned());
+    }
+    Ok(shape)
+}
+
+fn parse_origin(text: &str) -> Result<Origin, String> {
+    let [sample, output, input] = parse_three(text, "0,0,0 (each below 2^32)")?;
+    Ok(Origin { sample, output, input })
+}
+
+fn parse_p(text: &str) -> Result<f64, String> {
+    let p: f64 = text.parse().map_err(|_| "a number of at least 0 and below 1 is needed".to_owned())?;
+    if (0.0..1.0).contains(&p) {
+        return Ok(p);
+    }
+    Err(dropconnect::Error::DropProbability { value: p }.to_string())
+}
+
+fn parse_rounds(text: &str) -> Result<Rounds, String> {
+    let rounds = text.parse().map_err(|_| "7 or 10 is needed".to_owned())?;
+    Rounds::new(rounds).map_err(|error| error.to_string())
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let most = 3600.0;
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= most => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a number of seconds above 0 and at most {most} is needed")),
+    }
+}

@@ -1,0 +1,132 @@
+//! `dropconnect mask`: a mask as a tensor, computed on the device.
+
+use dropconnect::{Mask, Origin, Shape};
+
+use crate::cli::{DeviceOptions, MaskCommand};
+use crate::device::{self, Selected};
+use crate::error::CliError;
+use crate::output::{Target, WriteError, note, print, progress};
+use crate::tensors::{Entry, write_header};
+
+/// The mask is computed in pieces of about this many bytes, so that no device limit is near.
+const PIECE: usize = 32 << 20;
+/// No file becomes larger than this.
+const LARGEST: u64 = 64 << 30;
+
+/// Runs the command.
+pub fn run(command: &MaskCommand, options: &DeviceOptions) -> Result<(), CliError> {
+    let (shape, mask) = (command.shape, command.mask.mask()?);
+    let entries = entries(&shape, command.bias)?;
+    check_origin(&shape, &mask)?;
+    let target = Target::new(&command.out)?;
+    let device = device::select(options)?;
+
+    let bar = progress(entries.iter().map(|entry| entry.bytes).sum());
+    bar.set_message("bytes of mask");
+    let mut kept = [0u64; 2];
+    target.write(|file| {
+        write_header(file, &entries, &metadata(&mask))?;
+        for (entry, kept) in entries.iter().zip(&mut kept) {
+            // The mask of the bias has one, virtual input.
+            let inputs = if entry.shape.len() == 3 { shape.inputs() } else { 1 };
+            for (piece, mask) in pieces(&shape, inputs, &mask) {
+                let bytes = computed(&device, &piece, &mask, entry.shape.len() == 3)?;
+                *kept += bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+                file.write_all(&bytes)?;
+                bar.inc(bytes.len() as u64);
+            }
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    for (entry, kept) in entries.iter().zip(kept) {
+        let share = if entry.bytes == 0 { 0.0 } else { kept as f64 / entry.bytes as f64 };
+        print(&format!(
+            "{}: u8 {:?}, {kept} of {} kept ({:.3} %, {:.3} % expected)\n",
+            entry.name,
+            entry.shape,
+            entry.bytes,
+            100.0 * share,
+            100.0 * (1.0 - mask.probability.realised()),
+        ))?;
+    }
+    note(&format!("wrote {}", command.out.display()));
+    Ok(())
+}
+
+fn computed(device: &Selected, shape: &Shape, mask: &Mask, weights: bool) -> Result<Vec<u8>, WriteError> {
+    let bytes = if weights { device.device.mask(shape, mask) } else { device.device.bias_mask(shape, mask) };
+    Ok(device.checked(bytes.map_err(CliError::from))?)
+}
+
+fn entries(shape: &Shape, bias: bool) -> Result<Vec<Entry>, CliError> {
+    let [batch, outputs, inputs] = [shape.batch(), shape.outputs(), shape.inputs()];
+    let bytes = shape.connections();
+    let bias_bytes = shape.output_len() as u64;
+    let total = bytes.checked_add(if bias { bias_bytes } else { 0 });
+    if bytes == u64::MAX || total.is_none_or(|total| total > LARGEST) {
+        return Err(CliError::Usage(format!(
+            "--shape {batch},{outputs},{inputs} has {bytes} connections of a byte each; at most {LARGEST} bytes \
+             are written, so write it in pieces with --origin"
+        )));
+    }
+    let mut entries = vec![Entry { name: "mask", dtype: "U8", shape: vec![batch, outputs, inputs], bytes }];
+    if bias {
+        let shape = vec![batch, outputs];
+        entries.push(Entry { name: "bias_mask", dtype: "U8", shape, bytes: bias_bytes });
+    }
+    Ok(entries)
+}
+
+/// A mask that ends outside the coordinates is refused before anything is opened.
+fn check_origin(shape: &Shape, mask: &Mask) -> Result<(), CliError> {
+    let Origin { sample, output, input } = mask.origin;
+    let limit = 1 << 32;
+    for (axis, origin, size) in
+        [("N", sample, shape.batch()), ("O", output, shape.outputs()), ("I", input, shape.inputs())]
+    {
+        if u64::from(origin) + size as u64 > limit {
+            return Err(CliError::Usage(format!(
+                "--origin {sample},{output},{input}: {axis} starts at {origin} and the shape has {size} of them; \
+                 they must end by {limit}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The parts of a shape, in the order of their bytes, with their masks: some examples, or some outputs of one.
+fn pieces(shape: &Shape, inputs: usize, mask: &Mask) -> Vec<(Shape, Mask)> {
+    let (batch, outputs) = (shape.batch(), shape.outputs());
+    let most_rows = (PIECE / inputs).max(1);
+    let (samples, columns) =
+        if outputs <= most_rows { (most_rows / outputs, outputs) } else { (1, most_rows) };
+    let mut pieces = Vec::new();
+    for n in (0..batch).step_by(samples) {
+        for o in (0..outputs).step_by(columns) {
+            let (samples, columns) = (samples.min(batch - n), columns.min(outputs - o));
+            // The parts of a valid shape and origin are valid.
+            let Ok(piece) = Shape::new(samples, columns, shape.inputs()) else { continue };
+            let Origin { sample, output, input } = mask.origin;
+            let origin = Origin { sample: sample + n as u32, output: output + o as u32, input };
+            pieces.push((piece, mask.at(origin)));
+        }
+    }
+    pieces
+}
+
+fn metadata(mask: &Mask) -> Vec<(&'static str, String)> {
+    let Origin { sample, output, input } = mask.origin;
+    vec![
+        ("mask_format", "1".to_owned()),
+        ("p_drop", mask.probability.requested().to_string()),
+        ("p_drop_realised", mask.probability.realised().to_string()),
+        ("scale", mask.scale().to_string()),
+        ("seed", mask.key.seed.to_string()),
+        ("layer", mask.key.layer.to_string()),
+        ("step", mask.key.step.to_string()),
+        ("origin", format!("{sample},{output},{input}")),
+        ("rounds", mask.rounds.count().to_string()),
+        ("dropconnect", env!("CARGO_PKG_VERSION").to_owned()),
+    ]
+}

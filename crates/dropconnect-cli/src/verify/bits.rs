@@ -1,0 +1,262 @@
+//! Mask bits: the generator's known answers, masks written out, and masks as each pass decides them.
+
+use dropconnect::gpu::{Gpu, Kernels, Tensor, WriteMask};
+use dropconnect::mask::philox::philox4x32;
+use dropconnect::{
+    DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, cpu, reference,
+};
+
+use super::check::{Check, differences};
+use super::data::{Data, PROBABILITIES, QUICK_SHAPES, SHAPES, shape, varied_mask};
+use super::runner::{BiasMode, Call, Pass, Runner};
+use super::{Context, multiply_name};
+use crate::error::CliError;
+
+type KnownAnswer = (Rounds, [u32; 4], [u32; 2], [u32; 4]);
+/// Rounds, counter, key, answer: Random123's `kat_vectors` for philox4x32. All zeros, all ones, digits of pi.
+const KNOWN: [KnownAnswer; 6] = [
+    (Rounds::Seven, [0; 4], [0; 2], [0x5f6f_b709, 0x0d89_3f64, 0x4f12_1f81, 0x4f73_0a48]),
+    (Rounds::Seven, [!0; 4], [!0; 2], [0x5207_ddc2, 0x4516_5e59, 0x4d8e_e751, 0x8c52_f662]),
+    (Rounds::Seven, PI_COUNTER, PI_KEY, [0x4dfc_caba, 0x190a_87f0, 0xc473_62ba, 0xb6b5_242a]),
+    (Rounds::Ten, [0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+    (Rounds::Ten, [!0; 4], [!0; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
+    (Rounds::Ten, PI_COUNTER, PI_KEY, [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]),
+];
+const PI_COUNTER: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+const PI_KEY: [u32; 2] = [0xa409_3822, 0x299f_31d0];
+
+/// Bits that one f32 sum tells exactly, through the rounding of its scale.
+const BITS_PER_SUM: usize = 20;
+
+/// Philox on the host.
+pub fn known_answers(context: &Context, checks: &mut Vec<Check>) {
+    let check = Check::count("Philox: known answers of Random123, 7 and 10 rounds".to_owned());
+    context.check(checks, check, |check| {
+        for (rounds, counter, key, answer) in KNOWN {
+            let got = philox4x32(counter, key, rounds);
+            check.case(differences(&got, &answer), || format!("{counter:x?}, {} rounds", rounds.count()));
+        }
+        Ok(())
+    });
+}
+
+/// Whole Philox calls read back from WGSL: at p = 1/2 a brick is the complement of one call.
+pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, kernels: &Kernels) {
+    let check = Check::count(format!("Philox in WGSL, {}: whole calls", multiply_name(kernels.multiply())));
+    context.check(checks, check, |check| {
+        let shape = shape([8, 8, 64])?;
+        let keys = if context.quick { 8 } else { 40 };
+        for case in 0..keys {
+            let mask = Mask {
+                origin: Origin {
+                    sample: (case as u32).wrapping_mul(0x3c6e_f35f) & !15,
+                    output: (case as u32).wrapping_mul(0x9e37_79b9) & !15,
+                    input: (case as u32).wrapping_mul(0x7f4a_7c15) & !127,
+                },
+                ..varied_mask(0.5, case)?
+            };
+            let got = written_by_gpu(gpu, kernels, &shape, &mask, false)?;
+            let words = mask.key.words();
+            for (n, o, i) in (0..2).flat_map(|n| (0..2).flat_map(move |o| (0..8).map(move |i| (n, o, i)))) {
+                let block =
+                    [mask.origin.input / 8 + i, mask.origin.output / 4 + o, mask.origin.sample / 4 + n];
+                let call = philox4x32([block[0], block[1], block[2], 0], words, mask.rounds);
+                let bit = |r: u32, c: u32, k: u32| {
+                    let at = ((n * 4 + r) * 8 + o * 4 + c) * 64 + i * 8 + k;
+                    u32::from(got[at as usize] == 0) << (c * 8 + k)
+                };
+                let brick: [u32; 4] = std::array::from_fn(|r| {
+                    (0..32).fold(0, |word, lane| word | bit(r as u32, lane / 8, lane % 8))
+                });
+                check.case(differences(&brick, &call), || format!("block {block:?}, key {words:x?}"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Masks written by the mask kernel.
+pub fn written(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, kernels: &Kernels) {
+    let name = format!("mask kernel, {}: bits as on the CPU", multiply_name(kernels.multiply()));
+    context.check(checks, Check::count(name), |check| {
+        each_mask(context, |shape, mask| {
+            for bias in [false, true] {
+                let got = written_by_gpu(gpu, kernels, shape, mask, bias)?;
+                compare(check, shape, mask, &got, bias)?;
+            }
+            Ok(())
+        })
+    });
+}
+
+/// Masks written by the CPU backend.
+pub fn written_by_cpu(context: &Context, checks: &mut Vec<Check>) {
+    context.check(checks, Check::count("CPU: mask bits".to_owned()), |check| {
+        each_mask(context, |shape, mask| {
+            let mut got = vec![0xff; shape.output_len() * shape.inputs()];
+            cpu::mask(shape, mask, &mut got)?;
+            compare(check, shape, mask, &got, false)?;
+            let mut got = vec![0xff; shape.output_len()];
+            cpu::bias_mask(shape, mask, &mut got)?;
+            compare(check, shape, mask, &got, true)
+        })
+    });
+}
+
+fn each_mask(
+    context: &Context,
+    mut test: impl FnMut(&Shape, &Mask) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let shapes = if context.quick { &SHAPES[..QUICK_SHAPES] } else { &SHAPES };
+    for (s, &dims) in shapes.iter().enumerate() {
+        for (k, &p) in PROBABILITIES.iter().enumerate() {
+            let masks = if context.quick { 1 } else { 3 };
+            for round in 0..masks {
+                test(&shape(dims)?, &varied_mask(p, (s + 7 * k + 5 * round) as u64)?)?;
+            }
+        }
+    }
+    // Seed and step past 32 bits, the last layer, the smallest keep probability, 16 bits.
+    let key = MaskKey { seed: u64::MAX, layer: u32::MAX, step: u64::MAX - 1 };
+    let smallest = DropProbability::new(1.0 - 1.0 / 65536.0)?;
+    test(&shape([16, 24, 40])?, &Mask::new(key, smallest))
+}
+
+fn written_by_gpu(
+    gpu: &Gpu,
+    kernels: &Kernels,
+    shape: &Shape,
+    mask: &Mask,
+    bias: bool,
+) -> Result<Vec<u8>, Error> {
+    let size = (shape.output_len() * if bias { 1 } else { shape.inputs() }) as u64;
+    let buffer = gpu.upload(&vec![0xff; size as usize])?;
+    let call = WriteMask { shape: *shape, mask, result: Tensor { buffer: &buffer, offset: 0, size } };
+    gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?);
+    gpu.read(&buffer, 0..size)
+}
+
+fn compare(check: &mut Check, shape: &Shape, mask: &Mask, got: &[u8], bias: bool) -> Result<(), CliError> {
+    let want =
+        if bias { reference::mask::bias_mask(shape, mask) } else { reference::mask::mask(shape, mask) }?;
+    let want: Vec<_> = want.into_iter().map(u8::from).collect();
+    check.case(differences(got, &want), || describe(shape, mask));
+    Ok(())
+}
+
+/// Masks as the code inside each pass decides them: operands are powers of two, so that a sum spells out
+/// which of 20 connections it kept.
+pub fn inside_passes(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix: &str) {
+    let shapes: &[_] =
+        if context.quick { &[[23, 22, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
+    for pass in Pass::ALL {
+        let check = Check::count(format!("{prefix}mask bits inside the {}", pass.name()));
+        context.check(checks, check, |check| {
+            for (s, &dims) in shapes.iter().enumerate() {
+                for (k, p) in [0.5, 0.3, 0.9].into_iter().enumerate() {
+                    // The second shape is whole bricks: at an origin of whole bricks it takes the vector kernels.
+                    for origin in [0, s + k + 1] {
+                        let (shape, mask) = (shape(dims)?, varied_mask(p, origin as u64)?);
+                        let wrong = match pass {
+                            Pass::BiasGradient => wrong_bias_bits(runner, &shape, &mask)?,
+                            _ => wrong_bits(runner, pass, &shape, &mask)?,
+                        };
+                        check.case(wrong, || describe(&shape, &mask));
+                    }
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+fn wrong_bits(runner: &Runner, pass: Pass, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
+    let (outputs, inputs) = (shape.outputs(), shape.inputs());
+    let want = reference::mask::mask(shape, mask)?;
+    let summed = match pass {
+        Pass::Forward => inputs,
+        Pass::InputGradient => outputs,
+        _ => shape.batch(),
+    };
+    let mut wrong = 0;
+    for start in (0..summed).step_by(BITS_PER_SUM) {
+        let mut data = Data::ones(shape);
+        // The operand that carries the powers runs along the summed dimension; the other one is 1.
+        let power = |index: usize| if in_sum(start, index) { power_of_two(index - start) } else { 0.0 };
+        match pass {
+            Pass::Forward => fill(&mut data.x, |at| power(at % inputs)),
+            Pass::InputGradient => fill(&mut data.grad_output, |at| power(at % outputs)),
+            _ => {
+                fill(&mut data.grad_output, |at| power(at / outputs));
+                data.x.fill(1.0);
+            }
+        }
+        let call = Call::new(*shape, ElementType::F32, Some(mask), BiasMode::None, &data);
+        let sums = runner.run(pass, &call)?;
+        for (at, &sum) in sums.iter().enumerate() {
+            let kept = spelled(sum, mask);
+            for bit in 0..BITS_PER_SUM.min(summed - start) {
+                let (n, o, i) = match pass {
+                    Pass::Forward => (at / outputs, at % outputs, start + bit),
+                    Pass::InputGradient => (at / inputs, start + bit, at % inputs),
+                    _ => (start + bit, at / inputs, at % inputs),
+                };
+                wrong += u32::from((kept >> bit & 1 == 1) != want[(n * outputs + o) * inputs + i]);
+            }
+            wrong += u32::from(kept >> BITS_PER_SUM.min(summed - start) != 0);
+        }
+    }
+    Ok(wrong.into())
+}
+
+/// The bias's bits, inside the bias gradient and inside the forward pass.
+fn wrong_bias_bits(runner: &Runner, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
+    let outputs = shape.outputs();
+    let want = reference::mask::bias_mask(shape, mask)?;
+    let mut wrong = 0;
+    for start in (0..shape.batch()).step_by(BITS_PER_SUM) {
+        let mut data = Data::ones(shape);
+        fill(&mut data.grad_output, |at| {
+            let n = at / outputs;
+            if in_sum(start, n) { power_of_two(n - start) } else { 0.0 }
+        });
+        let call = Call::new(*shape, ElementType::F32, Some(mask), BiasMode::Masked, &data);
+        for (o, &sum) in runner.run(Pass::BiasGradient, &call)?.iter().enumerate() {
+            let kept = spelled(sum, mask);
+            for bit in 0..BITS_PER_SUM.min(shape.batch() - start) {
+                wrong += u32::from((kept >> bit & 1 == 1) != want[(start + bit) * outputs + o]);
+            }
+        }
+    }
+    // X is zero and b is one: Y is the scaled mask of the bias.
+    let data = Data::ones(shape);
+    let call = Call::new(*shape, ElementType::F32, Some(mask), BiasMode::Masked, &data);
+    for (&y, want) in runner.run(Pass::Forward, &call)?.iter().zip(want) {
+        wrong += u32::from(spelled(y, mask) != u32::from(want));
+    }
+    Ok(wrong.into())
+}
+
+fn in_sum(start: usize, index: usize) -> bool {
+    (start..start + BITS_PER_SUM).contains(&index)
+}
+
+fn power_of_two(exponent: usize) -> f32 {
+    (1u32 << exponent) as f32
+}
+
+/// The integer that a scaled sum spells. NaN, never written, spells all ones.
+fn spelled(sum: f32, mask: &Mask) -> u32 {
+    let integer = (f64::from(sum) / mask.scale()).round();
+    if integer >= 0.0 { integer as u32 } else { u32::MAX }
+}
+
+fn fill(values: &mut [f32], value: impl Fn(usize) -> f32) {
+    for (at, slot) in values.iter_mut().enumerate() {
+        *slot = value(at);
+    }
+}
+
+fn describe(shape: &Shape, mask: &Mask) -> String {
+    format!("{shape}, p = {}, origin {:?}, {:?}", mask.probability.requested(), mask.origin, mask.key)
+}

@@ -1,0 +1,120 @@
+//! `dropconnect verify`: mask bits against the CPU, every pass against float64, in named checks.
+
+mod bits;
+pub mod check;
+pub mod data;
+mod passes;
+mod runner;
+mod variants;
+
+use dropconnect::gpu::{KernelOptions, Kernels, Multiply};
+use dropconnect::wgpu;
+
+use crate::cli::{DeviceOptions, VerifyOptions};
+use crate::error::CliError;
+use crate::output::{note, print, progress, table};
+use crate::{device, output};
+use check::Check;
+use runner::Runner;
+
+/// What every group of checks gets.
+pub struct Context<'a> {
+    /// Fewer cases.
+    pub quick: bool,
+    /// Counts checks.
+    pub bar: &'a indicatif::ProgressBar,
+}
+
+impl Context<'_> {
+    /// Runs one check, which may stop at an error: that fails it and nothing else.
+    pub fn check(
+        &self,
+        checks: &mut Vec<Check>,
+        mut check: Check,
+        run: impl FnOnce(&mut Check) -> Result<(), CliError>,
+    ) {
+        self.bar.set_message(check.name.clone());
+        let start = std::time::Instant::now();
+        if let Err(error) = run(&mut check) {
+            check.fail(&error.to_string());
+        }
+        check.seconds = start.elapsed().as_secs_f64();
+        self.bar.inc(1);
+        checks.push(check);
+    }
+}
+
+/// Runs the command.
+pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliError> {
+    let device = device::select(options)?;
+    let bar = progress(if device.gpu().is_some() { 40 } else { 20 });
+    let context = Context { quick: command.quick, bar: &bar };
+    let mut checks = Vec::new();
+    bits::known_answers(&context, &mut checks);
+    if let Some(gpu) = device.gpu() {
+        let runner = Runner::Gpu { gpu, kernels: gpu.kernels(), pooled: false };
+        for multiply in multiplies(gpu.device()) {
+            let options = KernelOptions { multiply: Some(multiply), ..KernelOptions::default() };
+            let kernels = Kernels::new(gpu.device(), &options)?;
+            bits::philox_in_wgsl(&context, &mut checks, gpu, &kernels);
+            bits::written(&context, &mut checks, gpu, &kernels);
+        }
+        bits::inside_passes(&context, &mut checks, &runner, "");
+        passes::against_float64(&context, &mut checks, &runner, "");
+        passes::properties(&context, &mut checks, &runner);
+        variants::all(&context, &mut checks, gpu);
+        check::self_test(&context, &mut checks, &runner);
+    } else {
+        check::self_test(&context, &mut checks, &Runner::Cpu);
+    }
+    bits::written_by_cpu(&context, &mut checks);
+    bits::inside_passes(&context, &mut checks, &Runner::Cpu, "CPU: ");
+    passes::against_float64(&context, &mut checks, &Runner::Cpu, "CPU: ");
+    if device.gpu().is_none() {
+        passes::properties(&context, &mut checks, &Runner::Cpu);
+    }
+    bar.finish_and_clear();
+    device.check()?;
+    report(&checks)
+}
+
+fn multiplies(device: &wgpu::Device) -> Vec<Multiply> {
+    if device.features().contains(wgpu::Features::SHADER_INT64) {
+        return vec![Multiply::Wide, Multiply::Split];
+    }
+    output::note("NOT RUN: Philox with 64-bit integers: the adapter lacks SHADER_INT64");
+    vec![Multiply::Split]
+}
+
+/// The name of a way to multiply.
+fn multiply_name(multiply: Multiply) -> &'static str {
+    match multiply {
+        Multiply::Wide => "wide multiply",
+        Multiply::Split => "split multiply",
+    }
+}
+
+fn report(checks: &[Check]) -> Result<(), CliError> {
+    let mut table = table(&["check", "cases", "worst", "bound", "s", ""], 1..5);
+    for check in checks {
+        let ok = if check.ok() { "ok" } else { "FAILED" };
+        table.add_row([
+            check.name.clone(),
+            check.cases.to_string(),
+            check.worst_text(),
+            check.bound_text(),
+            format!("{:.1}", check.seconds),
+            ok.to_owned(),
+        ]);
+    }
+    print(&format!("{}\n", table.trim_fmt()))?;
+    let failed: Vec<_> = checks.iter().filter(|check| !check.ok()).collect();
+    for check in &failed {
+        note(&format!("FAILED {}: {}", check.name, check.reason()));
+    }
+    let cases: u64 = checks.iter().map(|check| check.cases).sum();
+    if failed.is_empty() {
+        return print(&format!("{} checks, {cases} cases: all good\n", checks.len()));
+    }
+    Err(CliError::Check(format!("{} of {} checks failed", failed.len(), checks.len())))
+}

@@ -1,0 +1,263 @@
+//! Runs one pass on the device or on the CPU, into a result that holds NaN or what is to be added to.
+
+use dropconnect::gpu::{
+    BiasGradient, Forward, Gpu, InputGradient, Kernels, Recording, Tensor, WeightGradient,
+};
+use dropconnect::{Bias, ElementType, Error, Mask, Shape, Write, cpu, reference};
+
+use super::data::{Data, wide};
+use crate::error::CliError;
+
+/// The passes of the layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    Forward,
+    InputGradient,
+    WeightGradient,
+    BiasGradient,
+}
+
+/// What a call does with the bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BiasMode {
+    None,
+    Plain,
+    Masked,
+}
+
+impl BiasMode {
+    pub const ALL: [Self; 3] = [Self::None, Self::Plain, Self::Masked];
+
+    fn of<T>(self, bias: T) -> Bias<T> {
+        match self {
+            Self::None => Bias::None,
+            Self::Plain => Bias::Plain(bias),
+            Self::Masked => Bias::Masked(bias),
+        }
+    }
+}
+
+/// One call of any pass.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub shape: Shape,
+    pub element: ElementType,
+    pub mask: Option<&'a Mask>,
+    pub bias: BiasMode,
+    pub data: &'a Data,
+    /// What the result holds before, to be added to. Without it the result holds NaN before.
+    pub before: Option<&'a [f32]>,
+}
+
+impl<'a> Call<'a> {
+    /// A call that overwrites.
+    pub fn new(
+        shape: Shape,
+        element: ElementType,
+        mask: Option<&'a Mask>,
+        bias: BiasMode,
+        data: &'a Data,
+    ) -> Self {
+        Self { shape, element, mask, bias, data, before: None }
+    }
+
+    fn bias_mask(&self) -> Option<&'a Mask> {
+        self.mask.filter(|_| self.bias == BiasMode::Masked)
+    }
+
+    fn write(&self) -> Write {
+        if self.before.is_some() { Write::Accumulate } else { Write::Overwrite }
+    }
+}
+
+impl Pass {
+    pub const ALL: [Self; 4] = [Self::Forward, Self::InputGradient, Self::WeightGradient, Self::BiasGradient];
+    /// Those with a mask of weights.
+    pub const LINEAR: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
+    /// Those that can add to their result.
+    pub const GRADIENTS: [Self; 3] = [Self::InputGradient, Self::WeightGradient, Self::BiasGradient];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::InputGradient => "input gradient",
+            Self::WeightGradient => "weight gradient",
+            Self::BiasGradient => "bias gradient",
+        }
+    }
+
+    /// Elements of the result.
+    pub fn result_len(self, shape: &Shape) -> usize {
+        match self {
+            Self::Forward => shape.output_len(),
+            Self::InputGradient => shape.input_len(),
+            Self::WeightGradient => shape.weight_len(),
+            Self::BiasGradient => shape.outputs(),
+        }
+    }
+
+    /// The result in float64.
+    pub fn reference(self, call: &Call) -> Result<Vec<f64>, Error> {
+        let Call { shape, mask, data, .. } = call;
+        let grad = || wide(&data.grad_output);
+        let mut result = match self {
+            Self::Forward => {
+                let bias = wide(&data.bias);
+                reference::forward(shape, *mask, &wide(&data.x), &wide(&data.weight), call.bias.of(&bias[..]))
+            }
+            Self::InputGradient => reference::input_gradient(shape, *mask, &grad(), &wide(&data.weight)),
+            Self::WeightGradient => reference::weight_gradient(shape, *mask, &grad(), &wide(&data.x)),
+            Self::BiasGradient => reference::bias_gradient(shape, call.bias_mask(), &grad()),
+        }?;
+        for (value, before) in result.iter_mut().zip(call.before.unwrap_or_default()) {
+            *value += f64::from(*before);
+        }
+        Ok(result)
+    }
+
+    fn operands<'a>(self, call: &Call<'a>) -> Vec<&'a [f32]> {
+        let Data { x, weight, bias, grad_output } = call.data;
+        match self {
+            Self::Forward if call.bias == BiasMode::None => vec![x, weight],
+            Self::Forward => vec![x, weight, bias],
+            Self::InputGradient => vec![grad_output, weight],
+            Self::WeightGradient => vec![grad_output, x],
+            Self::BiasGradient => vec![grad_output],
+        }
+    }
+
+    /// Makes the GPU call, its operands in the order of [`operands`](Self::operands).
+    fn record(
+        self,
+        kernels: &Kernels,
+        call: &Call,
+        operands: &[Tensor],
+        result: Tensor,
+    ) -> Result<Recording, Error> {
+        let Call { shape, element, mask, .. } = *call;
+        let write = call.write();
+        match self {
+            Self::Forward => {
+                let bias = operands.get(2).map_or(Bias::None, |&bias| call.bias.of(bias));
+                let (x, weight) = (operands[0], operands[1]);
+                kernels.forward(&Forward { shape, element, mask, x, weight, bias, y: result })
+            }
+            Self::InputGradient => {
+                let (grad_output, weight) = (operands[0], operands[1]);
+                let grad_input = result;
+                kernels.input_gradient(&InputGradient {
+                    shape,
+                    element,
+                    mask,
+                    grad_output,
+                    weight,
+                    grad_input,
+                    write,
+                })
+            }
+            Self::WeightGradient => {
+                let (grad_output, x) = (operands[0], operands[1]);
+                let grad_weight = result;
+                kernels.weight_gradient(&WeightGradient {
+                    shape,
+                    element,
+                    mask,
+                    grad_output,
+                    x,
+                    grad_weight,
+                    write,
+                })
+            }
+            Self::BiasGradient => kernels.bias_gradient(&BiasGradient {
+                shape,
+                element,
+                bias_mask: call.bias_mask(),
+                grad_output: operands[0],
+                grad_bias: result,
+                write,
+            }),
+        }
+    }
+}
+
+/// Where passes run.
+#[derive(Clone, Copy)]
+pub enum Runner<'a> {
+    /// On an adapter, with some kernels; `pooled`: all tensors in one buffer, at uneven places.
+    Gpu { gpu: &'a Gpu, kernels: &'a Kernels, pooled: bool },
+    /// On the CPU backend.
+    Cpu,
+}
+
+impl Runner<'_> {
+    /// Runs a pass.
+    pub fn run(&self, pass: Pass, call: &Call) -> Result<Vec<f32>, CliError> {
+        let length = pass.result_len(&call.shape);
+        let before = call.before.map_or_else(|| vec![f32::NAN; length], <[f32]>::to_vec);
+        match *self {
+            Self::Cpu => Ok(on_cpu(pass, call, before)?),
+            Self::Gpu { gpu, kernels, pooled: false } => {
+                let element = call.element;
+                let mut buffers = Vec::new();
+                let mut sizes = Vec::new();
+                for values in pass.operands(call).into_iter().chain([&before[..]]) {
+                    buffers.push(gpu.upload(&element.encode(values))?);
+                    sizes.push((values.len() * element.size()) as u64);
+                }
+                let tensors: Vec<_> = buffers
+                    .iter()
+                    .zip(&sizes)
+                    .map(|(buffer, &size)| Tensor { buffer, offset: 0, size })
+                    .collect();
+                let [operands @ .., result] = &tensors[..] else { unreachable!("a result was just pushed") };
+                gpu.submit(&pass.record(kernels, call, operands, *result)?);
+                Ok(element.decode(&gpu.read(result.buffer, 0..result.size)?))
+            }
+            Self::Gpu { gpu, kernels, pooled: true } => {
+                let element = call.element;
+                let mut pool = Vec::new();
+                let mut places = Vec::new();
+                for values in pass.operands(call).into_iter().chain([&before[..]]) {
+                    // On a word and on nothing rounder; the gaps hold NaN of any type.
+                    let start = pool.len().next_multiple_of(4) + 12;
+                    pool.resize(start, 0xff);
+                    pool.extend(element.encode(values));
+                    places.push(start..pool.len());
+                }
+                pool.resize(pool.len().next_multiple_of(4) + 20, 0xff);
+                let buffer = gpu.upload(&pool)?;
+                let tensors: Vec<_> = places
+                    .iter()
+                    .map(|place| Tensor {
+                        buffer: &buffer,
+                        offset: place.start as u64,
+                        size: place.len() as u64,
+                    })
+                    .collect();
+                let [operands @ .., result] = &tensors[..] else { unreachable!("a result was just pushed") };
+                gpu.submit(&pass.record(kernels, call, operands, *result)?);
+                let mut after = gpu.read(&buffer, 0..pool.len() as u64)?;
+                let place = places.last().cloned().unwrap_or_default();
+                let values = element.decode(&after[place.clone()]);
+                after[place.clone()].copy_from_slice(&pool[place]);
+                if after != pool {
+                    return Err(CliError::Check(format!("{} wrote outside its result", pass.name())));
+                }
+                Ok(values)
+            }
+        }
+    }
+}
+
+fn on_cpu(pass: Pass, call: &Call, mut result: Vec<f32>) -> Result<Vec<f32>, Error> {
+    let Call { shape, mask, data, .. } = call;
+    let Data { x, weight, bias, grad_output } = data;
+    let write = call.write();
+    match pass {
+        Pass::Forward => cpu::forward(shape, *mask, x, weight, call.bias.of(&bias[..]), &mut result),
+        Pass::InputGradient => cpu::input_gradient(shape, *mask, grad_output, weight, &mut result, write),
+        Pass::WeightGradient => cpu::weight_gradient(shape, *mask, grad_output, x, &mut result, write),
+        Pass::BiasGradient => cpu::bias_gradient(shape, call.bias_mask(), grad_output, &mut result, write),
+    }?;
+    Ok(result.into_iter().map(|value| call.element.round(value)).collect())
+}

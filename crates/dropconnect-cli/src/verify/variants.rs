@@ -1,0 +1,109 @@
+//! Kernel variants that this adapter would not get by itself, and layouts an engine would bring.
+
+use dropconnect::ElementType;
+use dropconnect::gpu::{Apply, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
+
+use super::check::{Check, bit_differences, bound};
+use super::data::{Data, SHAPES, shape, uniform, varied_mask};
+use super::passes::case_of;
+use super::runner::{BiasMode, Call, Pass, Runner};
+use super::{Context, bits};
+use crate::error::CliError;
+
+/// Every variant against float64; some of them against each other, bit by bit.
+pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
+    let device = gpu.device();
+    let tuning = *gpu.kernels().tuning();
+    let small = Tile { rows: 1, columns: 1, workgroup: [8, 8] };
+    let one_brick = Tuning { forward: small, input_gradient: small, weight_gradient: small, ..tuning };
+    let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
+    let split = KernelOptions { multiply: Some(Multiply::Split), ..KernelOptions::default() };
+    // What the adapter gets by itself has been checked already.
+    let usual = |options: &KernelOptions| {
+        options.tuning.is_none_or(|other| other == tuning)
+            && options.multiply.is_none_or(|other| other == gpu.kernels().multiply())
+    };
+    for (name, options) in [
+        ("mask bits applied by select", tuned(Tuning { apply: Apply::Select, ..tuning })),
+        ("mask bits applied by and", tuned(Tuning { apply: Apply::And, ..tuning })),
+        ("one brick a thread", tuned(one_brick)),
+        ("software tiles", tuned(Tuning { apply: tuning.apply, ..Tuning::software() })),
+        ("Philox by split multiply", split.clone()),
+    ] {
+        if usual(&options) {
+            continue;
+        }
+        let check = Check::error(format!("variant: {name}"), bound(ElementType::F32));
+        context.check(checks, check, |check| {
+            let kernels = Kernels::new(device, &options)?;
+            let runner = Runner::Gpu { gpu, kernels: &kernels, pooled: false };
+            each(context, &[ElementType::F32], |call| {
+                Pass::ALL.into_iter().try_for_each(|pass| case_of(check, &runner, pass, call))
+            })
+        });
+    }
+    if !context.quick && gpu.kernels().multiply() != Multiply::Split {
+        match Kernels::new(device, &split) {
+            Ok(kernels) => {
+                let runner = Runner::Gpu { gpu, kernels: &kernels, pooled: false };
+                bits::inside_passes(context, checks, &runner, "split multiply: ");
+            }
+            Err(error) => checks.push({
+                let mut check = Check::count("split multiply: kernels".to_owned());
+                check.fail(&error.to_string());
+                check
+            }),
+        }
+    }
+
+    let elements = if context.quick { &ElementType::ALL[..1] } else { &ElementType::ALL[..] };
+    for &element in elements {
+        let name = format!("tensors pooled in one buffer, {element}: nothing else written");
+        context.check(checks, Check::error(name, bound(element)), |check| {
+            let runner = Runner::Gpu { gpu, kernels: gpu.kernels(), pooled: true };
+            each(context, &[element], |call| {
+                for pass in Pass::ALL {
+                    case_of(check, &runner, pass, call)?;
+                }
+                for pass in Pass::GRADIENTS {
+                    let before = uniform(pass.result_len(&call.shape), 5, element);
+                    case_of(check, &runner, pass, &Call { before: Some(&before), ..*call })?;
+                }
+                Ok(())
+            })
+        });
+    }
+
+    let check = Check::count("unchecked shaders: the same bits as checked ones".to_owned());
+    context.check(checks, check, |check| {
+        let checked = Kernels::new(device, &KernelOptions { checked: true, ..KernelOptions::default() })?;
+        each(context, elements, |call| {
+            for pass in Pass::ALL {
+                let unchecked = Runner::Gpu { gpu, kernels: gpu.kernels(), pooled: false }.run(pass, call)?;
+                let checked = Runner::Gpu { gpu, kernels: &checked, pooled: false }.run(pass, call)?;
+                check.case(bit_differences(&unchecked, &checked), || {
+                    format!("{}, {}", pass.name(), call.shape)
+                });
+            }
+            Ok(())
+        })
+    });
+}
+
+fn each(
+    context: &Context,
+    elements: &[ElementType],
+    mut test: impl FnMut(&Call) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    // One uneven shape always; whole bricks and the rest when there is time.
+    let shapes = if context.quick { &SHAPES[1..2] } else { &SHAPES[..10] };
+    for (case, &dims) in shapes.iter().enumerate() {
+        let p = if context.quick { [0.5, 0.3][case % 2] } else { [0.5, 0.3, 0.875][case % 3] };
+        for &element in elements {
+            let shape = shape(dims)?;
+            let (data, mask) = (Data::new(&shape, element), varied_mask(p, case as u64)?);
+            test(&Call::new(shape, element, Some(&mask), BiasMode::Masked, &data))?;
+        }
+    }
+    Ok(())
+}

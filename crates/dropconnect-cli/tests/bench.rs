@@ -1,0 +1,100 @@
+//! `dropconnect bench`: that it runs, what it writes, what it refuses.
+
+mod common;
+
+use std::fs;
+
+use common::{devices, fail, succeed, text};
+use serde_json::Value;
+
+#[test]
+fn a_small_benchmark_writes_its_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let (json, html) = (folder.path().join("bench.json"), folder.path().join("bench.html"));
+    for device in devices("a_small_benchmark_writes_its_reports") {
+        let table = succeed(&[
+            "bench",
+            "--device",
+            device,
+            "--shape",
+            "5,9,13",
+            "--shape",
+            "8x16x32",
+            "--p",
+            "0.5",
+            "--repeats",
+            "3",
+            "--warmup",
+            "0",
+            "--json",
+            text(&json),
+            "--html",
+            text(&html),
+        ]);
+        assert!(table.contains("5 x 9 x 13") && table.contains("weight gradient"), "{table}");
+        let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+        for field in ["adapter", "driver", "backend", "os", "cpu"] {
+            assert!(report["environment"][field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+        }
+        let results = report["results"].as_array().unwrap();
+        assert_eq!(results.len(), 2);
+        for result in results {
+            assert_eq!((&result["p"], &result["element"]), (&Value::from(0.5), &Value::from("f32")));
+            for pass in result["passes"].as_array().unwrap() {
+                for way in ["ours", "dense", "stored_mask"] {
+                    let times = &pass[way];
+                    let [min, median, max] =
+                        ["min_ms", "median_ms", "max_ms"].map(|of| times[of].as_f64().unwrap());
+                    assert!(0.0 < min && min <= median && median <= max);
+                    assert_eq!(times["samples_ms"].as_array().unwrap().len(), 3);
+                }
+            }
+        }
+        let page = fs::read_to_string(&html).unwrap();
+        assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+        for resource in ["http:", "https:", "src=", "<script", "<link"] {
+            assert!(!page.contains(resource), "{resource}");
+        }
+        for tag in ["svg", "table", "figure", "section", "dl", "main"] {
+            let (opened, closed) =
+                (page.matches(&format!("<{tag}")).count(), page.matches(&format!("</{tag}>")).count());
+            assert!(opened == closed && opened > 0, "{tag}: {opened} opened, {closed} closed");
+        }
+    }
+}
+
+#[test]
+fn unwritable_reports_are_refused_before_anything_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("no/such/bench.json");
+    for option in ["--json", "--html"] {
+        let args = ["bench", "--device", "cpu", "--repeats", "100000", option, text(&missing)];
+        fail(&args, 2, &["cannot write", "bench.json"]);
+        let args = ["bench", "--device", "cpu", "--repeats", "100000", option, text(folder.path())];
+        fail(&args, 2, &["cannot write"]);
+    }
+    let both = folder.path().join("both");
+    fail(&["bench", "--device", "cpu", "--json", text(&both), "--html", text(&both)], 2, &["same file"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn bad_arguments_are_named_with_their_values() {
+    let with = |extra: &[&str], parts: &[&str]| {
+        let mut args = vec!["bench", "--device", "cpu"];
+        args.extend(extra);
+        fail(&args, 2, parts);
+    };
+    with(&["--shape", "0,3,4"], &["--shape", "`batch` is 0"]);
+    with(&["--shape", "4294967295,4294967295,4294967295"], &["memory"]);
+    with(&["--p", "NaN"], &["--p", "NaN"]);
+    with(&["--p", "0.5", "--p", "2"], &["--p", "2", "below 1"]);
+    with(&["--element", "f64"], &["--element", "f64", "bf16"]);
+    with(&["--element", "f16"], &["--element", "f32"]);
+    with(&["--seconds", "0"], &["--seconds", "above 0"]);
+    with(&["--seconds", "-1"], &["--seconds", "-1"]);
+    with(&["--seconds", "nan"], &["--seconds", "nan"]);
+    with(&["--repeats", "0"], &["--repeats", "0"]);
+    with(&["--backend", "vulkan"], &["--backend", "--device cpu"]);
+}

@@ -1,0 +1,115 @@
+//! `dropconnect mask` against the library's reference.
+
+mod common;
+
+use common::{devices, fail, read_tensors, succeed, text};
+use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, reference};
+use safetensors::Dtype;
+
+#[test]
+fn the_file_holds_the_mask_of_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    let key = MaskKey { seed: u64::MAX - 4, layer: 7, step: 1 << 40 };
+    let probability = DropProbability::with_bits(0.3, 9).unwrap();
+    let origin = Origin { sample: 5, output: 6, input: 13 };
+    let mask = Mask::new(key, probability).with_rounds(Rounds::Seven).at(origin);
+    let shape = Shape::new(11, 13, 29).unwrap();
+    for device in devices("the_file_holds_the_mask_of_the_reference") {
+        succeed(&[
+            "mask",
+            "--device",
+            device,
+            "--shape",
+            "11,13,29",
+            "--p",
+            "0.3",
+            "--bits",
+            "9",
+            "--rounds",
+            "7",
+            "--seed",
+            "18446744073709551611",
+            "--layer",
+            "7",
+            "--step",
+            "1099511627776",
+            "--origin",
+            "5,6,13",
+            "--bias",
+            "--out",
+            text(&path),
+        ]);
+        let tensors = read_tensors(&path);
+        let bytes = |kept: Vec<bool>| kept.into_iter().map(u8::from).collect::<Vec<_>>();
+        let want = bytes(reference::mask::mask(&shape, &mask).unwrap());
+        assert_eq!(tensors["mask"], (Dtype::U8, vec![11, 13, 29], want), "{device}");
+        let want = bytes(reference::mask::bias_mask(&shape, &mask).unwrap());
+        assert_eq!(tensors["bias_mask"], (Dtype::U8, vec![11, 13], want), "{device}");
+        assert_eq!(tensors.len(), 2);
+    }
+}
+
+#[test]
+fn pieces_make_the_same_file_as_the_whole() {
+    // 40 MB: more than the program computes at once.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    succeed(&["mask", "--device", "cpu", "--shape", "5,2001,4003", "--out", text(&path)]);
+    let tensors = read_tensors(&path);
+    let (_, shape, bytes) = &tensors["mask"];
+    assert_eq!(shape, &[5, 2001, 4003]);
+    let mask = Mask::new(MaskKey::default(), DropProbability::new(0.5).unwrap());
+    for at in (0..bytes.len()).step_by(99_991) {
+        let (n, rest) = (at / (2001 * 4003), at % (2001 * 4003));
+        let kept = mask.keep(n as u32, (rest / 4003) as u32, (rest % 4003) as u32);
+        assert_eq!(bytes[at], u8::from(kept), "byte {at}");
+    }
+}
+
+#[test]
+fn an_empty_batch_is_an_empty_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    for device in devices("an_empty_batch_is_an_empty_tensor") {
+        succeed(&["mask", "--device", device, "--shape", "0,3,4", "--bias", "--out", text(&path)]);
+        let tensors = read_tensors(&path);
+        assert_eq!(tensors["mask"], (Dtype::U8, vec![0, 3, 4], vec![]));
+        assert_eq!(tensors["bias_mask"], (Dtype::U8, vec![0, 3], vec![]));
+    }
+}
+
+#[test]
+fn bad_arguments_are_named_with_their_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    let with = |extra: &[&str], parts: &[&str]| {
+        let mut args = vec!["mask", "--device", "cpu", "--out", text(&path)];
+        if !extra.contains(&"--shape") {
+            args.extend(["--shape", "2,3,4"]);
+        }
+        args.extend(extra);
+        fail(&args, 2, parts);
+        assert!(!path.exists());
+    };
+    with(&["--p", "NaN"], &["--p", "NaN", "at least 0 and below 1"]);
+    with(&["--p", "1"], &["--p", "at least 0 and below 1"]);
+    with(&["--p", "-0.1"], &["--p", "-0.1", "at least 0 and below 1"]);
+    with(&["--p", "0.99999999"], &["--p", "0.99999999", "at most"]);
+    with(&["--p", "half"], &["--p", "half"]);
+    with(&["--bits", "17"], &["--bits", "17", "16"]);
+    with(&["--bits", "0"], &["--bits", "0", "1"]);
+    with(&["--rounds", "8"], &["--rounds", "8", "7 and 10"]);
+    with(&["--seed", "18446744073709551616"], &["--seed", "18446744073709551616"]);
+    with(&["--layer", "4294967296"], &["--layer", "4294967296"]);
+    with(&["--shape", "2,3"], &["--shape", "2,3", "three"]);
+    with(&["--shape", "2,x,3,4"], &["--shape"]);
+    with(&["--shape", "2,0,4"], &["--shape", "`outputs` is 0"]);
+    with(&["--shape", "2,3,4294967296"], &["--shape", "`inputs`", "4294967295"]);
+    with(&["--shape", "18446744073709551616,3,4"], &["--shape", "18446744073709551616"]);
+    with(&["--shape", "4294967295,4294967295,4294967295"], &["--shape", "at most"]);
+    with(&["--shape", "100000,100000,100000"], &["--shape", "at most", "--origin"]);
+    with(&["--origin", "4294967295,0,0"], &["--origin", "4294967295", "4294967296"]);
+    with(&["--origin", "4294967296,0,0"], &["--origin", "4294967296"]);
+    with(&["--origin", "0,0"], &["--origin", "three"]);
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Records this machine's figures: verification first, then the benchmark in every element type, as JSON, HTML
+# and text. usage: scripts/bench-gpu.sh [OUTPUT FOLDER] [dropconnect options, such as --adapter NAME]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+out=${1:-bench-results}
+shift || true
+mkdir -p "$out"
+cargo build --release -p dropconnect-cli
+run() { cargo run --quiet --release -p dropconnect-cli -- "$@"; }
+
+run adapters "$@" | tee "$out/adapters.txt"
+run verify "$@" | tee "$out/verify.txt"
+run bench "$@" \
+    --shape 128,1024,1024 --shape 128,800,784 --shape 1024,4096,4096 --shape 100,1001,777 \
+    --p 0.5 --p 0.2 --element f32 --element f16 --element bf16 \
+    --json "$out/bench.json" --html "$out/bench.html" | tee "$out/bench.txt"

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Every check of this repository, on a machine that has Rust and nothing else. Needs an adapter: where no
+# Vulkan driver is found, Mesa's software driver is installed (Debian, Ubuntu) or named (elsewhere).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+    echo "scripts/test.sh: $*" >&2
+    exit 1
+}
+
+command -v cargo >/dev/null || fail "cargo is not found; install Rust from https://rustup.rs"
+
+# Whether a driver that wgpu can use is there. Metal and DX12 come with their systems.
+has_driver() {
+    [[ "$(uname -s)" == Linux ]] || return 0
+    [[ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]] || return 0
+    ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1' || return 1
+    compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null \
+        || compgen -G '/usr/local/share/vulkan/icd.d/*.json' >/dev/null
+}
+
+if ! has_driver; then
+    packages=(mesa-vulkan-drivers libvulkan1)
+    if ! command -v apt-get >/dev/null; then
+        fail "no Vulkan driver; install Mesa's software driver: mesa-vulkan-drivers and vulkan-loader on" \
+            "Fedora, vulkan-swrast and vulkan-icd-loader on Arch, mesa-vulkan-swrast on Alpine"
+    fi
+    if [[ "$(id -u)" == 0 ]]; then
+        as_root=()
+    elif command -v sudo >/dev/null; then
+        as_root=(sudo)
+    else
+        fail "no Vulkan driver, and neither root nor sudo to install one; as root: apt-get install ${packages[*]}"
+    fi
+    echo "No Vulkan driver: installing ${packages[*]}"
+    ${as_root[@]+"${as_root[@]}"} apt-get update
+    ${as_root[@]+"${as_root[@]}"} apt-get install --yes --no-install-recommends "${packages[@]}"
+    has_driver || fail "${packages[*]} are installed, and still no Vulkan driver is found"
+fi
+
+# rustfmt and clippy are not part of every toolchain.
+for component in fmt:rustfmt clippy:clippy; do
+    if ! cargo "${component%%:*}" --version >/dev/null 2>&1; then
+        command -v rustup >/dev/null || fail "cargo ${component%%:*} is missing, and so is rustup to add it"
+        rustup component add "${component##*:}"
+    fi
+done
+
+# A missing adapter is a failure from here on, not a test that is not run.
+export DROPCONNECT_REQUIRE_ADAPTER=1
+
+set -x
+cargo fmt --all --check
+cargo clippy --workspace --all-targets -- -D warnings
+# Unit, integration and doc tests; examples and benches are built.
+cargo test --workspace
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -1,0 +1,61 @@
+// Mean and variance of W X + b under the mask, in one pass over X and W (Wan et al. 2013, Algorithm 2):
+// mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
+// Where the bias is masked its term, p / (1 - p) * b^2, is added. Twin: src/reference/moments.rs.
+// `params.scale` is p / (1 - p) here.
+//% set xyzw = "xyzw"
+
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let n = i32((group.y * ${workgroup_y}u + ${local_y}) * ${4 * rows}u);
+    let o = i32((group.x * ${workgroup_x}u + local.x) * ${4 * columns}u);
+    if n >= i32(params.samples) || o >= i32(params.outputs) {
+        return;
+    }
+    // Rows past the end repeat the last one; their sums are never stored.
+//% for r in range(4 * rows)
+    let x_row_${r} = min(u32(n + ${r}), params.samples - 1u);
+//% for c in range(4 * columns)
+    var mean_${r}_${c} = 0.0;
+    var square_${r}_${c} = 0.0;
+//% endfor
+//% endfor
+//% for c in range(4 * columns)
+    let w_row_${c} = min(u32(o + ${c}), params.outputs - 1u);
+//% endfor
+    let blocks = (params.inputs + 3u) / 4u;
+    for (var block = 0u; block < blocks; block++) {
+        let i = i32(block * 4u);
+//% for c in range(4 * columns)
+        let w_${c} = w_quad(w_row_${c}, i);
+        let ww_${c} = w_${c} * w_${c};
+//% endfor
+//% for r in range(4 * rows)
+        let x_${r} = x_quad(x_row_${r}, i);
+        let xx_${r} = x_${r} * x_${r};
+//% for c in range(4 * columns)
+        mean_${r}_${c} += dot(w_${c}, x_${r});
+        square_${r}_${c} += dot(ww_${c}, xx_${r});
+//% endfor
+//% endfor
+    }
+//% for column in range(columns)
+//% if bias
+//% set bias_at = "min(o + " ~ 4 * column ~ ", i32(params.outputs) - 4)" if vector else "o + " ~ 4 * column
+    let bias_${column} = bias_quad(0u, ${bias_at});
+    let spread_${column} = select(vec4(0.0), bias_${column} * bias_${column}, params.masked_bias == 1u);
+//% endif
+//% for n in range(4 * rows)
+//% set at = "n + " ~ n ~ ", o + " ~ 4 * column
+    store_mean_quad(${at}, vec4(
+//% for c in range(4 * column, 4 * column + 4)
+        mean_${n}_${c},
+//% endfor
+    )${" + bias_" ~ column if bias else ""});
+    store_variance_quad(${at}, params.scale * (vec4(
+//% for c in range(4 * column, 4 * column + 4)
+        square_${n}_${c},
+//% endfor
+    )${" + spread_" ~ column if bias else ""}));
+//% endfor
+//% endfor
+}

@@ -1,0 +1,93 @@
+// Mean and variance of Y over many masks, one launch. Twin: src/reference/monte_carlo.rs.
+//
+// A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates
+// mean and sum of squared differences (Welford) where they live, in the results: it alone touches them.
+//% set xyzw = "xyzw"
+
+@group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
+@group(0) @binding(${operands|length + 2}) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(${operands|length + 3}) var<storage, read_write> variance: array<f32>;
+
+var<private> round_keys: array<vec4<u32>, 5>;
+
+// The key words of the current pass's rounds.
+fn expand(key: vec2<u32>) {
+    var k = key;
+//% for round in range(rounds)
+//% set pair = "xy" if round % 2 == 0 else "zw"
+    round_keys[${round // 2}].${pair[0]} = k.x;
+    round_keys[${round // 2}].${pair[1]} = k.y;
+    k += vec2(${key_step[0]}u, ${key_step[1]}u);
+//% endfor
+}
+
+// One more value at (row, column): `count` of them with it.
+fn update(row: i32, column: i32, value: f32, count: u32) {
+    if row < 0 || row >= i32(params.samples) || column < 0 || column >= i32(params.outputs) {
+        return;
+    }
+    let offset = u32(row) * params.output_stride + u32(column);
+    let mean_at = params.base[${(operands|length + 1) // 4}].${xyzw[(operands|length + 1) % 4]} + offset;
+    let variance_at = params.base[${(operands|length + 2) // 4}].${xyzw[(operands|length + 2) % 4]} + offset;
+    // The first value of all finds memory that may hold anything.
+    let before = select(mean[mean_at], 0.0, count == 1u);
+    let delta = value - before;
+    let after = before + delta / f32(count);
+    mean[mean_at] = after;
+    var squares = delta * (value - after);
+    if count > 1u {
+        // The variance so far is the sum of squares over count - 2, one value fewer than count - 1.
+        squares += variance[variance_at] * f32(max(count, 2u) - 2u);
+    }
+    variance[variance_at] = squares / f32(max(count, 2u) - 1u);
+}
+
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = group.y * ${workgroup_y}u + ${local_y};
+    let tile_column = group.x * ${workgroup_x}u + local.x;
+    let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
+    let o = i32(tile_column * ${4 * columns}u) - params.output_shift;
+    if n >= i32(params.samples) || o >= i32(params.outputs) {
+        return;
+    }
+    let sample_block = params.sample_block + tile_row * ${rows}u;
+    let output_block = params.output_block + tile_column * ${columns}u;
+//% for column in range(columns)
+//% if bias
+//% set bias_at = "min(o + " ~ 4 * column ~ ", i32(params.outputs) - 4)" if vector else "o + " ~ 4 * column
+    let bias_${column} = bias_quad(0u, ${bias_at});
+//% endif
+//% endfor
+    for (var t = 0u; t < params.passes; t++) {
+        let count = params.first_pass + t + 1u;
+        expand(keys[params.base[${operands|length // 4}].${xyzw[operands|length % 4]} + t]);
+//% include "forward_tile"
+//% for column in range(columns)
+//% for row in range(rows)
+//% if bias
+        var keep_bias_${row}_${column} = vec4(~0u);
+        if params.masked_bias == 1u {
+//% if sharing == "each"
+            keep_bias_${row}_${column} = brick(vec3(~0u, output_block + ${column}u, sample_block + ${row}u));
+//% else
+//% for r in range(4)
+            keep_bias_${row}_${column}.${xyzw[r]} = shared_word(~0u, output_block + ${column}u, mask_sample(n + ${4 * row + r}));
+//% endfor
+//% endif
+        }
+//% endif
+//% for r in range(4)
+//% if bias
+        let added_${column}_${4 * row + r} = kept_bias(bias_${column}, keep_bias_${row}_${column}.${xyzw[r]});
+//% endif
+//% for c in range(4)
+//% set n = 4 * row + r
+//% set o = 4 * column + c
+        update(n + ${n}, o + ${o}, params.scale * sum_${n}_${o}${" + added_" ~ column ~ "_" ~ n ~ "." ~ xyzw[c] if bias else ""}, count);
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+    }
+}

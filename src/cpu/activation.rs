@@ -1,0 +1,167 @@
+//! Mean and variance of f(u) for normal u, element by element.
+
+use rayon::prelude::*;
+
+use super::normal;
+use crate::{Activation, Error, MaskKey, Origin, Shape};
+
+/// Writes the mean and the variance of `f(u)` for `u ~ N(mean, variance)` to `out_mean` and `out_variance`,
+/// in closed form; every slice is `[batch, outputs]`. For [`Activation::Identity`] they are u's own; for
+/// [`Activation::Relu`], with s^2 = variance,
+///
+/// ```text
+/// E   = m Phi(m / s) + s phi(m / s)
+/// Var = (m^2 + s^2) Phi(m / s) + m s phi(m / s) - E^2
+/// ```
+///
+/// without that difference's cancellation: see [`reference::closed_form`](crate::reference::closed_form). A
+/// variance of 0 gives f(mean) and 0.
+///
+/// # Errors
+/// [`Error::NoClosedForm`] for other activations, see [`sampled`]; [`Error::Length`] for a slice that does not
+/// have the shape's length. The results are untouched then.
+pub fn closed_form(
+    shape: &Shape,
+    activation: Activation,
+    mean: &[f32],
+    variance: &[f32],
+    out_mean: &mut [f32],
+    out_variance: &mut [f32],
+) -> Result<(), Error> {
+    check(shape, mean, variance, out_mean, out_variance)?;
+    match activation {
+        Activation::Identity => {
+            out_mean.copy_from_slice(mean);
+            out_variance.copy_from_slice(variance);
+            Ok(())
+        }
+        Activation::Relu => {
+            rows(shape, out_mean, out_variance).for_each(|(n, (out_mean, out_variance))| {
+                let start = n * shape.outputs();
+                for o in 0..shape.outputs() {
+                    let moments = relu(mean[start + o], variance[start + o]);
+                    (out_mean[o], out_variance[o]) = moments;
+                }
+            });
+            Ok(())
+        }
+        Activation::Sigmoid | Activation::Tanh => Err(Error::NoClosedForm { activation }),
+    }
+}
+
+/// The float64 twin says why.
+fn relu(mean: f32, variance: f32) -> (f32, f32) {
+    let deviation = variance.sqrt();
+    if deviation == 0.0 {
+        return (mean.max(0.0), 0.0);
+    }
+    // Past 15 deviations nothing is left of the tail, and its parts underflow. `clamp` keeps NaN.
+    let t = (mean / deviation).abs().clamp(0.0, 15.0);
+    let (density, tail) = normal::density_and_tail(t);
+    let h = (density - t * tail).max(0.0);
+    let k = ((1.0 + t * t) * tail - t * density).max(0.0);
+    if mean < 0.0 {
+        (deviation * h, variance * (k - h * h).max(0.0))
+    } else {
+        (mean + deviation * h, variance * (1.0 - 2.0 * tail + k - h * h))
+    }
+}
+
+/// Writes the mean and the population variance of `f(mean + s z)` over `samples` Gaussian samples z for each
+/// element to `out_mean` and `out_variance`; every slice is `[batch, outputs]`. This is the second half of
+/// Algorithm 2 of Wan et al. (ICML 2013).
+///
+/// Samples depend on the key, the global example, the global output and their number alone: "Gaussian
+/// samples 1" of `docs/mask-format.md`. None is stored: the average is Welford's.
+///
+/// # Errors
+/// [`Error::Count`] for 0 samples; [`Error::Length`] for a slice that does not have the shape's length;
+/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then.
+pub fn sampled(
+    shape: &Shape,
+    activation: Activation,
+    samples: u32,
+    key: MaskKey,
+    origin: Origin,
+    mean: &[f32],
+    variance: &[f32],
+    out_mean: &mut [f32],
+    out_variance: &mut [f32],
+) -> Result<(), Error> {
+    Error::check_count("samples", samples)?;
+    origin.check(shape)?;
+    check(shape, mean, variance, out_mean, out_variance)?;
+    let sampling = Sampling { shape, samples, key: key.gaussian_words(), origin, mean, variance };
+    // One compiled loop for each activation.
+    match activation {
+        Activation::Identity => sampling.run(out_mean, out_variance, |u| u),
+        Activation::Relu => sampling.run(out_mean, out_variance, |u| u.max(0.0)),
+        Activation::Sigmoid => sampling.run(out_mean, out_variance, |u| 1.0 / (1.0 + (-u).exp())),
+        Activation::Tanh => sampling.run(out_mean, out_variance, f32::tanh),
+    }
+    Ok(())
+}
+
+struct Sampling<'a> {
+    shape: &'a Shape,
+    samples: u32,
+    key: [u32; 2],
+    origin: Origin,
+    mean: &'a [f32],
+    variance: &'a [f32],
+}
+
+impl Sampling<'_> {
+    fn run(&self, out_mean: &mut [f32], out_variance: &mut [f32], apply: impl Fn(f32) -> f32 + Sync) {
+        let outputs = self.shape.outputs();
+        rows(self.shape, out_mean, out_variance).for_each(|(n, (out_mean, out_variance))| {
+            for o in 0..outputs {
+                let at = n * outputs + o;
+                let place = [self.origin.sample + n as u32, self.origin.output + o as u32];
+                let moments = self.one(place, self.mean[at], self.variance[at], &apply);
+                (out_mean[o], out_variance[o]) = moments;
+            }
+        });
+    }
+
+    fn one(&self, [n, o]: [u32; 2], mean: f32, variance: f32, apply: impl Fn(f32) -> f32) -> (f32, f32) {
+        let deviation = variance.sqrt();
+        let (mut average, mut squares, mut count) = (0.0, 0.0, 0);
+        for call in 0..self.samples.div_ceil(4) {
+            let left = (self.samples - count).min(4) as usize;
+            for z in &normal::samples(self.key, n, o, call)[..left] {
+                let value = apply(mean + deviation * z);
+                count += 1;
+                let difference = value - average;
+                average += difference / count as f32;
+                squares += difference * (value - average);
+            }
+        }
+        (average, squares / self.samples as f32)
+    }
+}
+
+/// The rows of both results, and their numbers.
+fn rows<'a>(
+    shape: &Shape,
+    mean: &'a mut [f32],
+    variance: &'a mut [f32],
+) -> impl IndexedParallelIterator<Item = (usize, (&'a mut [f32], &'a mut [f32]))> {
+    mean.par_chunks_mut(shape.outputs()).zip(variance.par_chunks_mut(shape.outputs())).enumerate()
+}
+
+fn check(
+    shape: &Shape,
+    mean: &[f32],
+    variance: &[f32],
+    out_mean: &[f32],
+    out_variance: &[f32],
+) -> Result<(), Error> {
+    let lengths = [
+        ("mean", mean.len()),
+        ("variance", variance.len()),
+        ("out_mean", out_mean.len()),
+        ("out_variance", out_variance.len()),
+    ];
+    lengths.into_iter().try_for_each(|(argument, len)| shape.expect_len(argument, len, shape.output_len()))
+}

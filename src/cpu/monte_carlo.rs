@@ -1,0 +1,142 @@
+//! Mean and variance of the output over many masks.
+
+use rayon::prelude::*;
+
+use crate::{Bias, Error, Mask, Shape};
+
+/// Elements that one thread updates at a time.
+const CHUNK: usize = 4096;
+
+/// The running mean and variance of many passes, by Welford's update: memory for two results, however many
+/// passes there are.
+///
+/// [`monte_carlo`] is this around one layer. A network keeps one for its own output, and moves all its layers
+/// on together:
+///
+/// ```
+/// use dropconnect::cpu::RunningMoments;
+///
+/// let mut moments = RunningMoments::new(2);
+/// for output in [[1.0, 5.0], [3.0, 5.0]] {
+///     moments.add(&output)?;
+/// }
+/// assert_eq!((moments.mean(), moments.variance()), (&[2.0, 5.0][..], vec![2.0, 0.0]));
+/// # Ok::<(), dropconnect::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RunningMoments {
+    passes: u32,
+    mean: Vec<f32>,
+    /// Sums of squared differences from the mean.
+    squares: Vec<f32>,
+}
+
+impl RunningMoments {
+    /// No passes yet, of results with this many elements.
+    pub fn new(len: usize) -> Self {
+        Self { passes: 0, mean: vec![0.0; len], squares: vec![0.0; len] }
+    }
+
+    /// Adds a pass's result.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for another number of elements; [`Error::Count`] after `u32::MAX` passes. Nothing
+    /// is added then.
+    pub fn add(&mut self, values: &[f32]) -> Result<(), Error> {
+        let shape = Shape::new(0, 1, 1)?;
+        shape.expect_len("values", values.len(), self.mean.len())?;
+        update(&mut self.passes, &mut self.mean, &mut self.squares, values)
+    }
+
+    /// Passes so far.
+    pub fn passes(&self) -> u32 {
+        self.passes
+    }
+
+    /// The mean; zeros before the first pass.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// The unbiased variance, over passes - 1; zeros before the second pass.
+    pub fn variance(&self) -> Vec<f32> {
+        let share = share(self.passes);
+        self.squares.iter().map(|squares| squares * share).collect()
+    }
+}
+
+fn share(passes: u32) -> f32 {
+    if passes > 1 { 1.0 / (passes - 1) as f32 } else { 0.0 }
+}
+
+/// Counts the pass and adds its values. The first finds memory that may hold anything.
+fn update(passes: &mut u32, mean: &mut [f32], squares: &mut [f32], values: &[f32]) -> Result<(), Error> {
+    let Some(count) = passes.checked_add(1) else {
+        return Err(Error::Count { argument: "passes", value: *passes, least: 1, most: u32::MAX - 1 });
+    };
+    *passes = count;
+    let all = mean.par_chunks_mut(CHUNK).zip(squares.par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
+    if count == 1 {
+        all.for_each(|((mean, squares), values)| {
+            mean.copy_from_slice(values);
+            squares.fill(0.0);
+        });
+        return Ok(());
+    }
+    let share = 1.0 / count as f32;
+    all.for_each(|((mean, squares), values)| {
+        for ((mean, squares), value) in mean.iter_mut().zip(squares).zip(values) {
+            let difference = value - *mean;
+            *mean += difference * share;
+            *squares += difference * (value - *mean);
+        }
+    });
+    Ok(())
+}
+
+/// Writes the mean and the unbiased variance of Y over `passes` masks to `mean` and `variance`, each
+/// `[batch, outputs]`. The variance of a single pass is 0.
+///
+/// Pass t is [`forward`](super::forward()) with [`Mask::pass`]`(t)`, for those who want every sample. The
+/// operands are as there: `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`.
+/// The memory it takes besides its results is one Y.
+///
+/// # Errors
+/// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
+/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then.
+pub fn monte_carlo(
+    shape: &Shape,
+    mask: &Mask,
+    passes: u32,
+    x: &[f32],
+    weight: &[f32],
+    bias: Bias<&[f32]>,
+    mean: &mut [f32],
+    variance: &mut [f32],
+) -> Result<(), Error> {
+    shape.expect_len("mean", mean.len(), shape.output_len())?;
+    shape.expect_len("variance", variance.len(), shape.output_len())?;
+    let mut done = 0;
+    for_each_pass(shape, mask, passes, x, weight, bias, |y| update(&mut done, mean, variance, y))?;
+    let share = share(passes);
+    variance.iter_mut().for_each(|squares| *squares *= share);
+    Ok(())
+}
+
+/// Hands every pass's Y on.
+pub(super) fn for_each_pass(
+    shape: &Shape,
+    mask: &Mask,
+    passes: u32,
+    x: &[f32],
+    weight: &[f32],
+    bias: Bias<&[f32]>,
+    mut each: impl FnMut(&[f32]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    Error::check_count("passes", passes)?;
+    let mut y = vec![0.0; shape.output_len()];
+    (0..passes).try_for_each(|t| {
+        super::forward(shape, Some(&mask.pass(t)), x, weight, bias, &mut y)?;
+        each(&y)
+    })
+}

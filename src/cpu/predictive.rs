@@ -1,0 +1,108 @@
+//! What a classifier head says over many masks.
+
+use rayon::prelude::*;
+
+use super::monte_carlo::for_each_pass;
+use crate::{Bias, Error, Mask, Predictive, Shape};
+
+/// The running result of many passes of a classifier: memory for one result, however many passes there are.
+///
+/// [`predictive`] is this around one layer; a network keeps one for its own logits.
+#[derive(Clone, Debug)]
+pub struct RunningPredictive {
+    batch: usize,
+    classes: usize,
+    passes: u32,
+    /// The mean softmax.
+    mean: Vec<f32>,
+    /// The mean of the passes' entropies.
+    entropy: Vec<f32>,
+}
+
+impl RunningPredictive {
+    /// No passes yet, of logits `[batch, classes]`.
+    ///
+    /// # Errors
+    /// [`Error::ZeroDimension`] for 0 classes; [`Error::TooLarge`] past `u32::MAX` of either.
+    pub fn new(batch: usize, classes: usize) -> Result<Self, Error> {
+        let len = Shape::new(batch, classes, 1)?.output_len();
+        Ok(Self { batch, classes, passes: 0, mean: vec![0.0; len], entropy: vec![0.0; batch] })
+    }
+
+    /// Adds a pass's logits, `[batch, classes]`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for another number of logits; [`Error::Count`] after `u32::MAX` passes. Nothing is
+    /// added then.
+    pub fn add(&mut self, logits: &[f32]) -> Result<(), Error> {
+        let shape = Shape::new(self.batch, self.classes, 1)?;
+        shape.expect_len("logits", logits.len(), shape.output_len())?;
+        let Some(passes) = self.passes.checked_add(1) else {
+            return Err(Error::Count {
+                argument: "passes",
+                value: self.passes,
+                least: 1,
+                most: u32::MAX - 1,
+            });
+        };
+        self.passes = passes;
+        let share = 1.0 / passes as f32;
+        let examples = logits.par_chunks(self.classes).zip(self.mean.par_chunks_mut(self.classes));
+        examples.zip(&mut self.entropy).for_each_init(Vec::new, |softmax, ((logits, mean), entropy)| {
+            softmax_into(logits, softmax);
+            *entropy += (entropy_of(softmax) - *entropy) * share;
+            for (mean, probability) in mean.iter_mut().zip(softmax) {
+                *mean += (*probability - *mean) * share;
+            }
+        });
+        Ok(())
+    }
+
+    /// Passes so far.
+    pub fn passes(&self) -> u32 {
+        self.passes
+    }
+
+    /// The result of the passes so far; zeros before the first.
+    pub fn finish(self) -> Predictive<f32> {
+        let entropy: Vec<f32> = self.mean.chunks(self.classes).map(entropy_of).collect();
+        let difference = |(whole, of_passes): (&f32, f32)| (whole - of_passes).max(0.0);
+        let mutual_information = entropy.iter().zip(self.entropy).map(difference).collect();
+        Predictive { mean: self.mean, entropy, mutual_information }
+    }
+}
+
+/// [`Predictive`] of Y, taken as logits `[batch, classes]`, over `passes` masks: pass t is
+/// [`forward`](super::forward()) with [`Mask::pass`]`(t)`. The operands are as there.
+///
+/// # Errors
+/// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
+/// [`Error::Origin`] where the shard passes the last global coordinate.
+pub fn predictive(
+    shape: &Shape,
+    mask: &Mask,
+    passes: u32,
+    x: &[f32],
+    weight: &[f32],
+    bias: Bias<&[f32]>,
+) -> Result<Predictive<f32>, Error> {
+    let mut running = RunningPredictive::new(shape.batch(), shape.outputs())?;
+    for_each_pass(shape, mask, passes, x, weight, bias, |y| running.add(y))?;
+    Ok(running.finish())
+}
+
+/// Shifted by the largest logit, which changes nothing and cannot overflow.
+fn softmax_into(logits: &[f32], softmax: &mut Vec<f32>) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    softmax.clear();
+    softmax.extend(logits.iter().map(|logit| (logit - largest).exp()));
+    let total: f32 = softmax.iter().sum();
+    softmax.iter_mut().for_each(|weight| *weight /= total);
+}
+
+/// From the probabilities, for the mean as for a pass: where all passes agree, the difference is exactly 0.
+fn entropy_of(probabilities: &[f32]) -> f32 {
+    // Adding 0 keeps a certain answer's entropy from being -0.
+    let terms = probabilities.iter().map(|&p| if p > 0.0 { p * p.ln() } else { 0.0 });
+    0.0 - terms.sum::<f32>()
+}

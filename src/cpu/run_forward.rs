@@ -1,0 +1,158 @@
+//! The output of runs of examples with the same weights: a dense product, with W masked in its panels.
+
+use rayon::prelude::*;
+
+use super::bricks::Bricks;
+use super::forward::{COLUMNS, N_BLOCKS, O_BLOCKS, tile_sums};
+use super::grid::{Axes, Axis, Tile, pack, tiles};
+use super::runs::{Run, drop_from, pieces};
+use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::mask::BIAS_INPUT_BLOCK;
+use crate::mask::brick::BRICK_SAMPLES;
+use crate::{Bias, Mask, Shape};
+
+struct Forward<'a> {
+    axes: Axes,
+    runs: Vec<Run>,
+    mask: Option<&'a Mask>,
+    shape: &'a Shape,
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: Bias<&'a [f32]>,
+}
+
+/// Panels of X and W, 64 KiB each, and the unit's sums.
+struct Scratch {
+    x: Vec<[Row; 4]>,
+    weight: Vec<[Row; 4]>,
+    sums: Vec<[f32; O_BLOCKS * 4]>,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self {
+            x: vec![[Row::ZERO; 4]; N_BLOCKS * COLUMNS],
+            weight: vec![[Row::ZERO; 4]; O_BLOCKS * COLUMNS],
+            sums: Vec::new(),
+        }
+    }
+}
+
+/// The lengths have been checked, and a mask drops something.
+pub(super) fn forward(
+    level: Level,
+    shape: &Shape,
+    (mask, runs): (Option<&Mask>, Vec<Run>),
+    x: &[f32],
+    weight: &[f32],
+    bias: Bias<&[f32]>,
+    y: &mut [f32],
+) {
+    let axes = Axes::new(shape, mask);
+    let columns = axes.outputs.pieces(O_BLOCKS);
+    let runs = pieces(runs, columns.clone().count());
+    let pass = &Forward { axes, runs, mask, shape, x, weight, bias };
+    tiles(y, pass.runs.iter().map(|run| run.examples.len()), columns)
+        .into_par_iter()
+        .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
+}
+
+/// One tile of Y.
+struct Unit<'a> {
+    pass: &'a Forward<'a>,
+    tile: Tile<'a, f32>,
+    scratch: &'a mut Scratch,
+}
+
+impl Job for Unit<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pass, tile, scratch } = self;
+        let Axes { outputs, inputs, .. } = &pass.axes;
+        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let run = &pass.runs[tile.row_piece];
+        let samples = &Axis::unaligned(run.examples.len(), BRICK_SAMPLES);
+        let x = run.rows(pass.x, pass.shape.inputs());
+        let o_first = tile.column_piece * O_BLOCKS;
+        let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
+
+        scratch.sums.clear();
+        scratch.sums.resize(samples.blocks() * 4, [0.0; O_BLOCKS * 4]);
+        let all_columns = inputs.blocks().div_ceil(WIDTH / 8);
+        for first in (0..all_columns).step_by(COLUMNS) {
+            let columns = COLUMNS.min(all_columns - first);
+            for b in 0..o_blocks {
+                let o = (outputs, (o_first + b) * 4);
+                let output = simd.splat_word(outputs.block(o_first + b));
+                for column in 0..columns {
+                    let panel = &mut scratch.weight[b * COLUMNS + column];
+                    pack(panel, pass.weight, o, (inputs, (first + column) * WIDTH));
+                    if let Some(bricks) = &bricks {
+                        let input = inputs.block((first + column) * 8);
+                        let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
+                        drop_from(simd, panel, &bricks.decide_sample(input, output, run.sample));
+                    }
+                }
+            }
+            for n_first in (0..samples.blocks()).step_by(N_BLOCKS) {
+                let n_blocks = N_BLOCKS.min(samples.blocks() - n_first);
+                for b in 0..n_blocks {
+                    let n = (samples, (n_first + b) * 4);
+                    for column in 0..columns {
+                        pack(&mut scratch.x[b * COLUMNS + column], x, n, (inputs, (first + column) * WIDTH));
+                    }
+                }
+                for o_block in 0..o_blocks {
+                    let weight = &scratch.weight[o_block * COLUMNS..][..columns];
+                    for n_block in 0..n_blocks {
+                        let x = &scratch.x[n_block * COLUMNS..][..columns];
+                        let tile = tile_sums::<S, false>(simd, x, weight, &[Kept::NONE; COLUMNS]);
+                        for (n, tile) in tile.iter().enumerate() {
+                            let sums = &mut scratch.sums[(n_first + n_block) * 4 + n][o_block * 4..];
+                            for (sum, tile) in sums.iter_mut().zip(tile) {
+                                *sum += tile;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        finish(simd, pass, bricks.as_ref(), &scratch.sums, tile);
+    }
+}
+
+/// Scales, adds the bias and writes the tile of Y.
+#[inline(always)]
+fn finish<S: Simd>(
+    simd: S,
+    pass: &Forward,
+    bricks: Option<&Bricks<S>>,
+    sums: &[[f32; O_BLOCKS * 4]],
+    tile: Tile<f32>,
+) {
+    let outputs = &pass.axes.outputs;
+    let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
+    let o_first = tile.column_piece * O_BLOCKS;
+    let mut kept = Kept::ALL;
+    let mut bias_scale = 1.0;
+    if let (Bias::Masked(_), Some(bricks)) = (pass.bias, bricks) {
+        let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
+        let input = simd.splat_word(BIAS_INPUT_BLOCK);
+        kept.0[0] = bricks.decide_sample(input, output, pass.runs[tile.row_piece].sample);
+        bias_scale = scale;
+    }
+    let mut biases = [0.0; O_BLOCKS * 4];
+    for (padded, value) in biases.iter_mut().enumerate() {
+        if let (Some(bias), Some(o)) = (pass.bias.tensor(), outputs.local(o_first * 4 + padded))
+            && kept.virtual_input(0, padded)
+        {
+            *value = bias_scale * bias[o];
+        }
+    }
+    let skip = outputs.lead_in(o_first * 4);
+    for (row, sums) in tile.rows.into_iter().zip(sums) {
+        for ((value, sum), bias) in row.iter_mut().zip(&sums[skip..]).zip(&biases[skip..]) {
+            *value = scale * sum + bias;
+        }
+    }
+}

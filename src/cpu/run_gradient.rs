@@ -1,0 +1,228 @@
+//! Both gradients of runs of examples with the same weights. For dX, W is masked in its panels; for dW, the
+//! dense gradient of each run is masked at its end.
+
+use rayon::prelude::*;
+
+use super::bricks::Bricks;
+use super::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
+use super::grid::{Axes, Axis, GradBlock, Tile, pack, pack_grad, tiles};
+use super::runs::{Run, drop_from, pieces};
+use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::mask::brick::BRICK_SAMPLES;
+use crate::{Mask, Shape, Write};
+
+/// What the dense kernel takes for decisions.
+const UNMASKED: [Kept; REDUCED_BLOCKS] = [Kept::NONE; REDUCED_BLOCKS];
+
+struct Gradient<'a> {
+    axes: Axes,
+    runs: Vec<Run>,
+    mask: Option<&'a Mask>,
+    shape: &'a Shape,
+    grad_output: &'a [f32],
+    /// W or X: its rows are the reduced axis.
+    matrix: &'a [f32],
+    write: Write,
+}
+
+impl Gradient<'_> {
+    /// The axes of one run.
+    fn axes(&self, run: &Run) -> Axes {
+        Axes { samples: Axis::unaligned(run.examples.len(), BRICK_SAMPLES), ..self.axes }
+    }
+
+    /// The panel columns of a tile: the first, and how many.
+    fn columns(&self, tile: &Tile<f32>) -> (usize, usize) {
+        let first = tile.column_piece * COLUMNS;
+        (first, COLUMNS.min(self.axes.inputs.blocks().div_ceil(WIDTH / 8) - first))
+    }
+
+    fn scale(&self) -> f32 {
+        self.mask.map_or(1.0, |mask| mask.scale() as f32)
+    }
+}
+
+/// The sums of a unit and of one run, a panel of the matrix, 32 KiB, and its part of G, 8 KiB.
+struct Scratch {
+    sums: Vec<[[Row; 4]; COLUMNS]>,
+    run_sums: Vec<[[Row; 4]; COLUMNS]>,
+    panel: [[[Row; 4]; REDUCED_BLOCKS]; COLUMNS],
+    grads: [GradBlock; REDUCED_BLOCKS],
+}
+
+impl Scratch {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            sums: Vec::new(),
+            run_sums: Vec::new(),
+            panel: [[[Row::ZERO; 4]; REDUCED_BLOCKS]; COLUMNS],
+            grads: [[[0.0; 4]; 4]; REDUCED_BLOCKS],
+        })
+    }
+}
+
+/// The input blocks of a panel column, a lane each.
+#[inline(always)]
+fn input_words<S: Simd>(simd: S, inputs: &Axis, column: usize) -> S::Words {
+    let input = inputs.block(column * 8);
+    simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)))
+}
+
+/// dX from W. The lengths have been checked, and a mask drops something.
+pub(super) fn input_gradient(
+    level: Level,
+    shape: &Shape,
+    (mask, runs): (Option<&Mask>, Vec<Run>),
+    grad_output: &[f32],
+    weight: &[f32],
+    grad_input: &mut [f32],
+    write: Write,
+) {
+    let axes = Axes::new(shape, mask);
+    let columns = axes.inputs.pieces(COLUMNS * WIDTH / 8);
+    let runs = pieces(runs, columns.clone().count());
+    let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: weight, write };
+    tiles(grad_input, pass.runs.iter().map(|run| run.examples.len()), columns)
+        .into_par_iter()
+        .for_each_init(Scratch::new, |scratch, tile| level.run(InputUnit { pass, tile, scratch }));
+}
+
+/// One tile of dX.
+struct InputUnit<'a> {
+    pass: &'a Gradient<'a>,
+    tile: Tile<'a, f32>,
+    scratch: &'a mut Scratch,
+}
+
+impl Job for InputUnit<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pass, tile, scratch } = self;
+        let run = &pass.runs[tile.row_piece];
+        let axes = &pass.axes(run);
+        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let grad_output = run.rows(pass.grad_output, pass.shape.outputs());
+        let (column_first, columns) = pass.columns(&tile);
+
+        scratch.sums.clear();
+        scratch.sums.resize(axes.samples.blocks(), [[Row::ZERO; 4]; COLUMNS]);
+        for first in (0..axes.outputs.blocks()).step_by(REDUCED_BLOCKS) {
+            let blocks = REDUCED_BLOCKS.min(axes.outputs.blocks() - first);
+            for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
+                let column = column_first + column;
+                let input = input_words(simd, &axes.inputs, column);
+                for (b, block) in panel[..blocks].iter_mut().enumerate() {
+                    let i = (&axes.inputs, column * WIDTH);
+                    pack(block, pass.matrix, (&axes.outputs, (first + b) * 4), i);
+                    if let Some(bricks) = &bricks {
+                        let output = simd.splat_word(axes.outputs.block(first + b));
+                        drop_from(simd, block, &bricks.decide_sample(input, output, run.sample));
+                    }
+                }
+            }
+            for (n_block, sums) in scratch.sums.iter_mut().enumerate() {
+                let grads = &mut scratch.grads[..blocks];
+                for (b, grad) in grads.iter_mut().enumerate() {
+                    *grad = pack_grad(axes, grad_output, n_block, first + b);
+                }
+                for (panel, sums) in scratch.panel[..columns].iter().zip(sums) {
+                    add_panel::<S, true, false>(simd, &panel[..blocks], grads, &UNMASKED, sums);
+                }
+            }
+        }
+        finish(pass.scale(), pass.write, &axes.inputs, (&axes.samples, 0), &scratch.sums, tile);
+    }
+}
+
+/// dW from X. The lengths have been checked, and a mask drops something.
+pub(super) fn weight_gradient(
+    level: Level,
+    shape: &Shape,
+    (mask, runs): (Option<&Mask>, Vec<Run>),
+    grad_output: &[f32],
+    x: &[f32],
+    grad_weight: &mut [f32],
+    write: Write,
+) {
+    let axes = Axes::new(shape, mask);
+    let (rows, columns) = (axes.outputs.pieces(ROW_BLOCKS), axes.inputs.pieces(COLUMNS * WIDTH / 8));
+    let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: x, write };
+    tiles(grad_weight, rows, columns)
+        .into_par_iter()
+        .for_each_init(Scratch::new, |scratch, tile| level.run(WeightUnit { pass, tile, scratch }));
+}
+
+/// One tile of dW.
+struct WeightUnit<'a> {
+    pass: &'a Gradient<'a>,
+    tile: Tile<'a, f32>,
+    scratch: &'a mut Scratch,
+}
+
+impl Job for WeightUnit<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pass, tile, scratch } = self;
+        let Axes { outputs, inputs, .. } = &pass.axes;
+        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let o_first = tile.row_piece * ROW_BLOCKS;
+        let o_blocks = ROW_BLOCKS.min(outputs.blocks() - o_first);
+        let (column_first, columns) = pass.columns(&tile);
+
+        for sums in [&mut scratch.sums, &mut scratch.run_sums] {
+            sums.clear();
+            sums.resize(o_blocks, [[Row::ZERO; 4]; COLUMNS]);
+        }
+        for run in &pass.runs {
+            add_run(simd, pass, run, (o_first, column_first), columns, scratch);
+            for (o_block, (sums, total)) in scratch.run_sums.iter_mut().zip(&mut scratch.sums).enumerate() {
+                let output = simd.splat_word(outputs.block(o_first + o_block));
+                for (column, (sums, total)) in sums.iter_mut().zip(total).enumerate() {
+                    if let Some(bricks) = &bricks {
+                        let input = input_words(simd, inputs, column_first + column);
+                        drop_from(simd, sums, &bricks.decide_sample(input, output, run.sample));
+                    }
+                    for (sums, total) in sums.iter_mut().zip(total) {
+                        for (sum, total) in sums.0.iter_mut().zip(&mut total.0) {
+                            *total += std::mem::take(sum);
+                        }
+                    }
+                }
+            }
+        }
+        finish(pass.scale(), pass.write, inputs, (outputs, o_first * 4), &scratch.sums, tile);
+    }
+}
+
+/// Adds the dense gradient of a run's examples to `run_sums`.
+#[inline(always)]
+fn add_run<S: Simd>(
+    simd: S,
+    pass: &Gradient,
+    run: &Run,
+    (o_first, column_first): (usize, usize),
+    columns: usize,
+    scratch: &mut Scratch,
+) {
+    let axes = &pass.axes(run);
+    let grad_output = run.rows(pass.grad_output, pass.shape.outputs());
+    let x = run.rows(pass.matrix, pass.shape.inputs());
+    for first in (0..axes.samples.blocks()).step_by(REDUCED_BLOCKS) {
+        let blocks = REDUCED_BLOCKS.min(axes.samples.blocks() - first);
+        for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
+            for (b, block) in panel[..blocks].iter_mut().enumerate() {
+                let i = (&axes.inputs, (column_first + column) * WIDTH);
+                pack(block, x, (&axes.samples, (first + b) * 4), i);
+            }
+        }
+        for (o_block, sums) in scratch.run_sums.iter_mut().enumerate() {
+            let grads = &mut scratch.grads[..blocks];
+            for (b, grad) in grads.iter_mut().enumerate() {
+                *grad = pack_grad(axes, grad_output, first + b, o_first + o_block);
+            }
+            for (panel, sums) in scratch.panel[..columns].iter().zip(sums) {
+                add_panel::<S, false, false>(simd, &panel[..blocks], grads, &UNMASKED, sums);
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What an activation makes of a normal variable. Shader: `shaders/activation.wgsl`.
+
+use super::Kernels;
+use super::params::round_keys;
+use super::recording::{Plan, Recording, Rows, pieces};
+use super::shader::Pass;
+use super::tensor::{Argument, Tensor, check_disjoint};
+use crate::mask::brick::BRICK_OUTPUTS;
+use crate::{Activation, ElementType, Error, MaskKey, Origin, Rounds, Shape};
+
+/// How [`Kernels::activate`] computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    /// In closed form: for [`Activation::Identity`] and [`Activation::Relu`].
+    Closed,
+    /// By Gaussian samples, drawn in the kernel and never stored.
+    Sampled {
+        /// How many for each element, 1 to 2^24.
+        samples: u32,
+        /// What the samples are drawn from, apart from the element's global coordinates.
+        key: MaskKey,
+        /// Where this shard lies in the whole batch and layer.
+        origin: Origin,
+    },
+}
+
+/// Arguments of [`Kernels::activate`].
+#[derive(Clone, Copy, Debug)]
+pub struct Activate<'a> {
+    /// Batch and outputs; inputs play no part.
+    pub shape: Shape,
+    /// How all tensors are stored.
+    pub element: ElementType,
+    /// The function f.
+    pub activation: Activation,
+    /// In closed form or by samples.
+    pub method: Method,
+    /// The mean of u, `[batch, outputs]`.
+    pub u_mean: Tensor<'a>,
+    /// The variance of u, `[batch, outputs]`.
+    pub u_variance: Tensor<'a>,
+    /// The mean of f(u), `[batch, outputs]`: overwritten.
+    pub mean: Tensor<'a>,
+    /// Its variance, `[batch, outputs]`: overwritten.
+    pub variance: Tensor<'a>,
+}
+
+impl Kernels {
+    /// Mean and variance of f(u), element by element, for u normal with the given mean and variance.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`]; [`Error::NoClosedForm`]; [`Error::Count`] for the number of samples.
+    pub fn activate(&self, call: &Activate) -> Result<Recording, Error> {
+        const MOST_SAMPLES: u32 = 1 << 24; // the last that f32 counts exactly
+        let Activate { shape, element, activation, method, .. } = *call;
+        let [batch, outputs, _] = shape.dims();
+        match method {
+            Method::Closed if !matches!(activation, Activation::Identity | Activation::Relu) => {
+                return Err(Error::NoClosedForm { activation });
+            }
+            Method::Sampled { samples, .. } if !(1..=MOST_SAMPLES).contains(&samples) => {
+                let argument = "samples";
+                return Err(Error::Count { argument, value: samples, least: 1, most: MOST_SAMPLES });
+            }
+            Method::Sampled { origin, .. } => origin.check(&shape)?,
+            Method::Closed => {}
+        }
+        let argument = |name, tensor| {
+            let argument = Argument { name, tensor };
+            argument.check(shape.output_len() as u64, element).map(|()| argument)
+        };
+        let operands = [argument("u_mean", call.u_mean)?, argument("u_variance", call.u_variance)?];
+        let results = [argument("mean", call.mean)?, argument("variance", call.variance)?];
+        let read_write = check_disjoint(&operands, &results)?;
+        let mut plan = Plan::new(self, Pass::Activation, element, None, false, read_write)
+            .with_activation(activation, method == Method::Closed);
+
+        let [most_samples, most_outputs] = plan.extent_in_dispatch([1, BRICK_OUTPUTS]);
+        let most_samples = most_samples.min(plan.rows_in_binding("mean", outputs)?);
+        for rows in pieces(batch, most_samples) {
+            for columns in pieces(outputs, most_outputs) {
+                let extent = [rows.len() as u32, columns.len() as u32, 0];
+                let mut params = plan.params([0; 3], extent);
+                params.output_stride = outputs;
+                if let Method::Sampled { samples, key, origin } = method {
+                    params.round_keys = round_keys(key.gaussian_words(), Rounds::Ten);
+                    params.passes = samples;
+                    // Global coordinates of the first element, not of a brick.
+                    params.sample_block = origin.sample + rows.start;
+                    params.output_block = origin.output + columns.start;
+                }
+                let bound = |tensor| Rows::new(tensor, outputs, rows.clone()).at_column(columns.start);
+                let grid = [columns.len().div_ceil(4) as u32, rows.len() as u32, 1];
+                plan.dispatch(
+                    params,
+                    &[call.u_mean, call.u_variance].map(bound),
+                    &[call.mean, call.variance].map(bound),
+                    grid,
+                );
+            }
+        }
+        Ok(plan.recording)
+    }
+}

@@ -1,0 +1,76 @@
+//! What a classifier's logits say, over many passes. Shader: `shaders/predictive.wgsl`.
+
+use super::Kernels;
+use super::recording::{Plan, Recording, Rows, pieces};
+use super::shader::Pass;
+use super::tensor::{Argument, Tensor, check_disjoint};
+use crate::{ElementType, Error, Shape};
+
+/// Arguments of [`Kernels::predictive`].
+#[derive(Clone, Copy, Debug)]
+pub struct Predictive<'a> {
+    /// Batch and outputs (classes); inputs play no part.
+    pub shape: Shape,
+    /// How the logits are stored.
+    pub element: ElementType,
+    /// Which pass these logits are of, from 0; the passes come in order.
+    pub pass: u32,
+    /// How many passes there are, 1 to 2^24.
+    pub passes: u32,
+    /// The logits of this pass, `[batch, outputs]`.
+    pub logits: Tensor<'a>,
+    /// The mean softmax, `[batch, outputs]`, f32: complete after the last pass, as are all results.
+    pub mean: Tensor<'a>,
+    /// The entropy of the mean softmax, `[batch]`, f32.
+    pub entropy: Tensor<'a>,
+    /// The mutual information of class and mask, `[batch]`, f32: that entropy less the passes' mean entropy.
+    pub information: Tensor<'a>,
+}
+
+impl Kernels {
+    /// Adds one pass's logits to the prediction of a classifier with DropConnect anywhere in it: mean
+    /// softmax, predictive entropy and mutual information, in natural logarithms. What the results held
+    /// before pass 0 does not matter; between passes they hold sums.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`]; [`Error::Count`] for the passes.
+    pub fn predictive(&self, call: &Predictive) -> Result<Recording, Error> {
+        const MOST_PASSES: u32 = 1 << 24;
+        let Predictive { shape, element, pass, passes, .. } = *call;
+        let [batch, outputs, _] = shape.dims();
+        if !(1..=MOST_PASSES).contains(&passes) {
+            return Err(Error::Count { argument: "passes", value: passes, least: 1, most: MOST_PASSES });
+        }
+        if pass >= passes {
+            return Err(Error::Count { argument: "pass", value: pass, least: 0, most: passes - 1 });
+        }
+        let argument = |name, tensor, elements: usize, element| {
+            let argument = Argument { name, tensor };
+            argument.check(elements as u64, element).map(|()| argument)
+        };
+        let operands = [argument("logits", call.logits, shape.output_len(), element)?];
+        let results = [
+            argument("mean", call.mean, shape.output_len(), ElementType::F32)?,
+            argument("entropy", call.entropy, shape.batch(), ElementType::F32)?,
+            argument("information", call.information, shape.batch(), ElementType::F32)?,
+        ];
+        let read_write = check_disjoint(&operands, &results)?;
+        let mut plan = Plan::new(self, Pass::Predictive, element, None, false, read_write);
+
+        let [_, most_samples] = plan.extent_in_dispatch([1, 1]);
+        let most_samples = most_samples
+            .min(plan.rows_in_binding("logits", outputs)?)
+            .min(plan.rows_of_f32_in_binding("mean", outputs)?);
+        for rows in pieces(batch, most_samples) {
+            let mut params = plan.params([0; 3], [rows.len() as u32, outputs, 0]);
+            params.output_stride = outputs;
+            params.passes = passes;
+            params.first_pass = pass;
+            let own = |tensor, stride| Rows::new(tensor, stride, rows.clone()).with_element_size(4);
+            let results = [own(call.mean, outputs), own(call.entropy, 1), own(call.information, 1)];
+            let logits = Rows::new(call.logits, outputs, rows.clone());
+            plan.dispatch(params, &[logits], &results, [rows.len() as u32, 1, 1]);
+        }
+        Ok(plan.recording)
+    }
+}

@@ -1,0 +1,361 @@
+//! Every shader that can be asked for, without an adapter: rendered, validated and translated to the
+//! languages of all back ends; its parameters laid out as Rust lays them out; its twin on the CPU.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use naga::back::{glsl, hlsl, msl, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use rayon::prelude::*;
+
+use super::params::Params;
+use super::shader::{Pass, Planes, Shared, Variant};
+use super::tuning::{Apply, Multiply, Tile};
+use super::{BIAS_TILE, FLAT_TILE};
+use crate::mask::Rounds;
+use crate::{Activation, ElementType};
+
+const PASSES: [Pass; 9] = [
+    Pass::Forward,
+    Pass::InputGradient,
+    Pass::WeightGradient,
+    Pass::BiasGradient,
+    Pass::Mask,
+    Pass::Moments,
+    Pass::Activation,
+    Pass::MonteCarlo,
+    Pass::Predictive,
+];
+const BOOL: [bool; 2] = [false, true];
+
+/// The tiles of a pass: what GPUs get, what software adapters get, and one of several columns and rows.
+fn tiles(pass: Pass) -> Vec<Tile> {
+    let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
+    match pass {
+        Pass::Forward | Pass::InputGradient => {
+            vec![tile(1, 1, [8, 8]), tile(4, 4, [16, 1]), tile(2, 1, [8, 8])]
+        }
+        Pass::WeightGradient => vec![tile(1, 1, [8, 8]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
+        Pass::BiasGradient => vec![BIAS_TILE],
+        Pass::Mask | Pass::Activation | Pass::Predictive => vec![FLAT_TILE],
+        Pass::Moments => vec![tile(1, 1, [8, 8]), tile(2, 2, [16, 1])],
+        Pass::MonteCarlo => vec![tile(1, 1, [8, 8]), tile(4, 4, [16, 1])],
+    }
+}
+
+/// All variants of a pass with a tile, less those whose text is the same as another's.
+fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
+    let mut all = Vec::new();
+    let planes = [
+        (Planes::None, Rounds::Ten),
+        (Planes::One, Rounds::Seven),
+        (Planes::One, Rounds::Ten),
+        (Planes::Many, Rounds::Seven),
+        (Planes::Many, Rounds::Ten),
+    ];
+    for (element, (planes, rounds)) in
+        ElementType::ALL.into_iter().flat_map(|element| planes.map(|choice| (element, choice)))
+    {
+        for (vector, read_write) in BOOL.into_iter().flat_map(|vector| BOOL.map(|rw| (vector, rw))) {
+            for (apply, multiply) in [Apply::Select, Apply::And]
+                .into_iter()
+                .flat_map(|apply| [Multiply::Wide, Multiply::Split].map(|multiply| (apply, multiply)))
+            {
+                for (bias, rolled) in BOOL.into_iter().flat_map(|bias| BOOL.map(|rolled| (bias, rolled))) {
+                    all.push(Variant {
+                        pass,
+                        element,
+                        planes,
+                        rounds,
+                        // The mask of a bias is one byte a row.
+                        vector: vector && !(pass == Pass::Mask && bias),
+                        read_write,
+                        bias,
+                        tile,
+                        apply,
+                        multiply,
+                        rolled,
+                        sharing: Shared::Each,
+                        activation: (Activation::Relu, true),
+                    });
+                }
+            }
+        }
+    }
+    // Shared masks change how a word is found, which has nothing to do with element types or rounds.
+    let shared: Vec<_> = all
+        .iter()
+        .filter(|one| one.element == ElementType::F32 && one.rounds == Rounds::Ten)
+        .filter(|one| one.planes != Planes::None)
+        .flat_map(|one| [Shared::Rows, Shared::Tile].map(|sharing| Variant { sharing, ..*one }))
+        .filter(|one| {
+            one.sharing == Shared::Rows
+                || matches!(
+                    pass,
+                    Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::MonteCarlo
+                )
+        })
+        .collect();
+    all.extend(shared);
+    if pass == Pass::Activation {
+        let sampled = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
+        let more: Vec<_> = all
+            .iter()
+            .flat_map(|one| sampled.map(|activation| Variant { activation: (activation, false), ..*one }))
+            .chain(all.iter().map(|one| Variant { activation: (Activation::Identity, true), ..*one }))
+            .collect();
+        all.extend(more);
+    }
+    // Element types and access change declarations only: wide tiles, slow to translate, go without.
+    if tile != tiles(pass)[0] {
+        all.retain(|one| one.element == ElementType::F32 && !one.read_write);
+    }
+    let mut seen = HashSet::new();
+    all.retain(|variant| seen.insert(variant.source()));
+    all
+}
+
+fn parse(source: &str) -> naga::Module {
+    naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)))
+}
+
+fn validate(module: &naga::Module, capabilities: Capabilities) -> Result<ModuleInfo, String> {
+    Validator::new(ValidationFlags::all(), capabilities)
+        .validate(module)
+        .map_err(|error| format!("{:?}", error.into_inner()))
+}
+
+/// What a back end makes of a module. Bounds are not checked, as in use.
+type Translate = fn(&naga::Module, &ModuleInfo) -> Result<String, String>;
+
+const POLICIES: naga::proc::BoundsCheckPolicies = naga::proc::BoundsCheckPolicies {
+    index: naga::proc::BoundsCheckPolicy::Unchecked,
+    buffer: naga::proc::BoundsCheckPolicy::Unchecked,
+    image_load: naga::proc::BoundsCheckPolicy::Unchecked,
+    binding_array: naga::proc::BoundsCheckPolicy::Unchecked,
+};
+
+fn to_spirv(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
+    let options = spv::Options { bounds_check_policies: POLICIES, ..Default::default() };
+    let words = spv::write_vec(module, info, &options, None).map_err(|error| error.to_string())?;
+    Ok(if words.first() == Some(&0x0723_0203) { "OpEntryPoint".to_owned() } else { String::new() })
+}
+
+fn to_msl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
+    let options =
+        msl::Options { lang_version: (2, 4), bounds_check_policies: POLICIES, ..Default::default() };
+    let (text, _) =
+        msl::write_string(module, info, &options, &Default::default()).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+fn to_hlsl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
+    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+    let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions { entry_point: None });
+    hlsl::Writer::new(&mut text, &options, &pipeline)
+        .write(module, info, None)
+        .map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+fn to_glsl(version: glsl::Version, module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
+    let options = glsl::Options { version, ..Default::default() };
+    let pipeline = glsl::PipelineOptions {
+        shader_stage: naga::ShaderStage::Compute,
+        entry_point: "main".to_owned(),
+        multiview: None,
+    };
+    let mut text = String::new();
+    glsl::Writer::new(&mut text, module, info, &options, &pipeline, POLICIES)
+        .and_then(|mut writer| writer.write())
+        .map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+/// Name, what it can express, the translation, and what a compute shader in it must contain.
+type BackEnd = (&'static str, fn() -> Capabilities, Translate, &'static str);
+
+const BACK_ENDS: [BackEnd; 5] = [
+    ("SPIR-V", spv::supported_capabilities, to_spirv, "OpEntryPoint"),
+    ("MSL", msl::supported_capabilities, to_msl, "kernel void main_("),
+    ("HLSL", hlsl::supported_capabilities, to_hlsl, "[numthreads("),
+    (
+        "GLSL ES 3.1",
+        glsl::supported_capabilities,
+        |module, info| to_glsl(glsl::Version::new_gles(310), module, info),
+        "local_size_x",
+    ),
+    (
+        "GLSL 4.3",
+        glsl::supported_capabilities,
+        |module, info| to_glsl(glsl::Version::Desktop(430), module, info),
+        "local_size_x",
+    ),
+];
+
+/// Parses, validates and translates. The number of translations.
+fn check(variant: &Variant) -> Result<usize, String> {
+    let source = variant.source();
+    let module = parse(&source);
+    let draws = !matches!(variant.pass, Pass::Moments | Pass::Predictive);
+    let int64 = variant.multiply == Multiply::Wide && draws;
+    // Part of WebGPU: conversion to and from f16 words, not arithmetic.
+    let base = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let needs = if int64 { base | Capabilities::SHADER_INT64 } else { base };
+    let info = validate(&module, needs)?;
+    // 64-bit integers are used where they are asked for, and only there.
+    if int64 && validate(&module, base).is_ok() {
+        return Err("has no 64-bit product".to_owned());
+    }
+    let mut translations = 0;
+    for (name, can, translate, entry) in BACK_ENDS {
+        if !can().contains(needs) {
+            return Err(format!("{name} cannot express {needs:?}"));
+        }
+        // OpenGL ES and OpenGL have no 64-bit integers without an extension, and wgpu never offers
+        // `SHADER_INT64` there.
+        if int64 && name.starts_with("GLSL") {
+            continue;
+        }
+        let text = translate(&module, &info).map_err(|error| format!("{name}: {error}"))?;
+        if !text.contains(entry) {
+            return Err(format!("{name} without `{entry}`:\n{text}"));
+        }
+        translations += 1;
+    }
+    Ok(translations)
+}
+
+#[test]
+fn every_variant_translates_to_every_back_end() {
+    let variants: Vec<_> = PASSES
+        .into_iter()
+        .flat_map(|pass| tiles(pass).into_iter().map(move |tile| (pass, tile)))
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .flat_map(|(pass, tile)| variants(pass, tile))
+        .collect();
+    let translations: usize = variants
+        .par_iter()
+        .map(|variant| check(variant).unwrap_or_else(|error| panic!("{variant:?}: {error}")))
+        .sum();
+    eprintln!("{} variants, {translations} translations", variants.len());
+}
+
+/// The test above, shown to fail: on text that does not parse, is not valid, or cannot be translated.
+#[test]
+fn the_check_finds_bad_shaders() {
+    let wrong_type = "@compute @workgroup_size(1) fn main() { let a: u32 = 1.0; }";
+    assert!(naga::front::wgsl::parse_str(wrong_type).is_err());
+    let invalid = parse("@compute @workgroup_size(0) fn main() {}");
+    assert!(validate(&invalid, Capabilities::all()).is_err());
+    let wide = parse(
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+         @compute @workgroup_size(1) fn main() { a[0] = u32((u64(a[0]) * u64(a[1])) >> 32u); }",
+    );
+    assert!(validate(&wide, Capabilities::empty()).is_err());
+    let info = validate(&wide, Capabilities::SHADER_INT64).unwrap();
+    assert!(to_spirv(&wide, &info).is_ok());
+    assert!(to_glsl(glsl::Version::new_gles(100), &wide, &info).is_err());
+}
+
+#[test]
+fn params_are_laid_out_as_in_rust() {
+    macro_rules! fields {
+        ($($field:ident)*) => {
+            [$((stringify!($field), std::mem::offset_of!(Params, $field) as u32)),*]
+        };
+    }
+    let rust = fields! {
+        round_keys samples outputs inputs threshold sample_block output_block input_block bits
+        sample_shift output_shift input_shift scale base input_stride output_stride accumulate masked_bias
+        group passes first_pass unused
+    };
+    for pass in PASSES {
+        let module = parse(&variants(pass, tiles(pass)[0])[0].source());
+        let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
+        let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("{params:?}") };
+        let wgsl: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        assert_eq!(wgsl, rust);
+        assert_eq!(*span as usize, size_of::<Params>());
+    }
+}
+
+#[test]
+fn bindings_are_parameters_operands_and_results_in_order() {
+    for pass in PASSES {
+        for variant in variants(pass, tiles(pass)[0]) {
+            let module = parse(&variant.source());
+            let bound: Vec<_> = module
+                .global_variables
+                .iter()
+                .filter_map(|(_, variable)| {
+                    variable.binding.map(|b| (b.group, b.binding, variable.name.as_deref(), variable.space))
+                })
+                .collect();
+            let mut bound = bound;
+            bound.sort_by_key(|&(_, binding, ..)| binding);
+            let read_only = pass.read_only(variant.bias);
+            assert_eq!(bound.len(), read_only.len() + 1, "{variant:?}");
+            for (index, &(group, binding, name, space)) in bound.iter().enumerate() {
+                assert_eq!((group, binding as usize), (0, index), "{variant:?}");
+                let writes = space
+                    == naga::AddressSpace::Storage {
+                        access: naga::StorageAccess::LOAD | naga::StorageAccess::STORE,
+                    };
+                match index {
+                    0 => assert_eq!((name, space), (Some("params"), naga::AddressSpace::Uniform)),
+                    _ => {
+                        let expected = variant.read_write || !read_only[index - 1];
+                        assert_eq!(writes, expected, "{name:?} of {variant:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The Rust file that says the same as each shader, for people and tests to compare.
+fn twin(stem: &str) -> Option<&'static str> {
+    Some(match stem {
+        "philox" => "src/mask/philox.rs",
+        "brick" => "src/mask/brick.rs",
+        "params" => "src/gpu/params.rs",
+        "elements" => "src/element.rs",
+        // Ways to say `if keep { sum += a * b }` that compile well; the twins of the passes say just that.
+        "apply" => "src/reference/mod.rs",
+        "forward" => "src/reference/forward.rs",
+        "input_gradient" => "src/reference/input_gradient.rs",
+        "weight_gradient" => "src/reference/weight_gradient.rs",
+        "bias_gradient" => "src/reference/bias_gradient.rs",
+        "mask" => "src/reference/mask.rs",
+        "forward_tile" => "src/reference/forward.rs",
+        "moments" => "src/reference/moments.rs",
+        "activation" => "src/reference/activation.rs",
+        "monte_carlo" => "src/reference/monte_carlo.rs",
+        "predictive" => "src/reference/predictive.rs",
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_shader_has_a_twin_on_the_cpu() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut shaders = 0;
+    for file in std::fs::read_dir(root.join("shaders")).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(path.extension().unwrap(), "wgsl", "{}", path.display());
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let twin = twin(stem).unwrap_or_else(|| panic!("shaders/{stem}.wgsl has no twin in this table"));
+        let rust = std::fs::read_to_string(root.join(twin)).unwrap_or_else(|e| panic!("{twin}: {e}"));
+        let shader = std::fs::read_to_string(&path).unwrap();
+        if stem != "apply" {
+            // Each names the other.
+            assert!(shader.contains(twin), "shaders/{stem}.wgsl does not name {twin}");
+            assert!(rust.contains(&format!("shaders/{stem}.wgsl")), "{twin} does not name its shader");
+        }
+        shaders += 1;
+    }
+    assert_eq!(shaders, 15, "a shader of another name or number: extend the table of twins");
+    assert_eq!(twin("no_such_shader"), None);
+}

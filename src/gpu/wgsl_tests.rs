@@ -1,0 +1,268 @@
+//! Parts of the shaders on an adapter, alone: Philox, its product, and the 16-bit element types. The code
+//! under test is the code of the kernels, rendered from the same templates with another entry point.
+
+use half::{bf16, f16};
+use minijinja::{Value, context};
+
+use super::params::Params;
+use super::shader::render;
+use super::{AdapterChoice, Gpu, KernelOptions};
+use crate::Error;
+use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
+
+#[path = "../../tests/common/adapter.rs"]
+mod adapter;
+use adapter::{adapter, not_run};
+
+/// Runs `body` for each vector of `input`, as `at`: its vector `input[at]` becomes `output[at]`.
+fn compute(
+    gpu: &Gpu,
+    parts: &[&str],
+    values: &Value,
+    body: &str,
+    params: &Params,
+    input: &[[u32; 4]],
+) -> Vec<[u32; 4]> {
+    let source = render(parts, values)
+        + "@group(0) @binding(8) var<storage, read> input: array<vec4<u32>>;
+           @group(0) @binding(9) var<storage, read_write> output: array<vec4<u32>>;
+           @compute @workgroup_size(64)
+           fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>) {
+               let at = id.x + id.y * n.x * 64u;
+               if at >= arrayLength(&input) { return; }
+               // Always used, so that the layout does not depend on the body.
+               let ignored = params.samples;
+           "
+        + body
+        + "}";
+    let device = gpu.device();
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: None,
+        source: wgpu::ShaderSource::Wgsl(source.into()),
+    });
+    let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    };
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: None,
+        entries: &[
+            entry(0, wgpu::BufferBindingType::Uniform),
+            entry(8, wgpu::BufferBindingType::Storage { read_only: true }),
+            entry(9, wgpu::BufferBindingType::Storage { read_only: false }),
+        ],
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: None,
+        layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        })),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: Default::default(),
+        cache: None,
+    });
+    let uniform = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: size_of::<Params>() as u64,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    gpu.queue().write_buffer(&uniform, 0, bytemuck::bytes_of(params));
+    let bytes: &[u8] = bytemuck::cast_slice(input);
+    let operand = gpu.upload(bytes).unwrap();
+    let result = gpu.upload(&vec![0xCA; bytes.len()]).unwrap();
+    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &layout,
+        entries: &[(0, &uniform), (8, &operand), (9, &result)]
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }),
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    pass.set_pipeline(&pipeline);
+    pass.set_bind_group(0, &bindings, &[]);
+    let groups = (input.len() as u32).div_ceil(64);
+    pass.dispatch_workgroups(groups.min(1024), groups.div_ceil(1024), 1);
+    drop(pass);
+    gpu.queue().submit([encoder.finish()]);
+    let output = gpu.read(&result, 0..bytes.len() as u64).unwrap();
+    bytemuck::pod_collect_to_vec(&output)
+}
+
+/// The adapter and its ways to multiply: with 16-bit halves, and with 64-bit integers where it has them.
+fn multiplies(test: &str) -> Option<(&'static Gpu, Vec<bool>)> {
+    let gpu = adapter(test)?;
+    let int64 = gpu.device().features().contains(wgpu::Features::SHADER_INT64);
+    if !int64 {
+        not_run(test, "Multiply::Wide, the device has no SHADER_INT64");
+    }
+    Some((gpu, if int64 { vec![false, true] } else { vec![false] }))
+}
+
+fn hex(values: &serde_json::Value) -> Vec<u32> {
+    let word = |value: &serde_json::Value| u32::from_str_radix(value.as_str().unwrap(), 16).unwrap();
+    values.as_array().unwrap().iter().map(word).collect()
+}
+
+fn random(state: &mut u64) -> u32 {
+    *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+    (*state >> 32) as u32
+}
+
+/// The answers of the generator's authors: zeros, ones and the digits of pi, for 7 and 10 rounds.
+#[test]
+fn philox_gives_the_known_answers() {
+    let Some((gpu, multiplies)) = multiplies("philox_gives_the_known_answers") else { return };
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/vectors.json")).unwrap();
+    let answers = vectors["kats"].as_array().unwrap();
+    assert_eq!(answers.len(), 6);
+    for int64 in multiplies {
+        for answer in answers {
+            let rounds = answer["rounds"].as_u64().unwrap();
+            let mut key = hex(&answer["key"]);
+            let mut params = Params::default();
+            for round in 0..rounds as usize {
+                let at = 2 * (round % 2);
+                params.round_keys[round / 2][at..at + 2].copy_from_slice(&key);
+                key = key.iter().zip(KEY_STEP).map(|(k, step)| k.wrapping_add(step)).collect();
+            }
+            let counter: [u32; 4] = hex(&answer["counter"]).try_into().unwrap();
+            let got = compute(
+                gpu,
+                &["params", "philox"],
+                &context! { rounds, int64, multipliers => MULTIPLIERS, round_keys => "params.round_keys" },
+                "output[at] = philox(input[at]);",
+                &params,
+                &[counter],
+            );
+            assert_eq!(got[0].to_vec(), hex(&answer["output"]), "{int64} {answer}");
+        }
+    }
+}
+
+/// A split that loses a carry is right for most products. Words of few and of many ones find it.
+#[test]
+fn products_have_all_their_64_bits() {
+    let Some((gpu, multiplies)) = multiplies("products_have_all_their_64_bits") else { return };
+    let edges = [0, 1, 2, 0xffff, 0x1_0000, 0x1_0001, 0x7fff_ffff, 0x8000_0000, 0xffff_0000, !1, !0];
+    let mut state = 1;
+    let mut factors: Vec<u32> = edges.into_iter().chain(MULTIPLIERS).collect();
+    for _ in 0..64 {
+        let (a, b, c) = (random(&mut state), random(&mut state), random(&mut state));
+        factors.extend([a, a & b & c, a | b | c]);
+    }
+    let input: Vec<[u32; 4]> =
+        factors.iter().flat_map(|&a| factors.iter().map(move |&b| [a, b, 0, 0])).collect();
+    assert!(input.len() > 40_000);
+    for int64 in multiplies {
+        let got = compute(
+            gpu,
+            &["params", "philox"],
+            &context! { rounds => 10, int64, multipliers => MULTIPLIERS, round_keys => "params.round_keys" },
+            "output[at] = vec4(multiply_wide(input[at].x, input[at].y), 7u, 7u);",
+            &Params::default(),
+            &input,
+        );
+        for ([a, b, ..], got) in input.iter().zip(got) {
+            let want = u64::from(*a) * u64::from(*b);
+            assert_eq!(got, [want as u32, (want >> 32) as u32, 7, 7], "{a:#x} * {b:#x}, {int64}");
+        }
+    }
+}
+
+/// A 16-bit type as the `half` crate has it.
+struct Twin {
+    element: &'static str,
+    decode: fn(u16) -> f32,
+    encode: fn(f32) -> u16,
+    /// Bits of the largest finite value, and of the canonical NaN.
+    infinity: u16,
+}
+
+const TWINS: [Twin; 2] = [
+    Twin {
+        element: "f16",
+        decode: |bits| f16::from_bits(bits).to_f32(),
+        encode: |value| f16::from_f32(value).to_bits(),
+        infinity: 0x7c00,
+    },
+    Twin {
+        element: "bf16",
+        decode: |bits| bf16::from_bits(bits).to_f32(),
+        encode: |value| bf16::from_f32(value).to_bits(),
+        infinity: 0x7f80,
+    },
+];
+
+fn elements(gpu: &Gpu, twin: &Twin, body: &str, input: &[[u32; 4]]) -> Vec<[u32; 4]> {
+    let values = context! {
+        element => twin.element,
+        vector => true,
+        access => "read",
+        operands => Vec::<Value>::new(),
+        results => Vec::<Value>::new(),
+    };
+    compute(gpu, &["params", "elements"], &values, body, &Params::default(), input)
+}
+
+/// Bit for bit, but for NaN: that it is one and its sign, not its payload.
+#[test]
+fn every_16_bit_value_decodes_as_on_the_cpu() {
+    let Some(gpu) = adapter("every_16_bit_value_decodes_as_on_the_cpu") else { return };
+    let input: Vec<[u32; 4]> = (0..0x1_0000).map(|bits| [bits | (0xffff - bits) << 16, 0, 0, 0]).collect();
+    for twin in &TWINS {
+        let got = elements(
+            gpu,
+            twin,
+            "output[at] = vec4(bitcast<vec2<u32>>(unpack(input[at].x)), 7u, 7u);",
+            &input,
+        );
+        for (bits, got) in got.iter().enumerate() {
+            for (half, got) in [(bits as u16, got[0]), (!(bits as u16), got[1])] {
+                let (want, got) = ((twin.decode)(half), f32::from_bits(got));
+                let same = if want.is_nan() { got.is_nan() } else { got.to_bits() == want.to_bits() };
+                assert!(same, "{} {half:#06x}: {got:e}, not {want:e}", twin.element);
+            }
+        }
+    }
+}
+
+/// Every 16-bit value, its neighbours in f32, the ties between it and the next, and their neighbours: this
+/// holds subnormals, overflow to infinity, infinity and NaN. And random words.
+#[test]
+fn values_encode_as_on_the_cpu() {
+    let Some(gpu) = adapter("values_encode_as_on_the_cpu") else { return };
+    for twin in &TWINS {
+        let mut words: Vec<u32> = Vec::new();
+        for half in 0..=u16::MAX {
+            let (value, next) =
+                ((twin.decode)(half).to_bits(), (twin.decode)(half.wrapping_add(1)).to_bits());
+            let tie = value.wrapping_add(next.wrapping_sub(value) / 2);
+            words.extend([value, tie].iter().flat_map(|&w| [w.wrapping_sub(1), w, w.wrapping_add(1)]));
+        }
+        let mut state = 2;
+        words.extend((0..100_000).map(|_| random(&mut state)));
+        words.resize(words.len().next_multiple_of(4), 0);
+        let input: Vec<[u32; 4]> = words.as_chunks::<4>().0.to_vec();
+        let body = "let v = bitcast<vec4<f32>>(input[at]);
+                    let packed = pack_quad(v);
+                    output[at] = vec4(packed.x & 0xffffu, packed.x >> 16u, packed.y & 0xffffu, packed.y >> 16u);";
+        let got = elements(gpu, twin, body, &input);
+        for (word, got) in words.iter().zip(got.iter().flatten()) {
+            let value = f32::from_bits(*word);
+            let want = (twin.encode)(value);
+            let same = if value.is_nan() {
+                *got as u16 & 0x7fff > twin.infinity && *got as u16 >> 15 == want >> 15
+            } else {
+                *got == u32::from(want)
+            };
+            assert!(same, "{} {word:#010x} ({value:e}): {got:#06x}, not {want:#06x}", twin.element);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Mean and variance of the output over many masks. Twin: `shaders/monte_carlo.wgsl`.
+
+use super::forward;
+use crate::{Bias, Error, Mask, Shape};
+
+/// The mean and the unbiased variance of Y over `passes` masks, each `[batch, outputs]`. Pass t uses
+/// [`Mask::pass`]`(t)`; the variance of a single pass is 0.
+///
+/// Two passes over the stored samples; the fast backends use Welford's update instead.
+///
+/// # Errors
+/// [`Error::Count`] for 0 passes; otherwise as [`forward`].
+pub fn monte_carlo(
+    shape: &Shape,
+    mask: &Mask,
+    passes: u32,
+    x: &[f64],
+    weight: &[f64],
+    bias: Bias<&[f64]>,
+) -> Result<(Vec<f64>, Vec<f64>), Error> {
+    let samples = samples(shape, mask, passes, x, weight, bias)?;
+    let mut mean = vec![0.0; shape.output_len()];
+    let mut variance = vec![0.0; shape.output_len()];
+    for index in 0..shape.output_len() {
+        mean[index] = samples.iter().map(|y| y[index]).sum::<f64>() / f64::from(passes);
+        let squares: f64 = samples.iter().map(|y| (y[index] - mean[index]).powi(2)).sum();
+        variance[index] = if passes > 1 { squares / f64::from(passes - 1) } else { 0.0 };
+    }
+    Ok((mean, variance))
+}
+
+/// Y of every pass.
+pub(super) fn samples(
+    shape: &Shape,
+    mask: &Mask,
+    passes: u32,
+    x: &[f64],
+    weight: &[f64],
+    bias: Bias<&[f64]>,
+) -> Result<Vec<Vec<f64>>, Error> {
+    Error::check_count("passes", passes)?;
+    (0..passes).map(|t| forward(shape, Some(&mask.pass(t)), x, weight, bias)).collect()
+}

@@ -1,0 +1,47 @@
+//! What a classifier head says over many masks. Twin: `shaders/predictive.wgsl`.
+
+use super::monte_carlo::samples;
+use crate::{Bias, Error, Mask, Predictive, Shape};
+
+/// [`Predictive`] of Y, taken as logits, over `passes` masks: pass t uses [`Mask::pass`]`(t)`.
+///
+/// # Errors
+/// As [`monte_carlo`](super::monte_carlo()).
+pub fn predictive(
+    shape: &Shape,
+    mask: &Mask,
+    passes: u32,
+    x: &[f64],
+    weight: &[f64],
+    bias: Bias<&[f64]>,
+) -> Result<Predictive<f64>, Error> {
+    let samples = samples(shape, mask, passes, x, weight, bias)?;
+    let classes = shape.outputs();
+    let mut mean = vec![0.0; shape.output_len()];
+    let (mut entropy, mut mutual_information) = (Vec::new(), Vec::new());
+    for (n, mean) in mean.chunks_mut(classes).enumerate() {
+        let mut of_passes = 0.0;
+        for logits in &samples {
+            let probabilities = softmax(&logits[n * classes..][..classes]);
+            of_passes += entropy_of(&probabilities) / f64::from(passes);
+            for (mean, probability) in mean.iter_mut().zip(probabilities) {
+                *mean += probability / f64::from(passes);
+            }
+        }
+        entropy.push(entropy_of(mean));
+        mutual_information.push((entropy_of(mean) - of_passes).max(0.0));
+    }
+    Ok(Predictive { mean, entropy, mutual_information })
+}
+
+/// Shifted by the largest logit, which changes nothing and cannot overflow.
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / total).collect()
+}
+
+fn entropy_of(probabilities: &[f64]) -> f64 {
+    probabilities.iter().map(|&p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
+}

@@ -1,0 +1,460 @@
+//! What the tests on an adapter share: the adapter, seeded data, tensors with guard words around them, one
+//! way to run every pass, the float64 answers, and a comparison that refuses loose bounds.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+mod adapter;
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use dropconnect::gpu::{
+    AdapterChoice, Apply, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, Kernels, Multiply,
+    Tensor, Tile, Tuning, WeightGradient, WriteMask,
+};
+use dropconnect::{
+    Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, reference, wgpu,
+};
+
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub use adapter::{adapter, not_run};
+
+// ---------------------------------------------------------------------------------------------- kernels
+
+/// Both ways to multiply, or only the one that this device has.
+pub fn multiplies(gpu: &Gpu, test: &str) -> Vec<Multiply> {
+    if gpu.device().features().contains(wgpu::Features::SHADER_INT64) {
+        vec![Multiply::Split, Multiply::Wide]
+    } else {
+        not_run(test, "Multiply::Wide, the device has no SHADER_INT64");
+        vec![Multiply::Split]
+    }
+}
+
+/// One brick a thread in small workgroups: the quickest to compile, and grids of many groups.
+pub fn small_tiles(apply: Apply) -> Tuning {
+    tiles(1, 1, [4, 2], apply)
+}
+
+/// The same tile for every pass.
+pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuning {
+    let tile = Tile { rows, columns, workgroup };
+    // Either way of writing out the planes goes with one way of applying bits.
+    let rolled = apply == Apply::And;
+    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply, rolled }
+}
+
+/// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.
+pub fn kernels(gpu: &'static Gpu, tuning: Tuning, multiply: Multiply, checked: bool) -> &'static Kernels {
+    type Made = HashMap<(Tuning, Multiply, bool), &'static Kernels>;
+    static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry((tuning, multiply, checked)).or_insert_with(|| {
+        let options =
+            KernelOptions { tuning: Some(tuning), multiply: Some(multiply), checked, ..Default::default() };
+        Box::leak(Box::new(Kernels::new(gpu.device(), &options).expect("the device has what it needs")))
+    })
+}
+
+/// Small tiles, `and`, and the device's own way to multiply.
+pub fn plain_kernels(gpu: &'static Gpu) -> &'static Kernels {
+    kernels(gpu, small_tiles(Apply::And), gpu.kernels().multiply(), false)
+}
+
+// ------------------------------------------------------------------------------------------------- data
+
+/// SplitMix64: a seed is all of its state.
+#[derive(Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in -1..1, in steps that f32 holds exactly.
+    pub fn value(&mut self) -> f32 {
+        (self.word() >> 41) as f32 / (1u32 << 22) as f32 - 1.0
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.word() % bound as u64) as usize
+    }
+
+    pub fn values(&mut self, len: usize, element: ElementType) -> Vec<f32> {
+        (0..len).map(|_| element.round(self.value())).collect()
+    }
+}
+
+/// Operands of every pass, and what the gradients hold before they are added to.
+#[derive(Clone)]
+pub struct Data {
+    pub x: Vec<f32>,
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub grad: Vec<f32>,
+    /// Of the input, the weight and the bias.
+    pub before: [Vec<f32>; 3],
+}
+
+impl Data {
+    /// Random, already rounded to `element`.
+    pub fn random(shape: &Shape, element: ElementType, seed: u64) -> Self {
+        let mut random = Random(seed);
+        let mut values = |len| random.values(len, element);
+        Self {
+            x: values(shape.input_len()),
+            weight: values(shape.weight_len()),
+            bias: values(shape.outputs()),
+            grad: values(shape.output_len()),
+            before: [values(shape.input_len()), values(shape.weight_len()), values(shape.outputs())],
+        }
+    }
+
+    /// The tensors of the format's vectors: `((index * a + c) mod 1009) / 1009 - 0.5`, rounded to f32.
+    pub fn ramps(shape: &Shape) -> Self {
+        let ramp = |len: usize, a: usize, c: usize| -> Vec<f32> {
+            (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
+        };
+        Self {
+            x: ramp(shape.input_len(), 31, 7),
+            weight: ramp(shape.weight_len(), 57, 3),
+            bias: ramp(shape.outputs(), 13, 1),
+            grad: ramp(shape.output_len(), 91, 5),
+            before: [vec![0.0; shape.input_len()], vec![0.0; shape.weight_len()], vec![0.0; shape.outputs()]],
+        }
+    }
+
+    /// The same value everywhere.
+    pub fn constant(shape: &Shape, value: f32) -> Self {
+        let of = |len| vec![value; len];
+        Self {
+            x: of(shape.input_len()),
+            weight: of(shape.weight_len()),
+            bias: of(shape.outputs()),
+            grad: of(shape.output_len()),
+            before: [of(shape.input_len()), of(shape.weight_len()), of(shape.outputs())],
+        }
+    }
+}
+
+pub fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| value.into()).collect()
+}
+
+pub fn shape(dims: [usize; 3]) -> Shape {
+    Shape::new(dims[0], dims[1], dims[2]).unwrap()
+}
+
+pub fn origin(sample: u32, output: u32, input: u32) -> Origin {
+    Origin { sample, output, input }
+}
+
+pub fn mask(p: f64) -> Mask {
+    Mask::new(MaskKey { seed: 2013, layer: 1, step: 77 }, DropProbability::new(p).unwrap())
+}
+
+pub fn mask_with_bits(p: f64, bits: u32, rounds: Rounds) -> Mask {
+    let probability = DropProbability::with_bits(p, bits).unwrap();
+    Mask { probability, ..mask(0.0) }.with_rounds(rounds)
+}
+
+// ---------------------------------------------------------------------------------------------- tensors
+
+/// Where the tensors of a call lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// A buffer each: operands are bound `read`.
+    Separate,
+    /// All in one buffer, at multiples of 256 bytes: everything is bound `read_write`.
+    PooledAligned,
+    /// All in one buffer, at odd multiples of 4 bytes.
+    PooledOdd,
+}
+
+/// What guard words hold. As a float it is NaN, so that nobody reads it unnoticed either.
+const GUARD: u8 = 0xFE;
+/// What results hold before they are written: NaN in every element type.
+pub const POISON: u8 = 0xFF;
+/// Bytes of guard before and after each tensor, at least.
+const MARGIN: usize = 64;
+
+struct Slot {
+    buffer: usize,
+    offset: usize,
+    size: usize,
+}
+
+/// Tensors on the device, with guard words around each.
+pub struct Arena<'g> {
+    gpu: &'g Gpu,
+    buffers: Vec<wgpu::Buffer>,
+    images: Vec<Vec<u8>>,
+    slots: Vec<Slot>,
+}
+
+impl<'g> Arena<'g> {
+    pub fn new(gpu: &'g Gpu, placement: Placement, contents: &[Vec<u8>]) -> Self {
+        let mut images: Vec<Vec<u8>> = Vec::new();
+        let mut slots = Vec::new();
+        for bytes in contents {
+            if images.is_empty() || placement == Placement::Separate {
+                images.push(Vec::new());
+            }
+            let buffer = images.len() - 1;
+            let image = images.last_mut().unwrap();
+            let offset = match placement {
+                Placement::Separate => 0,
+                Placement::PooledAligned => (image.len() + MARGIN).next_multiple_of(256),
+                Placement::PooledOdd => (image.len() + MARGIN).next_multiple_of(8) + 4,
+            };
+            image.resize(offset, GUARD);
+            image.extend_from_slice(bytes);
+            // What is left of the last word is padding that belongs to nobody, and is watched, too.
+            image.resize((image.len() + MARGIN).next_multiple_of(4), GUARD);
+            slots.push(Slot { buffer, offset, size: bytes.len() });
+        }
+        let buffers = images.iter().map(|image| gpu.upload(image).unwrap()).collect();
+        Self { gpu, buffers, images, slots }
+    }
+
+    pub fn tensor(&self, index: usize) -> Tensor<'_> {
+        let slot = &self.slots[index];
+        Tensor { buffer: &self.buffers[slot.buffer], offset: slot.offset as u64, size: slot.size as u64 }
+    }
+
+    /// The bytes of some tensors, after checking that nothing outside of them has changed.
+    pub fn results(&self, of: &[usize]) -> Result<Vec<Vec<u8>>, String> {
+        let mut now = Vec::new();
+        for (buffer, image) in self.buffers.iter().zip(&self.images) {
+            now.push(self.gpu.read(buffer, 0..image.len() as u64).unwrap());
+        }
+        let results: Vec<_> = of
+            .iter()
+            .map(|&index| {
+                let slot = &self.slots[index];
+                let (range, buffer) = (slot.offset..slot.offset + slot.size, slot.buffer);
+                let bytes = now[buffer][range.clone()].to_vec();
+                now[buffer][range.clone()].copy_from_slice(&self.images[buffer][range]);
+                bytes
+            })
+            .collect();
+        for (buffer, (now, image)) in now.iter().zip(&self.images).enumerate() {
+            if let Some(at) = now.iter().zip(image).position(|(now, then)| now != then) {
+                return Err(format!("byte {at} of buffer {buffer}, outside of every result, was written"));
+            }
+        }
+        Ok(results)
+    }
+}
+
+// --------------------------------------------------------------------------------------------- the passes
+
+/// What happens to the bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BiasKind {
+    None,
+    Plain,
+    Masked,
+}
+
+impl BiasKind {
+    pub const ALL: [Self; 3] = [Self::None, Self::Plain, Self::Masked];
+
+    pub fn with<T>(self, tensor: T) -> Bias<T> {
+        match self {
+            Self::None => Bias::None,
+            Self::Plain => Bias::Plain(tensor),
+            Self::Masked => Bias::Masked(tensor),
+        }
+    }
+}
+
+/// A call of all four passes.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub shape: Shape,
+    pub element: ElementType,
+    pub mask: Option<Mask>,
+    pub bias: BiasKind,
+    pub write: Write,
+    pub placement: Placement,
+}
+
+impl Call {
+    /// f32, separate buffers, masked bias, overwriting.
+    pub fn new(shape: Shape, mask: Option<Mask>) -> Self {
+        Self {
+            shape,
+            element: ElementType::F32,
+            mask,
+            bias: BiasKind::Masked,
+            write: Write::Overwrite,
+            placement: Placement::Separate,
+        }
+    }
+}
+
+/// Y, dX, dW and db.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Results<T> {
+    pub y: Vec<T>,
+    pub dx: Vec<T>,
+    pub dw: Vec<T>,
+    pub db: Vec<T>,
+}
+
+impl<T> Results<T> {
+    pub fn named(&self) -> [(&'static str, &[T]); 4] {
+        [("y", &self.y), ("dx", &self.dx), ("dw", &self.dw), ("db", &self.db)]
+    }
+}
+
+impl Results<f32> {
+    /// For comparison by bits, in which NaN equals itself and 0 differs from -0.
+    pub fn bits(&self) -> [Vec<u32>; 4] {
+        self.named().map(|(_, values)| values.iter().map(|value| value.to_bits()).collect())
+    }
+}
+
+/// Runs all four passes in one submission, into poisoned results (or onto `data.before`), and checks that
+/// nothing but the results has changed. Also returns the number of dispatches of each pass.
+pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> (Results<f32>, [usize; 4]) {
+    let Call { shape, element, write, .. } = *call;
+    let poison = |len: usize| vec![POISON; len * element.size()];
+    let before = |before: &[f32]| match write {
+        Write::Overwrite => poison(before.len()),
+        Write::Accumulate => element.encode(before),
+    };
+    let arena = Arena::new(
+        gpu,
+        call.placement,
+        &[
+            element.encode(&data.x),
+            element.encode(&data.weight),
+            element.encode(&data.bias),
+            element.encode(&data.grad),
+            poison(shape.output_len()),
+            before(&data.before[0]),
+            before(&data.before[1]),
+            before(&data.before[2]),
+        ],
+    );
+    let [x, weight, bias, grad_output, y, grad_input, grad_weight, grad_bias] =
+        std::array::from_fn(|index| arena.tensor(index));
+    let mask = call.mask.as_ref();
+    let bias_mask = mask.filter(|_| call.bias == BiasKind::Masked);
+    let bias = call.bias.with(bias);
+    let recordings = [
+        kernels.forward(&Forward { shape, element, mask, x, weight, bias, y }),
+        kernels.input_gradient(&InputGradient {
+            shape,
+            element,
+            mask,
+            grad_output,
+            weight,
+            grad_input,
+            write,
+        }),
+        kernels.weight_gradient(&WeightGradient { shape, element, mask, grad_output, x, grad_weight, write }),
+        kernels.bias_gradient(&BiasGradient { shape, element, bias_mask, grad_output, grad_bias, write }),
+    ]
+    .map(|recording| recording.unwrap_or_else(|error| panic!("{call:?}: {error}")));
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    recordings.iter().for_each(|recording| recording.encode(&mut encoder));
+    gpu.queue().submit([encoder.finish()]);
+    let results = arena.results(&[4, 5, 6, 7]).unwrap_or_else(|error| panic!("{call:?}: {error}"));
+    let [y, dx, dw, db] = results.try_into().unwrap();
+    let [y, dx, dw, db] = [y, dx, dw, db].map(|bytes: Vec<u8>| element.decode(&bytes));
+    (Results { y, dx, dw, db }, recordings.map(|recording| recording.dispatches()))
+}
+
+/// As [`run_counted`], without the count.
+pub fn run(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> Results<f32> {
+    run_counted(gpu, kernels, call, data).0
+}
+
+/// The answers, in float64.
+pub fn expected(call: &Call, data: &Data) -> Results<f64> {
+    let Call { shape, mask, .. } = call;
+    let mask = mask.as_ref();
+    let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
+    let bias_mask = mask.filter(|_| call.bias == BiasKind::Masked);
+    let mut results = Results {
+        y: reference::forward(shape, mask, &x, &weight, call.bias.with(&bias[..])).unwrap(),
+        dx: reference::input_gradient(shape, mask, &grad, &weight).unwrap(),
+        dw: reference::weight_gradient(shape, mask, &grad, &x).unwrap(),
+        db: reference::bias_gradient(shape, bias_mask, &grad).unwrap(),
+    };
+    if call.write == Write::Accumulate {
+        for (sums, before) in
+            [&mut results.dx, &mut results.dw, &mut results.db].into_iter().zip(&data.before)
+        {
+            sums.iter_mut().zip(before).for_each(|(sum, &before)| *sum += f64::from(before));
+        }
+    }
+    results
+}
+
+/// The mask as the mask kernel writes it: `[batch, outputs, inputs]`, or `[batch, outputs]` of the bias.
+pub fn written_mask(
+    gpu: &Gpu,
+    kernels: &Kernels,
+    shape: Shape,
+    mask: &Mask,
+    bias: bool,
+    placement: Placement,
+) -> Vec<u8> {
+    let bytes = shape.output_len() * if bias { 1 } else { shape.inputs() };
+    // A second tensor, so that a pool is one.
+    let arena = Arena::new(gpu, placement, &[vec![0; 4], vec![POISON; bytes]]);
+    let call = WriteMask { shape, mask, result: arena.tensor(1) };
+    let recording = if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
+    gpu.submit(&recording.unwrap());
+    arena.results(&[1]).unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}")).remove(0)
+}
+
+// ------------------------------------------------------------------------------------------- comparison
+
+/// Relative L2 errors that rounding explains: f32 sums of up to a few hundred products, and one rounding of
+/// the result to 16 bits (half a unit in the last place: 2^-11 of the value for f16, 2^-8 for bf16).
+pub fn bound(element: ElementType) -> f64 {
+    match element {
+        ElementType::F32 => 1e-5,
+        ElementType::F16 => 1e-3,
+        ElementType::BF16 => 1e-2,
+    }
+}
+
+/// The relative L2 error of `got`: infinite where `want` is zero and `got` is not.
+pub fn relative_error(got: &[f32], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let difference: f64 = got.iter().zip(want).map(|(&got, want)| (f64::from(got) - want).powi(2)).sum();
+    let norm: f64 = want.iter().map(|want| want * want).sum();
+    if difference == 0.0 { 0.0 } else { (difference / norm).sqrt() }
+}
+
+/// Whether `got` is right; NaN is not. Bounds that would let a wrong result pass are refused.
+pub fn close(got: &[f32], want: &[f64], bound: f64) -> bool {
+    assert!(bound > 0.0 && bound <= 2e-2, "a bound of {bound} proves nothing");
+    relative_error(got, want) < bound
+}
+
+#[track_caller]
+pub fn assert_close(got: &[f32], want: &[f64], bound: f64, what: &str) {
+    assert!(
+        close(got, want, bound),
+        "{what}: relative error {:e}, allowed {bound:e}",
+        relative_error(got, want)
+    );
+}
+
+#[track_caller]
+pub fn assert_all_close(got: &Results<f32>, want: &Results<f64>, bound: f64, what: &str) {
+    for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
+        assert_close(got, want, bound, &format!("{what}: {name}"));
+    }
+}

@@ -1,0 +1,425 @@
+//! Bad input is refused by name, with the value and the limit in the message, before anything is recorded;
+//! the device works as before.
+
+mod common;
+
+use common::*;
+use dropconnect::gpu::{
+    AdapterChoice, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, Kernels, Multiply, Recording,
+    Tensor, WeightGradient, WriteMask,
+};
+use dropconnect::{Bias, Device, DropProbability, ElementType, Error, Mask, Rounds, Shape, Write, wgpu};
+
+/// Checks the variant and that the message says all of `parts`.
+macro_rules! refused {
+    ($result:expr, $pattern:pat, $parts:expr) => {{
+        let error = $result.map(|_| ()).unwrap_err();
+        assert!(matches!(error, $pattern), "{error:?}");
+        let text = error.to_string();
+        for part in $parts {
+            assert!(text.contains(part), "`{text}` does not say `{part}`");
+        }
+    }};
+}
+
+#[test]
+fn probabilities_and_rounds() {
+    for p in [-0.1, 1.0, 1.5, f64::NAN, f64::INFINITY] {
+        let value = p.to_string();
+        refused!(
+            DropProbability::new(p),
+            Error::DropProbability { .. },
+            [&value[..], "at least 0", "below 1"]
+        );
+    }
+    refused!(
+        DropProbability::with_bits(0.9999, 8),
+        Error::NothingKept { bits: 8, .. },
+        ["0.9999", "8 bits", "0.998046875", "up to 16"]
+    );
+    refused!(DropProbability::new(0.999_999), Error::NothingKept { bits: 16, .. }, ["0.999999", "16 bits"]);
+    refused!(DropProbability::with_bits(0.5, 17), Error::Bits { value: 17 }, ["17", "1 to 16"]);
+    refused!(Rounds::new(8), Error::Rounds { value: 8 }, ["8", "7 and 10"]);
+}
+
+#[test]
+fn shapes() {
+    refused!(
+        Shape::new(1, 0, 1),
+        Error::ZeroDimension { argument: "outputs" },
+        ["`outputs` is 0", "at least one"]
+    );
+    refused!(
+        Shape::new(1, 1, 0),
+        Error::ZeroDimension { argument: "inputs" },
+        ["`inputs` is 0", "at least one"]
+    );
+    refused!(
+        Shape::new(1 << 32, 1, 1),
+        Error::TooLarge { argument: "batch", .. },
+        ["`batch`", "4294967296", "4294967295"]
+    );
+}
+
+#[test]
+fn host_slices() {
+    let shape = shape([2, 3, 4]);
+    let devices = [
+        Some(Device::Cpu),
+        adapter("host_slices: on the adapter").map(|_| Device::gpu(&AdapterChoice::default()).unwrap()),
+    ];
+    for device in devices.into_iter().flatten() {
+        let (x, w, b, g) = ([0.0; 8], [0.0; 12], [0.0; 3], [0.0; 6]);
+        let forward = |x: &[f32], w: &[f32], b: &[f32]| {
+            device.forward(&shape, ElementType::F32, None, x, w, Bias::Plain(b))
+        };
+        refused!(forward(&x[1..], &w, &b), Error::Length { argument: "x", .. }, ["`x`", "7", "8", "batch 2"]);
+        refused!(
+            forward(&x, &w[1..], &b),
+            Error::Length { argument: "weight", .. },
+            ["`weight`", "11", "12"]
+        );
+        refused!(forward(&x, &w, &b[1..]), Error::Length { argument: "bias", .. }, ["`bias`", "2", "3"]);
+        let short = &g[1..];
+        let f32 = ElementType::F32;
+        refused!(
+            device.input_gradient(&shape, f32, None, short, &w),
+            Error::Length { argument: "grad_output", .. },
+            ["`grad_output`", "5", "6"]
+        );
+        refused!(
+            device.weight_gradient(&shape, f32, None, &g, &x[1..]),
+            Error::Length { argument: "x", .. },
+            ["`x`", "7", "8"]
+        );
+        refused!(
+            device.bias_gradient(&shape, f32, None, short),
+            Error::Length { argument: "grad_output", .. },
+            ["`grad_output`", "5", "6"]
+        );
+    }
+}
+
+/// Buffers for a call of [2, 3, 4], one of them spoiled by each row of the tables below.
+struct Buffers {
+    x: wgpu::Buffer,
+    weight: wgpu::Buffer,
+    bias: wgpu::Buffer,
+    grad: wgpu::Buffer,
+    result: wgpu::Buffer,
+    pool: wgpu::Buffer,
+    plain: wgpu::Buffer,
+}
+
+impl Buffers {
+    fn new(gpu: &Gpu) -> Self {
+        let of = |elements: u64| gpu.buffer(4 * elements).unwrap();
+        let plain = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 256,
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        let (x, weight, bias, grad) = (of(8), of(12), of(3), of(6));
+        Self { x, weight, bias, grad, result: of(64), pool: of(256), plain }
+    }
+
+    fn at(buffer: &wgpu::Buffer, offset: u64, elements: u64) -> Tensor<'_> {
+        Tensor { buffer, offset, size: 4 * elements }
+    }
+}
+
+/// The five calls of [2, 3, 4], each with one argument replaced by its name.
+fn call(
+    gpu: &Gpu,
+    buffers: &Buffers,
+    pass: &str,
+    replaced: &str,
+    by: Option<Tensor>,
+    mask: Option<&Mask>,
+) -> Result<Recording, Error> {
+    let (shape, element, write) = (shape([2, 3, 4]), ElementType::F32, Write::Overwrite);
+    let or = |name: &str, tensor| by.filter(|_| name == replaced).unwrap_or(tensor);
+    let x = or("x", Buffers::at(&buffers.x, 0, 8));
+    let weight = or("weight", Buffers::at(&buffers.weight, 0, 12));
+    let grad_output = or("grad_output", Buffers::at(&buffers.grad, 0, 6));
+    let result = |name, elements| or(name, Buffers::at(&buffers.result, 0, elements));
+    let kernels = gpu.kernels();
+    match pass {
+        "forward" => {
+            let bias = Bias::Plain(or("bias", Buffers::at(&buffers.bias, 0, 3)));
+            kernels.forward(&Forward { shape, element, mask, x, weight, bias, y: result("y", 6) })
+        }
+        "input_gradient" => {
+            let grad_input = result("grad_input", 8);
+            kernels.input_gradient(&InputGradient {
+                shape,
+                element,
+                mask,
+                grad_output,
+                weight,
+                grad_input,
+                write,
+            })
+        }
+        "weight_gradient" => {
+            let grad_weight = result("grad_weight", 12);
+            kernels.weight_gradient(&WeightGradient {
+                shape,
+                element,
+                mask,
+                grad_output,
+                x,
+                grad_weight,
+                write,
+            })
+        }
+        "bias_gradient" => {
+            let (bias_mask, grad_bias) = (mask, result("grad_bias", 3));
+            kernels.bias_gradient(&BiasGradient { shape, element, bias_mask, grad_output, grad_bias, write })
+        }
+        _ => {
+            let tensor = Tensor { size: 24, ..result("result", 6) };
+            let result = by.filter(|_| replaced == "result").unwrap_or(tensor);
+            kernels.write_mask(&WriteMask { shape, mask: mask.unwrap(), result })
+        }
+    }
+}
+
+/// Each pass, and each of its arguments with the number of its elements.
+const ARGUMENTS: [(&str, &[(&str, u64)]); 5] = [
+    ("forward", &[("x", 8), ("weight", 12), ("bias", 3), ("y", 6)]),
+    ("input_gradient", &[("grad_output", 6), ("weight", 12), ("grad_input", 8)]),
+    ("weight_gradient", &[("grad_output", 6), ("x", 8), ("grad_weight", 12)]),
+    ("bias_gradient", &[("grad_output", 6), ("grad_bias", 3)]),
+    ("mask", &[("result", 6)]),
+];
+
+/// That the device still computes, with no error of validation on the way, and what it computes.
+fn still_works(gpu: &'static Gpu) {
+    let call = Call::new(shape([3, 5, 9]), Some(mask(0.5)));
+    let data = Data::random(&call.shape, ElementType::F32, 41);
+    let got = run(gpu, plain_kernels(gpu), &call, &data);
+    assert_all_close(&got, &expected(&call, &data), 1e-5, "after refused calls");
+}
+
+#[test]
+fn tensors() {
+    let Some(gpu) = adapter("tensors") else { return };
+    let buffers = Buffers::new(gpu);
+    gpu.queue().write_buffer(&buffers.result, 0, &[POISON; 256]);
+    let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::Validation);
+    let mask = mask(0.5);
+    for (pass, arguments) in ARGUMENTS {
+        let call = |name: &str, by| call(gpu, &buffers, pass, name, Some(by), Some(&mask));
+        assert!(call("none", Buffers::at(&buffers.x, 0, 1)).is_ok(), "{pass} without a fault");
+        for &(name, elements) in arguments {
+            let (quoted, bytes) = (format!("`{name}`"), (4 * elements).to_string());
+            // One element too few, and two too many.
+            for wrong in [elements - 1, elements + 2] {
+                let actual = (4 * wrong).to_string();
+                refused!(
+                    call(name, Buffers::at(&buffers.pool, 0, wrong)),
+                    Error::TensorSize { .. } | Error::ByteSize { .. },
+                    [&quoted[..], &bytes, &actual]
+                );
+            }
+            refused!(
+                call(name, Buffers::at(&buffers.pool, 6, elements)),
+                Error::Misaligned { offset: 6, .. },
+                [&quoted[..], "byte 6", "multiple of 4"]
+            );
+            let end = (1020 + 4 * elements).to_string();
+            refused!(
+                call(name, Buffers::at(&buffers.pool, 1020, elements)),
+                Error::OutOfBounds { buffer_size: 1024, .. },
+                [&quoted[..], "1020", &end[..], "1024"]
+            );
+            refused!(
+                call(name, Buffers::at(&buffers.pool, u64::MAX - 7, elements)),
+                Error::OutOfBounds { .. },
+                [&quoted[..]]
+            );
+            refused!(
+                call(name, Buffers::at(&buffers.plain, 0, elements)),
+                Error::Usage { .. },
+                [&quoted[..], "STORAGE", "COPY_DST"]
+            );
+        }
+        // The result over the last word of each operand.
+        let Some((&(output, size), operands)) = arguments.split_last() else { unreachable!() };
+        for &(name, elements) in operands {
+            let buffer = match name {
+                "x" => &buffers.x,
+                "weight" => &buffers.weight,
+                "bias" => &buffers.bias,
+                _ => &buffers.grad,
+            };
+            let other = Buffers::at(&buffers.result, 4 * (size - 1), elements);
+            refused!(
+                call(name, other),
+                Error::Overlap { .. },
+                [&format!("`{output}`")[..], &format!("`{name}`"), "disjoint"]
+            );
+            // Beside it is fine.
+            assert!(call(name, Buffers::at(&buffers.result, 4 * size, elements)).is_ok(), "{pass} {name}");
+            assert_eq!(buffer.size(), 4 * elements);
+        }
+    }
+    assert!(pollster::block_on(scope.pop()).is_none());
+    assert_eq!(gpu.read(&buffers.result, 0..256).unwrap(), [POISON; 256]);
+    still_works(gpu);
+}
+
+#[test]
+fn origins() {
+    let Some(gpu) = adapter("origins") else { return };
+    let buffers = Buffers::new(gpu);
+    for (axis, at, size) in [
+        ("sample", origin(u32::MAX, 0, 0), "2"),
+        ("output", origin(0, u32::MAX - 1, 0), "3"),
+        ("input", origin(0, 0, u32::MAX - 2), "4"),
+    ] {
+        for p in [0.0, 0.5] {
+            let mask = mask(p).at(at);
+            for (pass, _) in ARGUMENTS {
+                let place = (at.sample.max(at.output).max(at.input)).to_string();
+                refused!(
+                    call(gpu, &buffers, pass, "none", None, Some(&mask)),
+                    Error::Origin { .. },
+                    [axis, &place[..], size, "4294967296"]
+                );
+            }
+        }
+    }
+    still_works(gpu);
+}
+
+/// The tensors of an empty batch hold nothing, so that they overlap nothing, wherever an engine puts them.
+#[test]
+fn empty_tensors_may_lie_anywhere() {
+    let Some(gpu) = adapter("empty_tensors_may_lie_anywhere") else { return };
+    let buffer = gpu.upload(&[POISON; 48]).unwrap();
+    let call = WeightGradient {
+        shape: shape([0, 3, 4]),
+        element: ElementType::F32,
+        mask: None,
+        grad_output: Buffers::at(&buffer, 8, 0),
+        x: Buffers::at(&buffer, 16, 0),
+        grad_weight: Buffers::at(&buffer, 0, 12),
+        write: Write::Overwrite,
+    };
+    gpu.submit(&gpu.kernels().weight_gradient(&call).unwrap());
+    assert_eq!(gpu.read(&buffer, 0..48).unwrap(), [0; 48]);
+}
+
+/// A call that passes a limit which cannot be split away.
+#[test]
+fn rows_past_the_limits() {
+    let test = "rows_past_the_limits";
+    let Some(_) = adapter(test) else { return };
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 4096, ..wgpu::Limits::defaults() };
+    let small = with_limits(limits, KernelOptions::default()).unwrap();
+    let buffer = small.buffer(1 << 20).unwrap();
+    let shape = shape([2, 3, 2000]);
+    let tensor = |offset, elements| Buffers::at(&buffer, offset, elements);
+    let call = Forward {
+        shape,
+        element: ElementType::F32,
+        mask: None,
+        x: tensor(0, 4000),
+        weight: tensor(16_000, 6000),
+        bias: Bias::None,
+        y: tensor(40_000, 6),
+    };
+    refused!(
+        small.kernels().forward(&call),
+        Error::RowTooLarge { argument: "x", bytes: 8000, .. },
+        ["`x`", "8000", "max_storage_buffer_binding_size"]
+    );
+    let half = Forward { element: ElementType::F16, x: Tensor { size: 8000, ..call.x }, ..call };
+    refused!(
+        small.kernels().forward(&half),
+        Error::TensorSize { argument: "weight", .. },
+        ["`weight`", "f16"]
+    );
+    let limit = small.device().limits().max_buffer_size;
+    refused!(small.buffer(limit + 1), Error::BufferSize { .. }, [&limit.to_string()[..], "max_buffer_size"]);
+}
+
+fn with_limits(limits: wgpu::Limits, options: KernelOptions) -> Result<Gpu, Error> {
+    Gpu::with_limits(&AdapterChoice::default().adapters().swap_remove(0), limits, &options)
+}
+
+#[test]
+fn devices() {
+    let Some(gpu) = adapter("devices") else { return };
+    type Lower = fn(&mut wgpu::Limits);
+    let cases: [(&str, Lower, &str, &str); 6] = [
+        ("max_storage_buffers_per_shader_stage", |l| l.max_storage_buffers_per_shader_stage = 3, "3", "6"),
+        ("max_uniform_buffers_per_shader_stage", |l| l.max_uniform_buffers_per_shader_stage = 0, "0", "1"),
+        (
+            "max_compute_workgroup_storage_size",
+            |l| l.max_compute_workgroup_storage_size = 2048,
+            "2048",
+            "4096",
+        ),
+        (
+            "max_compute_invocations_per_workgroup",
+            |l| l.max_compute_invocations_per_workgroup = 128,
+            "128",
+            "256",
+        ),
+        ("max_compute_workgroup_size_x", |l| l.max_compute_workgroup_size_x = 32, "32", "64"),
+        ("max_compute_workgroup_size_y", |l| l.max_compute_workgroup_size_y = 8, "8", "16"),
+    ];
+    for (limit, lower, actual, needed) in cases {
+        let mut limits = wgpu::Limits::defaults();
+        lower(&mut limits);
+        refused!(
+            with_limits(limits, KernelOptions::default()),
+            Error::DeviceLimit { .. },
+            [&format!("`{limit}`")[..], actual, needed]
+        );
+    }
+    let mut limits = wgpu::Limits::defaults();
+    limits.max_buffer_size = u64::MAX;
+    refused!(
+        with_limits(limits, KernelOptions::default()),
+        Error::RequestDevice { .. },
+        [&gpu.info().name[..], "max_buffer_size"]
+    );
+    // A device without the feature, whatever the adapter has.
+    let adapter = AdapterChoice::default().adapters().swap_remove(0);
+    let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+    let options = KernelOptions { multiply: Some(Multiply::Wide), ..Default::default() };
+    refused!(
+        dropconnect::gpu::Kernels::new(&device, &options),
+        Error::DeviceLimit { .. },
+        ["SHADER_INT64", "Multiply::Wide"]
+    );
+    still_works(gpu);
+}
+
+#[test]
+fn a_tile_of_nothing() {
+    let Some(gpu) = adapter("a_tile_of_nothing") else { return };
+    let mut tuning = *gpu.kernels().tuning();
+    tuning.forward.rows = 0;
+    let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
+    refused!(Kernels::new(gpu.device(), &options), Error::Count { .. }, ["`tuning`", "0", "256"]);
+}
+
+#[test]
+fn unknown_adapters() {
+    let choice = AdapterChoice { name: Some("no such adapter".to_owned()), ..Default::default() };
+    refused!(
+        Gpu::open(&choice, &KernelOptions::default()),
+        Error::NoAdapter { .. },
+        ["found no adapter named like `no such adapter`", "available: "]
+    );
+    if let Some(gpu) = adapter("unknown_adapters: the names of those that exist") {
+        let error = Gpu::open(&choice, &KernelOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(&gpu.info().name), "{error}");
+    }
+}

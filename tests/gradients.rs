@@ -1,0 +1,195 @@
+//! The gradients are those of the forward pass under the same mask: by finite differences, and by the
+//! adjoint identity `<G, Y - b> = <dX, X> = <dW, W>`, on the reference, the CPU backend and the adapter.
+
+mod common;
+
+use common::*;
+use dropconnect::{Bias, Device, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, reference};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// The CPU backend on the calls of [`run`].
+fn run_on_cpu(call: &Call, data: &Data) -> Results<f32> {
+    let Call { shape, element, .. } = *call;
+    let mask = call.mask.as_ref();
+    let bias_mask = mask.filter(|_| call.bias == BiasKind::Masked);
+    let bias = call.bias.with(&data.bias[..]);
+    let device = Device::Cpu;
+    Results {
+        y: device.forward(&shape, element, mask, &data.x, &data.weight, bias).unwrap(),
+        dx: device.input_gradient(&shape, element, mask, &data.grad, &data.weight).unwrap(),
+        dw: device.weight_gradient(&shape, element, mask, &data.grad, &data.x).unwrap(),
+        db: device.bias_gradient(&shape, element, bias_mask, &data.grad).unwrap(),
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+}
+
+fn norm(values: &[f32]) -> f64 {
+    dot(values, values).sqrt()
+}
+
+/// `<G, Y> = <dX, X> + <db, b>` and the like, each within the rounding of its sums: a unit in the last place
+/// of f32 (2^-23) for every term added, of products no larger than the norms' product.
+fn adjoint(got: &Results<f32>, data: &Data, call: &Call) -> Result<(), String> {
+    let bias = if call.bias == BiasKind::None { 0.0 } else { dot(&got.db, &data.bias) };
+    let by_y = dot(&data.grad, &got.y) - bias;
+    let (by_x, by_w) = (dot(&got.dx, &data.x), dot(&got.dw, &data.weight));
+    let scale = norm(&data.grad) * norm(&got.y)
+        + norm(&got.dx) * norm(&data.x)
+        + norm(&got.dw) * norm(&data.weight)
+        + norm(&got.db) * norm(&data.bias);
+    let bound = 1e-6 * scale;
+    // Not `>`: NaN must fail.
+    if (by_y - by_x).abs() <= bound && (by_y - by_w).abs() <= bound {
+        return Ok(());
+    }
+    Err(format!("<G, Y - b> = {by_y}, <dX, X> = {by_x}, <dW, W> = {by_w}, allowed {bound:e}: {call:?}"))
+}
+
+fn calls() -> impl Strategy<Value = (Call, u64)> {
+    let dims = [1..40usize, 1..40usize, 1..70usize];
+    let p = prop_oneof![Just(0.0), Just(0.5), Just(0.25), 0.0..0.95f64];
+    let at = (any::<u32>(), any::<u32>(), any::<u32>());
+    let rest = (1..17u32, any::<bool>(), 0..3usize, any::<u64>(), any::<bool>());
+    (dims, p, at, rest).prop_map(|(dims, p, at, (bits, seven, bias, seed, odd))| {
+        let room = u32::MAX - 100;
+        let key = MaskKey { seed, layer: 3, step: seed >> 7 };
+        // Few bits may leave nothing of a large p; the largest that they hold is then meant.
+        let probability = DropProbability::with_bits(p, bits)
+            .unwrap_or_else(|_| DropProbability::with_bits(1.0 - 0.5f64.powi(bits as i32), bits).unwrap());
+        let mask = Mask::new(key, probability)
+            .with_rounds(if seven { Rounds::Seven } else { Rounds::Ten })
+            .at(origin(at.0.min(room), at.1.min(room), at.2.min(room)));
+        let call = Call {
+            bias: BiasKind::ALL[bias],
+            placement: if odd { Placement::PooledOdd } else { Placement::Separate },
+            ..Call::new(shape(dims), Some(mask))
+        };
+        (call, seed)
+    })
+}
+
+/// The same cases on every run. A failing one is printed, made small.
+fn for_random_calls(cases: u32, check: impl Fn(&Call, &Data) -> Result<(), String>) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+    let result = runner.run(&calls(), |(call, seed)| {
+        let data = Data::random(&call.shape, ElementType::F32, seed);
+        check(&call, &data).map_err(TestCaseError::fail)
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn the_passes_are_adjoint_on_the_cpu() {
+    for_random_calls(300, |call, data| adjoint(&run_on_cpu(call, data), data, call));
+}
+
+#[test]
+fn the_passes_are_adjoint_on_the_adapter() {
+    let Some(gpu) = adapter("the_passes_are_adjoint_on_the_adapter") else { return };
+    for_random_calls(300, |call, data| {
+        let got = run(gpu, plain_kernels(gpu), call, data);
+        adjoint(&got, data, call)?;
+        let want = expected(call, data);
+        for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
+            // Random sums may cancel, which leaves their rounding: hence not 1e-5 as for the fixed table.
+            if !close(got, want, 1e-4) {
+                return Err(format!("{name}: relative error {:e}", relative_error(got, want)));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn gradients_of_another_mask_are_not_adjoint() {
+    let mut found = 0;
+    for seed in 0..20 {
+        let call = Call::new(shape([7, 9, 33]), Some(mask(0.3)));
+        let data = Data::random(&call.shape, ElementType::F32, seed);
+        let mut other = call;
+        other.mask.as_mut().unwrap().key.step += 1;
+        let (right, wrong) = (run_on_cpu(&call, &data), run_on_cpu(&other, &data));
+        assert_eq!(adjoint(&right, &data, &call), Ok(()));
+        for mixed in [
+            Results { dx: wrong.dx.clone(), ..right.clone() },
+            Results { dw: wrong.dw.clone(), ..right.clone() },
+            Results { y: wrong.y.clone(), ..right.clone() },
+            Results { dx: vec![f32::NAN; right.dx.len()], ..right.clone() },
+        ] {
+            assert!(adjoint(&mixed, &data, &call).is_err(), "seed {seed}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 80);
+}
+
+/// The loss `<G, Y>` is linear in each of X, W and b alone, so that a central difference of any width has no
+/// error but rounding.
+#[test]
+fn finite_differences_agree_with_the_gradients() {
+    let shape = shape([5, 6, 11]);
+    let gpu = adapter("finite_differences_agree_with_the_gradients: on the adapter");
+    let on_adapter = |call: &Call, data: &Data| gpu.map(|gpu| run(gpu, plain_kernels(gpu), call, data));
+    for mask in [None, Some(mask(0.5).at(origin(3, 2, 5))), Some(mask(0.2))] {
+        for bias in BiasKind::ALL {
+            let call = Call { bias, ..Call::new(shape, mask) };
+            let data = Data::random(&shape, ElementType::F32, 31);
+            let want = expected(&call, &data);
+            let cpu = run_on_cpu(&call, &data);
+            let mut all: Vec<(&str, Results<f64>, f64)> = vec![("cpu", widened(&cpu), 1e-4)];
+            all.extend(on_adapter(&call, &data).map(|got| ("adapter", widened(&got), 1e-4)));
+            all.push(("reference", want, 1e-12));
+            for (name, gradients, bound) in all {
+                for (which, gradient) in [&gradients.dx, &gradients.dw, &gradients.db].into_iter().enumerate()
+                {
+                    if which == 2 && bias == BiasKind::None {
+                        continue;
+                    }
+                    for (index, value) in gradient.iter().enumerate() {
+                        let difference = slope(&shape, &call, &data, which, index);
+                        let error = (difference - value).abs();
+                        assert!(error < bound, "{name} {which} {index}: {difference}, {call:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn widened(results: &Results<f32>) -> Results<f64> {
+    Results { y: wide(&results.y), dx: wide(&results.dx), dw: wide(&results.dw), db: wide(&results.db) }
+}
+
+/// The slope of `<G, Y>` along one element of X, W or b, with the mask frozen, from the float64 forward pass.
+fn slope(shape: &Shape, call: &Call, data: &Data, which: usize, index: usize) -> f64 {
+    let loss = |step: f64| {
+        let mut operands = [&data.x, &data.weight, &data.bias].map(|values| wide(values));
+        operands[which][index] += step;
+        let [x, weight, bias] = &operands;
+        let bias: Bias<&[f64]> = call.bias.with(bias);
+        let y = reference::forward(shape, call.mask.as_ref(), x, weight, bias).unwrap();
+        y.iter().zip(&data.grad).map(|(y, &g)| y * f64::from(g)).sum::<f64>()
+    };
+    (loss(0.5) - loss(-0.5)) / 1.0
+}
+
+/// A gradient without the scale, or of a neighbour, differs by far more than the bound above.
+#[test]
+fn finite_differences_see_a_missing_scale() {
+    let call = Call::new(shape([5, 6, 11]), Some(mask(0.2)));
+    let data = Data::random(&call.shape, ElementType::F32, 31);
+    let want = expected(&call, &data);
+    let scale = call.mask.unwrap().scale();
+    let off = |wrong: &dyn Fn(usize) -> f64| {
+        (0..want.dw.len() - 1)
+            .filter(|&index| (slope(&call.shape, &call, &data, 1, index) - wrong(index)).abs() > 1e-3)
+            .count()
+    };
+    assert!(off(&|index| want.dw[index] / scale) > 50 && off(&|index| want.dw[index + 1]) > 50);
+    assert_eq!(off(&|index| want.dw[index]), 0);
+}

@@ -1,0 +1,353 @@
+//! Shared masks and inference on the adapter, against the float64 reference.
+
+mod common;
+
+use common::{
+    Arena, BiasKind, Call, Data, POISON, Placement, adapter, assert_all_close, assert_close, bound, close,
+    expected, mask, origin, plain_kernels, run, shape, small_tiles, wide,
+};
+use dropconnect::gpu::{
+    Activate, Apply, Gpu, Kernels, Method, Moments, MonteCarlo, Predictive, Recording, Tensor,
+};
+use dropconnect::{Activation, DropProbability, ElementType, Error, MaskKey, Sharing, reference};
+
+const SHAPES: [[usize; 3]; 4] = [[5, 7, 9], [33, 12, 40], [40, 64, 72], [1, 1, 1]];
+
+fn group(size: u32) -> Sharing {
+    Sharing::Group(size.try_into().unwrap())
+}
+
+/// Runs one call on poisoned results of these lengths and returns them.
+fn compute(
+    gpu: &Gpu,
+    placement: Placement,
+    operands: &[Vec<u8>],
+    results: &[(usize, ElementType)],
+    record: impl FnOnce(&[Tensor], &[Tensor]) -> Result<Recording, Error>,
+) -> Vec<Vec<f32>> {
+    let mut contents = operands.to_vec();
+    contents.extend(results.iter().map(|&(len, element)| vec![POISON; len * element.size()]));
+    let arena = Arena::new(gpu, placement, &contents);
+    let tensors: Vec<_> = (0..contents.len()).map(|index| arena.tensor(index)).collect();
+    let (inputs, outputs) = tensors.split_at(operands.len());
+    gpu.submit(&record(inputs, outputs).unwrap());
+    let indices: Vec<_> = (operands.len()..contents.len()).collect();
+    let bytes = arena.results(&indices).unwrap();
+    results.iter().zip(bytes).map(|(&(_, element), bytes)| element.decode(&bytes)).collect()
+}
+
+#[test]
+fn shared_masks_agree_with_float64_in_every_pass() {
+    let Some(gpu) = adapter("shared_masks_agree_with_float64_in_every_pass") else { return };
+    let mut seed = 0;
+    for dims in SHAPES {
+        for sharing in [Sharing::Batch, group(1), group(2), group(3), group(4), group(16), group(1000)] {
+            for (p, apply) in [(0.5, Apply::And), (0.2, Apply::Select)] {
+                seed += 1;
+                let shape = shape(dims);
+                // Origins that are multiples of everything in half of the cases.
+                let at = if seed % 2 == 0 { origin(48, 8, 16) } else { origin(5, 3, 7) };
+                let mask = mask(p).shared(sharing).at(at);
+                let call = Call { bias: BiasKind::Masked, ..Call::new(shape, Some(mask)) };
+                let data = Data::random(&shape, ElementType::F32, seed);
+                let kernels = common::kernels(gpu, small_tiles(apply), gpu.kernels().multiply(), false);
+                let got = run(gpu, kernels, &call, &data);
+                let what = format!("{dims:?} {sharing:?} p = {p} seed {seed}");
+                assert_all_close(&got, &expected(&call, &data), bound(ElementType::F32), &what);
+                // The same data under another sharing is another result: the comparison sees sharing.
+                if dims[0] > 16 && sharing == Sharing::Batch {
+                    let other = Call { mask: Some(mask.shared(Sharing::Example)), ..call };
+                    assert!(!close(&got.y, &expected(&other, &data).y, 1e-3), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_of_one_are_the_masks_of_examples_bit_for_bit() {
+    let Some(gpu) = adapter("groups_of_one_are_the_masks_of_examples_bit_for_bit") else { return };
+    let shape = shape([9, 10, 11]);
+    let data = Data::random(&shape, ElementType::F32, 1);
+    let of = |sharing| {
+        let call = Call::new(shape, Some(mask(0.3).shared(sharing).at(origin(3, 2, 1))));
+        run(gpu, plain_kernels(gpu), &call, &data).bits()
+    };
+    assert_eq!(of(group(1)), of(Sharing::Example));
+    assert_ne!(of(group(2)), of(Sharing::Example));
+}
+
+#[test]
+fn written_masks_are_shared_as_the_function_says() {
+    let Some(gpu) = adapter("written_masks_are_shared_as_the_function_says") else { return };
+    let device = dropconnect::Device::gpu(&Default::default()).unwrap();
+    assert!(device.as_gpu().is_some_and(|own| own.info().name == gpu.info().name));
+    let shape = shape([11, 6, 19]);
+    for sharing in [Sharing::Batch, group(3), group(4)] {
+        let mask = mask(0.4).shared(sharing).at(origin(2, 1, 5));
+        let bytes = device.mask(&shape, &mask).unwrap();
+        let biases = device.bias_mask(&shape, &mask).unwrap();
+        for n in 0..11 {
+            for o in 0..6 {
+                assert_eq!(biases[n * 6 + o] == 1, mask.keep_bias(n as u32, o as u32), "{sharing:?}");
+                for i in 0..19 {
+                    let kept = mask.keep(n as u32, o as u32, i as u32);
+                    assert_eq!(bytes[(n * 6 + o) * 19 + i] == 1, kept, "{sharing:?} {n} {o} {i}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn moments_agree_with_float64() {
+    let Some(gpu) = adapter("moments_agree_with_float64") else { return };
+    let mut seed = 100;
+    for dims in SHAPES {
+        for element in ElementType::ALL {
+            for kind in [BiasKind::None, BiasKind::Plain, BiasKind::Masked] {
+                seed += 1;
+                let shape = shape(dims);
+                let probability = DropProbability::new(0.3).unwrap();
+                let data = Data::random(&shape, element, seed);
+                let operands = [&data.x, &data.weight, &data.bias].map(|values| element.encode(values));
+                let results = [(shape.output_len(), element); 2];
+                let placement = [Placement::Separate, Placement::PooledOdd][seed as usize % 2];
+                let got = compute(gpu, placement, &operands, &results, |operands, results| {
+                    plain_kernels(gpu).moments(&Moments {
+                        shape,
+                        element,
+                        probability: &probability,
+                        x: operands[0],
+                        weight: operands[1],
+                        bias: kind.with(operands[2]),
+                        mean: results[0],
+                        variance: results[1],
+                    })
+                });
+                let bias = wide(&data.bias);
+                let want = reference::moments(
+                    &shape,
+                    &probability,
+                    &wide(&data.x),
+                    &wide(&data.weight),
+                    kind.with(bias.as_slice()),
+                )
+                .unwrap();
+                let what = format!("{dims:?} {element} {kind:?} seed {seed}");
+                assert_close(&got[0], &want.0, bound(element), &what);
+                assert_close(&got[1], &want.1, bound(element), &what);
+            }
+        }
+    }
+}
+
+/// Means and variances of which some are 0, tiny and far out.
+fn normals(len: usize) -> (Vec<f32>, Vec<f32>) {
+    let mean = (0..len).map(|k| (k as f32 * 0.37).sin() * 4.0).collect();
+    let variance = (0..len).map(|k| [0.0, 1e-6, 0.01, 1.0, 1.0, 9.0][k % 6]).collect();
+    (mean, variance)
+}
+
+#[test]
+fn activations_agree_with_float64_in_closed_form_and_by_samples() {
+    let Some(gpu) = adapter("activations_agree_with_float64_in_closed_form_and_by_samples") else { return };
+    let key = MaskKey { seed: 11, layer: 2, step: 5 };
+    let at = origin(7, 9, 0);
+    for dims in [[6, 8, 1], [5, 7, 1]] {
+        let shape = shape(dims);
+        let (mean, variance) = normals(shape.output_len());
+        let operands = [&mean, &variance].map(|values| ElementType::F32.encode(values));
+        let (mean, variance) = (wide(&mean), wide(&variance));
+        let sampled = |samples| Method::Sampled { samples, key, origin: at };
+        for (activation, method) in [
+            (Activation::Identity, Method::Closed),
+            (Activation::Relu, Method::Closed),
+            (Activation::Identity, sampled(1)),
+            (Activation::Relu, sampled(33)),
+            (Activation::Sigmoid, sampled(100)),
+            (Activation::Tanh, sampled(100)),
+        ] {
+            let results = [(shape.output_len(), ElementType::F32); 2];
+            let got = compute(gpu, Placement::Separate, &operands, &results, |operands, results| {
+                plain_kernels(gpu).activate(&Activate {
+                    shape,
+                    element: ElementType::F32,
+                    activation,
+                    method,
+                    u_mean: operands[0],
+                    u_variance: operands[1],
+                    mean: results[0],
+                    variance: results[1],
+                })
+            });
+            let want = match method {
+                Method::Closed => reference::closed_form(&shape, activation, &mean, &variance),
+                Method::Sampled { samples, key, origin } => {
+                    reference::sampled(&shape, activation, samples, key, origin, &mean, &variance)
+                }
+            }
+            .unwrap();
+            let what = format!("{dims:?} {activation:?} {method:?}");
+            assert_close(&got[0], &want.0, 1e-5, &what);
+            // A single sample has no variance: nothing to be relative to.
+            if method == sampled(1) {
+                assert!(got[1].iter().all(|&variance| variance == 0.0), "{what}");
+            } else {
+                assert_close(&got[1], &want.1, 1e-5, &what);
+            }
+        }
+    }
+}
+
+/// The authors' own test: E of max(u, 0) for mean 0 and variance 1.
+#[test]
+fn half_a_normal_has_mean_0_39894() {
+    let Some(gpu) = adapter("half_a_normal_has_mean_0_39894") else { return };
+    let shape = shape([4, 4, 1]);
+    let operands = [vec![0.0; 16], vec![1.0; 16]].map(|values: Vec<f32>| ElementType::F32.encode(&values));
+    let run = |method| {
+        compute(gpu, Placement::Separate, &operands, &[(16, ElementType::F32); 2], |operands, results| {
+            plain_kernels(gpu).activate(&Activate {
+                shape,
+                element: ElementType::F32,
+                activation: Activation::Relu,
+                method,
+                u_mean: operands[0],
+                u_variance: operands[1],
+                mean: results[0],
+                variance: results[1],
+            })
+        })
+    };
+    let exact = (1.0 / std::f64::consts::TAU).sqrt();
+    for value in &run(Method::Closed)[0] {
+        assert!((f64::from(*value) - exact).abs() < 1e-6, "{value}");
+    }
+    let samples = 1000;
+    let key = MaskKey { seed: 3, layer: 0, step: 0 };
+    let got = run(Method::Sampled { samples, key, origin: origin(0, 0, 0) });
+    let average = got[0].iter().map(|&value| f64::from(value)).sum::<f64>() / 16.0;
+    // Var of max(u, 0) is 1/2 - 1/(2 pi); 16 elements of 1000 samples, 4 sigma.
+    let sigma = ((0.5 - exact * exact) / (16.0 * f64::from(samples))).sqrt();
+    assert!((average - exact).abs() < 4.0 * sigma, "{average}");
+}
+
+#[test]
+fn monte_carlo_agrees_with_float64() {
+    let Some(gpu) = adapter("monte_carlo_agrees_with_float64") else { return };
+    let mut seed = 300;
+    for dims in SHAPES {
+        for (element, kind, sharing, passes) in [
+            (ElementType::F32, BiasKind::Masked, Sharing::Example, 7),
+            (ElementType::F32, BiasKind::Plain, Sharing::Batch, 3),
+            (ElementType::F32, BiasKind::Masked, group(2), 2),
+            (ElementType::F16, BiasKind::None, Sharing::Example, 1),
+            (ElementType::BF16, BiasKind::Plain, Sharing::Example, 4),
+        ] {
+            seed += 1;
+            let shape = shape(dims);
+            let mask = mask(0.3).at(origin(2, 5, 3)).shared(sharing);
+            let data = Data::random(&shape, element, seed);
+            let operands = [&data.x, &data.weight, &data.bias].map(|values| element.encode(values));
+            let results = [(shape.output_len(), ElementType::F32); 2];
+            let placement = [Placement::Separate, Placement::PooledOdd][seed as usize % 2];
+            let got = compute(gpu, placement, &operands, &results, |operands, results| {
+                plain_kernels(gpu).monte_carlo(&MonteCarlo {
+                    shape,
+                    element,
+                    mask: &mask,
+                    passes,
+                    x: operands[0],
+                    weight: operands[1],
+                    bias: kind.with(operands[2]),
+                    mean: results[0],
+                    variance: results[1],
+                })
+            });
+            let bias = wide(&data.bias);
+            let (x, weight) = (wide(&data.x), wide(&data.weight));
+            let want = reference::monte_carlo(&shape, &mask, passes, &x, &weight, kind.with(bias.as_slice()))
+                .unwrap();
+            let what = format!("{dims:?} {element} {kind:?} {sharing:?} {passes} passes");
+            assert_close(&got[0], &want.0, 1e-5, &what);
+            if passes > 1 {
+                assert_close(&got[1], &want.1, 1e-5, &what);
+                let more = reference::monte_carlo(&shape, &mask, passes + 1, &x, &weight, kind.with(&bias));
+                assert!(dims[0] == 1 || !close(&got[1], &more.unwrap().1, 1e-3), "{what}");
+            } else {
+                assert!(got[1].iter().all(|&variance| variance == 0.0), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_classifier_says_what_float64_says() {
+    let Some(gpu) = adapter("a_classifier_says_what_float64_says") else { return };
+    for dims in [[9, 10, 12], [70, 4, 8]] {
+        let shape = shape(dims);
+        let (mask, passes) = (mask(0.5), 5);
+        let data = Data::random(&shape, ElementType::F32, 77);
+        let kernels: &Kernels = plain_kernels(gpu);
+        let f32s = |values: &[f32]| gpu.upload(&ElementType::F32.encode(values)).unwrap();
+        let (x, weight) = (f32s(&data.x), f32s(&data.weight));
+        let poison = |len: usize| gpu.upload(&vec![POISON; 4 * len]).unwrap();
+        let (logits, mean) = (poison(shape.output_len()), poison(shape.output_len()));
+        let (entropy, information) = (poison(shape.batch()), poison(shape.batch()));
+        for pass in 0..passes {
+            let forward = dropconnect::gpu::Forward {
+                shape,
+                element: ElementType::F32,
+                mask: Some(&mask.pass(pass)),
+                x: (&x).into(),
+                weight: (&weight).into(),
+                bias: dropconnect::Bias::None,
+                y: (&logits).into(),
+            };
+            gpu.submit(&kernels.forward(&forward).unwrap());
+            let predictive = Predictive {
+                shape,
+                element: ElementType::F32,
+                pass,
+                passes,
+                logits: (&logits).into(),
+                mean: (&mean).into(),
+                entropy: (&entropy).into(),
+                information: (&information).into(),
+            };
+            gpu.submit(&kernels.predictive(&predictive).unwrap());
+        }
+        let read = |buffer: &dropconnect::wgpu::Buffer| {
+            ElementType::F32.decode(&gpu.read(buffer, 0..buffer.size()).unwrap())
+        };
+        let (x, weight) = (wide(&data.x), wide(&data.weight));
+        let want =
+            reference::predictive(&shape, &mask, passes, &x, &weight, dropconnect::Bias::None).unwrap();
+        assert_close(&read(&mean), &want.mean, 1e-5, "mean softmax");
+        assert_close(&read(&entropy), &want.entropy, 1e-5, "entropy");
+        assert_close(&read(&information), &want.mutual_information, 1e-4, "mutual information");
+        assert!(!close(&read(&entropy), &want.mutual_information, 1e-3));
+    }
+}
+
+#[test]
+fn counts_out_of_range_are_refused_by_name() {
+    let Some(gpu) = adapter("counts_out_of_range_are_refused_by_name") else { return };
+    let buffer = gpu.buffer(4).unwrap();
+    let other = gpu.buffer(4).unwrap();
+    let (shape, element) = (shape([1, 1, 1]), ElementType::F32);
+    let refused = |method, activation| {
+        let (a, b): (Tensor, Tensor) = ((&buffer).into(), (&other).into());
+        let call =
+            Activate { shape, element, activation, method, u_mean: a, u_variance: a, mean: b, variance: b };
+        plain_kernels(gpu).activate(&call).unwrap_err()
+    };
+    let key = MaskKey::default();
+    let none = Method::Sampled { samples: 0, key, origin: origin(0, 0, 0) };
+    assert!(matches!(refused(none, Activation::Tanh), Error::Count { argument: "samples", value: 0, .. }));
+    let closed = refused(Method::Closed, Activation::Tanh);
+    assert!(matches!(closed, Error::NoClosedForm { activation: Activation::Tanh }));
+    let twice = refused(Method::Closed, Activation::Relu);
+    assert!(matches!(twice, Error::Overlap { output: "variance", other: "mean" }), "{twice}");
+}

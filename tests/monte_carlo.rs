@@ -1,0 +1,190 @@
+//! Many masks: mean and variance of the output, and what a classifier says over them.
+
+use std::f64::consts::LN_2;
+
+use dropconnect::cpu::{RunningMoments, RunningPredictive};
+use dropconnect::{Bias, DropProbability, Error, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
+
+const TOLERANCE: f64 = 1e-5;
+const KEY: MaskKey = MaskKey { seed: 2013, layer: 1, step: 77 };
+
+/// Whether `got` is `want` but for rounding; NaN is not.
+fn close(got: &[f32], want: &[f64]) -> bool {
+    assert_eq!(got.len(), want.len());
+    let difference: f64 = got.iter().zip(want).map(|(&g, w)| (f64::from(g) - w).powi(2)).sum();
+    let norm: f64 = want.iter().map(|w| w * w).sum();
+    difference == 0.0 || (difference / norm).sqrt() < TOLERANCE
+}
+
+fn ramp(len: usize, a: usize, c: usize) -> Vec<f32> {
+    (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
+}
+
+fn probability(p: f64) -> DropProbability {
+    DropProbability::new(p).unwrap()
+}
+
+struct Data {
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Data {
+    fn new(shape: &Shape) -> Self {
+        Self {
+            x: ramp(shape.input_len(), 31, 7),
+            weight: ramp(shape.weight_len(), 57, 3),
+            bias: ramp(shape.outputs(), 13, 1),
+        }
+    }
+}
+
+/// A pair of results, poisoned before it is written.
+fn pair(len: usize, run: impl FnOnce(&mut [f32], &mut [f32]) -> Result<(), Error>) -> [Vec<f32>; 2] {
+    let (mut mean, mut variance) = (vec![f32::NAN; len], vec![f32::NAN; len]);
+    run(&mut mean, &mut variance).unwrap();
+    [mean, variance]
+}
+
+#[test]
+fn monte_carlo_is_many_forward_passes() {
+    let shape = Shape::new(13, 9, 40).unwrap();
+    let Data { x, weight, bias } = Data::new(&shape);
+    for (p, sharing, passes, step) in [
+        (0.5, Sharing::Example, 1, 5),
+        (0.5, Sharing::Example, 2, u64::MAX),
+        (0.2, Sharing::Batch, 100, u64::MAX - 50),
+        (0.9, Sharing::Example, 300, 0),
+    ] {
+        let key = MaskKey { step, ..KEY };
+        let mask = Mask::new(key, probability(p)).shared(sharing);
+        let bias = Bias::Masked(&bias[..]);
+        // Every sample, by float64 passes.
+        let mut samples = Vec::new();
+        for t in 0..passes {
+            let key = MaskKey { step: step.wrapping_add(u64::from(t)), ..key };
+            let mask = Mask { key, ..mask };
+            assert_eq!(mask, Mask::new(KEY, probability(p)).shared(sharing).with_step(step).pass(t));
+            let bias = wide(bias.tensor().unwrap());
+            let bias = Bias::Masked(&bias[..]);
+            samples.push(reference::forward(&shape, Some(&mask), &wide(&x), &wide(&weight), bias).unwrap());
+        }
+        let at = |index: usize| samples.iter().map(move |y| y[index]);
+        let count = f64::from(passes);
+        let mean: Vec<f64> = (0..shape.output_len()).map(|index| at(index).sum::<f64>() / count).collect();
+        let variance: Vec<f64> = (0..shape.output_len())
+            .map(|index| at(index).map(|y| (y - mean[index]).powi(2)).sum::<f64>() / (count - 1.0).max(1.0))
+            .collect();
+        let got =
+            pair(shape.output_len(), |m, v| cpu::monte_carlo(&shape, &mask, passes, &x, &weight, bias, m, v));
+        assert!(close(&got[0], &mean) && close(&got[1], &variance), "{sharing:?} {passes}");
+        let wide_bias = wide(bias.tensor().unwrap());
+        let exact = reference::monte_carlo(
+            &shape,
+            &mask,
+            passes,
+            &wide(&x),
+            &wide(&weight),
+            Bias::Masked(&wide_bias),
+        )
+        .unwrap();
+        for (exact, want) in exact.0.iter().zip(&mean).chain(exact.1.iter().zip(&variance)) {
+            assert!((exact - want).abs() < 1e-12 * (1.0 + want.abs()));
+        }
+        if passes == 1 {
+            assert!(got[1].iter().all(|&variance| variance == 0.0));
+        }
+        let wrong = pair(shape.output_len(), |m, v| {
+            cpu::monte_carlo(&shape, &mask.pass(1), passes, &x, &weight, bias, m, v)
+        });
+        assert!(!close(&wrong[0], &mean) && (passes == 1 || !close(&wrong[1], &variance)));
+    }
+}
+
+trait WithStep {
+    fn with_step(self, step: u64) -> Self;
+}
+
+impl WithStep for Mask {
+    fn with_step(mut self, step: u64) -> Self {
+        self.key.step = step;
+        self
+    }
+}
+
+/// Numbers whose mean is a million times their deviation: sums of squares would lose everything.
+#[test]
+fn running_moments_are_stable() {
+    let mut moments = RunningMoments::new(1);
+    for t in 0..1000 {
+        moments.add(&[1e6 + (t % 2) as f32]).unwrap();
+    }
+    assert!((moments.mean()[0] - 1_000_000.5).abs() < 0.1);
+    assert!((moments.variance()[0] - 0.25).abs() < 0.01, "{:?}", moments.variance());
+    assert_eq!(moments.passes(), 1000);
+}
+
+#[test]
+fn predictive_agrees_with_float64() {
+    let shape = Shape::new(33, 10, 64).unwrap();
+    let Data { mut x, weight, bias } = Data::new(&shape);
+    x.iter_mut().for_each(|x| *x *= 6.0);
+    let (bias, wide_bias) = (Bias::Masked(&bias[..]), wide(&bias));
+    for (p, sharing) in [(0.5, Sharing::Example), (0.9, Sharing::Batch), (0.0, Sharing::Example)] {
+        let mask = Mask::new(KEY, probability(p)).shared(sharing);
+        let got = cpu::predictive(&shape, &mask, 50, &x, &weight, bias).unwrap();
+        let want =
+            reference::predictive(&shape, &mask, 50, &wide(&x), &wide(&weight), Bias::Masked(&wide_bias))
+                .unwrap();
+        let same = |got: &Predictive<f32>| {
+            close(&got.mean, &want.mean)
+                && close(&got.entropy, &want.entropy)
+                && if p > 0.0 {
+                    close(&got.mutual_information, &want.mutual_information)
+                } else {
+                    // float64 leaves a rounding error of the mean.
+                    want.mutual_information.iter().all(|mi| *mi < 1e-12)
+                }
+        };
+        assert!(same(&got), "p {p}");
+        assert!(got.mutual_information.iter().zip(&got.entropy).all(|(&mi, &h)| 0.0 <= mi && mi <= h));
+        assert!(got.entropy.iter().all(|&h| f64::from(h) <= 10f64.ln() + 1e-6));
+        assert!(got.mean.chunks(10).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+        if p == 0.0 {
+            assert!(got.mutual_information.iter().all(|&mi| mi == 0.0));
+        } else {
+            assert!(got.mutual_information.iter().all(|&mi| mi > 0.0));
+            let wrong = cpu::predictive(&shape, &mask.pass(1), 50, &x, &weight, bias).unwrap();
+            assert!(!same(&wrong));
+        }
+    }
+}
+
+#[test]
+fn entropies_of_plain_cases_are_known() {
+    let run = |passes: &[&[f32]], classes: usize| {
+        let mut running = RunningPredictive::new(passes[0].len() / classes, classes).unwrap();
+        passes.iter().for_each(|logits| running.add(logits).unwrap());
+        assert_eq!(running.passes() as usize, passes.len());
+        running.finish()
+    };
+    let near = |got: f32, want: f64| (f64::from(got) - want).abs() < 1e-6;
+    // Nothing known: ln 4, all of it in the data.
+    let flat = run(&[&[7.0; 4], &[7.0; 4]], 4);
+    assert!(near(flat.entropy[0], 4f64.ln()) && flat.mutual_information == [0.0]);
+    // Two passes, each certain, of opposite answers: ln 2, all of it in the model.
+    let split = run(&[&[1e4, -1e4], &[-1e4, 1e4]], 2);
+    assert_eq!(split.mean, [0.5, 0.5]);
+    assert!(near(split.entropy[0], LN_2) && near(split.mutual_information[0], LN_2));
+    // Certain and agreed.
+    let sure = run(&[&[f32::MAX, 0.0, -f32::MAX], &[1e30, 0.0, 0.0]], 3);
+    assert_eq!(
+        (sure.mean, sure.entropy, sure.mutual_information),
+        (vec![1.0, 0.0, 0.0], vec![0.0], vec![0.0])
+    );
+}

@@ -1,0 +1,129 @@
+//! NaN and infinity: behind a dropped connection they never matter, and they stay in their own rows.
+
+mod common;
+
+use common::*;
+use dropconnect::gpu::Apply;
+use dropconnect::{ElementType, reference};
+
+const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+
+/// One example, so that each weight is either kept or dropped: everything dropped may be anything.
+#[test]
+fn what_lies_behind_a_dropped_connection_never_matters() {
+    let Some(gpu) = adapter("what_lies_behind_a_dropped_connection_never_matters") else { return };
+    for (dims, at) in [([1, 12, 24], [4, 8, 16]), ([1, 13, 37], [2, 1, 3])] {
+        let shape = shape(dims);
+        for p in [0.5, 0.2] {
+            let mask = mask(p).at(origin(at[0], at[1], at[2]));
+            let kept = reference::mask::mask(&shape, &mask).unwrap();
+            let kept_bias = reference::mask::bias_mask(&shape, &mask).unwrap();
+            assert!(kept.contains(&false) && kept_bias.contains(&false));
+            for element in ElementType::ALL {
+                let clean = Data::random(&shape, element, 21);
+                let mut dirty = clean.clone();
+                for (index, weight) in dirty.weight.iter_mut().enumerate().filter(|(at, _)| !kept[*at]) {
+                    *weight = WILD[index % 3];
+                }
+                for (index, bias) in dirty.bias.iter_mut().enumerate().filter(|(at, _)| !kept_bias[*at]) {
+                    *bias = WILD[index % 3];
+                }
+                for apply in [Apply::And, Apply::Select] {
+                    let kernels = kernels(gpu, small_tiles(apply), gpu.kernels().multiply(), false);
+                    let call = Call { element, ..Call::new(shape, Some(mask)) };
+                    let [a, b] = [&clean, &dirty].map(|data| run(gpu, kernels, &call, data).bits());
+                    assert!(a == b, "{apply:?} {call:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kept_non_finite_weight_is_seen() {
+    let Some(gpu) = adapter("a_kept_non_finite_weight_is_seen") else { return };
+    let shape = shape([1, 5, 9]);
+    let mask = mask(0.5);
+    let kept = reference::mask::mask(&shape, &mask).unwrap();
+    let at = kept.iter().position(|&kept| kept).unwrap();
+    for apply in [Apply::And, Apply::Select] {
+        let kernels = kernels(gpu, small_tiles(apply), gpu.kernels().multiply(), false);
+        for wild in WILD {
+            let mut data = Data::random(&shape, ElementType::F32, 22);
+            data.weight[at] = wild;
+            let got = run(gpu, kernels, &Call::new(shape, Some(mask)), &data);
+            assert!(!got.y[at / 9].is_finite() && !got.dx[at % 9].is_finite(), "{apply:?} {wild}");
+            let wild = |values: &[f32]| values.iter().filter(|value| !value.is_finite()).count();
+            assert_eq!([wild(&got.y), wild(&got.dx), wild(&got.dw), wild(&got.db)], [1, 1, 0, 0]);
+        }
+    }
+}
+
+/// A NaN in an operand reaches the results whose sums it is in, and no others: rows that share a brick, a
+/// tile or a word with it stay as they are. The tensors lie between guard words that are NaN.
+#[test]
+fn a_nan_reaches_no_other_row() {
+    let Some(gpu) = adapter("a_nan_reaches_no_other_row") else { return };
+    for (dims, at) in [([9, 12, 24], [0, 0, 0]), ([7, 9, 13], [3, 2, 5])] {
+        let shape = shape(dims);
+        let [batch, outputs, inputs] = dims;
+        for (mask, element) in [
+            (None, ElementType::F32),
+            (Some(mask(0.5)), ElementType::F32),
+            (Some(mask(0.2)), ElementType::F16),
+        ] {
+            let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
+            for (tuning, placement) in [
+                (small_tiles(Apply::And), Placement::Separate),
+                (small_tiles(Apply::Select), Placement::PooledOdd),
+                (tiles(2, 2, [4, 2], Apply::And), Placement::Separate),
+            ] {
+                let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+                let call = Call { element, placement, ..Call::new(shape, mask) };
+                let clean = Data::random(&shape, element, 23);
+                let want = run(gpu, kernels, &call, &clean);
+                assert!(want.named().iter().all(|(_, values)| values.iter().all(|v| v.is_finite())));
+                // In the last row and column, which padding repeats, and in the first.
+                for (n, o, i) in [(batch - 1, outputs - 1, inputs - 1), (0, 0, 0)] {
+                    let same = |dirty: &Data, touched: &dyn Fn(&str, usize) -> bool, what: &str| {
+                        let got = run(gpu, kernels, &call, dirty);
+                        for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
+                            for (index, (got, want)) in got.iter().zip(want).enumerate() {
+                                let same = got.to_bits() == want.to_bits();
+                                assert!(same || touched(name, index), "{what}: {name} {index} {call:?}");
+                            }
+                        }
+                    };
+                    let mut dirty = clean.clone();
+                    dirty.x[n * inputs + i] = f32::NAN;
+                    let touched = |name: &str, at: usize| match name {
+                        "y" => at / outputs == n,
+                        "dw" => at % inputs == i,
+                        _ => false,
+                    };
+                    same(&dirty, &touched, "x");
+                    let mut dirty = clean.clone();
+                    dirty.grad[n * outputs + o] = f32::NAN;
+                    let touched = |name: &str, at: usize| match name {
+                        "dx" => at / inputs == n,
+                        "dw" => at / inputs == o,
+                        "db" => at == o,
+                        _ => false,
+                    };
+                    same(&dirty, &touched, "grad_output");
+                    let mut dirty = clean.clone();
+                    dirty.weight[o * inputs + i] = f32::NAN;
+                    let touched = |name: &str, at: usize| match name {
+                        "y" => at % outputs == o,
+                        "dx" => at % inputs == i,
+                        _ => false,
+                    };
+                    same(&dirty, &touched, "weight");
+                    let mut dirty = clean.clone();
+                    dirty.bias[o] = f32::NAN;
+                    same(&dirty, &|name, at| name == "y" && at % outputs == o, "bias");
+                }
+            }
+        }
+    }
+}

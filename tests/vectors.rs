@@ -1,0 +1,317 @@
+//! The vectors of the mask format (`tests/data/vectors.json`), made by an independent NumPy program: through
+//! Rust, and through WGSL on the adapter. Philox itself through WGSL is in `src/gpu/wgsl_tests.rs`.
+
+mod common;
+
+use common::*;
+use dropconnect::mask::philox::philox4x32;
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Write, cpu, reference};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+#[derive(Deserialize)]
+struct Vectors {
+    mask_format: u32,
+    kats: Vec<KnownAnswer>,
+    keys: Vec<Key>,
+    thresholds: Vec<Threshold>,
+    small: Vec<Layer>,
+    large: Vec<Layer>,
+}
+
+#[derive(Deserialize)]
+struct KnownAnswer {
+    rounds: u32,
+    counter: [String; 4],
+    key: [String; 2],
+    output: [String; 4],
+}
+
+#[derive(Deserialize)]
+struct Key {
+    seed: String,
+    layer: u32,
+    step: String,
+    key: [String; 2],
+}
+
+#[derive(Deserialize)]
+struct Threshold {
+    p: f64,
+    max_bits: u32,
+    threshold: u32,
+    bits: u32,
+    scale: f64,
+}
+
+/// A layer call. The operands are [`Data::ramps`]; small ones list their results, large ones the sums and
+/// norms of them.
+#[derive(Deserialize)]
+struct Layer {
+    n: usize,
+    l: usize,
+    d: usize,
+    p: f64,
+    seed: String,
+    layer: u32,
+    step: String,
+    offsets: [u32; 3],
+    max_bits: u32,
+    rounds: u32,
+    masked_bias: bool,
+    threshold: u32,
+    bits: u32,
+    scale: f64,
+    kept: usize,
+    mask_sha256: String,
+    mask_hex: Option<String>,
+    bias_mask_hex: Option<String>,
+    sums: Four<f64>,
+    norms: Four<f64>,
+    #[serde(flatten)]
+    results: Option<Four<Vec<f64>>>,
+}
+
+#[derive(Deserialize)]
+struct Four<T> {
+    y: T,
+    dx: T,
+    dw: T,
+    db: T,
+}
+
+impl<T> Four<T> {
+    fn in_order(&self) -> [&T; 4] {
+        [&self.y, &self.dx, &self.dw, &self.db]
+    }
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("data/vectors.json")).unwrap()
+}
+
+fn words<const N: usize>(hex: &[String; N]) -> [u32; N] {
+    std::array::from_fn(|index| u32::from_str_radix(&hex[index], 16).unwrap())
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap()
+}
+
+impl Layer {
+    fn shape(&self) -> Shape {
+        shape([self.n, self.l, self.d])
+    }
+
+    fn mask(&self) -> Mask {
+        let key = MaskKey { seed: number(&self.seed), layer: self.layer, step: number(&self.step) };
+        let probability = DropProbability::with_bits(self.p, self.max_bits).unwrap();
+        assert_eq!((probability.threshold(), probability.bits()), (self.threshold, self.bits));
+        assert_eq!(probability.scale(), self.scale);
+        Mask::new(key, probability).with_rounds(Rounds::new(self.rounds).unwrap()).at(origin(
+            self.offsets[0],
+            self.offsets[1],
+            self.offsets[2],
+        ))
+    }
+
+    fn call(&self) -> Call {
+        let bias = if self.masked_bias { BiasKind::Masked } else { BiasKind::Plain };
+        Call { bias, ..Call::new(self.shape(), Some(self.mask())) }
+    }
+
+    /// Whether `bits`, one a byte, is the mask.
+    fn is_mask(&self, bits: &[u8]) -> bool {
+        bits.iter().all(|&bit| bit <= 1)
+            && bits.iter().map(|&bit| usize::from(bit)).sum::<usize>() == self.kept
+            && hex(&Sha256::digest(pack(bits))) == self.mask_sha256
+            && self.mask_hex.as_ref().is_none_or(|want| hex(&pack(bits)) == *want)
+    }
+
+    fn is_bias_mask(&self, bits: &[u8]) -> bool {
+        self.bias_mask_hex.as_ref().is_none_or(|want| hex(&pack(bits)) == *want)
+    }
+
+    /// Whether the results are right to a relative error: element by element where the vectors list them,
+    /// else their norms, and their sums in units of the norm times the square root of the length.
+    fn wrong(&self, results: [&[f64]; 4], bound: f64) -> Option<&'static str> {
+        let near = |got: f64, want: f64, unit: f64| (got - want).abs() <= bound * unit;
+        for (index, name) in ["y", "dx", "dw", "db"].into_iter().enumerate() {
+            let got = results[index];
+            let (sum, norm) = (*self.sums.in_order()[index], *self.norms.in_order()[index]);
+            if let Some(listed) = &self.results {
+                let want = listed.in_order()[index];
+                let unit = want.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+                let all = got.len() == want.len()
+                    && got.iter().zip(want).all(|(&got, &want)| near(got, want, unit));
+                if !all {
+                    return Some(name);
+                }
+            }
+            let got_norm = got.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let root = (got.len() as f64).sqrt();
+            if !near(got_norm, norm, norm) || !near(got.iter().sum(), sum, norm * root) {
+                return Some(name);
+            }
+        }
+        None
+    }
+}
+
+/// Least significant bit first.
+fn pack(bits: &[u8]) -> Vec<u8> {
+    bits.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit)).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn layers(vectors: &Vectors) -> impl Iterator<Item = &Layer> {
+    vectors.small.iter().chain(&vectors.large)
+}
+
+fn widened(results: &Results<f32>) -> [Vec<f64>; 4] {
+    results.named().map(|(_, values)| wide(values))
+}
+
+fn slices(results: &[Vec<f64>; 4]) -> [&[f64]; 4] {
+    std::array::from_fn(|index| &results[index][..])
+}
+
+#[test]
+fn the_file_holds_what_these_tests_expect() {
+    let vectors = vectors();
+    assert_eq!(vectors.mask_format, 1);
+    let counts = [vectors.kats.len(), vectors.keys.len(), vectors.thresholds.len()];
+    assert_eq!((counts, vectors.small.len(), vectors.large.len()), ([6, 5, 20], 8, 4));
+    assert!(vectors.small.iter().all(|layer| layer.results.is_some() && layer.mask_hex.is_some()));
+    assert!(vectors.small.iter().all(|layer| layer.masked_bias == layer.bias_mask_hex.is_some()));
+}
+
+#[test]
+fn philox_gives_the_known_answers() {
+    for answer in vectors().kats {
+        let rounds = Rounds::new(answer.rounds).unwrap();
+        let got = philox4x32(words(&answer.counter), words(&answer.key), rounds);
+        assert_eq!(got, words(&answer.output));
+    }
+}
+
+#[test]
+fn keys_are_derived_as_in_the_vectors() {
+    for row in vectors().keys {
+        let key = MaskKey { seed: number(&row.seed), layer: row.layer, step: number(&row.step) };
+        assert_eq!(key.words(), words(&row.key), "{key:?}");
+    }
+}
+
+#[test]
+fn probabilities_become_the_thresholds_of_the_vectors() {
+    for row in vectors().thresholds {
+        let got = DropProbability::with_bits(row.p, row.max_bits).unwrap();
+        assert_eq!((got.threshold(), got.bits(), got.scale()), (row.threshold, row.bits, row.scale));
+    }
+}
+
+#[test]
+fn masks_are_those_of_the_vectors() {
+    let bytes = |bits: Vec<bool>| bits.into_iter().map(u8::from).collect::<Vec<_>>();
+    for layer in layers(&vectors()) {
+        let (shape, mask) = (layer.shape(), layer.mask());
+        assert!(layer.is_mask(&bytes(reference::mask::mask(&shape, &mask).unwrap())));
+        assert!(layer.is_bias_mask(&bytes(reference::mask::bias_mask(&shape, &mask).unwrap())));
+        let (mut bits, mut bias) =
+            (vec![2; shape.output_len() * shape.inputs()], vec![2; shape.output_len()]);
+        cpu::mask(&shape, &mask, &mut bits).unwrap();
+        cpu::bias_mask(&shape, &mask, &mut bias).unwrap();
+        assert!(layer.is_mask(&bits) && layer.is_bias_mask(&bias));
+    }
+}
+
+#[test]
+fn the_mask_kernel_writes_the_masks_of_the_vectors() {
+    let Some(gpu) = adapter("the_mask_kernel_writes_the_masks_of_the_vectors") else { return };
+    for layer in layers(&vectors()) {
+        let (shape, mask) = (layer.shape(), layer.mask());
+        for placement in [Placement::Separate, Placement::PooledOdd] {
+            let read = |bias| written_mask(gpu, gpu.kernels(), shape, &mask, bias, placement);
+            assert!(layer.is_mask(&read(false)), "{shape} {mask:?}");
+            assert!(layer.is_bias_mask(&read(true)), "{shape} {mask:?}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_gives_the_results_of_the_vectors() {
+    for layer in layers(&vectors()) {
+        let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
+        let got = expected(&call, &data);
+        assert_eq!(layer.wrong(got.named().map(|(_, values)| values), 1e-13), None, "{call:?}");
+    }
+}
+
+#[test]
+fn the_cpu_backend_gives_the_results_of_the_vectors() {
+    for layer in layers(&vectors()) {
+        let (call, data, write) = (layer.call(), Data::ramps(&layer.shape()), Write::Overwrite);
+        let (shape, mask) = (layer.shape(), call.mask.as_ref());
+        let poison = |values: &[f32]| vec![f32::NAN; values.len()];
+        let mut got = Results {
+            y: poison(&data.grad),
+            dx: poison(&data.x),
+            dw: poison(&data.weight),
+            db: poison(&data.bias),
+        };
+        let bias = call.bias.with(&data.bias[..]);
+        cpu::forward(&shape, mask, &data.x, &data.weight, bias, &mut got.y).unwrap();
+        cpu::input_gradient(&shape, mask, &data.grad, &data.weight, &mut got.dx, write).unwrap();
+        cpu::weight_gradient(&shape, mask, &data.grad, &data.x, &mut got.dw, write).unwrap();
+        let bias_mask = mask.filter(|_| layer.masked_bias);
+        cpu::bias_gradient(&shape, bias_mask, &data.grad, &mut got.db, write).unwrap();
+        assert_eq!(layer.wrong(slices(&widened(&got)), bound(ElementType::F32)), None, "{call:?}");
+    }
+}
+
+#[test]
+fn the_adapter_gives_the_results_of_the_vectors() {
+    let Some(gpu) = adapter("the_adapter_gives_the_results_of_the_vectors") else { return };
+    for layer in layers(&vectors()) {
+        let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
+        let got = widened(&run(gpu, plain_kernels(gpu), &call, &data));
+        assert_eq!(layer.wrong(slices(&got), bound(ElementType::F32)), None, "{call:?}");
+    }
+}
+
+/// The comparisons above, shown to fail.
+#[test]
+fn wrong_masks_and_results_are_seen() {
+    for layer in layers(&vectors()) {
+        let (shape, mut mask) = (layer.shape(), layer.mask());
+        let mut bits = vec![2; shape.output_len() * shape.inputs()];
+        cpu::mask(&shape, &mask, &mut bits).unwrap();
+        for wrong in [1 - bits[0], 2] {
+            let mut bits = bits.clone();
+            bits[0] = wrong;
+            assert!(!layer.is_mask(&bits));
+        }
+        let right = expected(&layer.call(), &Data::ramps(&shape));
+        for index in 0..4 {
+            let mut wrong = right.named().map(|(_, values)| values.to_vec());
+            let norm = wrong[index].iter().map(|v| v * v).sum::<f64>().sqrt();
+            if norm > 0.0 {
+                // All of one sign: neither the norm nor the sum may hide it.
+                wrong[index].iter_mut().for_each(|value| *value += 1e-3 * norm);
+                assert!(layer.wrong(slices(&wrong), bound(ElementType::F32)).is_some());
+                wrong[index][0] = f64::NAN;
+                assert!(layer.wrong(slices(&wrong), bound(ElementType::F32)).is_some());
+            }
+        }
+        mask.key.step ^= 1;
+        if layer.bits > 0 && shape.connections() > 100 {
+            let other = Call { mask: Some(mask), ..layer.call() };
+            let wrong = expected(&other, &Data::ramps(&shape));
+            assert!(layer.wrong(wrong.named().map(|(_, v)| v), bound(ElementType::F32)).is_some());
+        }
+    }
+}
