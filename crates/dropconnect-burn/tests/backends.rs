@@ -44,12 +44,9 @@ fn the_cpu_backend_draws_the_same_masks() {
     let Some(gpu) = device("the_cpu_backend_draws_the_same_masks") else { return };
     let cpu = Device::flex().autodiff();
     let run = |device: &Device| {
-        let layer = config(40, 12).with_masked_bias(true).init(device);
-        let layer = DropConnect {
-            weight: layer.weight.map(|_| ramp([40, 12], 57, 3, device).require_grad()),
-            bias: layer.bias.map(|bias| bias.map(|_| ramp([12], 13, 1, device).require_grad())),
-            ..layer
-        };
+        let mut layer = config(40, 12).with_masked_bias(true).init(device);
+        layer.weight = layer.weight.map(|_| ramp([40, 12], 57, 3, device).require_grad());
+        layer.bias = layer.bias.map(|bias| bias.map(|_| ramp([12], 13, 1, device).require_grad()));
         let upstream = ramp([22, 12], 91, 5, device);
         results(&layer, ramp([22, 40], 31, 7, device), upstream, Draw { step: 6, first_sample: 1 })
     };
