@@ -141,10 +141,10 @@ fn leading_dimensions_are_examples() {
     let y = layer.forward_at(x.clone().reshape([2, 3, 4, 10]), at);
     assert_eq!(y.dims(), [2, 3, 4, 6]);
     assert_eq!(values(y), want);
-    let y = layer.forward_at(x.clone().slice([0..1]).reshape([10]), at);
+    let y = layer.forward_at(x.clone().slice(0..1).reshape([10]), at);
     assert_eq!(values(y), want[..6]);
     // A slice of a tensor, and one that is not contiguous.
-    let y = layer.forward_at(x.clone().slice([0..24, 0..10]).slice([3..7]), Draw { first_sample: 3, ..at });
+    let y = layer.forward_at(x.clone().slice([0..24, 0..10]).slice(3..7), Draw { first_sample: 3, ..at });
     assert_eq!(values(y), want[18..42]);
     let y = layer.forward_at(x.transpose().mul_scalar(1.0).transpose(), at);
     assert_eq!(values(y), want);

@@ -18,6 +18,7 @@ pub enum Regularizer {
 }
 
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network has two of them")]
 enum Layer {
     Linear(Linear),
     DropConnect(DropConnect),
