@@ -1,6 +1,9 @@
 //! The CPU backend against float64 and against the format's vectors, with every instruction set of the
 //! machine.
 
+mod common;
+
+use common::{Data, ramp, wide};
 use dropconnect::cpu::Backend;
 use dropconnect::{
     Bias, DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, cpu, reference,
@@ -10,49 +13,13 @@ use sha2::{Digest, Sha256};
 
 const TOLERANCE: f64 = 1e-5;
 
-/// The relative L2 error of `got`. Infinite where `want` is zero and `got` is not.
-fn relative_error(got: &[f32], want: &[f64]) -> f64 {
-    assert_eq!(got.len(), want.len());
-    let difference: f64 = got.iter().zip(want).map(|(&g, w)| (f64::from(g) - w).powi(2)).sum();
-    let norm: f64 = want.iter().map(|w| w * w).sum();
-    if difference == 0.0 { 0.0 } else { (difference / norm).sqrt() }
-}
-
-/// NaN fails, too.
 fn close(got: &[f32], want: &[f64]) -> bool {
-    relative_error(got, want) < TOLERANCE
+    common::close(got, want, TOLERANCE)
 }
 
 #[track_caller]
 fn assert_close(got: &[f32], want: &[f64], what: &str) {
-    assert!(close(got, want), "{what}: relative error {:e}", relative_error(got, want));
-}
-
-/// The format's test tensor: `((index * a + c) mod 1009) / 1009 - 0.5`, rounded to f32.
-fn ramp(len: usize, a: usize, c: usize) -> Vec<f32> {
-    (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| v.into()).collect()
-}
-
-struct Data {
-    x: Vec<f32>,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    grad: Vec<f32>,
-}
-
-impl Data {
-    fn new(shape: &Shape) -> Self {
-        Self {
-            x: ramp(shape.input_len(), 31, 7),
-            weight: ramp(shape.weight_len(), 57, 3),
-            bias: ramp(shape.outputs(), 13, 1),
-            grad: ramp(shape.output_len(), 91, 5),
-        }
-    }
+    common::assert_close(got, want, TOLERANCE, what);
 }
 
 /// The results of all passes; Y with a masked or a plain bias.
@@ -124,7 +91,7 @@ const SHAPES: [[usize; 3]; 14] = [
 fn every_pass_agrees_with_float64() {
     for dims in SHAPES {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let data = Data::new(&shape);
+        let data = Data::ramps(&shape);
         for p in [0.0, 0.5, 0.25, 0.2, 0.9] {
             for rounds in [Rounds::Seven, Rounds::Ten] {
                 for (at, masked_bias) in [
@@ -153,7 +120,7 @@ fn every_pass_agrees_with_float64() {
 fn evaluation_and_no_bias_agree_with_float64() {
     for dims in SHAPES {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let data = Data::new(&shape);
+        let data = Data::ramps(&shape);
         let want = expected(&shape, None, true, &data);
         let [x, weight] = [&data.x, &data.weight].map(|v| wide(v));
         let mask = mask(0.2).at(origin(2, 3, 6));
@@ -175,7 +142,7 @@ fn evaluation_and_no_bias_agree_with_float64() {
 #[test]
 fn a_large_layer_agrees_with_float64() {
     let shape = Shape::new(67, 150, 1100).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     for p in [0.5, 0.2] {
         let mask = mask(p).at(origin(2, 1, 3));
         let want = expected(&shape, Some(&mask), true, &data);
@@ -192,7 +159,7 @@ fn a_large_layer_agrees_with_float64() {
 #[test]
 fn accumulating_adds_to_what_was_there() {
     let shape = Shape::new(9, 33, 70).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     let mask = mask(0.3).at(origin(1, 2, 3));
     let mut want = expected(&shape, Some(&mask), true, &data);
     let before = |len| ramp(len, 17, 11);
@@ -218,7 +185,7 @@ fn accumulating_adds_to_what_was_there() {
 #[test]
 fn the_comparison_fails_on_wrong_results() {
     let shape = Shape::new(5, 7, 9).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     let want = expected(&shape, Some(&mask(0.5)), true, &data);
     let backend = Backend::detect();
     // The mask of another step, and each result with one wrong or missing number.
@@ -276,13 +243,7 @@ fn bytes(kept: Vec<bool>) -> Vec<u8> {
 #[test]
 fn the_passes_use_the_same_bits() {
     let shape = Shape::new(11, 37, 141).unwrap();
-    let ones = |len| vec![1.0f32; len];
-    let data = Data {
-        x: ones(shape.input_len()),
-        weight: ones(shape.weight_len()),
-        bias: vec![0.0; shape.outputs()],
-        grad: ones(shape.output_len()),
-    };
+    let data = Data { bias: vec![0.0; shape.outputs()], ..Data::constant(&shape, 1.0) };
     for p in [0.5, 0.2] {
         let mask = mask(p).at(origin(3, 2, 5));
         let scale = mask.scale() as f32;
@@ -312,8 +273,8 @@ fn the_passes_use_the_same_bits() {
 fn nothing_behind_a_dropped_connection_matters() {
     let shape = Shape::new(1, 45, 150).unwrap();
     let mask = mask(0.5).at(origin(2, 1, 3));
-    let clean = Data::new(&shape);
-    let mut dirty = Data::new(&shape);
+    let clean = Data::ramps(&shape);
+    let mut dirty = Data::ramps(&shape);
     let kept = reference::mask::mask(&shape, &mask).unwrap();
     for (index, weight) in dirty.weight.iter_mut().enumerate().filter(|(index, _)| !kept[*index]) {
         *weight = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][index % 3];
@@ -341,7 +302,7 @@ fn a_kept_non_finite_weight_is_seen() {
 #[test]
 fn results_do_not_depend_on_threads_or_luck() {
     let shape = Shape::new(70, 130, 300).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     let mask = mask(0.2).at(origin(1, 1, 1));
     for backend in Backend::available() {
         let first = run(&backend, &shape, Some(&mask), true, &data);
@@ -424,7 +385,7 @@ fn the_vectors_of_the_format() {
             .with_rounds(Rounds::new(int("rounds") as u32).unwrap())
             .at(origin(offset(0), offset(1), offset(2)));
         let masked_bias = case["masked_bias"].as_bool().unwrap();
-        let data = Data::new(&shape);
+        let data = Data::ramps(&shape);
         let exact = expected(&shape, Some(&mask), masked_bias, &data);
         for (name, values) in ["y", "dx", "dw", "db"].iter().zip(&exact) {
             let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + b.abs());

@@ -1,10 +1,13 @@
 //! Inference under masks: moments and what activations make of them; refusals of all inference calls.
 
+mod common;
+
+use common::{Data, pair, probability, wide};
 use std::f64::consts::TAU;
 
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
 use dropconnect::mask::philox::{Rounds, philox4x32};
-use dropconnect::{Activation, Bias, DropProbability, Error, Mask, MaskKey, Origin, Shape, cpu, reference};
+use dropconnect::{Activation, Bias, Error, Mask, MaskKey, Origin, Shape, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 const KEY: MaskKey = MaskKey { seed: 2013, layer: 1, step: 77 };
@@ -13,45 +16,7 @@ const ACTIVATIONS: [Activation; 4] =
 
 /// Whether `got` is `want` but for rounding; NaN is not.
 fn close(got: &[f32], want: &[f64]) -> bool {
-    assert_eq!(got.len(), want.len());
-    let difference: f64 = got.iter().zip(want).map(|(&g, w)| (f64::from(g) - w).powi(2)).sum();
-    let norm: f64 = want.iter().map(|w| w * w).sum();
-    difference == 0.0 || (difference / norm).sqrt() < TOLERANCE
-}
-
-fn ramp(len: usize, a: usize, c: usize) -> Vec<f32> {
-    (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| v.into()).collect()
-}
-
-fn probability(p: f64) -> DropProbability {
-    DropProbability::new(p).unwrap()
-}
-
-struct Data {
-    x: Vec<f32>,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Data {
-    fn new(shape: &Shape) -> Self {
-        Self {
-            x: ramp(shape.input_len(), 31, 7),
-            weight: ramp(shape.weight_len(), 57, 3),
-            bias: ramp(shape.outputs(), 13, 1),
-        }
-    }
-}
-
-/// A pair of results, poisoned before it is written.
-fn pair(len: usize, run: impl FnOnce(&mut [f32], &mut [f32]) -> Result<(), Error>) -> [Vec<f32>; 2] {
-    let (mut mean, mut variance) = (vec![f32::NAN; len], vec![f32::NAN; len]);
-    run(&mut mean, &mut variance).unwrap();
-    [mean, variance]
+    common::close(got, want, TOLERANCE)
 }
 
 fn closed_form(shape: &Shape, activation: Activation, mean: &[f32], variance: &[f32]) -> [Vec<f32>; 2] {
@@ -218,7 +183,7 @@ fn samples_follow_the_rule_and_ignore_the_batch_split() {
 fn moments_agree_with_float64() {
     for dims in [[1, 1, 1], [3, 4, 5], [7, 9, 31], [33, 31, 129], [5, 37, 600], [67, 40, 1100], [0, 3, 4]] {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let Data { x, weight, bias } = Data::new(&shape);
+        let Data { x, weight, bias, .. } = Data::ramps(&shape);
         let [wide_x, wide_weight, wide_bias] = [&x, &weight, &bias].map(|v| wide(v));
         for p in [0.0, 0.1, 0.5, 0.9] {
             let probability = probability(p);
@@ -255,7 +220,7 @@ fn moments_are_those_of_ten_thousand_masks() {
     let count = f64::from(passes);
     for dims in [[2, 3, 9], [3, 5, 33], [4, 4, 100]] {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let Data { x, weight, bias } = Data::new(&shape);
+        let Data { x, weight, bias, .. } = Data::ramps(&shape);
         for p in [0.1, 0.5, 0.9] {
             for masked in [false, true] {
                 let bias = if masked { Bias::Masked(&bias[..]) } else { Bias::Plain(&bias[..]) };

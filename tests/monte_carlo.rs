@@ -1,60 +1,25 @@
 //! Many masks: mean and variance of the output, and what a classifier says over them.
 
+mod common;
+
+use common::{Data, pair, probability, wide};
 use std::f64::consts::LN_2;
 
 use dropconnect::cpu::{RunningMoments, RunningPredictive};
-use dropconnect::{Bias, DropProbability, Error, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
+use dropconnect::{Bias, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 const KEY: MaskKey = MaskKey { seed: 2013, layer: 1, step: 77 };
 
 /// Whether `got` is `want` but for rounding; NaN is not.
 fn close(got: &[f32], want: &[f64]) -> bool {
-    assert_eq!(got.len(), want.len());
-    let difference: f64 = got.iter().zip(want).map(|(&g, w)| (f64::from(g) - w).powi(2)).sum();
-    let norm: f64 = want.iter().map(|w| w * w).sum();
-    difference == 0.0 || (difference / norm).sqrt() < TOLERANCE
-}
-
-fn ramp(len: usize, a: usize, c: usize) -> Vec<f32> {
-    (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| v.into()).collect()
-}
-
-fn probability(p: f64) -> DropProbability {
-    DropProbability::new(p).unwrap()
-}
-
-struct Data {
-    x: Vec<f32>,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Data {
-    fn new(shape: &Shape) -> Self {
-        Self {
-            x: ramp(shape.input_len(), 31, 7),
-            weight: ramp(shape.weight_len(), 57, 3),
-            bias: ramp(shape.outputs(), 13, 1),
-        }
-    }
-}
-
-/// A pair of results, poisoned before it is written.
-fn pair(len: usize, run: impl FnOnce(&mut [f32], &mut [f32]) -> Result<(), Error>) -> [Vec<f32>; 2] {
-    let (mut mean, mut variance) = (vec![f32::NAN; len], vec![f32::NAN; len]);
-    run(&mut mean, &mut variance).unwrap();
-    [mean, variance]
+    common::close(got, want, TOLERANCE)
 }
 
 #[test]
 fn monte_carlo_is_many_forward_passes() {
     let shape = Shape::new(13, 9, 40).unwrap();
-    let Data { x, weight, bias } = Data::new(&shape);
+    let Data { x, weight, bias, .. } = Data::ramps(&shape);
     for (p, sharing, passes, step) in [
         (0.5, Sharing::Example, 1, 5),
         (0.5, Sharing::Example, 2, u64::MAX),
@@ -132,7 +97,7 @@ fn running_moments_are_stable() {
 #[test]
 fn predictive_agrees_with_float64() {
     let shape = Shape::new(33, 10, 64).unwrap();
-    let Data { mut x, weight, bias } = Data::new(&shape);
+    let Data { mut x, weight, bias, .. } = Data::ramps(&shape);
     x.iter_mut().for_each(|x| *x *= 6.0);
     let (bias, wide_bias) = (Bias::Masked(&bias[..]), wide(&bias));
     for (p, sharing) in [(0.5, Sharing::Example), (0.9, Sharing::Batch), (0.0, Sharing::Example)] {

@@ -1,5 +1,8 @@
 //! Shared masks and masked biases: the rule of the format, and every pass under it.
 
+mod common;
+
+use common::{Data, wide};
 use std::num::NonZeroU32;
 
 use dropconnect::cpu::Backend;
@@ -11,10 +14,7 @@ const TOLERANCE: f64 = 1e-5;
 
 /// Whether `got` is `want` but for rounding; NaN is not.
 fn close(got: &[f32], want: &[f64]) -> bool {
-    assert_eq!(got.len(), want.len());
-    let difference: f64 = got.iter().zip(want).map(|(&g, w)| (f64::from(g) - w).powi(2)).sum();
-    let norm: f64 = want.iter().map(|w| w * w).sum();
-    difference == 0.0 || (difference / norm).sqrt() < TOLERANCE
+    common::close(got, want, TOLERANCE)
 }
 
 fn group(size: u32) -> Sharing {
@@ -53,32 +53,6 @@ fn keep_by_the_rule(mask: &Mask, n: u32, o: u32, i: u32) -> bool {
 fn keep_bias_by_the_rule(mask: &Mask, n: u32, o: u32) -> bool {
     let at = origin(sample_by_the_rule(mask, n), mask.origin.output, 0);
     mask.shared(Sharing::Example).at(at).keep_bias(0, o)
-}
-
-fn ramp(len: usize, a: usize, c: usize) -> Vec<f32> {
-    (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| v.into()).collect()
-}
-
-struct Data {
-    x: Vec<f32>,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    grad: Vec<f32>,
-}
-
-impl Data {
-    fn new(shape: &Shape) -> Self {
-        Self {
-            x: ramp(shape.input_len(), 31, 7),
-            weight: ramp(shape.weight_len(), 57, 3),
-            bias: ramp(shape.outputs(), 13, 1),
-            grad: ramp(shape.output_len(), 91, 5),
-        }
-    }
 }
 
 /// `[y, dx, dw, db]` with a masked bias, each poisoned before it is written.
@@ -134,7 +108,7 @@ const SHAPES: [[usize; 3]; 6] = [[1, 1, 1], [7, 5, 9], [9, 33, 31], [41, 6, 70],
 fn every_pass_follows_the_rule() {
     for dims in SHAPES {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let data = Data::new(&shape);
+        let data = Data::ramps(&shape);
         for sharing in sharings() {
             for (p, at) in [(0.5, origin(0, 0, 0)), (0.2, origin(13, 2, 5)), (0.9, origin(1_000_003, 7, 9))] {
                 let mask = mask(p).at(at).shared(sharing);
@@ -157,7 +131,7 @@ fn every_pass_follows_the_rule() {
 #[test]
 fn the_comparison_fails_on_another_sharing_or_origin() {
     let shape = Shape::new(37, 40, 130).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     for sharing in [group(3), group(9), Sharing::Batch] {
         let right = mask(0.5).at(origin(13, 2, 5)).shared(sharing);
         let want = expected(&shape, &right, &data);
@@ -223,7 +197,7 @@ fn masks_follow_the_rule_bit_for_bit() {
 #[test]
 fn groups_of_one_are_examples() {
     let shape = Shape::new(37, 40, 130).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     for backend in Backend::available() {
         let mask = mask(0.2).at(origin(3, 2, 1));
         let want = run(&backend, &shape, &mask, &data);
@@ -235,7 +209,7 @@ fn groups_of_one_are_examples() {
 #[test]
 fn a_batch_split_changes_no_bit_of_its_rows() {
     let shape = Shape::new(90, 40, 130).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     for sharing in [group(1), group(3), group(8), group(20), Sharing::Batch] {
         let mask = mask(0.2).at(origin(5, 2, 1)).shared(sharing);
         for backend in Backend::available() {
@@ -247,6 +221,7 @@ fn a_batch_split_changes_no_bit_of_its_rows() {
                     grad: data.grad[start * 40..end * 40].to_vec(),
                     weight: data.weight.clone(),
                     bias: data.bias.clone(),
+                    ..Data::ramps(&shape)
                 };
                 let shape = Shape::new(end - start, 40, 130).unwrap();
                 let mask = mask.at(origin(5 + start as u32, 2, 1));
@@ -262,7 +237,7 @@ fn a_batch_split_changes_no_bit_of_its_rows() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let shape = Shape::new(600, 40, 300).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     for sharing in [group(3), group(70), Sharing::Batch] {
         let mask = mask(0.2).at(origin(1, 1, 1)).shared(sharing);
         let first = run(&Backend::detect(), &shape, &mask, &data);
@@ -277,7 +252,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 fn nothing_behind_a_dropped_connection_matters() {
     let shape = Shape::new(20, 45, 150).unwrap();
     let mask = mask(0.5).at(origin(2, 1, 3)).shared(Sharing::Batch);
-    let (clean, mut dirty) = (Data::new(&shape), Data::new(&shape));
+    let (clean, mut dirty) = (Data::ramps(&shape), Data::ramps(&shape));
     for o in 0..45 {
         for i in (0..150).filter(|&i| !mask.keep(0, o, i)) {
             dirty.weight[(o * 150 + i) as usize] = [f32::NAN, f32::INFINITY][(i % 2) as usize];
@@ -300,7 +275,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[test]
 fn the_adjoint_identity_holds_for_groups_and_masked_biases() {
     let shape = Shape::new(37, 40, 130).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
     for sharing in sharings() {
         let mask = mask(0.3).at(origin(5, 2, 1)).shared(sharing);
@@ -326,7 +301,7 @@ fn the_adjoint_identity_holds_for_groups_and_masked_biases() {
 #[test]
 fn finite_differences_are_the_gradients() {
     let shape = Shape::new(11, 5, 9).unwrap();
-    let data = Data::new(&shape);
+    let data = Data::ramps(&shape);
     let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
     for sharing in [group(1), group(2), group(8), Sharing::Batch] {
         let mask = mask(0.3).at(origin(5, 2, 1)).shared(sharing);
@@ -361,7 +336,13 @@ fn an_empty_batch_is_fine() {
     let shape = Shape::new(0, 3, 5).unwrap();
     for sharing in sharings() {
         let mask = mask(0.5).at(origin(3, 3, 3)).shared(sharing);
-        let data = Data { x: vec![], grad: vec![], weight: vec![1.0; 15], bias: vec![1.0; 3] };
+        let data = Data {
+            x: vec![],
+            grad: vec![],
+            weight: vec![1.0; 15],
+            bias: vec![1.0; 3],
+            ..Data::ramps(&shape)
+        };
         for backend in Backend::available() {
             let [y, dx, dw, db] = run(&backend, &shape, &mask, &data);
             assert!(y.is_empty() && dx.is_empty() && dw == [0.0; 15] && db == [0.0; 3]);

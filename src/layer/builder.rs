@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::parameters::{OnCpu, OnGpu, Parameters};
 use super::{DropConnect, round_all};
 use crate::mask::philox::philox4x32;
-use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Rounds, Shape};
+use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Rounds, Shape, Sharing};
 
 /// First values of the parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +35,7 @@ pub struct DropConnectBuilder {
     p: f64,
     bits: u32,
     rounds: Rounds,
+    sharing: Sharing,
     seed: u64,
     layer: u32,
     bias: bool,
@@ -53,6 +54,7 @@ impl DropConnectBuilder {
             p: 0.5,
             bits: 16,
             rounds: Rounds::default(),
+            sharing: Sharing::default(),
             seed: 0,
             layer: 0,
             bias: true,
@@ -76,6 +78,11 @@ impl DropConnectBuilder {
     /// Rounds of the mask generator; ten by default.
     pub fn rounds(self, rounds: Rounds) -> Self {
         Self { rounds, ..self }
+    }
+
+    /// Which examples share a mask: none, by default, which is what makes it DropConnect.
+    pub fn sharing(self, sharing: Sharing) -> Self {
+        Self { sharing, ..self }
     }
 
     /// The seed of masks and first values; 0 by default.
@@ -147,7 +154,7 @@ impl DropConnectBuilder {
                 })
             }
             Device::Gpu(gpu) => {
-                let zeros = |elements: usize| gpu.buffer(super::bytes(self.element, elements));
+                let zeros = |elements: usize| gpu.buffer((elements * self.element.size()) as u64);
                 Parameters::Gpu(OnGpu {
                     weight: gpu.upload(&self.element.encode(&weight))?,
                     grad_weight: zeros(weight.len())?,
@@ -163,6 +170,7 @@ impl DropConnectBuilder {
             element: self.element,
             probability,
             rounds: self.rounds,
+            sharing: self.sharing,
             key: MaskKey { seed: self.seed, layer: self.layer, step: 0 },
             origin: self.origin,
             masked_bias: self.masked_bias,

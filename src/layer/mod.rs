@@ -1,15 +1,16 @@
 //! The layer: parameters, gradients and the passes over them.
 
 mod builder;
+mod inference;
 mod parameters;
 
 pub use builder::{DropConnectBuilder, Init};
 
-use std::borrow::Cow;
-
+use crate::device::weights::{Resident, Weights, round_all, rounded, tensor};
 use crate::gpu::{BiasGradient, Forward, Gpu, InputGradient, Tensor, WeightGradient};
 use crate::{
-    Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, cpu,
+    Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
+    cpu,
 };
 use parameters::{OnCpu, OnGpu, Parameters};
 
@@ -38,6 +39,7 @@ pub struct DropConnect {
     element: ElementType,
     probability: DropProbability,
     rounds: Rounds,
+    sharing: Sharing,
     key: MaskKey,
     origin: Origin,
     masked_bias: bool,
@@ -88,7 +90,7 @@ impl DropConnect {
 
     /// The mask of the current step.
     pub fn mask(&self) -> Mask {
-        Mask::new(self.key, self.probability).with_rounds(self.rounds).at(self.origin)
+        Mask::new(self.key, self.probability).with_rounds(self.rounds).shared(self.sharing).at(self.origin)
     }
 
     /// Says where the batches of this shard start in the whole batch, for data-parallel training.
@@ -128,20 +130,19 @@ impl DropConnect {
                 let gpu = std::sync::Arc::clone(&own.gpu);
                 let x = gpu.upload(&element.encode(x))?;
                 let grad_output = gpu.upload(&element.encode(grad_output))?;
-                let size = bytes(element, shape.input_len());
-                let grad_input = gpu.buffer(size)?;
+                let grad_input = Resident::new(&gpu, shape.input_len(), element)?;
                 let mut encoder =
                     gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
                 self.encode_backward(
                     &mut encoder,
                     shape.batch(),
-                    part(&x, element, shape.input_len()),
-                    part(&grad_output, element, shape.output_len()),
-                    Some(part(&grad_input, element, shape.input_len())),
+                    tensor(&x, shape.input_len(), element),
+                    tensor(&grad_output, shape.output_len(), element),
+                    Some(grad_input.tensor()),
                     write,
                 )?;
                 gpu.queue().submit([encoder.finish()]);
-                Ok(element.decode(&gpu.read(&grad_input, 0..size)?))
+                grad_input.read(&gpu)
             }
             Parameters::Cpu(own) => {
                 let (x, grad_output) = (rounded(element, x), rounded(element, grad_output));
@@ -218,7 +219,7 @@ impl DropConnect {
             mask,
             grad_output,
             x,
-            grad_weight: part(&own.grad_weight, element, shape.weight_len()),
+            grad_weight: tensor(&own.grad_weight, shape.weight_len(), element),
             write,
         })?];
         if let Some(grad_bias) = &own.grad_bias {
@@ -227,7 +228,7 @@ impl DropConnect {
                 element,
                 bias_mask: mask.filter(|_| self.masked_bias),
                 grad_output,
-                grad_bias: part(grad_bias, element, self.outputs),
+                grad_bias: tensor(grad_bias, self.outputs, element),
                 write,
             })?);
         }
@@ -237,7 +238,7 @@ impl DropConnect {
                 element,
                 mask,
                 grad_output,
-                weight: part(&own.weight, element, shape.weight_len()),
+                weight: tensor(&own.weight, shape.weight_len(), element),
                 grad_input,
                 write: Write::Overwrite,
             })?);
@@ -249,25 +250,19 @@ impl DropConnect {
     }
 
     fn run_forward(&self, x: &[f32], mask: Option<&Mask>) -> Result<Vec<f32>, Error> {
-        let (shape, element) = (self.shape_of(x)?, self.element);
+        self.weights().forward(&self.shape_of(x)?, self.element, mask, x)
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        let (element, shape) = (self.element, [self.outputs, self.inputs]);
         match &self.parameters {
-            Parameters::Gpu(OnGpu { gpu, .. }) => {
-                let x = gpu.upload(&element.encode(x))?;
-                let size = bytes(element, shape.output_len());
-                let y = gpu.buffer(size)?;
-                let mut encoder =
-                    gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                let tensors = (part(&x, element, shape.input_len()), part(&y, element, shape.output_len()));
-                self.encode(&mut encoder, shape.batch(), mask, tensors.0, tensors.1)?;
-                gpu.queue().submit([encoder.finish()]);
-                Ok(element.decode(&gpu.read(&y, 0..size)?))
-            }
+            Parameters::Gpu(OnGpu { gpu, weight, bias, .. }) => Weights::Gpu {
+                gpu,
+                weight: tensor(weight, shape[0] * shape[1], element),
+                bias: self.bias_of(bias.as_ref().map(|bias| tensor(bias, shape[0], element))),
+            },
             Parameters::Cpu(OnCpu { weight, bias, .. }) => {
-                let mut y = vec![0.0; shape.output_len()];
-                let bias = self.bias_of(bias.as_deref());
-                cpu::forward(&shape, mask, &rounded(element, x), weight, bias, &mut y)?;
-                round_all(element, &mut y);
-                Ok(y)
+                Weights::Cpu { weight, bias: self.bias_of(bias.as_deref()) }
             }
         }
     }
@@ -282,8 +277,8 @@ impl DropConnect {
     ) -> Result<(), Error> {
         let own = self.on_gpu("encode_forward")?;
         let (shape, element) = (Shape::new(batch, self.outputs, self.inputs)?, self.element);
-        let weight = part(&own.weight, element, shape.weight_len());
-        let bias = self.bias_of(own.bias.as_ref().map(|bias| part(bias, element, self.outputs)));
+        let weight = tensor(&own.weight, shape.weight_len(), element);
+        let bias = self.bias_of(own.bias.as_ref().map(|bias| tensor(bias, self.outputs, element)));
         own.gpu.kernels().forward(&Forward { shape, element, mask, x, weight, bias, y })?.encode(encoder);
         Ok(())
     }
@@ -316,27 +311,5 @@ impl DropConnect {
             Parameters::Gpu(own) => Some(&own.gpu),
             Parameters::Cpu(_) => None,
         }
-    }
-}
-
-fn part(buffer: &wgpu::Buffer, element: ElementType, elements: usize) -> Tensor<'_> {
-    Tensor { buffer, offset: 0, size: bytes(element, elements) }
-}
-
-fn bytes(element: ElementType, elements: usize) -> u64 {
-    elements as u64 * element.size() as u64
-}
-
-fn rounded(element: ElementType, values: &[f32]) -> Cow<'_, [f32]> {
-    let mut values = Cow::Borrowed(values);
-    if element != ElementType::F32 {
-        round_all(element, values.to_mut());
-    }
-    values
-}
-
-fn round_all(element: ElementType, values: &mut [f32]) {
-    if element != ElementType::F32 {
-        values.iter_mut().for_each(|value| *value = element.round(*value));
     }
 }

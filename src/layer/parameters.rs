@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DropConnect, bytes, round_all};
+use super::{DropConnect, round_all};
 use crate::gpu::Gpu;
 use crate::{Error, Shape};
 
@@ -147,7 +147,7 @@ impl DropConnect {
             Parameters::Cpu(own) => Ok(on_cpu(own).cloned()),
             Parameters::Gpu(own) => on_gpu(own)
                 .map(|buffer| {
-                    let values = own.gpu.read(buffer, 0..bytes(self.element, elements))?;
+                    let values = own.gpu.read(buffer, 0..(elements * self.element.size()) as u64)?;
                     Ok(self.element.decode(&values))
                 })
                 .transpose(),

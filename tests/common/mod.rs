@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 mod adapter;
+mod compare;
+mod data;
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -11,12 +13,13 @@ use dropconnect::gpu::{
     AdapterChoice, Apply, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, Kernels, Multiply,
     Tensor, Tile, Tuning, WeightGradient, WriteMask,
 };
-use dropconnect::{
-    Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, reference, wgpu,
-};
+use dropconnect::{Bias, ElementType, Error, Mask, Shape, Write, reference, wgpu};
 
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use adapter::{adapter, not_run};
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub use compare::*;
+pub use data::*;
 
 // ---------------------------------------------------------------------------------------------- kernels
 
@@ -58,108 +61,6 @@ pub fn kernels(gpu: &'static Gpu, tuning: Tuning, multiply: Multiply, checked: b
 /// Small tiles, `and`, and the device's own way to multiply.
 pub fn plain_kernels(gpu: &'static Gpu) -> &'static Kernels {
     kernels(gpu, small_tiles(Apply::And), gpu.kernels().multiply(), false)
-}
-
-// ------------------------------------------------------------------------------------------------- data
-
-/// SplitMix64: a seed is all of its state.
-#[derive(Clone)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in -1..1, in steps that f32 holds exactly.
-    pub fn value(&mut self) -> f32 {
-        (self.word() >> 41) as f32 / (1u32 << 22) as f32 - 1.0
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.word() % bound as u64) as usize
-    }
-
-    pub fn values(&mut self, len: usize, element: ElementType) -> Vec<f32> {
-        (0..len).map(|_| element.round(self.value())).collect()
-    }
-}
-
-/// Operands of every pass, and what the gradients hold before they are added to.
-#[derive(Clone)]
-pub struct Data {
-    pub x: Vec<f32>,
-    pub weight: Vec<f32>,
-    pub bias: Vec<f32>,
-    pub grad: Vec<f32>,
-    /// Of the input, the weight and the bias.
-    pub before: [Vec<f32>; 3],
-}
-
-impl Data {
-    /// Random, already rounded to `element`.
-    pub fn random(shape: &Shape, element: ElementType, seed: u64) -> Self {
-        let mut random = Random(seed);
-        let mut values = |len| random.values(len, element);
-        Self {
-            x: values(shape.input_len()),
-            weight: values(shape.weight_len()),
-            bias: values(shape.outputs()),
-            grad: values(shape.output_len()),
-            before: [values(shape.input_len()), values(shape.weight_len()), values(shape.outputs())],
-        }
-    }
-
-    /// The tensors of the format's vectors: `((index * a + c) mod 1009) / 1009 - 0.5`, rounded to f32.
-    pub fn ramps(shape: &Shape) -> Self {
-        let ramp = |len: usize, a: usize, c: usize| -> Vec<f32> {
-            (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
-        };
-        Self {
-            x: ramp(shape.input_len(), 31, 7),
-            weight: ramp(shape.weight_len(), 57, 3),
-            bias: ramp(shape.outputs(), 13, 1),
-            grad: ramp(shape.output_len(), 91, 5),
-            before: [vec![0.0; shape.input_len()], vec![0.0; shape.weight_len()], vec![0.0; shape.outputs()]],
-        }
-    }
-
-    /// The same value everywhere.
-    pub fn constant(shape: &Shape, value: f32) -> Self {
-        let of = |len| vec![value; len];
-        Self {
-            x: of(shape.input_len()),
-            weight: of(shape.weight_len()),
-            bias: of(shape.outputs()),
-            grad: of(shape.output_len()),
-            before: [of(shape.input_len()), of(shape.weight_len()), of(shape.outputs())],
-        }
-    }
-}
-
-pub fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| value.into()).collect()
-}
-
-pub fn shape(dims: [usize; 3]) -> Shape {
-    Shape::new(dims[0], dims[1], dims[2]).unwrap()
-}
-
-pub fn origin(sample: u32, output: u32, input: u32) -> Origin {
-    Origin { sample, output, input }
-}
-
-pub fn mask(p: f64) -> Mask {
-    Mask::new(MaskKey { seed: 2013, layer: 1, step: 77 }, DropProbability::new(p).unwrap())
-}
-
-pub fn mask_with_bits(p: f64, bits: u32, rounds: Rounds) -> Mask {
-    let probability = DropProbability::with_bits(p, bits).unwrap();
-    Mask { probability, ..mask(0.0) }.with_rounds(rounds)
 }
 
 // ---------------------------------------------------------------------------------------------- tensors
@@ -415,46 +316,4 @@ pub fn written_mask(
     let recording = if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
     gpu.submit(&recording.unwrap());
     arena.results(&[1]).unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}")).remove(0)
-}
-
-// ------------------------------------------------------------------------------------------- comparison
-
-/// Relative L2 errors that rounding explains: f32 sums of up to a few hundred products, and one rounding of
-/// the result to 16 bits (half a unit in the last place: 2^-11 of the value for f16, 2^-8 for bf16).
-pub fn bound(element: ElementType) -> f64 {
-    match element {
-        ElementType::F32 => 1e-5,
-        ElementType::F16 => 1e-3,
-        ElementType::BF16 => 1e-2,
-    }
-}
-
-/// The relative L2 error of `got`: infinite where `want` is zero and `got` is not.
-pub fn relative_error(got: &[f32], want: &[f64]) -> f64 {
-    assert_eq!(got.len(), want.len());
-    let difference: f64 = got.iter().zip(want).map(|(&got, want)| (f64::from(got) - want).powi(2)).sum();
-    let norm: f64 = want.iter().map(|want| want * want).sum();
-    if difference == 0.0 { 0.0 } else { (difference / norm).sqrt() }
-}
-
-/// Whether `got` is right; NaN is not. Bounds that would let a wrong result pass are refused.
-pub fn close(got: &[f32], want: &[f64], bound: f64) -> bool {
-    assert!(bound > 0.0 && bound <= 2e-2, "a bound of {bound} proves nothing");
-    relative_error(got, want) < bound
-}
-
-#[track_caller]
-pub fn assert_close(got: &[f32], want: &[f64], bound: f64, what: &str) {
-    assert!(
-        close(got, want, bound),
-        "{what}: relative error {:e}, allowed {bound:e}",
-        relative_error(got, want)
-    );
-}
-
-#[track_caller]
-pub fn assert_all_close(got: &Results<f32>, want: &Results<f64>, bound: f64, what: &str) {
-    for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
-        assert_close(got, want, bound, &format!("{what}: {name}"));
-    }
 }

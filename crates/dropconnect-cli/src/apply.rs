@@ -1,8 +1,9 @@
 //! `dropconnect apply`: a layer and its gradients on tensors from a file.
 
-use dropconnect::{Bias, ElementType, Mask, Shape};
+use dropconnect::gpu::Method;
+use dropconnect::{Activation, Bias, ElementType, Error, Mask, Moments, Shape};
 
-use crate::cli::{ApplyCommand, DeviceOptions, Mode};
+use crate::cli::{ActivationName, ApplyCommand, DeviceOptions, Mode};
 use crate::device::{self, Selected};
 use crate::error::{About, CliError, reserve};
 use crate::output::{Target, note, print};
@@ -24,15 +25,14 @@ struct Layer {
 struct Output {
     name: &'static str,
     shape: Vec<usize>,
+    element: ElementType,
     values: Vec<f32>,
 }
 
 /// Runs the command.
 pub fn run(command: &ApplyCommand, options: &DeviceOptions) -> Result<(), CliError> {
-    let mask = match command.mode {
-        Mode::Train => Some(command.mask.mask()?),
-        Mode::Eval => None,
-    };
+    command.check()?;
+    let mask = command.mask.mask()?;
     let file = TensorFile::read(&command.input)?;
     let layer = Layer::read(&file, command.masked_bias)?;
     let target = Target::new(&command.output)?;
@@ -44,27 +44,32 @@ pub fn run(command: &ApplyCommand, options: &DeviceOptions) -> Result<(), CliErr
     }
     layer.check_memory()?;
     let device = device::select(options)?;
-    let outputs = layer.outputs(&device, mask.as_ref(), command.masked_bias);
-    let outputs = device.checked(outputs)?;
+    let outputs = match command.mode {
+        Mode::Train => layer.passes(&device, Some(&mask), command.masked_bias),
+        Mode::Eval => layer.passes(&device, None, command.masked_bias),
+        Mode::Gaussian => layer.gaussian(&device, &mask, command),
+        Mode::Mc => layer.monte_carlo(&device, &mask, command),
+    };
+    let outputs = device.checked(outputs.map_err(CliError::from))?;
 
     let entries: Vec<_> = outputs
         .iter()
         .map(|output| Entry {
             name: output.name,
-            dtype: dtype(layer.element),
+            dtype: dtype(output.element),
             shape: output.shape.clone(),
-            bytes: (output.values.len() * layer.element.size()) as u64,
+            bytes: (output.values.len() * output.element.size()) as u64,
         })
         .collect();
     target.write(|file| {
         write_header(file, &entries, &[])?;
         for output in &outputs {
-            file.write_all(&layer.element.encode(&output.values))?;
+            file.write_all(&output.element.encode(&output.values))?;
         }
         Ok(())
     })?;
     for output in &outputs {
-        print(&format!("{}: {} {:?}\n", output.name, layer.element, output.shape))?;
+        print(&format!("{}: {} {:?}\n", output.name, output.element, output.shape))?;
     }
     note(&format!("wrote {}", command.output.display()));
     Ok(())
@@ -151,31 +156,118 @@ impl Layer {
         reserve("`y`", &[bytes, bytes])
     }
 
-    fn outputs(
+    /// `y`, and the gradients where `grad_output` is given.
+    fn passes(
         &self,
         Selected { device, .. }: &Selected,
         mask: Option<&Mask>,
         masked_bias: bool,
-    ) -> Result<Vec<Output>, CliError> {
+    ) -> Result<Vec<Output>, Error> {
         let (shape, element) = (&self.shape, self.element);
-        let with_last = |last: usize| self.leading.iter().copied().chain([last]).collect::<Vec<_>>();
-        let bias = match &self.bias {
-            None => Bias::None,
-            Some(bias) if masked_bias => Bias::Masked(&bias[..]),
-            Some(bias) => Bias::Plain(&bias[..]),
-        };
-        let values = device.forward(shape, element, mask, &self.x, &self.weight, bias)?;
-        let mut outputs = vec![Output { name: "y", shape: with_last(shape.outputs()), values }];
+        let output = |name, shape, values| Output { name, shape, element, values };
+        let values = device.forward(shape, element, mask, &self.x, &self.weight, self.bias(masked_bias))?;
+        let mut outputs = vec![output("y", self.with_last(shape.outputs()), values)];
         let Some(grad) = &self.grad_output else { return Ok(outputs) };
 
         let values = device.input_gradient(shape, element, mask, grad, &self.weight)?;
-        outputs.push(Output { name: "grad_x", shape: with_last(shape.inputs()), values });
+        outputs.push(output("grad_x", self.with_last(shape.inputs()), values));
         let values = device.weight_gradient(shape, element, mask, grad, &self.x)?;
-        outputs.push(Output { name: "grad_weight", shape: vec![shape.outputs(), shape.inputs()], values });
+        outputs.push(output("grad_weight", vec![shape.outputs(), shape.inputs()], values));
         if self.bias.is_some() {
             let values = device.bias_gradient(shape, element, mask.filter(|_| masked_bias), grad)?;
-            outputs.push(Output { name: "grad_bias", shape: vec![shape.outputs()], values });
+            outputs.push(output("grad_bias", vec![shape.outputs()], values));
         }
         Ok(outputs)
+    }
+
+    // Moments are worked out in f32 whatever the input's type, which f32 holds exactly: a variance may
+    // be far smaller than f16 goes.
+
+    fn gaussian(
+        &self,
+        Selected { device, .. }: &Selected,
+        mask: &Mask,
+        command: &ApplyCommand,
+    ) -> Result<Vec<Output>, Error> {
+        let bias = self.bias(command.masked_bias);
+        let (shape, element) = (&self.shape, ElementType::F32);
+        let u = device.moments(shape, element, &mask.probability, &self.x, &self.weight, bias)?;
+        let method = command.samples.map_or(Method::Closed, |samples| Method::Sampled {
+            samples,
+            key: mask.key,
+            origin: mask.origin,
+        });
+        let activation = command.activation.map_or(Activation::Identity, Activation::from);
+        Ok(self.moments(device.activate(shape, activation, method, &u)?))
+    }
+
+    fn monte_carlo(
+        &self,
+        Selected { device, .. }: &Selected,
+        mask: &Mask,
+        command: &ApplyCommand,
+    ) -> Result<Vec<Output>, Error> {
+        let bias = self.bias(command.masked_bias);
+        let (shape, element, passes) = (&self.shape, ElementType::F32, command.passes.unwrap_or(100));
+        let moments = device.monte_carlo(shape, element, mask, passes, &self.x, &self.weight, bias)?;
+        let mut outputs = self.moments(moments);
+        if command.softmax {
+            let predicted = device.predictive(shape, element, mask, passes, &self.x, &self.weight, bias)?;
+            let output = |name, shape, values| Output { name, shape, element, values };
+            outputs.push(output("probabilities", self.with_last(shape.outputs()), predicted.mean));
+            outputs.push(output("entropy", self.leading.clone(), predicted.entropy));
+            outputs.push(output("mutual_information", self.leading.clone(), predicted.mutual_information));
+        }
+        Ok(outputs)
+    }
+
+    fn moments(&self, Moments { mean, variance }: Moments) -> Vec<Output> {
+        let output = |name, values| Output {
+            name,
+            shape: self.with_last(self.shape.outputs()),
+            element: ElementType::F32,
+            values,
+        };
+        vec![output("mean", mean), output("variance", variance)]
+    }
+
+    fn bias(&self, masked: bool) -> Bias<&[f32]> {
+        match &self.bias {
+            None => Bias::None,
+            Some(bias) if masked => Bias::Masked(bias),
+            Some(bias) => Bias::Plain(bias),
+        }
+    }
+
+    fn with_last(&self, last: usize) -> Vec<usize> {
+        self.leading.iter().copied().chain([last]).collect()
+    }
+}
+
+impl ApplyCommand {
+    /// Options of one mode are refused in the others, where they would be ignored.
+    fn check(&self) -> Result<(), CliError> {
+        for (option, given, mode) in [
+            ("--activation", self.activation.is_some(), Mode::Gaussian),
+            ("--samples", self.samples.is_some(), Mode::Gaussian),
+            ("--passes", self.passes.is_some(), Mode::Mc),
+            ("--softmax", self.softmax, Mode::Mc),
+        ] {
+            if given && self.mode != mode {
+                let name = |mode: Mode| format!("{mode:?}").to_lowercase();
+                let (wanted, given) = (name(mode), name(self.mode));
+                return Err(CliError::Usage(format!(
+                    "{option} is for --mode {wanted}, and the mode is {given}"
+                )));
+            }
+        }
+        let by_samples = [ActivationName::Sigmoid, ActivationName::Tanh];
+        if self.samples.is_none() && self.activation.is_some_and(|name| by_samples.contains(&name)) {
+            return Err(CliError::Usage(
+                "--activation sigmoid and tanh have no closed form; give --samples, for instance 1000"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! The command line.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Origin, Rounds, Shape};
+use dropconnect::{Activation, DropProbability, ElementType, Mask, MaskKey, Origin, Rounds, Shape, Sharing};
 
 use crate::error::{About, CliError};
 
@@ -177,11 +178,14 @@ pub struct MaskCommand {
 
 /// `apply`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  \
-    dropconnect apply --input layer.safetensors --output result.safetensors --p 0.5 --seed 42 --step 7\n\n\
+#[command(after_help = "Examples:\n  \
+    dropconnect apply --input layer.safetensors --output result.safetensors --p 0.5 --seed 42 --step 7\n  \
+    dropconnect apply --input layer.safetensors --output moments.safetensors --mode gaussian --activation relu\n  \
+    dropconnect apply --input layer.safetensors --output moments.safetensors --mode mc --passes 100\n\n\
     Reads `x` [..., I], `weight` [O, I] and optionally `bias` [O] and `grad_output` [..., O], all F32, all F16 \
     or all BF16. Writes `y` [..., O] and, given `grad_output`, `grad_x`, `grad_weight` and (with a bias) \
-    `grad_bias`, in the same type.")]
+    `grad_bias`, in the same type. The modes `gaussian` and `mc` write `mean` and `variance` [..., O] over masks, \
+    in F32, and `--softmax` adds `probabilities` [..., O], `entropy` and `mutual_information` [...].")]
 pub struct ApplyCommand {
     /// The safetensors file to read
     #[arg(long, value_name = "FILE")]
@@ -192,9 +196,21 @@ pub struct ApplyCommand {
     /// Which mask.
     #[command(flatten)]
     pub mask: MaskOptions,
-    /// With masks, or the plain linear layer
+    /// What to compute
     #[arg(long, value_enum, default_value_t = Mode::Train)]
     pub mode: Mode,
+    /// With `--mode gaussian`: what follows the layer
+    #[arg(long, value_enum, value_name = "FUNCTION")]
+    pub activation: Option<ActivationName>,
+    /// With `--mode gaussian`: Gaussian samples an element, in place of the closed form (identity, relu)
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub samples: Option<u32>,
+    /// With `--mode mc`: how many masks [default: 100]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1 << 16))]
+    pub passes: Option<u32>,
+    /// With `--mode mc`: take outputs for logits, and say what a classifier predicts and how surely
+    #[arg(long)]
+    pub softmax: bool,
     /// Drop and scale the bias like a weight (the paper's variant)
     #[arg(long)]
     pub masked_bias: bool,
@@ -225,6 +241,9 @@ pub struct MaskOptions {
     /// Rounds of the generator: 7 or 10
     #[arg(long, default_value = "10", value_parser = parse_rounds)]
     pub rounds: Rounds,
+    /// How many consecutive examples share a mask, or `batch` for all; the paper's DropConnect is 1
+    #[arg(long, default_value = "1", value_name = "COUNT", value_parser = parse_sharing)]
+    pub examples_per_mask: Sharing,
 }
 
 impl MaskOptions {
@@ -232,7 +251,10 @@ impl MaskOptions {
     pub fn mask(&self) -> Result<Mask, CliError> {
         let probability = DropProbability::with_bits(self.p, self.bits).about("--p")?;
         let key = MaskKey { seed: self.seed, layer: self.layer, step: self.step };
-        Ok(Mask::new(key, probability).with_rounds(self.rounds).at(self.origin))
+        Ok(Mask::new(key, probability)
+            .with_rounds(self.rounds)
+            .shared(self.examples_per_mask)
+            .at(self.origin))
     }
 }
 
@@ -243,6 +265,34 @@ pub enum Mode {
     Train,
     /// The plain linear layer, without a mask
     Eval,
+    /// Mean and variance over masks by matching moments: the paper's inference
+    Gaussian,
+    /// Mean and variance over masks that are drawn: Monte-Carlo DropConnect
+    Mc,
+}
+
+/// `--activation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ActivationName {
+    /// The layer's output itself
+    Identity,
+    /// max(u, 0)
+    Relu,
+    /// 1 / (1 + exp(-u)); needs `--samples`
+    Sigmoid,
+    /// tanh u; needs `--samples`
+    Tanh,
+}
+
+impl From<ActivationName> for Activation {
+    fn from(name: ActivationName) -> Self {
+        match name {
+            ActivationName::Identity => Self::Identity,
+            ActivationName::Relu => Self::Relu,
+            ActivationName::Sigmoid => Self::Sigmoid,
+            ActivationName::Tanh => Self::Tanh,
+        }
+    }
 }
 
 /// `--element`.
@@ -310,6 +360,16 @@ fn parse_p(text: &str) -> Result<f64, String> {
 fn parse_rounds(text: &str) -> Result<Rounds, String> {
     let rounds = text.parse().map_err(|_| "7 or 10 is needed".to_owned())?;
     Rounds::new(rounds).map_err(|error| error.to_string())
+}
+
+fn parse_sharing(text: &str) -> Result<Sharing, String> {
+    match text.parse() {
+        _ if text == "batch" => Ok(Sharing::Batch),
+        Ok(1) => Ok(Sharing::Example),
+        Ok(count) => NonZeroU32::new(count).map(Sharing::Group).ok_or(()),
+        Err(_) => Err(()),
+    }
+    .map_err(|()| "a number of examples of at least 1, or `batch`, is needed".to_owned())
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

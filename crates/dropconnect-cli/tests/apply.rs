@@ -3,10 +3,11 @@
 mod common;
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use common::{devices, fail, ramp, read_tensors, run, succeed, text, write_tensors};
-use dropconnect::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape, reference};
+use dropconnect::{Activation, Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, reference};
 use safetensors::Dtype;
 
 const TYPES: [(Dtype, ElementType, f64); 3] = [
@@ -214,4 +215,71 @@ fn an_output_that_cannot_be_written_leaves_nothing() {
     let files: Vec<_> =
         fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["in.safetensors"]);
+}
+
+#[test]
+fn moments_are_those_of_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
+    let shape = Shape::new(6, 7, 19).unwrap();
+    let (x, w, b) = (ramp(6 * 19, 31, 7), ramp(7 * 19, 57, 3), ramp(7, 13, 1));
+    let key = MaskKey { seed: 9, layer: 0, step: 3 };
+    let group = Sharing::Group(NonZeroU32::new(2).unwrap());
+    let mask = Mask::new(key, DropProbability::new(0.25).unwrap()).shared(group);
+    for device in devices("moments_are_those_of_the_reference") {
+        for (dtype, element, _) in TYPES {
+            write_tensors(
+                &input,
+                dtype,
+                &[("x", &[2, 3, 19], &x), ("weight", &[7, 19], &w), ("bias", &[7], &b)],
+            );
+            let [x, w, b] = [&x, &w, &b].map(|values| stored(element, values));
+            let bias = Bias::Masked(&b[..]);
+            let run = |options: &[&str]| {
+                let mut args =
+                    vec!["apply", "--device", device, "--input", text(&input), "--output", text(&output)];
+                args.extend(["--p", "0.25", "--seed", "9", "--step", "3", "--examples-per-mask", "2"]);
+                succeed(&[&args[..], &["--masked-bias"], options].concat());
+                read_tensors(&output)
+            };
+            let check = |options: &[&str], want: &[(&str, &[usize], &[f64])]| {
+                let tensors = run(options);
+                assert_eq!(tensors.len(), want.len(), "{options:?}");
+                for (name, dims, want) in want {
+                    let (got_type, got_dims, bytes) = &tensors[*name];
+                    assert_eq!((*got_type, &got_dims[..]), (Dtype::F32, *dims), "{name}");
+                    let error = relative_error(&ElementType::F32.decode(bytes), want);
+                    assert!(error < 1e-4, "{device}, {dtype}, {options:?}, {name}: {error:e}");
+                }
+            };
+            let dims: &[usize] = &[2, 3, 7];
+            let u = reference::moments(&shape, &mask.probability, &x, &w, bias).unwrap();
+            check(&["--mode", "gaussian"], &[("mean", dims, &u.0), ("variance", dims, &u.1)]);
+            let relu = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
+            let options = ["--mode", "gaussian", "--activation", "relu"];
+            check(&options, &[("mean", dims, &relu.0), ("variance", dims, &relu.1)]);
+            let tanh =
+                reference::sampled(&shape, Activation::Tanh, 30, key, mask.origin, &u.0, &u.1).unwrap();
+            let options = ["--mode", "gaussian", "--activation", "tanh", "--samples", "30"];
+            check(&options, &[("mean", dims, &tanh.0), ("variance", dims, &tanh.1)]);
+            let drawn = reference::monte_carlo(&shape, &mask, 20, &x, &w, bias).unwrap();
+            let said = reference::predictive(&shape, &mask, 20, &x, &w, bias).unwrap();
+            let mut want: Vec<(&str, &[usize], &[f64])> =
+                vec![("mean", dims, &drawn.0), ("variance", dims, &drawn.1)];
+            check(&["--mode", "mc", "--passes", "20"], &want);
+            want.push(("probabilities", dims, &said.mean));
+            want.push(("entropy", &[2, 3], &said.entropy));
+            want.push(("mutual_information", &[2, 3], &said.mutual_information));
+            check(&["--mode", "mc", "--passes", "20", "--softmax"], &want);
+        }
+    }
+    let refused = |options: &[&str], parts: &[&str]| {
+        let args = ["apply", "--input", text(&input), "--output", text(&output)];
+        fail(&[&args[..], options].concat(), 2, parts);
+    };
+    refused(&["--passes", "3"], &["--passes", "mc", "train"]);
+    refused(&["--mode", "mc", "--activation", "relu"], &["--activation", "gaussian", "mc"]);
+    refused(&["--mode", "gaussian", "--activation", "tanh"], &["tanh", "--samples"]);
+    refused(&["--mode", "mc", "--passes", "0"], &["--passes", "0", "65536"]);
+    refused(&["--examples-per-mask", "0"], &["--examples-per-mask", "0", "batch"]);
 }

@@ -1,12 +1,17 @@
 //! Where a layer computes: an adapter or the CPU, with the same calls on host memory for both.
 
+mod inference;
+pub(crate) mod weights;
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::gpu::{
-    AdapterChoice, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, WeightGradient, WriteMask,
+    AdapterChoice, BiasGradient, Gpu, InputGradient, KernelOptions, Recording, Tensor, WeightGradient,
+    WriteMask,
 };
 use crate::{Bias, ElementType, Error, Mask, Shape, Write, cpu};
+use weights::{Resident, Weights, round_all, rounded, tensor};
 
 /// A place to compute.
 ///
@@ -71,34 +76,35 @@ impl Device {
         bias: Bias<&[f32]>,
     ) -> Result<Vec<f32>, Error> {
         shape.expect_len("x", x.len(), shape.input_len())?;
+        self.with_weights(shape, element, weight, bias, |weights| weights.forward(shape, element, mask, x))
+    }
+
+    /// Brings W and b to where they are computed with.
+    fn with_weights<R>(
+        &self,
+        shape: &Shape,
+        element: ElementType,
+        weight: &[f32],
+        bias: Bias<&[f32]>,
+        run: impl FnOnce(Weights<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         shape.expect_len("weight", weight.len(), shape.weight_len())?;
         if let Some(bias) = bias.tensor() {
             shape.expect_len("bias", bias.len(), shape.outputs())?;
         }
-        let Self::Gpu(gpu) = self else {
-            let (x, weight) = (rounded(element, x), rounded(element, weight));
-            let bias_values = bias.tensor().map(|bias| rounded(element, bias)).unwrap_or_default();
-            let mut y = vec![0.0; shape.output_len()];
-            cpu::forward(shape, mask, &x, &weight, bias.map(|_| &*bias_values), &mut y)?;
-            return Ok(rounded(element, &y).into_owned());
-        };
-        let (x, weight) = (gpu.upload(&element.encode(x))?, gpu.upload(&element.encode(weight))?);
-        let bias_buffer = bias.tensor().map(|bias| gpu.upload(&element.encode(bias))).transpose()?;
-        let bias = match &bias_buffer {
-            Some(buffer) => bias.map(|values| tensor(buffer, values.len(), element)),
-            None => Bias::None,
-        };
-        run(gpu, shape.output_len(), element, |y| {
-            gpu.kernels().forward(&Forward {
-                shape: *shape,
-                element,
-                mask,
-                x: tensor(&x, shape.input_len(), element),
-                weight: tensor(&weight, shape.weight_len(), element),
-                bias,
-                y,
-            })
-        })
+        let values = bias.tensor().copied().unwrap_or_default();
+        match self {
+            Self::Gpu(gpu) => {
+                let weight = gpu.upload(&element.encode(weight))?;
+                let buffer = gpu.upload(&element.encode(values))?;
+                let weight = tensor(&weight, shape.weight_len(), element);
+                run(Weights::Gpu { gpu, weight, bias: bias.map(|_| tensor(&buffer, values.len(), element)) })
+            }
+            Self::Cpu => {
+                let (weight, values) = (rounded(element, weight), rounded(element, values));
+                run(Weights::Cpu { weight: &weight, bias: bias.map(|_| &*values) })
+            }
+        }
     }
 
     /// The gradient of X, `[batch, inputs]`, for G `[batch, outputs]`.
@@ -119,7 +125,8 @@ impl Device {
             let (grad_output, weight) = (rounded(element, grad_output), rounded(element, weight));
             let mut grad_input = vec![0.0; shape.input_len()];
             cpu::input_gradient(shape, mask, &grad_output, &weight, &mut grad_input, Write::Overwrite)?;
-            return Ok(rounded(element, &grad_input).into_owned());
+            round_all(element, &mut grad_input);
+            return Ok(grad_input);
         };
         let grad_output = gpu.upload(&element.encode(grad_output))?;
         let weight = gpu.upload(&element.encode(weight))?;
@@ -154,7 +161,8 @@ impl Device {
             let (grad_output, x) = (rounded(element, grad_output), rounded(element, x));
             let mut grad_weight = vec![0.0; shape.weight_len()];
             cpu::weight_gradient(shape, mask, &grad_output, &x, &mut grad_weight, Write::Overwrite)?;
-            return Ok(rounded(element, &grad_weight).into_owned());
+            round_all(element, &mut grad_weight);
+            return Ok(grad_weight);
         };
         let grad_output = gpu.upload(&element.encode(grad_output))?;
         let x = gpu.upload(&element.encode(x))?;
@@ -193,7 +201,8 @@ impl Device {
                 &mut grad_bias,
                 Write::Overwrite,
             )?;
-            return Ok(rounded(element, &grad_bias).into_owned());
+            round_all(element, &mut grad_bias);
+            return Ok(grad_bias);
         };
         let grad_output = gpu.upload(&element.encode(grad_output))?;
         run(gpu, shape.outputs(), element, |grad_bias| {
@@ -224,7 +233,7 @@ impl Device {
             return Ok(kept);
         };
         let buffer = gpu.buffer(bytes as u64)?;
-        let result = crate::gpu::Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
+        let result = Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
         gpu.submit(&gpu.kernels().write_mask(&WriteMask { shape: *shape, mask, result })?);
         gpu.read(&buffer, 0..bytes as u64)
     }
@@ -241,7 +250,7 @@ impl Device {
             return Ok(kept);
         };
         let buffer = gpu.buffer(bytes as u64)?;
-        let result = crate::gpu::Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
+        let result = Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
         gpu.submit(&gpu.kernels().write_bias_mask(&WriteMask { shape: *shape, mask, result })?);
         gpu.read(&buffer, 0..bytes as u64)
     }
@@ -259,26 +268,14 @@ impl fmt::Display for Device {
     }
 }
 
-fn tensor(buffer: &wgpu::Buffer, elements: usize, element: ElementType) -> crate::gpu::Tensor<'_> {
-    crate::gpu::Tensor { buffer, offset: 0, size: (elements * element.size()) as u64 }
-}
-
 /// Runs a call into a fresh result of `elements` and reads it back.
 fn run(
     gpu: &Gpu,
     elements: usize,
     element: ElementType,
-    call: impl FnOnce(crate::gpu::Tensor<'_>) -> Result<crate::gpu::Recording, Error>,
+    call: impl FnOnce(Tensor<'_>) -> Result<Recording, Error>,
 ) -> Result<Vec<f32>, Error> {
-    let size = (elements * element.size()) as u64;
-    let result = gpu.buffer(size)?;
-    gpu.submit(&call(tensor(&result, elements, element))?);
-    Ok(element.decode(&gpu.read(&result, 0..size)?))
-}
-
-fn rounded(element: ElementType, values: &[f32]) -> std::borrow::Cow<'_, [f32]> {
-    match element {
-        ElementType::F32 => values.into(),
-        _ => values.iter().map(|&value| element.round(value)).collect::<Vec<_>>().into(),
-    }
+    let result = Resident::new(gpu, elements, element)?;
+    gpu.submit(&call(result.tensor())?);
+    result.read(gpu)
 }

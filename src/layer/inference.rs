@@ -1,0 +1,67 @@
+//! What a trained layer predicts, and how sure it is.
+
+use super::DropConnect;
+use crate::device::weights::activate;
+use crate::gpu::Method;
+use crate::{Activation, Error, Moments, Predictive};
+
+/// Inference over masks. [`eval`](DropConnect::eval) is the plain answer; these say how far it can be trusted.
+///
+/// ```
+/// use dropconnect::{Activation, Device, DropConnect};
+///
+/// let layer = DropConnect::new(&Device::Cpu, 5, 10).seed(42).build()?;
+/// let x = [1.0, 2.0, 3.0, 4.0, 5.0];
+/// let matched = layer.gaussian(&x, Activation::Relu, None)?; // the paper's inference, in closed form
+/// let sampled = layer.monte_carlo(&x, 100)?; // a hundred masks in one launch
+/// assert_eq!((matched.mean.len(), sampled.variance.len()), (10, 10));
+/// # Ok::<(), dropconnect::Error>(())
+/// ```
+impl DropConnect {
+    /// Mean and variance of Y over all masks: Y is nearly normal where many inputs count, so that these
+    /// two say nearly everything.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn moments(&self, x: &[f32]) -> Result<Moments, Error> {
+        self.weights().moments(&self.shape_of(x)?, self.element, &self.probability, x)
+    }
+
+    /// Mean and variance of f(Y) over masks, by matching moments (Wan et al. 2013, Algorithm 2): in closed form,
+    /// or with so many Gaussian samples, which [`step`](Self::step) makes other ones.
+    ///
+    /// # Errors
+    /// [`Error::NoClosedForm`] for sigmoid and tanh without samples; [`Error::Count`] for 0 samples; as
+    /// [`forward`](Self::forward).
+    pub fn gaussian(
+        &self,
+        x: &[f32],
+        activation: Activation,
+        samples: Option<u32>,
+    ) -> Result<Moments, Error> {
+        let method = samples.map_or(Method::Closed, |samples| Method::Sampled {
+            samples,
+            key: self.key,
+            origin: self.origin,
+        });
+        let u = self.moments(x)?;
+        activate(self.gpu(), &self.shape_of(x)?, activation, method, &u)
+    }
+
+    /// Mean and unbiased variance of Y over `passes` masks, of this step and those that follow. For every
+    /// sample by itself, call [`forward`](Self::forward) step by step.
+    ///
+    /// # Errors
+    /// [`Error::Count`] for the passes, 1 to 65,536 on an adapter; as [`forward`](Self::forward).
+    pub fn monte_carlo(&self, x: &[f32], passes: u32) -> Result<Moments, Error> {
+        self.weights().monte_carlo(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
+    }
+
+    /// The same with Y as the logits of a classifier: mean softmax, predictive entropy, mutual information.
+    ///
+    /// # Errors
+    /// As [`monte_carlo`](Self::monte_carlo), with 2^24 passes at most.
+    pub fn predictive(&self, x: &[f32], passes: u32) -> Result<Predictive<f32>, Error> {
+        self.weights().predictive(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
+    }
+}

@@ -1,0 +1,19 @@
+//! Mean and variance of a layer's output.
+
+use crate::Shape;
+
+/// Mean and variance, element by element, of an output `[batch, outputs]` that depends on a random mask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    /// The mean, `[batch, outputs]`.
+    pub mean: Vec<f32>,
+    /// The variance, `[batch, outputs]`.
+    pub variance: Vec<f32>,
+}
+
+impl Moments {
+    pub(crate) fn zeros(shape: &Shape) -> Self {
+        let zeros = vec![0.0; shape.output_len()];
+        Self { mean: zeros.clone(), variance: zeros }
+    }
+}

@@ -1,0 +1,185 @@
+//! The layer type and `Device`, on the CPU backend and on the adapter, against float64.
+
+mod common;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use common::{Data, adapter, assert_close, bound, probability, wide};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Method};
+use dropconnect::{
+    Activation, Bias, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey,
+    Moments, Origin, Rounds, Shape, Sharing, Write, reference,
+};
+
+/// The CPU, and the adapter where there is one.
+fn devices(test: &str) -> Vec<Device> {
+    let mut devices = vec![Device::Cpu];
+    if adapter(test).is_some() {
+        let gpu = Gpu::open(&AdapterChoice::default(), &KernelOptions::default()).unwrap();
+        devices.push(Device::Gpu(Arc::new(gpu)));
+    }
+    devices
+}
+
+fn shape() -> Shape {
+    Shape::new(6, 7, 19).unwrap()
+}
+
+fn layer(device: &Device, data: &Data) -> DropConnectBuilder {
+    let init = Init::Values { weight: data.weight.clone(), bias: data.bias.clone() };
+    DropConnect::new(device, 19, 7).drop_probability(0.3).seed(11).layer(4).init(init)
+}
+
+fn mask(step: u64) -> Mask {
+    Mask::new(MaskKey { seed: 11, layer: 4, step }, probability(0.3))
+}
+
+#[test]
+fn a_step_is_the_reference_under_the_masks_of_its_options() {
+    let shape = shape();
+    for device in devices("a_step_is_the_reference_under_the_masks_of_its_options") {
+        let group = Sharing::Group(NonZeroU32::new(3).unwrap());
+        for (element, masked, sharing) in [
+            (ElementType::F32, false, Sharing::Example),
+            (ElementType::F32, true, group),
+            (ElementType::F16, true, Sharing::Batch),
+            (ElementType::BF16, true, Sharing::Example),
+        ] {
+            let data = Data::random(&shape, element, 90);
+            let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
+            let origin = Origin { sample: 5, output: 2, input: 9 };
+            let mut layer = layer(&device, &data)
+                .element(element)
+                .masked_bias(masked)
+                .rounds(Rounds::Seven)
+                .sharing(sharing)
+                .origin(origin)
+                .build()
+                .unwrap();
+            layer.set_step(8);
+            layer.advance();
+            let mask = mask(9).with_rounds(Rounds::Seven).shared(sharing).at(origin);
+            assert_eq!(layer.mask(), mask);
+            let with_bias = |b| if masked { Bias::Masked(b) } else { Bias::Plain(b) };
+            let what = |pass: &str| format!("{device}, {element}, {sharing:?}, masked {masked}: {pass}");
+
+            let want = reference::forward(&shape, Some(&mask), &x, &weight, with_bias(&bias[..])).unwrap();
+            assert_close(&layer.forward(&data.x).unwrap(), &want, bound(element), &what("y"));
+            let want = reference::forward(&shape, None, &x, &weight, Bias::Plain(&bias)).unwrap();
+            assert_close(&layer.eval(&data.x).unwrap(), &want, bound(element), &what("eval"));
+
+            let dw = reference::weight_gradient(&shape, Some(&mask), &grad, &x).unwrap();
+            let db = reference::bias_gradient(&shape, masked.then_some(&mask), &grad).unwrap();
+            let dx = reference::input_gradient(&shape, Some(&mask), &grad, &weight).unwrap();
+            // Twice: the second time the gradients of the parameters add up, and that of X does not.
+            for (times, write) in [(1.0, Write::Overwrite), (2.0, Write::Accumulate)] {
+                let got = layer.backward(&data.x, &data.grad, write).unwrap();
+                assert_close(&got, &dx, bound(element), &what("dx"));
+                let times = |values: &[f64]| values.iter().map(|v| times * v).collect::<Vec<_>>();
+                assert_close(&layer.grad_weight().unwrap(), &times(&dw), bound(element), &what("dw"));
+                let got = layer.grad_bias().unwrap().unwrap();
+                assert_close(&got, &times(&db), bound(element), &what("db"));
+            }
+        }
+    }
+}
+
+#[test]
+fn inference_is_the_reference() {
+    let shape = shape();
+    let data = Data::random(&shape, ElementType::F32, 7);
+    let [x, weight, bias] = [&data.x, &data.weight, &data.bias].map(|v| wide(v));
+    let check = |got: &Moments, want: &(Vec<f64>, Vec<f64>), what: &str| {
+        assert_close(&got.mean, &want.0, 1e-5, &format!("{what}, mean"));
+        assert_close(&got.variance, &want.1, 1e-5, &format!("{what}, variance"));
+    };
+    for device in devices("inference_is_the_reference") {
+        for masked in [false, true] {
+            let mut layer = layer(&device, &data).masked_bias(masked).build().unwrap();
+            layer.set_step(40);
+            let b = if masked { Bias::Masked(&bias[..]) } else { Bias::Plain(&bias[..]) };
+            let what = |call: &str| format!("{device}, masked {masked}, {call}");
+
+            let u = reference::moments(&shape, &probability(0.3), &x, &weight, b).unwrap();
+            check(&layer.moments(&data.x).unwrap(), &u, &what("moments"));
+            let want = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
+            let got = layer.gaussian(&data.x, Activation::Relu, None).unwrap();
+            check(&got, &want, &what("closed form"));
+            let key = mask(40).key;
+            let want =
+                reference::sampled(&shape, Activation::Tanh, 50, key, Origin::default(), &u.0, &u.1).unwrap();
+            let got = layer.gaussian(&data.x, Activation::Tanh, Some(50)).unwrap();
+            check(&got, &want, &what("samples"));
+
+            let want = reference::monte_carlo(&shape, &mask(40), 20, &x, &weight, b).unwrap();
+            check(&layer.monte_carlo(&data.x, 20).unwrap(), &want, &what("Monte Carlo"));
+            let want = reference::predictive(&shape, &mask(40), 20, &x, &weight, b).unwrap();
+            let got = layer.predictive(&data.x, 20).unwrap();
+            assert_close(&got.mean, &want.mean, 1e-5, &what("softmax"));
+            assert_close(&got.entropy, &want.entropy, 1e-5, &what("entropy"));
+            // A difference of entropies: rounding is that of the entropies.
+            assert_close(&got.mutual_information, &want.mutual_information, 1e-4, &what("information"));
+        }
+    }
+}
+
+#[test]
+fn the_device_infers_as_the_layer_does() {
+    let shape = shape();
+    for device in devices("the_device_infers_as_the_layer_does") {
+        for element in [ElementType::F32, ElementType::BF16] {
+            let data = Data::random(&shape, element, 3);
+            let layer = layer(&device, &data).element(element).build().unwrap();
+            let (x, weight, bias, mask) = (&data.x, &data.weight, Bias::Plain(&data.bias[..]), mask(0));
+            let u = device.moments(&shape, element, &mask.probability, x, weight, bias).unwrap();
+            assert_eq!(u, layer.moments(x).unwrap());
+            let method = Method::Sampled { samples: 9, key: mask.key, origin: mask.origin };
+            let of_u = device.activate(&shape, Activation::Sigmoid, method, &u).unwrap();
+            assert_eq!(of_u, layer.gaussian(x, Activation::Sigmoid, Some(9)).unwrap());
+            let got = device.monte_carlo(&shape, element, &mask, 5, x, weight, bias).unwrap();
+            assert_eq!(got, layer.monte_carlo(x, 5).unwrap());
+            let got = device.predictive(&shape, element, &mask, 5, x, weight, bias).unwrap();
+            assert_eq!(got, layer.predictive(x, 5).unwrap());
+        }
+    }
+}
+
+#[test]
+fn bad_arguments_are_named() {
+    let data = Data::random(&shape(), ElementType::F32, 1);
+    for device in devices("bad_arguments_are_named") {
+        let layer = layer(&device, &data).build().unwrap();
+        let length = |error| matches!(error, Error::Length { argument: "x", .. });
+        let short = &data.x[1..];
+        assert!(length(layer.forward(short).unwrap_err()));
+        assert!(length(layer.moments(short).unwrap_err()));
+        assert!(length(layer.gaussian(short, Activation::Relu, None).unwrap_err()));
+        assert!(length(layer.monte_carlo(short, 3).unwrap_err()));
+        assert!(length(layer.predictive(short, 3).unwrap_err()));
+        let count = |error| matches!(error, Error::Count { value: 0, least: 1, .. });
+        assert!(count(layer.monte_carlo(&data.x, 0).unwrap_err()));
+        assert!(count(layer.predictive(&data.x, 0).unwrap_err()));
+        assert!(count(layer.gaussian(&data.x, Activation::Relu, Some(0)).unwrap_err()));
+        let error = layer.gaussian(&data.x, Activation::Tanh, None).unwrap_err();
+        assert!(matches!(error, Error::NoClosedForm { activation: Activation::Tanh }));
+    }
+}
+
+#[test]
+fn parameters_come_back_as_they_were_set() {
+    let data = Data::random(&shape(), ElementType::F16, 5);
+    for device in devices("parameters_come_back_as_they_were_set") {
+        let mut layer = DropConnect::new(&device, 19, 7).element(ElementType::F16).build().unwrap();
+        layer.set_weight(&data.weight).unwrap();
+        layer.set_bias(&data.bias).unwrap();
+        assert_eq!(layer.weight().unwrap(), data.weight);
+        assert_eq!(layer.bias().unwrap().unwrap(), data.bias);
+        assert_eq!(layer.grad_weight().unwrap(), vec![0.0; data.weight.len()]);
+        let error = layer.set_weight(&data.weight[1..]).unwrap_err();
+        assert!(
+            matches!(error, Error::Length { argument: "weight", actual: 132, expected: 133, .. }),
+            "{error}"
+        );
+    }
+}
