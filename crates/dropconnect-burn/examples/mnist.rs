@@ -28,8 +28,9 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig};
+use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ElementConversion};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use dropconnect_burn::dropconnect::Shape;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -50,6 +51,9 @@ struct Options {
     /// Epochs in all, those before `--resume` included.
     #[arg(long, default_value_t = 20)]
     epochs: usize,
+    /// Where to compute: Burn's default wgpu device, or its CPU backend.
+    #[arg(long, value_enum, default_value = "gpu")]
+    device: Place,
     /// Units of each hidden layer.
     #[arg(long, default_value_t = 800, value_parser = clap::value_parser!(u32).range(1..))]
     hidden: u32,
@@ -79,6 +83,12 @@ struct Options {
     /// Go on from the checkpoint in `--out`.
     #[arg(long)]
     resume: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Place {
+    Gpu,
+    Cpu,
 }
 
 fn main() -> ExitCode {
@@ -113,22 +123,17 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let files = Files::new(
         &options.out.clone().unwrap_or_else(|| PathBuf::from("target/mnist").join(options.name())),
     )?;
-    let (device, setup) = Device::wgpu_options().init_with_setup()?;
-    dropconnect_burn::attach(&device, &setup)?;
+    let (device, setup) = bring_up(options.device)?;
     let device = device.autodiff();
-    let info = setup.adapter.get_info();
-    println!("{} ({:?}), {}", info.name, info.backend, options.name());
+    let adapter = setup.as_ref().map_or("CPU".into(), |setup| setup.adapter.get_info().name);
+    println!("{adapter}, {}", options.name());
 
     let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
     let mut optimizer = SgdConfig::new().with_momentum(Some(momentum)).init();
     let hidden = options.hidden as usize;
     let mut model = Network::new(options.regularizer, hidden, options.p, options.seed, &device);
-    let mut log = Log {
-        settings: options.settings(),
-        adapter: info.name,
-        epochs: Vec::new(),
-        kernel_seconds_per_epoch: None,
-    };
+    let mut log =
+        Log { settings: options.settings(), adapter, epochs: Vec::new(), kernel_seconds_per_epoch: None };
     if options.resume {
         let saved = files.read_log()?;
         if saved.settings != log.settings {
@@ -180,7 +185,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
 
     if options.regularizer == Regularizer::Dropconnect
-        && let Some(last) = log.epochs.last()
+        && let Some((last, setup)) = log.epochs.last().zip(setup)
     {
         let batch = options.batch as usize;
         let layers = [
@@ -199,6 +204,18 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         files.write_log(&log, &options.name())?;
     }
     Ok(())
+}
+
+/// The device, and the wgpu handles behind it where it has them.
+fn bring_up(place: Place) -> Result<(Device, Option<WgpuSetup>), Box<dyn Error>> {
+    Ok(match place {
+        Place::Cpu => (Device::flex(), None),
+        Place::Gpu => {
+            let (device, setup) = Device::wgpu_options().init_with_setup()?;
+            dropconnect_burn::attach(&device, &setup)?;
+            (device, Some(setup))
+        }
+    })
 }
 
 /// One epoch. Returns the mean loss.

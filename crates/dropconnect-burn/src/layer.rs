@@ -1,11 +1,13 @@
 //! The module and its configuration.
 
+use std::num::NonZeroU32;
+
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::nn::{Initializer, Linear};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, assert_shape};
-use dropconnect::{DropProbability, Rounds};
+use dropconnect::{DropProbability, Rounds, Sharing};
 
 use crate::error::expect;
 use crate::op::{drop_connect, layout};
@@ -40,6 +42,10 @@ pub struct DropConnectConfig {
     /// Rounds of the mask generator, 7 or 10.
     #[config(default = 10)]
     pub rounds: u32,
+    /// How many consecutive examples share a mask. 1 is the paper's DropConnect; 0 gives the whole batch one
+    /// mask, as weight-dropped LSTMs do, which regularises less.
+    #[config(default = 1)]
+    pub examples_per_mask: u32,
     /// The type of function used to initialize the parameters. The default is that of `LinearConfig`.
     #[config(default = "Initializer::KaimingUniform{gain:1.0/f64::sqrt(3.0), fan_out_only:false}")]
     pub initializer: Initializer,
@@ -137,6 +143,11 @@ impl DropConnectConfig {
             layer: self.layer,
             probability: DropProbability::with_bits(self.prob, self.bits)?,
             rounds: Rounds::new(self.rounds)?,
+            sharing: match NonZeroU32::new(self.examples_per_mask) {
+                None => Sharing::Batch,
+                Some(NonZeroU32::MIN) => Sharing::Example,
+                Some(examples) => Sharing::Group(examples),
+            },
             masked_bias: self.masked_bias,
         })
     }
@@ -202,14 +213,14 @@ impl DropConnect {
         self.training.is_enabled() && input.device().is_autodiff() && self.settings.probability.bits() > 0
     }
 
-    fn dense<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+    pub(crate) fn dense<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let weight = self.weight.val();
         let [d_input, _] = weight.dims();
         assert_shape!(input, [.., d_input]);
         linear(input, weight, self.bias.as_ref().map(|bias| bias.val()))
     }
 
-    fn masked<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
+    pub(crate) fn masked<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
         let weight = self.weight.val();
         let [d_input, d_output] = weight.dims();
         assert_shape!(input, [.., d_input]);

@@ -29,6 +29,7 @@
 
 mod device;
 mod error;
+mod inference;
 mod layer;
 mod mask;
 mod op;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds};
+use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Sharing};
 
 /// The constants of a layer's masks. They come from its configuration and are no part of its records, as the
 /// probability of Burn's `Dropout` is none.
@@ -16,6 +16,8 @@ pub struct MaskSettings {
     pub probability: DropProbability,
     /// Rounds of the generator.
     pub rounds: Rounds,
+    /// Which examples share a mask.
+    pub sharing: Sharing,
     /// Whether biases are dropped like weights: the paper's variant.
     pub masked_bias: bool,
 }
@@ -26,6 +28,7 @@ impl MaskSettings {
         let key = MaskKey { seed: self.seed, layer: self.layer, step: draw.step };
         Mask::new(key, self.probability)
             .with_rounds(self.rounds)
+            .shared(self.sharing)
             .at(Origin { sample: draw.first_sample, ..Origin::default() })
     }
 }
