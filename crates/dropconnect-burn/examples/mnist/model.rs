@@ -1,0 +1,72 @@
+//! The network of the paper: two hidden layers of ReLU units, of which one of the two regularizers takes care.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use clap::ValueEnum;
+use dropconnect_burn::{DropConnect, DropConnectConfig};
+
+use crate::data::PIXELS;
+
+/// What is dropped from the hidden layers.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Regularizer {
+    None,
+    Dropout,
+    Dropconnect,
+}
+
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network has two of them")]
+enum Layer {
+    Linear(Linear),
+    DropConnect(DropConnect),
+}
+
+#[derive(Module, Debug)]
+pub struct Network {
+    first: Layer,
+    second: Layer,
+    output: Linear,
+    dropout: Option<Dropout>,
+}
+
+impl Network {
+    pub fn new(regularizer: Regularizer, hidden: usize, p: f64, seed: u64, device: &Device) -> Self {
+        // The same seed gives the same weights with every regularizer.
+        device.seed(seed);
+        let layer = |inputs, number| match regularizer {
+            Regularizer::Dropconnect => {
+                let config = DropConnectConfig::new(inputs, hidden).with_prob(p).with_seed(seed);
+                Layer::DropConnect(config.with_layer(number).init(device))
+            }
+            _ => Layer::Linear(LinearConfig::new(inputs, hidden).init(device)),
+        };
+        Self {
+            first: layer(PIXELS, 0),
+            second: layer(hidden, 1),
+            output: LinearConfig::new(hidden, 10).init(device),
+            dropout: (regularizer == Regularizer::Dropout).then(|| DropoutConfig::new(p).init()),
+        }
+        .materialize()
+    }
+
+    /// The logits of the ten digits.
+    pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
+        let hidden = self.hidden(&self.first, images);
+        let hidden = self.hidden(&self.second, hidden);
+        self.output.forward(hidden)
+    }
+
+    fn hidden(&self, layer: &Layer, x: Tensor<2>) -> Tensor<2> {
+        let y = relu(match layer {
+            Layer::Linear(layer) => layer.forward(x),
+            Layer::DropConnect(layer) => layer.forward(x),
+        });
+        match &self.dropout {
+            Some(dropout) => dropout.forward(y),
+            None => y,
+        }
+    }
+}

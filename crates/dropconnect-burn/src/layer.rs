@@ -1,0 +1,254 @@
+//! The module and its configuration.
+
+use std::num::NonZeroU32;
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
+use burn::nn::{Initializer, Linear};
+use burn::tensor::module::linear;
+use burn::tensor::{Device, Tensor, assert_shape};
+use dropconnect::{DropProbability, Rounds, Sharing};
+
+use crate::error::expect;
+use crate::op::{drop_connect, layout};
+use crate::{Draw, Error, MaskSettings, StepCounter, device};
+
+/// Configuration to create a [`DropConnect`] layer using the [init function](DropConnectConfig::init).
+#[derive(Config, Debug)]
+pub struct DropConnectConfig {
+    /// The size of the input features.
+    pub d_input: usize,
+    /// The size of the output features.
+    pub d_output: usize,
+    /// If a bias should be applied.
+    #[config(default = true)]
+    pub bias: bool,
+    /// The probability of dropping a connection during training, at least 0 and below 1.
+    #[config(default = 0.5)]
+    pub prob: f64,
+    /// The seed of the masks.
+    #[config(default = 0)]
+    pub seed: u64,
+    /// Which layer of the model this is. Layers with the same seed and the same number draw the same masks
+    /// wherever their shapes overlap: number the layers of a model.
+    #[config(default = 0)]
+    pub layer: u32,
+    /// If the bias should be dropped like the weights, as in the paper.
+    #[config(default = false)]
+    pub masked_bias: bool,
+    /// The resolution of the probability, 1 to 16 bits. A probability that needs fewer costs less.
+    #[config(default = 16)]
+    pub bits: u32,
+    /// Rounds of the mask generator, 7 or 10.
+    #[config(default = 10)]
+    pub rounds: u32,
+    /// How many consecutive examples share a mask. 1 is the paper's DropConnect; 0 gives the whole batch one
+    /// mask, as weight-dropped LSTMs do, which regularises less.
+    #[config(default = 1)]
+    pub examples_per_mask: u32,
+    /// The type of function used to initialize the parameters. The default is that of `LinearConfig`.
+    #[config(default = "Initializer::KaimingUniform{gain:1.0/f64::sqrt(3.0), fan_out_only:false}")]
+    pub initializer: Initializer,
+}
+
+/// Applies a linear transformation to the input tensor and, in training, drops single weights: other ones for
+/// each example.
+///
+/// `O = I (W * M) / (1 - p) + b` in training, and `O = I W + b` with the weights as they are otherwise. As
+/// Burn's `Dropout`, the layer trains when its input is on an autodiff device and it is not frozen. The
+/// weights kept are scaled by the inverse of the keep probability that the masks really have.
+///
+/// Should be created with [`DropConnectConfig`].
+///
+/// # Records
+/// `weight` and `bias` are those of [`Linear`], so that a record of the one loads into the other. Besides, a
+/// record holds the step, which `Linear` does not have: load a `Linear` record with `allow_partial(true)`, and
+/// a record of this layer into `Linear` with `allow_unused(true)`.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct DropConnect {
+    /// Matrix of shape `[d_input, d_output]`, as in [`Linear`]. In memory the weights of one output lie next to
+    /// each other, as the kernels read them.
+    pub weight: Param<Tensor<2>>,
+    /// Vector of size `d_output`.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// Whether to drop weights on an autodiff device. Cleared by `freeze`, as that of Burn's `Dropout`.
+    pub training: Param<Flag>,
+    /// Which masks the next training pass draws.
+    pub steps: StepCounter,
+    #[module(skip)]
+    settings: MaskSettings,
+}
+
+impl DropConnectConfig {
+    /// Initialize a new [`DropConnect`] module.
+    ///
+    /// # Panics
+    /// Where [`try_init`](Self::try_init) returns an error.
+    pub fn init(&self, device: &Device) -> DropConnect {
+        expect(self.try_init(device))
+    }
+
+    /// Initialize a new [`DropConnect`] module.
+    ///
+    /// # Errors
+    /// For zero inputs or outputs, a probability outside `0 <= p < 1` or too near to 1 for the number of bits,
+    /// numbers of bits or rounds that do not exist, or a wgpu device that cannot be brought up.
+    pub fn try_init(&self, device: &Device) -> Result<DropConnect, Error> {
+        let settings = self.settings()?;
+        device::prepare(device)?;
+        let (inputs, outputs) = (Some(self.d_input), Some(self.d_output));
+        let weight = self
+            .initializer
+            .init_with([self.d_input, self.d_output], inputs, outputs, device)
+            .init_mapper(layout)
+            .load_mapper(layout);
+        let bias = self.bias.then(|| self.initializer.init_with([self.d_output], inputs, outputs, device));
+        Ok(DropConnect {
+            weight,
+            bias,
+            training: Param::from_bool(true),
+            steps: StepCounter::new(device),
+            settings,
+        })
+    }
+
+    /// A layer with the parameters of a [`Linear`]. Sizes and bias are those of `linear`, whatever this
+    /// configuration says.
+    ///
+    /// # Errors
+    /// As [`try_init`](Self::try_init).
+    pub fn try_from_linear(&self, linear: Linear) -> Result<DropConnect, Error> {
+        let [d_input, d_output] = linear.weight.shape().dims();
+        let settings = Self { d_input, d_output, ..self.clone() }.settings()?;
+        let device = linear.weight.device();
+        device::prepare(&device)?;
+        Ok(DropConnect {
+            weight: Param::initialized(linear.weight.id, retrack(linear.weight, layout)).load_mapper(layout),
+            bias: linear.bias,
+            training: Param::from_bool(true),
+            steps: StepCounter::new(&device),
+            settings,
+        })
+    }
+
+    fn settings(&self) -> Result<MaskSettings, Error> {
+        for (argument, value) in [("d_input", self.d_input), ("d_output", self.d_output)] {
+            if value == 0 {
+                return Err(Error::ZeroDimension { argument });
+            }
+        }
+        Ok(MaskSettings {
+            seed: self.seed,
+            layer: self.layer,
+            probability: DropProbability::with_bits(self.prob, self.bits)?,
+            rounds: Rounds::new(self.rounds)?,
+            sharing: match NonZeroU32::new(self.examples_per_mask) {
+                None => Sharing::Batch,
+                Some(NonZeroU32::MIN) => Sharing::Example,
+                Some(examples) => Sharing::Group(examples),
+            },
+            masked_bias: self.masked_bias,
+        })
+    }
+}
+
+/// The value of a parameter, mapped outside of any graph and a leaf again.
+fn retrack(param: Param<Tensor<2>>, map: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
+    let value = param.val();
+    let tracked = value.is_require_grad();
+    map(value.set_require_grad(false)).set_require_grad(tracked)
+}
+
+impl DropConnect {
+    /// Applies the forward pass on the input tensor. In training, each call takes a step and so draws fresh
+    /// masks; [`forward_at`](Self::forward_at) repeats one.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[..., d_input]`
+    /// - output: `[..., d_output]`
+    ///
+    /// Leading dimensions count as examples, in the order in which they lie in the tensor.
+    ///
+    /// # Panics
+    /// Panics if the last axis of `input` is not `d_input`, and with the text of the [`Error`] where the
+    /// kernels cannot run.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        if !self.drops(&input) {
+            return self.dense(input);
+        }
+        self.masked(input, Draw { step: self.steps.take(), first_sample: 0 })
+    }
+
+    /// The same with the masks of a given place, and without taking a step: for recomputing a pass, for a shard of
+    /// a batch, or for a count that the application keeps itself.
+    ///
+    /// A batch split over devices gives the results and gradients of the whole batch when every shard names the
+    /// same step and its own first example.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_at<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
+        if !self.drops(&input) {
+            return self.dense(input);
+        }
+        self.masked(input, draw)
+    }
+
+    /// Which masks this layer draws: with a [`Draw`] it gives the [`dropconnect::Mask`] of a call, to look at
+    /// or to export.
+    pub fn settings(&self) -> &MaskSettings {
+        &self.settings
+    }
+
+    /// The plain layer with these parameters, for inference without this crate.
+    pub fn into_linear(self) -> Linear {
+        Linear { weight: self.weight, bias: self.bias }
+    }
+
+    /// As Burn's `Dropout`: the device says a backward is possible at all, the flag that this layer takes part
+    /// in one.
+    fn drops<const D: usize>(&self, input: &Tensor<D>) -> bool {
+        self.training.is_enabled() && input.device().is_autodiff() && self.settings.probability.bits() > 0
+    }
+
+    pub(crate) fn dense<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let weight = self.weight.val();
+        let [d_input, _] = weight.dims();
+        assert_shape!(input, [.., d_input]);
+        linear(input, weight, self.bias.as_ref().map(|bias| bias.val()))
+    }
+
+    pub(crate) fn masked<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
+        let weight = self.weight.val();
+        let [d_input, d_output] = weight.dims();
+        assert_shape!(input, [.., d_input]);
+        let mut dims = input.dims();
+        let examples = dims[..D - 1].iter().product();
+        let rows = input.reshape([examples, d_input]);
+        let bias = self.bias.as_ref().map(|bias| bias.val());
+        dims[D - 1] = d_output;
+        drop_connect(rows, weight, bias, self.settings.mask(draw), self.settings.masked_bias).reshape(dims)
+    }
+}
+
+impl ModuleDisplay for DropConnect {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [d_input, d_output] = self.weight.shape().dims();
+        let content = content
+            .add("d_input", &d_input)
+            .add("d_output", &d_output)
+            .add("bias", &self.bias.is_some())
+            .add("prob", &self.settings.probability.requested());
+        if self.training.is_enabled() {
+            content.optional()
+        } else {
+            content.add_formatted(&"training: disabled").optional()
+        }
+    }
+}

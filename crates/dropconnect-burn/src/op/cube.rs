@@ -1,0 +1,203 @@
+//! The operation on Burn's wgpu backend: this project's kernels on Burn's device, queue and buffers.
+//!
+//! Burn collects work per stream and submits it later. A pass here submits what Burn has collected so far, then
+//! its own commands on the same queue, which runs them in that order; whatever Burn collects next comes after.
+//! Burn's tensors are slices of a few large buffers: the kernels cope with operands and results in one buffer.
+
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::Shape as BurnShape;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::ops::permute;
+use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{CubeBackend, CubeDevice};
+use cubecl_wgpu::{AutoCompiler, WgpuResource, WgpuServer};
+use dropconnect::gpu::{BiasGradient, Forward, InputGradient, Kernels, Recording, Tensor, WeightGradient};
+use dropconnect::{Bias, ElementType, Write};
+
+use super::{Call, DropConnectOps, element_type, host};
+use crate::Error;
+use crate::device::{Handles, handles};
+use crate::error::expect;
+
+impl DropConnectOps for CubeBackend {
+    fn drop_connect_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self> {
+        forward(x, weight, None, call)
+    }
+
+    fn drop_connect_forward_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self> {
+        forward(x, weight, Some(bias), call)
+    }
+
+    fn drop_connect_input_gradient(
+        grad_output: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self> {
+        if !on_wgpu(&grad_output) {
+            return host::input_gradient::<Self>(grad_output, weight, call);
+        }
+        let operands = [("grad_output", rows(grad_output)), ("weight", transposed_rows(weight))];
+        expect(pass(&operands, call.input(), |kernels, element, operands, grad_input| {
+            kernels.input_gradient(&InputGradient {
+                shape: call.shape,
+                element,
+                mask: Some(&call.mask),
+                grad_output: operands[0],
+                weight: operands[1],
+                grad_input,
+                write: Write::Overwrite,
+            })
+        }))
+    }
+
+    fn drop_connect_weight_gradient(
+        grad_output: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self> {
+        if !on_wgpu(&grad_output) {
+            return host::weight_gradient::<Self>(grad_output, x, call);
+        }
+        let operands = [("grad_output", rows(grad_output)), ("x", rows(x))];
+        let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
+        let gradient = expect(pass(&operands, stored, |kernels, element, operands, grad_weight| {
+            kernels.weight_gradient(&WeightGradient {
+                shape: call.shape,
+                element,
+                mask: Some(&call.mask),
+                grad_output: operands[0],
+                x: operands[1],
+                grad_weight,
+                write: Write::Overwrite,
+            })
+        }));
+        permute(gradient, &[1, 0])
+    }
+
+    fn drop_connect_bias_gradient(grad_output: FloatTensor<Self>, call: Call) -> FloatTensor<Self> {
+        if !on_wgpu(&grad_output) {
+            return host::bias_gradient::<Self>(grad_output, call);
+        }
+        let operands = [("grad_output", rows(grad_output))];
+        expect(pass(&operands, call.bias(), |kernels, element, operands, grad_bias| {
+            kernels.bias_gradient(&BiasGradient {
+                shape: call.shape,
+                element,
+                bias_mask: call.masked_bias.then_some(&call.mask),
+                grad_output: operands[0],
+                grad_bias,
+                write: Write::Overwrite,
+            })
+        }))
+    }
+
+    fn drop_connect_layout(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        permute(transposed_rows(weight), &[1, 0])
+    }
+}
+
+fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, call: Call) -> CubeTensor {
+    if !on_wgpu(&x) {
+        return host::forward::<CubeBackend>(x, weight, bias, call);
+    }
+    let mut operands = vec![("x", rows(x)), ("weight", transposed_rows(weight))];
+    operands.extend(bias.map(|bias| ("bias", rows(bias))));
+    expect(pass(&operands, call.output(), |kernels, element, operands, y| {
+        let bias = match operands.get(2) {
+            None => Bias::None,
+            Some(&bias) if call.masked_bias => Bias::Masked(bias),
+            Some(&bias) => Bias::Plain(bias),
+        };
+        let (x, weight) = (operands[0], operands[1]);
+        kernels.forward(&Forward { shape: call.shape, element, mask: Some(&call.mask), x, weight, bias, y })
+    }))
+}
+
+fn on_wgpu(tensor: &CubeTensor) -> bool {
+    matches!(tensor.device, CubeDevice::Wgpu(_))
+}
+
+/// A tensor whose elements lie in memory as its shape says, from a word boundary on.
+fn rows(tensor: CubeTensor) -> CubeTensor {
+    let tensor = into_contiguous(tensor);
+    // A slice of a tensor of 16-bit elements may start in the middle of a word.
+    let aligned = tensor.handle.offset_start.unwrap_or(0).is_multiple_of(4);
+    if aligned { tensor } else { tensor.copy() }
+}
+
+/// W as the kernels read it, `[outputs, inputs]`. The layer keeps its weight so that this copies nothing.
+fn transposed_rows(weight: CubeTensor) -> CubeTensor {
+    rows(permute(weight, &[1, 0]))
+}
+
+/// Makes the result, records the pass and submits it.
+fn pass(
+    operands: &[(&'static str, CubeTensor)],
+    shape: BurnShape,
+    record: impl FnOnce(&Kernels, ElementType, &[Tensor], Tensor) -> Result<Recording, dropconnect::Error>,
+) -> Result<CubeTensor, Error> {
+    let (argument, first) = &operands[0];
+    let element = element_type(argument, first.dtype)?;
+    let CubeDevice::Wgpu(device) = &first.device else {
+        return Err(Error::NotWgpu { device: format!("{:?}", first.device) });
+    };
+    let Handles { kernels, queue } = &*handles(device)?;
+    let result =
+        empty_device_contiguous_dtype(first.client.clone(), first.device.clone(), shape, first.dtype);
+
+    let resources = operands
+        .iter()
+        .map(|(argument, tensor)| resource(argument, tensor))
+        .chain([resource("result", &result)])
+        .collect::<Result<Vec<_>, _>>()?;
+    for (argument, tensor) in operands {
+        submit_pending(argument, tensor)?;
+    }
+    submit_pending("result", &result)?;
+
+    let tensors: Vec<_> = operands
+        .iter()
+        .map(|(_, tensor)| tensor)
+        .chain([&result])
+        .zip(&resources)
+        .map(|(tensor, resource)| Tensor {
+            buffer: &resource.buffer,
+            offset: resource.offset,
+            size: (tensor.meta.shape().num_elements() * element.size()) as u64,
+        })
+        .collect();
+    let recording = record(kernels, element, &tensors[..operands.len()], tensors[operands.len()])?;
+    let mut encoder = kernels.device().create_command_encoder(&Default::default());
+    recording.encode(&mut encoder);
+    queue.submit([encoder.finish()]);
+    Ok(result)
+}
+
+/// The place of a tensor in Burn's memory. It belongs to the tensor as long as the tensor lives, which the
+/// callers see to.
+fn resource(argument: &'static str, tensor: &CubeTensor) -> Result<WgpuResource, Error> {
+    tensor
+        .client
+        .get_resource::<WgpuServer<AutoCompiler>>(tensor.handle.clone())
+        .map(|managed| managed.resource().clone())
+        .map_err(|error| Error::Buffer { argument, reason: error.to_string() })
+}
+
+/// Submits the work that Burn has collected on the tensor's stream: what writes the tensor is in there.
+fn submit_pending(argument: &'static str, tensor: &CubeTensor) -> Result<(), Error> {
+    let mut client = tensor.client.clone();
+    // SAFETY: cubecl marks this unsafe because launches on a foreign stream race with its owner's. This clone
+    // launches nothing: it only submits what is collected there, which the owner may do at any time as well.
+    unsafe { client.set_stream(tensor.handle.stream) };
+    client.flush().map_err(|error| Error::Buffer { argument, reason: error.to_string() })
+}

@@ -1,0 +1,104 @@
+//! The operation on backends without wgpu: the same masks, applied on the host by `dropconnect::cpu`.
+//!
+//! For Burn's CPU backend the tensors are in host memory anyway. For others this copies, and is here so that a
+//! model gives the same results everywhere, not to be fast. Nothing of the mask is stored here either.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::{Shape, TensorData};
+use dropconnect::{Bias, Write, cpu};
+
+use super::Call;
+use crate::error::expect;
+
+pub(super) fn forward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+    call: Call,
+) -> FloatTensor<B> {
+    let like = Like::<B>::of(&x);
+    let bias = bias.map(values::<B>);
+    let bias = match &bias {
+        None => Bias::None,
+        Some(bias) if call.masked_bias => Bias::Masked(bias.as_slice()),
+        Some(bias) => Bias::Plain(bias.as_slice()),
+    };
+    let mut y = vec![0.0; call.shape.output_len()];
+    let (x, weight) = (values::<B>(x), transposed::<B>(weight));
+    expect(cpu::forward(&call.shape, Some(&call.mask), &x, &weight, bias, &mut y).map_err(Into::into));
+    like.tensor(y, call.output())
+}
+
+pub(super) fn input_gradient<B: Backend>(
+    grad_output: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    call: Call,
+) -> FloatTensor<B> {
+    let like = Like::<B>::of(&grad_output);
+    let mut gradient = vec![0.0; call.shape.input_len()];
+    let (grad_output, weight) = (values::<B>(grad_output), transposed::<B>(weight));
+    let mask = Some(&call.mask);
+    expect(
+        cpu::input_gradient(&call.shape, mask, &grad_output, &weight, &mut gradient, Write::Overwrite)
+            .map_err(Into::into),
+    );
+    like.tensor(gradient, call.input())
+}
+
+pub(super) fn weight_gradient<B: Backend>(
+    grad_output: FloatTensor<B>,
+    x: FloatTensor<B>,
+    call: Call,
+) -> FloatTensor<B> {
+    let like = Like::<B>::of(&grad_output);
+    let mut gradient = vec![0.0; call.shape.weight_len()];
+    let (grad_output, x) = (values::<B>(grad_output), values::<B>(x));
+    let mask = Some(&call.mask);
+    expect(
+        cpu::weight_gradient(&call.shape, mask, &grad_output, &x, &mut gradient, Write::Overwrite)
+            .map_err(Into::into),
+    );
+    B::float_transpose(like.tensor(gradient, Shape::from([call.shape.outputs(), call.shape.inputs()])))
+}
+
+pub(super) fn bias_gradient<B: Backend>(grad_output: FloatTensor<B>, call: Call) -> FloatTensor<B> {
+    let like = Like::<B>::of(&grad_output);
+    let mut gradient = vec![0.0; call.shape.outputs()];
+    let grad_output = values::<B>(grad_output);
+    let mask = call.masked_bias.then_some(&call.mask);
+    expect(
+        cpu::bias_gradient(&call.shape, mask, &grad_output, &mut gradient, Write::Overwrite)
+            .map_err(Into::into),
+    );
+    like.tensor(gradient, call.bias())
+}
+
+/// Where results go, and as what.
+struct Like<B: Backend> {
+    device: B::Device,
+    dtype: burn::tensor::DType,
+}
+
+impl<B: Backend> Like<B> {
+    fn of(tensor: &FloatTensor<B>) -> Self {
+        Self { device: tensor.device(), dtype: tensor.dtype() }
+    }
+
+    fn tensor(self, values: Vec<f32>, shape: Shape) -> FloatTensor<B> {
+        let data = TensorData::new(values, shape).convert_dtype(self.dtype);
+        B::float_from_data(data, &self.device)
+    }
+}
+
+/// The elements in f32, as the passes accumulate.
+fn values<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
+    let data = pollster::block_on(B::float_into_data(tensor));
+    let data = data.unwrap_or_else(|error| panic!("DropConnect: a tensor cannot be read: {error}"));
+    data.try_into_vec_as().unwrap_or_else(|error| panic!("DropConnect: {error}"))
+}
+
+/// W as the passes read it, `[outputs, inputs]`.
+fn transposed<B: Backend>(weight: FloatTensor<B>) -> Vec<f32> {
+    values::<B>(B::float_transpose(weight))
+}

@@ -1,0 +1,168 @@
+//! The operation: what a backend has to provide, and the function that calls it.
+
+mod autodiff;
+mod cube;
+#[cfg(feature = "flex")]
+mod flex;
+mod host;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{DType, Shape, Tensor};
+use dropconnect::{ElementType, Mask};
+
+use crate::Error;
+use crate::error::expect;
+
+/// What all passes of one call share.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The mask.
+    pub mask: Mask,
+    /// Whether the bias is dropped like a weight.
+    pub masked_bias: bool,
+    /// Batch, outputs and inputs.
+    pub shape: dropconnect::Shape,
+}
+
+impl Call {
+    fn output(&self) -> Shape {
+        Shape::from([self.shape.batch(), self.shape.outputs()])
+    }
+
+    fn input(&self) -> Shape {
+        Shape::from([self.shape.batch(), self.shape.inputs()])
+    }
+
+    /// Burn's layout of a linear layer's weight.
+    #[cfg(feature = "fusion")]
+    fn weight(&self) -> Shape {
+        Shape::from([self.shape.inputs(), self.shape.outputs()])
+    }
+
+    fn bias(&self) -> Shape {
+        Shape::from([self.shape.outputs()])
+    }
+}
+
+/// The passes of DropConnect on a Burn backend. `x` is `[batch, inputs]` and `weight` `[inputs, outputs]`, as
+/// Burn has it.
+///
+/// Backends and decorators of Burn implement this here. It is public for their sake only.
+#[backend_extension(
+    Cube,
+    Flex: cfg(feature = "flex"),
+    Autodiff,
+    Fusion: cfg(feature = "fusion")
+)]
+#[diagnostic::on_unimplemented(
+    message = "DropConnect does not know the Burn backend `{Self}`",
+    note = "where Burn's `fusion` is on, dropconnect-burn's feature `fusion` has to be on too"
+)]
+pub trait DropConnectOps: Backend {
+    /// Y of a layer without bias.
+    #[fusion(dtype = x, shape = call.output())]
+    fn drop_connect_forward(x: FloatTensor<Self>, weight: FloatTensor<Self>, call: Call)
+    -> FloatTensor<Self>;
+
+    /// Y of a layer with bias.
+    #[fusion(dtype = x, shape = call.output())]
+    fn drop_connect_forward_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of x.
+    #[fusion(dtype = grad_output, shape = call.input())]
+    fn drop_connect_input_gradient(
+        grad_output: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of the weight, `[inputs, outputs]`.
+    #[fusion(dtype = grad_output, shape = call.weight())]
+    fn drop_connect_weight_gradient(
+        grad_output: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        call: Call,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of the bias.
+    #[fusion(dtype = grad_output, shape = call.bias())]
+    fn drop_connect_bias_gradient(grad_output: FloatTensor<Self>, call: Call) -> FloatTensor<Self>;
+
+    /// The same values, stored as the kernels read them: the weights of one output next to each other.
+    #[fusion(dtype = weight, shape = weight)]
+    fn drop_connect_layout(weight: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Y = scale * (M ⊙ W)ᵀ x + b with a mask of its own for every example; differentiable in all three tensors.
+///
+/// `x` is `[batch, inputs]`, `weight` `[inputs, outputs]` and `bias` `[outputs]`, as in
+/// [`burn::tensor::module::linear`]. With `masked_bias` the bias is dropped and scaled like a weight. The
+/// gradients are taken under the masks of this call; they have no gradients of their own.
+///
+/// # Panics
+/// With the text of the [`Error`] where shapes or element types do not fit, or the device is not attached.
+pub fn drop_connect(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    mask: Mask,
+    masked_bias: bool,
+) -> Tensor<2> {
+    let shape = expect(check(&x, &weight, bias.as_ref()));
+    let call = Call { mask, masked_bias, shape };
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    let y = match bias {
+        None => <Dispatch as DropConnectOps>::drop_connect_forward(x, weight, call),
+        Some(bias) => {
+            <Dispatch as DropConnectOps>::drop_connect_forward_biased(x, weight, bias.into_dispatch(), call)
+        }
+    };
+    Tensor::from_dispatch(y)
+}
+
+/// See [`DropConnectOps::drop_connect_layout`].
+pub(crate) fn layout(weight: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as DropConnectOps>::drop_connect_layout(weight.into_dispatch()))
+}
+
+fn check(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Result<dropconnect::Shape, Error> {
+    let [batch, inputs] = x.dims();
+    let [weight_inputs, outputs] = weight.dims();
+    if weight_inputs != inputs {
+        let (actual, expected) = (vec![batch, inputs], vec![batch, weight_inputs]);
+        return Err(Error::Shape { argument: "x", actual, expected });
+    }
+    let expected = x.dtype();
+    element_type("x", expected)?;
+    let mut others = vec![("weight", weight.dtype())];
+    if let Some(bias) = bias {
+        if bias.dims() != [outputs] {
+            let actual = bias.dims().to_vec();
+            return Err(Error::Shape { argument: "bias", actual, expected: vec![outputs] });
+        }
+        others.push(("bias", bias.dtype()));
+    }
+    for (argument, actual) in others {
+        if actual != expected {
+            return Err(Error::MixedElementTypes { argument, actual, expected });
+        }
+    }
+    Ok(dropconnect::Shape::new(batch, outputs, inputs)?)
+}
+
+/// How a tensor of this type lies in memory.
+fn element_type(argument: &'static str, dtype: DType) -> Result<ElementType, Error> {
+    match dtype {
+        // Flex32 is stored as f32; only Burn's own arithmetic may be less precise.
+        DType::F32 | DType::Flex32 => Ok(ElementType::F32),
+        DType::F16 => Ok(ElementType::F16),
+        DType::BF16 => Ok(ElementType::BF16),
+        actual => Err(Error::ElementType { argument, actual }),
+    }
+}
