@@ -1,11 +1,15 @@
-//! The vectors of the mask format (`tests/data/vectors.json`), made by an independent NumPy program: through
-//! Rust, and through WGSL on the adapter. Philox itself through WGSL is in `src/gpu/wgsl_tests.rs`.
+//! The vectors of the mask format (`tests/data/vectors.json`, and `vectors-1.1.json` for shared masks and Gaussian
+//! samples), made by an independent NumPy program: through Rust, and through WGSL on the adapter. Philox itself through WGSL is in `src/gpu/wgsl_tests.rs`.
 
 mod common;
 
+use std::num::NonZeroU32;
+
 use common::*;
 use dropconnect::mask::philox::philox4x32;
-use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Write, cpu, reference};
+use dropconnect::{
+    Activation, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, Write, cpu, reference,
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -17,6 +21,28 @@ struct Vectors {
     thresholds: Vec<Threshold>,
     small: Vec<Layer>,
     large: Vec<Layer>,
+}
+
+#[derive(Deserialize)]
+struct Extension {
+    mask_format: String,
+    small: Vec<Layer>,
+    large: Vec<Layer>,
+    gaussian: Vec<Gaussian>,
+}
+
+/// One call of the generator for Gaussian samples, and the four samples in it.
+#[derive(Deserialize)]
+struct Gaussian {
+    seed: String,
+    layer: u32,
+    step: String,
+    output: u32,
+    sample: u32,
+    call: u32,
+    key: [String; 2],
+    words: [String; 4],
+    samples: [f64; 4],
 }
 
 #[derive(Deserialize)]
@@ -59,6 +85,8 @@ struct Layer {
     max_bits: u32,
     rounds: u32,
     masked_bias: bool,
+    /// 0 is the whole batch. Only the extension has it.
+    examples_per_mask: Option<u32>,
     threshold: u32,
     bits: u32,
     scale: f64,
@@ -90,6 +118,16 @@ fn vectors() -> Vectors {
     serde_json::from_str(include_str!("data/vectors.json")).unwrap()
 }
 
+fn extension() -> Extension {
+    serde_json::from_str(include_str!("data/vectors-1.1.json")).unwrap()
+}
+
+/// Every layer of both files.
+fn layers() -> impl Iterator<Item = Layer> {
+    let (format, extension) = (vectors(), extension());
+    [format.small, format.large, extension.small, extension.large].into_iter().flatten()
+}
+
 fn words<const N: usize>(hex: &[String; N]) -> [u32; N] {
     std::array::from_fn(|index| u32::from_str_radix(&hex[index], 16).unwrap())
 }
@@ -108,11 +146,14 @@ impl Layer {
         let probability = DropProbability::with_bits(self.p, self.max_bits).unwrap();
         assert_eq!((probability.threshold(), probability.bits()), (self.threshold, self.bits));
         assert_eq!(probability.scale(), self.scale);
-        Mask::new(key, probability).with_rounds(Rounds::new(self.rounds).unwrap()).at(origin(
-            self.offsets[0],
-            self.offsets[1],
-            self.offsets[2],
-        ))
+        let [sample, output, input] = self.offsets;
+        let sharing = self.examples_per_mask.map_or(Sharing::Example, |examples| {
+            NonZeroU32::new(examples).map_or(Sharing::Batch, Sharing::Group)
+        });
+        Mask::new(key, probability)
+            .with_rounds(Rounds::new(self.rounds).unwrap())
+            .shared(sharing)
+            .at(origin(sample, output, input))
     }
 
     fn call(&self) -> Call {
@@ -167,10 +208,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn layers(vectors: &Vectors) -> impl Iterator<Item = &Layer> {
-    vectors.small.iter().chain(&vectors.large)
-}
-
 fn widened(results: &Results<f32>) -> [Vec<f64>; 4] {
     results.named().map(|(_, values)| wide(values))
 }
@@ -185,8 +222,14 @@ fn the_file_holds_what_these_tests_expect() {
     assert_eq!(vectors.mask_format, 1);
     let counts = [vectors.kats.len(), vectors.keys.len(), vectors.thresholds.len()];
     assert_eq!((counts, vectors.small.len(), vectors.large.len()), ([6, 5, 20], 8, 4));
-    assert!(vectors.small.iter().all(|layer| layer.results.is_some() && layer.mask_hex.is_some()));
-    assert!(vectors.small.iter().all(|layer| layer.masked_bias == layer.bias_mask_hex.is_some()));
+    let extension = extension();
+    assert_eq!(extension.mask_format, "1.1");
+    let counts = [extension.small.len(), extension.large.len(), extension.gaussian.len()];
+    assert_eq!(counts, [4, 3, 4]);
+    for layer in vectors.small.iter().chain(&extension.small) {
+        assert!(layer.results.is_some() && layer.mask_hex.is_some());
+        assert!(layer.masked_bias == layer.bias_mask_hex.is_some());
+    }
 }
 
 #[test]
@@ -207,6 +250,26 @@ fn keys_are_derived_as_in_the_vectors() {
 }
 
 #[test]
+fn gaussian_samples_are_those_of_the_vectors() {
+    for row in extension().gaussian {
+        let key = MaskKey { seed: number(&row.seed), layer: row.layer, step: number(&row.step) };
+        assert_eq!(key.gaussian_words(), words(&row.key), "{key:?}");
+        let counter = [row.output, row.sample, row.call, 0];
+        assert_eq!(philox4x32(counter, key.gaussian_words(), Rounds::Ten), words(&row.words), "{key:?}");
+        // The first four samples of an output, by their running means.
+        for count in 1..=4 * usize::from(row.call == 0) {
+            let at = origin(row.sample, row.output, 0);
+            let one = shape([1, 1, 1]);
+            let identity = Activation::Identity;
+            let (mean, _) =
+                reference::sampled(&one, identity, count as u32, key, at, &[0.0], &[1.0]).unwrap();
+            let want = row.samples[..count].iter().sum::<f64>() / count as f64;
+            assert!((mean[0] - want).abs() < 1e-12, "{key:?}: {mean:?}, {want}");
+        }
+    }
+}
+
+#[test]
 fn probabilities_become_the_thresholds_of_the_vectors() {
     for row in vectors().thresholds {
         let got = DropProbability::with_bits(row.p, row.max_bits).unwrap();
@@ -217,7 +280,7 @@ fn probabilities_become_the_thresholds_of_the_vectors() {
 #[test]
 fn masks_are_those_of_the_vectors() {
     let bytes = |bits: Vec<bool>| bits.into_iter().map(u8::from).collect::<Vec<_>>();
-    for layer in layers(&vectors()) {
+    for layer in layers() {
         let (shape, mask) = (layer.shape(), layer.mask());
         assert!(layer.is_mask(&bytes(reference::mask::mask(&shape, &mask).unwrap())));
         assert!(layer.is_bias_mask(&bytes(reference::mask::bias_mask(&shape, &mask).unwrap())));
@@ -232,7 +295,7 @@ fn masks_are_those_of_the_vectors() {
 #[test]
 fn the_mask_kernel_writes_the_masks_of_the_vectors() {
     let Some(gpu) = adapter("the_mask_kernel_writes_the_masks_of_the_vectors") else { return };
-    for layer in layers(&vectors()) {
+    for layer in layers() {
         let (shape, mask) = (layer.shape(), layer.mask());
         for placement in [Placement::Separate, Placement::PooledOdd] {
             let read = |bias| written_mask(gpu, gpu.kernels(), shape, &mask, bias, placement);
@@ -244,7 +307,7 @@ fn the_mask_kernel_writes_the_masks_of_the_vectors() {
 
 #[test]
 fn the_reference_gives_the_results_of_the_vectors() {
-    for layer in layers(&vectors()) {
+    for layer in layers() {
         let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
         let got = expected(&call, &data);
         assert_eq!(layer.wrong(got.named().map(|(_, values)| values), 1e-13), None, "{call:?}");
@@ -253,7 +316,7 @@ fn the_reference_gives_the_results_of_the_vectors() {
 
 #[test]
 fn the_cpu_backend_gives_the_results_of_the_vectors() {
-    for layer in layers(&vectors()) {
+    for layer in layers() {
         let (call, data, write) = (layer.call(), Data::ramps(&layer.shape()), Write::Overwrite);
         let (shape, mask) = (layer.shape(), call.mask.as_ref());
         let poison = |values: &[f32]| vec![f32::NAN; values.len()];
@@ -276,7 +339,7 @@ fn the_cpu_backend_gives_the_results_of_the_vectors() {
 #[test]
 fn the_adapter_gives_the_results_of_the_vectors() {
     let Some(gpu) = adapter("the_adapter_gives_the_results_of_the_vectors") else { return };
-    for layer in layers(&vectors()) {
+    for layer in layers() {
         let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
         let got = widened(&run(gpu, plain_kernels(gpu), &call, &data));
         assert_eq!(layer.wrong(slices(&got), bound(ElementType::F32)), None, "{call:?}");
@@ -286,7 +349,7 @@ fn the_adapter_gives_the_results_of_the_vectors() {
 /// The comparisons above, shown to fail.
 #[test]
 fn wrong_masks_and_results_are_seen() {
-    for layer in layers(&vectors()) {
+    for layer in layers() {
         let (shape, mut mask) = (layer.shape(), layer.mask());
         let mut bits = vec![2; shape.output_len() * shape.inputs()];
         cpu::mask(&shape, &mask, &mut bits).unwrap();
