@@ -17,31 +17,40 @@ fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
     return (keep & below) | (settle & (keep | below));
 }
 
-fn brick(block: vec3<u32>) -> vec4<u32> {
+// Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
+// rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
+fn tail_planes(block: vec3<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    // Planes 8 to 15 come from one call: words moved round by t, bits by a fixed rotation each.
     if params.bits > 8u {
         let tail = philox(vec4(block, 8u));
 //% for t in range(7, -1, -1)
 //% set rotation = tail_rotation[t]
 //% set words = ["xyzw", "yzwx", "zwxy", "wxyz"][t % 4]
-        if params.bits > ${8 + t}u {
 //% if rotation == 0
-            keep = rung(keep, tail.${words}, params.bits - ${9 + t}u);
+        keep = rung(keep, tail.${words}, ${7 - t}u);
 //% else
-            keep = rung(keep, (tail.${words} << vec4(${rotation}u)) | (tail.${words} >> vec4(${32 - rotation}u)), params.bits - ${9 + t}u);
+        keep = rung(keep, (tail.${words} << vec4(${rotation}u)) | (tail.${words} >> vec4(${32 - rotation}u)), ${7 - t}u);
 //% endif
-        }
 //% endfor
     }
+    return keep;
+}
+
+// Plane j of the first eight, a call of its own.
+fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
+    return rung(keep, philox(vec4(block, j)), 15u - j);
+}
+
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    var keep = tail_planes(block);
 //% if rolled
     for (var j = min(params.bits, 8u); j > 0u; j--) {
-        keep = rung(keep, philox(vec4(block, j - 1u)), params.bits - j);
+        keep = next_plane(keep, block, j - 1u);
     }
 //% else
 //% for j in range(7, -1, -1)
     if params.bits > ${j}u {
-        keep = rung(keep, philox(vec4(block, ${j}u)), params.bits - ${j + 1}u);
+        keep = next_plane(keep, block, ${j}u);
     }
 //% endfor
 //% endif

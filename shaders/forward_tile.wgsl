@@ -32,23 +32,15 @@
         let w_${c}_1 = w_quad(w_row_${c}, i + 4);
 //% endfor
 //% endif
+//% set at = "vec3(params.input_block + block, output_block + COLUMNu, sample_block + ROWu)"
+//% set example = "n + 4 * ROW"
+//% include "tile_masks"
 //% for row in range(rows)
 //% for r in range(4 * row, 4 * row + 4)
         let x_${r}_0 = x_quad(x_row_${r}, i);
         let x_${r}_1 = x_quad(x_row_${r}, i + 4);
 //% endfor
 //% for column in range(columns)
-//% if sharing == "each"
-        let keep_${row}_${column} = brick(vec3(params.input_block + block, output_block + ${column}u, sample_block + ${row}u));
-//% elif sharing == "rows"
-        let keep_${row}_${column} = vec4(
-//% for r in range(4)
-            shared_word(params.input_block + block, output_block + ${column}u, mask_sample(n + ${4 * row + r})),
-//% endfor
-        );
-//% else
-        let keep_${row}_${column} = vec4(~0u);
-//% endif
 //% for r in range(4)
 //% for c in range(4)
 //% set n = 4 * row + r

@@ -54,22 +54,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 //% endfor
 //% endfor
+//% set at = "vec3(input_block + COLUMNu, params.output_block + block, sample_block + ROWu)"
+//% set example = "n + 4 * ROW"
+//% include "tile_masks"
 //% for row in range(rows)
 //% for r in range(4 * row, 4 * row + 4)
         let g_${r} = g_quad(g_row_${r}, o);
 //% endfor
 //% for column in range(columns)
-//% if sharing == "each"
-        let keep_${row}_${column} = brick(vec3(input_block + ${column}u, params.output_block + block, sample_block + ${row}u));
-//% elif sharing == "rows"
-        let keep_${row}_${column} = vec4(
-//% for r in range(4)
-            shared_word(input_block + ${column}u, params.output_block + block, mask_sample(n + ${4 * row + r})),
-//% endfor
-        );
-//% else
-        let keep_${row}_${column} = vec4(~0u);
-//% endif
 //% for r in range(4)
 //% for c in range(4)
 //% for half in range(2)

@@ -6,7 +6,7 @@ struct Params {
     samples: u32,
     outputs: u32,
     inputs: u32,
-    // Keep where the random integer of `bits` bits is below `threshold`.
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
     threshold: u32,
     // Global index of the first brick along each axis ...
     sample_block: u32,

@@ -40,22 +40,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let x_${r}_${half} = x_quad(row_${r}, i_${half});
 //% endfor
 //% endfor
+//% set at = "vec3(input_block + COLUMNu, output_block + ROWu, params.sample_block + block)"
+//% set example = "n"
+//% include "tile_masks"
 //% for row in range(rows)
 //% for r in range(4)
         let g_${r}_${row} = select(vec4(0.0), g_quad(row_${r}, o_${row}), exists_${r});
 //% endfor
 //% for column in range(columns)
-//% if sharing == "each"
-        let keep_${row}_${column} = brick(vec3(input_block + ${column}u, output_block + ${row}u, params.sample_block + block));
-//% elif sharing == "rows"
-        let keep_${row}_${column} = vec4(
-//% for r in range(4)
-            shared_word(input_block + ${column}u, output_block + ${row}u, mask_sample(n + ${r})),
-//% endfor
-        );
-//% else
-        let keep_${row}_${column} = vec4(~0u);
-//% endif
 //% for r in range(4)
 //% for c in range(4)
 //% for half in range(2)

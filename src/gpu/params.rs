@@ -57,8 +57,9 @@ impl Params {
             Sharing::Group(size) => size.get(),
             Sharing::Batch => 0,
         };
-        params.threshold = mask.probability.threshold();
         params.bits = mask.probability.bits();
+        // At the top of 16 bits plane j meets bit 15 - j, however many planes there are.
+        params.threshold = mask.probability.threshold() << (16 - params.bits);
         params.scale = mask.scale() as f32;
         // No sum here passes u32::MAX: `Origin::check` has seen the whole shape.
         let [n, o, i]: [u32; 3] = std::array::from_fn(|axis| mask.origin.coordinates()[axis] + first[axis]);

@@ -134,12 +134,13 @@ pub(crate) struct Variant {
     pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
     ("elements", include_str!("../../shaders/elements.wgsl")),
     ("apply", include_str!("../../shaders/apply.wgsl")),
+    ("tile_masks", include_str!("../../shaders/tile_masks.wgsl")),
     ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),

@@ -1,5 +1,5 @@
 //! The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one generator call per bit plane.
-//! Twin: `shaders/brick.wgsl`.
+//! Twins: `shaders/brick.wgsl`, and `shaders/tile_masks.wgsl` for the bricks of a tile together.
 
 use super::philox::{Rounds, philox4x32};
 use super::probability::DropProbability;
