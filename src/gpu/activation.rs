@@ -2,7 +2,7 @@
 
 use super::Kernels;
 use super::params::round_keys;
-use super::recording::{Plan, Recording, Rows, pieces};
+use super::recording::{Draws, Plan, Recording, Rows, pieces};
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::mask::brick::BRICK_OUTPUTS;
@@ -98,6 +98,9 @@ impl Kernels {
                     grid,
                 );
             }
+        }
+        if let Method::Sampled { .. } = method {
+            plan.recording.draws = Draws::Gaussian;
         }
         Ok(plan.recording)
     }

@@ -3,11 +3,11 @@
 use wgpu::util::DeviceExt;
 
 use super::Kernels;
-use super::recording::{Plan, Recording, Rows, pieces};
+use super::recording::{Draws, Plan, Recording, Rows, pass_keys, pieces};
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};
-use crate::{Bias, ElementType, Error, Mask, MaskKey, Shape};
+use crate::{Bias, ElementType, Error, Mask, Shape};
 
 /// Arguments of [`Kernels::monte_carlo`].
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +65,10 @@ impl Kernels {
         let mut plan =
             Plan::new(self, Pass::MonteCarlo, element, Some(mask), operands.len() == 3, read_write);
 
-        let keys: Vec<_> = (0..u64::from(passes))
-            .map(|pass| MaskKey { step: mask.key.step.wrapping_add(pass), ..mask.key }.words())
-            .collect();
         let keys = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: Some("dropconnect.monte_carlo.keys"),
-            contents: bytemuck::cast_slice(&keys),
-            usage: wgpu::BufferUsages::STORAGE,
+            contents: bytemuck::cast_slice(&pass_keys(mask.key, passes)),
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
         });
         let [most_samples, most_outputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_OUTPUTS]);
         let most_samples = most_samples
@@ -100,6 +97,7 @@ impl Kernels {
                 plan.dispatch(params, &bound, &results, [across, rows, 1]);
             }
         }
+        plan.recording.draws = Draws::Passes { keys, passes };
         Ok(plan.recording)
     }
 }

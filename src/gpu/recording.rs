@@ -1,18 +1,19 @@
 //! Checked and prepared work, ready to be recorded; and how a pass becomes dispatches.
 
+use std::mem::offset_of;
 use std::ops::Range;
 use std::sync::Arc;
 
 use wgpu::util::DeviceExt;
 
 use super::Kernels;
-use super::params::Params;
+use super::params::{Params, round_keys};
 use super::pipeline::Pipeline;
 use super::shader::{Pass, Planes, Shared, Variant};
 use super::tensor::Tensor;
 use super::tuning::Tile;
 use crate::mask::brick::BRICK_SAMPLES;
-use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
+use crate::{Activation, ElementType, Error, Mask, MaskKey, Rounds, Sharing};
 
 /// A call whose arguments have been checked: its pipelines, bindings and parameters.
 ///
@@ -23,18 +24,39 @@ use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
 pub struct Recording {
     label: &'static str,
     dispatches: Vec<Dispatch>,
+    pub(crate) draws: Draws,
+}
+
+/// What of a recording depends on the key, and how.
+#[derive(Debug)]
+pub(crate) enum Draws {
+    Nothing,
+    Masks(Rounds),
+    Gaussian,
+    /// The keys of Monte-Carlo passes, step after step.
+    Passes {
+        keys: wgpu::Buffer,
+        passes: u32,
+    },
+}
+
+/// The key words of so many Monte-Carlo passes.
+pub(crate) fn pass_keys(key: MaskKey, passes: u32) -> Vec<[u32; 2]> {
+    let at = |pass| MaskKey { step: key.step.wrapping_add(pass), ..key };
+    (0..u64::from(passes)).map(|pass| at(pass).words()).collect()
 }
 
 #[derive(Debug)]
 struct Dispatch {
     pipeline: Arc<Pipeline>,
+    params: wgpu::Buffer,
     bindings: wgpu::BindGroup,
     groups: [u32; 3],
 }
 
 impl Recording {
     pub(crate) fn new(pass: Pass) -> Self {
-        Self { label: pass.label(), dispatches: Vec::new() }
+        Self { label: pass.label(), dispatches: Vec::new(), draws: Draws::Nothing }
     }
 
     /// Records the call into the caller's compute pass. Sets pipeline and bind group 0 and leaves them set.
@@ -51,6 +73,29 @@ impl Recording {
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some(self.label), timestamp_writes: None };
         self.record(&mut encoder.begin_compute_pass(&descriptor));
+    }
+
+    /// Changes seed, layer and step: the recording then draws the masks (or Gaussian samples) of another
+    /// training step, without being checked and prepared again. Nothing is allocated.
+    ///
+    /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call
+    /// and not been submitted yet draws the new masks too.
+    pub fn set_key(&self, queue: &wgpu::Queue, key: MaskKey) {
+        let keys = match &self.draws {
+            Draws::Nothing => return,
+            Draws::Masks(rounds) => round_keys(key.words(), *rounds),
+            Draws::Gaussian => round_keys(key.gaussian_words(), Rounds::Ten),
+            Draws::Passes { keys, passes } => {
+                return queue.write_buffer(keys, 0, bytemuck::cast_slice(&pass_keys(key, *passes)));
+            }
+        };
+        for dispatch in &self.dispatches {
+            queue.write_buffer(
+                &dispatch.params,
+                offset_of!(Params, round_keys) as u64,
+                bytemuck::bytes_of(&keys),
+            );
+        }
     }
 
     /// How many dispatches the call takes: one, unless it passes a limit of the device.
@@ -155,7 +200,9 @@ impl<'k> Plan<'k> {
             sharing: Shared::Each,
             activation: (Activation::Identity, false),
         };
-        Self { kernels, variant, mask, recording: Recording::new(pass) }
+        let mut recording = Recording::new(pass);
+        recording.draws = mask.map_or(Draws::Nothing, |mask| Draws::Masks(mask.rounds));
+        Self { kernels, variant, mask, recording }
     }
 
     /// For the activation kernel: the function, and whether in closed form.
@@ -260,7 +307,7 @@ impl<'k> Plan<'k> {
         let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: Some(self.recording.label),
             contents: bytemuck::bytes_of(&params),
-            usage: wgpu::BufferUsages::UNIFORM,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
         });
         let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };
         let entries: Vec<_> = std::iter::once(entry(0, uniform.as_entire_binding()))
@@ -281,7 +328,7 @@ impl<'k> Plan<'k> {
             bricks[1].div_ceil(tile.rows * tile.workgroup[1]),
             bricks[2],
         ];
-        self.recording.dispatches.push(Dispatch { pipeline, bindings, groups });
+        self.recording.dispatches.push(Dispatch { pipeline, params: uniform, bindings, groups });
     }
 }
 
