@@ -14,13 +14,20 @@
 //% endfor
 //% endfor
 
+//% if sharing == "tile"
+    let shared_sample = mask_sample(n);
+//% endif
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
     for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 8u) - params.input_shift;
+//% set sample_at = "shared_sample / 4u" if sharing == "tile" else "sample_block + ROWu"
+//% set at = "vec3(params.input_block + block, output_block + COLUMNu, " ~ sample_at ~ ")"
+//% set example = "n + 4 * ROW"
+//% include "tile_masks"
 //% if sharing == "tile"
-        // One mask for all examples of the tile: the weights are masked once, as they are read.
+        // The weights are masked once, as they are read.
 //% for column in range(columns)
-        let keep_${column} = shared_word(params.input_block + block, output_block + ${column}u, mask_sample(n));
+        let keep_${column} = keep_0_${column}[shared_sample & 3u];
 //% for c in range(4)
         let w_${4 * column + c}_0 = keep_quad(w_quad(w_row_${4 * column + c}, i), keep_${column}, ${8 * c}u);
         let w_${4 * column + c}_1 = keep_quad(w_quad(w_row_${4 * column + c}, i + 4), keep_${column}, ${8 * c + 4}u);
@@ -32,9 +39,6 @@
         let w_${c}_1 = w_quad(w_row_${c}, i + 4);
 //% endfor
 //% endif
-//% set at = "vec3(params.input_block + block, output_block + COLUMNu, sample_block + ROWu)"
-//% set example = "n + 4 * ROW"
-//% include "tile_masks"
 //% for row in range(rows)
 //% for r in range(4 * row, 4 * row + 4)
         let x_${r}_0 = x_quad(x_row_${r}, i);
@@ -45,7 +49,7 @@
 //% for c in range(4)
 //% set n = 4 * row + r
 //% set o = 4 * column + c
-        sum_${n}_${o} = add_kept_dot(sum_${n}_${o}, x_${n}_0, x_${n}_1, w_${o}_0, w_${o}_1, keep_${row}_${column}.${xyzw[r]}, ${8 * c}u);
+        sum_${n}_${o} = add_kept_dot(sum_${n}_${o}, x_${n}_0, x_${n}_1, w_${o}_0, w_${o}_1, ${"~0u" if sharing == "tile" else "keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r]}, ${8 * c}u);
 //% endfor
 //% endfor
 //% endfor

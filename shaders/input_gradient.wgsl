@@ -30,13 +30,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endif
 
+//% if sharing == "tile"
+    let shared_sample = mask_sample(n);
+//% endif
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
         let o = i32(block * 4u) - params.output_shift;
+//% set sample_at = "shared_sample / 4u" if sharing == "tile" else "sample_block + ROWu"
+//% set at = "vec3(input_block + COLUMNu, params.output_block + block, " ~ sample_at ~ ")"
+//% set example = "n + 4 * ROW"
+//% include "tile_masks"
 //% if sharing == "tile"
-        // One mask for all examples of the tile: the weights are masked once, as they are read.
+        // The weights are masked once, as they are read.
 //% for column in range(columns)
-        let keep_${column} = shared_word(input_block + ${column}u, params.output_block + block, mask_sample(n));
+        let keep_${column} = keep_0_${column}[shared_sample & 3u];
 //% endfor
 //% endif
 //% for c in range(4)
@@ -54,9 +61,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 //% endfor
 //% endfor
-//% set at = "vec3(input_block + COLUMNu, params.output_block + block, sample_block + ROWu)"
-//% set example = "n + 4 * ROW"
-//% include "tile_masks"
 //% for row in range(rows)
 //% for r in range(4 * row, 4 * row + 4)
         let g_${r} = g_quad(g_row_${r}, o);
@@ -67,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for half in range(2)
 //% set n = 4 * row + r
 //% set at = 2 * column + half
-        sum_${n}_${at} = add_kept_row(sum_${n}_${at}, g_${n}.${xyzw[c]}, w_${c}_${at}, keep_${row}_${column}.${xyzw[r]}, ${8 * c + 4 * half}u);
+        sum_${n}_${at} = add_kept_row(sum_${n}_${at}, g_${n}.${xyzw[c]}, w_${c}_${at}, ${"~0u" if sharing == "tile" else "keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r]}, ${8 * c + 4 * half}u);
 //% endfor
 //% endfor
 //% endfor

@@ -5,8 +5,8 @@
 //% set xyzw = "xyzw"
 
 @group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
-@group(0) @binding(${operands|length + 2}) var<storage, read_write> mean: array<f32>;
-@group(0) @binding(${operands|length + 3}) var<storage, read_write> variance: array<f32>;
+@group(0) @binding(${operands|length + 2}) var<storage, read_write> mean: array<${"vec4<f32>" if vector else "f32"}>;
+@group(0) @binding(${operands|length + 3}) var<storage, read_write> variance: array<${"vec4<f32>" if vector else "f32"}>;
 
 var<private> round_keys: array<vec4<u32>, 5>;
 
@@ -21,25 +21,42 @@ fn expand(key: vec2<u32>) {
 //% endfor
 }
 
-// One more value at (row, column): `count` of them with it.
-fn update(row: i32, column: i32, value: f32, count: u32) {
-    if row < 0 || row >= i32(params.samples) || column < 0 || column >= i32(params.outputs) {
+//% set number = "vec4<f32>" if vector else "f32"
+// What becomes of the mean and the variance with one more value: `count` of them with it.
+fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
+    // The first value of all finds memory that may hold anything.
+    var before = ${number}(0.0);
+    var squares = ${number}(0.0);
+    if count > 1u {
+        before = mean[mean_at];
+        // The variance so far is the sum of squares over count - 2, one value fewer than count - 1.
+        squares = variance[variance_at] * f32(max(count, 2u) - 2u);
+    }
+    let delta = value - before;
+    let after = before + delta / f32(count);
+    mean[mean_at] = after;
+    variance[variance_at] = (squares + delta * (value - after)) / f32(max(count, 2u) - 1u);
+}
+
+// The same for columns `column` to `column + 3` of row `row`, where those exist.
+fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
+    if row < 0 || row >= i32(params.samples) {
         return;
     }
     let offset = u32(row) * params.output_stride + u32(column);
     let mean_at = params.base[${(operands|length + 1) // 4}].${xyzw[(operands|length + 1) % 4]} + offset;
     let variance_at = params.base[${(operands|length + 2) // 4}].${xyzw[(operands|length + 2) % 4]} + offset;
-    // The first value of all finds memory that may hold anything.
-    let before = select(mean[mean_at], 0.0, count == 1u);
-    let delta = value - before;
-    let after = before + delta / f32(count);
-    mean[mean_at] = after;
-    var squares = delta * (value - after);
-    if count > 1u {
-        // The variance so far is the sum of squares over count - 2, one value fewer than count - 1.
-        squares += variance[variance_at] * f32(max(count, 2u) - 2u);
+//% if vector
+    if column < i32(params.outputs) {
+        update(mean_at / 4u, variance_at / 4u, values, count);
     }
-    variance[variance_at] = squares / f32(max(count, 2u) - 1u);
+//% else
+//% for lane in range(4)
+    if column + ${lane} >= 0 && column + ${lane} < i32(params.outputs) {
+        update(mean_at + ${lane}u, variance_at + ${lane}u, values[${lane}], count);
+    }
+//% endfor
+//% endif
 }
 
 @compute @workgroup_size(${workgroup_x}, ${workgroup_y})
@@ -81,11 +98,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if bias
         let added_${column}_${4 * row + r} = kept_bias(bias_${column}, keep_bias_${row}_${column}.${xyzw[r]});
 //% endif
-//% for c in range(4)
 //% set n = 4 * row + r
-//% set o = 4 * column + c
-        update(n + ${n}, o + ${o}, params.scale * sum_${n}_${o}${" + added_" ~ column ~ "_" ~ n ~ "." ~ xyzw[c] if bias else ""}, count);
-//% endfor
+//% set o = 4 * column
+//% set sums = "vec4(sum_" ~ n ~ "_" ~ o ~ ", sum_" ~ n ~ "_" ~ (o + 1) ~ ", sum_" ~ n ~ "_" ~ (o + 2) ~ ", sum_" ~ n ~ "_" ~ (o + 3) ~ ")"
+        update_quad(n + ${n}, o + ${o}, params.scale * ${sums}${" + added_" ~ column ~ "_" ~ n if bias else ""}, count);
 //% endfor
 //% endfor
 //% endfor

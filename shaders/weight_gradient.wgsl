@@ -40,9 +40,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let x_${r}_${half} = x_quad(row_${r}, i_${half});
 //% endfor
 //% endfor
+//% if sharing != "tile"
 //% set at = "vec3(input_block + COLUMNu, output_block + ROWu, params.sample_block + block)"
 //% set example = "n"
 //% include "tile_masks"
+//% endif
 //% for row in range(rows)
 //% for r in range(4)
         let g_${r}_${row} = select(vec4(0.0), g_quad(row_${r}, o_${row}), exists_${r});
@@ -53,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for half in range(2)
 //% set o = 4 * row + c
 //% set at = 2 * column + half
-        sum_${o}_${at} = add_kept_row(sum_${o}_${at}, g_${r}_${row}.${xyzw[c]}, x_${r}_${at}, keep_${row}_${column}.${xyzw[r]}, ${8 * c + 4 * half}u);
+        sum_${o}_${at} = add_kept_row(sum_${o}_${at}, g_${r}_${row}.${xyzw[c]}, x_${r}_${at}, ${"~0u" if sharing == "tile" else "keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r]}, ${8 * c + 4 * half}u);
 //% endfor
 //% endfor
 //% endfor

@@ -267,6 +267,15 @@ impl<'k> Plan<'k> {
         }
     }
 
+    /// The tile of a dispatch of so many bricks. Where a forward tile draws no mask, or one for all its examples, it
+    /// is twice as tall: what it draws for a column of bricks serves more examples.
+    fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
+        let tile = self.variant.tile;
+        let tall = Tile { rows: 2 * tile.rows, ..tile }.within(bricks);
+        let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
+        if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) }
+    }
+
     fn element_size(&self) -> u64 {
         if self.variant.pass == Pass::Mask { 1 } else { self.variant.element.size() as u64 }
     }
@@ -284,12 +293,13 @@ impl<'k> Plan<'k> {
         for (at, rows) in operands.iter().chain(results).enumerate() {
             let size = rows.element_size.unwrap_or(self.element_size());
             let (binding, base) = rows.bind(size, self.kernels.alignment);
-            whole_quads &= rows.element_size.is_some() || base.is_multiple_of(4);
+            // Keys are no numbers, and are not read in quads.
+            whole_quads &= base.is_multiple_of(4) || size == size_of::<[u32; 2]>() as u64;
             params.base[at] = base;
             bindings.push(binding);
         }
         let quads = |values: &[u32]| values.iter().all(|value| value.is_multiple_of(4));
-        let tile = self.variant.tile.within([bricks[0], bricks[1]]);
+        let tile = self.tile(&params, [bricks[0], bricks[1]]);
         let variant = Variant {
             vector: params.input_shift == 0
                 && params.output_shift == 0
