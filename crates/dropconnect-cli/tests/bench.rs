@@ -65,6 +65,55 @@ fn a_small_benchmark_writes_its_reports() {
 }
 
 #[test]
+fn a_sweep_goes_through_one_dimension() {
+    let quick = ["bench", "--device", "cpu", "--p", "0.5", "--repeats", "1", "--warmup", "0"];
+    for (dimension, shapes) in [
+        ("batch", ["2 x 6 x 10", "4 x 6 x 10", "8 x 6 x 10", "16 x 6 x 10", "32 x 6 x 10"]),
+        ("inputs", ["8 x 6 x 3", "8 x 6 x 5", "8 x 6 x 10", "8 x 6 x 20", "8 x 6 x 40"]),
+    ] {
+        let table = succeed(&[&quick[..], &["--shape", "8,6,10", "--sweep", dimension]].concat());
+        for shape in shapes {
+            assert!(table.contains(shape), "{shape}: {table}");
+        }
+    }
+    let two = ["--shape", "8,6,10", "--shape", "1,1,1", "--sweep", "outputs"];
+    fail(&[&quick[..], &two].concat(), 2, &["--sweep", "2 times"]);
+    let large = ["--shape", "1,1,4000000000", "--sweep", "inputs"];
+    fail(&[&quick[..], &large].concat(), 2, &["--sweep", "8000000000"]);
+}
+
+#[test]
+fn a_run_is_compared_with_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (json, other) = (folder.path().join("before.json"), folder.path().join("other.json"));
+    for device in devices("a_run_is_compared_with_an_earlier_one") {
+        let quick = ["bench", "--device", device, "--p", "0.5", "--repeats", "1", "--warmup", "0"];
+        let with = |extra: &[&str]| succeed(&[&quick[..], extra].concat());
+        with(&["--shape", "5,9,13", "--json", text(&json)]);
+        // So slow that the change is the same however fast this machine is.
+        let mut report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        for pass in report["results"][0]["passes"].as_array_mut().unwrap() {
+            pass["ours"]["median_ms"] = 1e9.into();
+            assert_eq!(pass["floor_ms"].is_f64(), device == "gpu", "a floor is that of an adapter");
+        }
+        fs::write(&json, report.to_string()).unwrap();
+        let table = with(&["--shape", "5,9,13", "--shape", "5,9,14", "--compare", text(&json)]);
+        assert_eq!(table.matches("-100 %").count(), 3, "{table}");
+        let unknown = table.lines().filter(|line| line.trim_end().ends_with(" none")).count();
+        assert_eq!(unknown, 3, "{table}");
+        report["environment"]["adapter"] = "another".into();
+        fs::write(&json, report.to_string()).unwrap();
+        with(&["--shape", "5,9,13", "--compare", text(&json)]);
+    }
+    let compare = |parts: &[&str]| fail(&["bench", "--compare", text(&other)], 2, parts);
+    compare(&["--compare", "other.json"]);
+    for (content, part) in [("{", "JSON"), ("{}", "format"), (r#"{"format": 1}"#, "missing")] {
+        fs::write(&other, content).unwrap();
+        compare(&["--compare", "other.json", part]);
+    }
+}
+
+#[test]
 fn unwritable_reports_are_refused_before_anything_is_timed() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("no/such/bench.json");

@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::measure::{Effort, Samples, Timer};
 use crate::adapters;
 
+/// The layout of the file.
+pub const FORMAT: u32 = 1;
+
 /// Everything.
 #[derive(Serialize)]
 pub struct Report {
@@ -20,6 +23,8 @@ pub struct Report {
     /// The timer in words.
     pub timer_text: &'static str,
     pub warmup: u32,
+    /// Independent f32 multiply-adds a second on this adapter, from registers. Not measured on the CPU.
+    pub multiply_adds_per_second: Option<f64>,
     pub results: Vec<Entry>,
 }
 
@@ -73,6 +78,8 @@ pub struct PassEntry {
     pub pass: &'static str,
     /// Of a sample of our result, against float64; relative L2.
     pub error: f64,
+    /// What the pass takes at least on this adapter: `docs/performance.md`.
+    pub floor_ms: Option<f64>,
     pub ours: Samples,
     pub dense: Samples,
     pub stored_mask: Option<Samples>,
@@ -83,13 +90,14 @@ impl Report {
         let now = time::OffsetDateTime::now_utc();
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self {
-            format: 1,
+            format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
             date: now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default(),
             environment,
             timer,
             timer_text: timer.describe(),
             warmup: effort.warmup,
+            multiply_adds_per_second: None,
             results: Vec::new(),
         }
     }

@@ -1,7 +1,9 @@
 //! `dropconnect bench`: all passes beside a dense layer and a stored mask, checked before they are timed.
 
 mod baseline;
+mod compare;
 mod engine;
+mod floor;
 mod json;
 mod measure;
 mod report;
@@ -11,10 +13,11 @@ mod table;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
 use indicatif::ProgressBar;
 
-use crate::cli::{BenchOptions, DeviceOptions};
+use crate::cli::{BenchOptions, DeviceOptions, Dimension};
 use crate::device::{self, Selected};
 use crate::error::{About, CliError};
 use crate::output::{Target, note, print, progress};
+use compare::Earlier;
 use engine::{Engine, Operands, Pass, Way};
 use json::{Entry, Environment, Memory, PassEntry, Report};
 use measure::{Effort, Samples, Timer};
@@ -39,6 +42,15 @@ impl Plan {
                 shapes.push(Shape::new(batch, outputs, inputs)?);
             }
         }
+        if let Some(dimension) = options.sweep {
+            if options.shape.len() > 1 {
+                let given = options.shape.len();
+                return Err(CliError::Usage(format!(
+                    "--sweep goes from one shape; --shape is given {given} times"
+                )));
+            }
+            shapes = sweep(shapes[0], dimension)?;
+        }
         let probabilities = if options.p.is_empty() { &PROBABILITIES[..] } else { &options.p };
         let probabilities: Result<_, _> = probabilities.iter().map(|&p| DropProbability::new(p)).collect();
         let mut elements: Vec<_> = options.element.iter().map(|&element| element.into()).collect();
@@ -56,6 +68,20 @@ impl Plan {
     }
 }
 
+/// A quarter, half, once, twice and four times a dimension.
+fn sweep(shape: Shape, dimension: Dimension) -> Result<Vec<Shape>, CliError> {
+    let dims = [shape.batch(), shape.outputs(), shape.inputs()];
+    let at = dimension as usize;
+    let mut sizes: Vec<_> = [1, 2, 4, 8, 16].iter().map(|&k| (dims[at] * k).div_ceil(4)).collect();
+    sizes.dedup();
+    let shape = |size| {
+        let mut dims = dims;
+        dims[at] = size;
+        Shape::new(dims[0], dims[1], dims[2]).about("--sweep")
+    };
+    sizes.into_iter().map(shape).collect()
+}
+
 /// Runs the command.
 pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(), CliError> {
     let plan = Plan::new(options)?;
@@ -64,6 +90,7 @@ pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(),
     if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
         return Err(CliError::Usage("--json and --html name the same file; give each its own".to_owned()));
     }
+    let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
     let device = device::select(device_options)?;
     if device.gpu().is_none() && plan.elements.iter().any(|&element| element != ElementType::F32) {
         return Err(CliError::Usage(
@@ -72,15 +99,22 @@ pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(),
     }
     let timer = Timer::of(device.gpu());
     let mut report = Report::new(Environment::of(&device.device), timer, &plan.effort);
+    if let Some(gpu) = device.gpu() {
+        report.multiply_adds_per_second = Some(floor::multiply_adds_per_second(gpu, timer)?);
+    }
+    if let Some(earlier) = &earlier {
+        earlier.warn(&report);
+    }
     let bar = progress(plan.steps());
     for shape in &plan.shapes {
         for &element in &plan.elements {
-            let entries = problem(&device, timer, &plan, *shape, element, &bar);
+            let rate = report.multiply_adds_per_second;
+            let entries = problem(&device, timer, &plan, *shape, element, rate, &bar);
             report.results.extend(device.checked(entries)?);
         }
     }
     bar.finish_and_clear();
-    print(&table::text(&report))?;
+    print(&table::text(&report, earlier.as_ref()))?;
     if let Some(target) = &json {
         let mut text = serde_json::to_vec_pretty(&report).map_err(|error| CliError::Stdout(error.into()))?;
         text.push(b'\n');
@@ -102,6 +136,7 @@ fn problem(
     plan: &Plan,
     shape: Shape,
     element: ElementType,
+    rate: Option<f64>,
     bar: &ProgressBar,
 ) -> Result<Vec<Entry>, CliError> {
     let operands = Operands::new(shape, element)?;
@@ -131,7 +166,15 @@ fn problem(
                 stored_mask = Some(engine.time(pass, Way::Stored(&mask), &plan.effort)?);
             }
             bar.inc(1);
-            passes.push(PassEntry { pass: pass.name(), error, ours, dense: dense.clone(), stored_mask });
+            let floor_ms = rate.map(|rate| floor::floor_ms(&probability, shape.connections(), rate));
+            passes.push(PassEntry {
+                pass: pass.name(),
+                error,
+                floor_ms,
+                ours,
+                dense: dense.clone(),
+                stored_mask,
+            });
         }
         let memory = Memory {
             tensors: operands.tensor_bytes(),

@@ -1,0 +1,87 @@
+//! The floor under a pass on an adapter: the issue slots that it cannot do without, at the rate at which this adapter
+//! was seen to issue independent multiply-adds. `docs/performance.md` derives the slots.
+
+use std::time::Duration;
+
+use dropconnect::DropProbability;
+use dropconnect::gpu::Gpu;
+use dropconnect::wgpu;
+
+use super::measure::{Effort, Stopwatch, Timer, measure};
+use crate::error::CliError;
+
+/// Connections that one call of the generator decides, per bit plane.
+const DECISIONS: f64 = 128.0;
+/// Issue slots of a call of ten rounds.
+const CALL_SLOTS: f64 = 44.0;
+/// The multiply-add itself, a quarter slot for the test of its bit, its share of the loads.
+const CONNECTION_SLOTS: f64 = 1.0 + 0.25 + 0.12;
+
+/// Multiply-adds of a thread: eight sums, four times in the text, so often in a loop.
+const SUMS: u32 = 8;
+const TEXT: u32 = 4;
+const LOOP: u32 = 256;
+const WORKGROUP: u32 = 64;
+
+/// Issue slots for each connection of a layer with this probability.
+fn slots(probability: &DropProbability) -> f64 {
+    CONNECTION_SLOTS + f64::from(probability.calls()) * CALL_SLOTS / DECISIONS
+}
+
+/// What one pass takes at least, in milliseconds.
+pub fn floor_ms(probability: &DropProbability, connections: u64, multiply_adds_per_second: f64) -> f64 {
+    slots(probability) * connections as f64 / multiply_adds_per_second * 1e3
+}
+
+/// Independent f32 multiply-adds a second, from registers, on all of the adapter: the best of some runs.
+pub fn multiply_adds_per_second(gpu: &Gpu, timer: Timer) -> Result<f64, CliError> {
+    let device = gpu.device();
+    // A few milliseconds on either.
+    let software = gpu.info().device_type == wgpu::DeviceType::Cpu;
+    let groups: u32 = if software { 1 << 8 } else { 1 << 15 };
+    let label = Some("dropconnect.bench.floor");
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label,
+        source: wgpu::ShaderSource::Wgsl(source().into()),
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label,
+        layout: None,
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: Default::default(),
+        cache: None,
+    });
+    let result = gpu.buffer(u64::from(groups * WORKGROUP) * 4)?;
+    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label,
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &[wgpu::BindGroupEntry { binding: 0, resource: result.as_entire_binding() }],
+    });
+    let stopwatch = Stopwatch::new(gpu, timer);
+    let effort = Effort { warmup: 2, repeats: None, budget: Duration::from_millis(100) };
+    let multiply_adds = u64::from(groups) * u64::from(WORKGROUP * SUMS * TEXT * LOOP);
+    let samples = measure(&effort, multiply_adds, || {
+        stopwatch.time(|pass| {
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &bindings, &[]);
+            pass.dispatch_workgroups(groups, 1, 1);
+        })
+    })?;
+    Ok(multiply_adds as f64 / (samples.min_ms / 1e3))
+}
+
+fn source() -> String {
+    let each = |text: fn(u32) -> String| (0..SUMS).map(text).collect::<String>();
+    let declare = each(|k| format!("    var sum_{k} = x + {k}.0;\n"));
+    let add = each(|k| format!("        sum_{k} = fma(sum_{k}, x, 0.5);\n")).repeat(TEXT as usize);
+    let all = (0..SUMS).map(|k| format!("sum_{k}")).collect::<Vec<_>>().join(" + ");
+    format!(
+        "@group(0) @binding(0) var<storage, read_write> result: array<f32>;\n\
+         @compute @workgroup_size({WORKGROUP})\n\
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {{\n    \
+         let x = f32(id.x) * 1e-9;\n{declare}    \
+         for (var k = 0u; k < {LOOP}u; k++) {{\n{add}    }}\n    \
+         result[id.x] = {all};\n}}\n"
+    )
+}
