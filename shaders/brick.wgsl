@@ -1,13 +1,7 @@
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
-//% if planes == "one"
-
-// p = 1/2: the random integer has one bit, and is below the threshold 1 where that bit is 0.
-fn brick(block: vec3<u32>) -> vec4<u32> {
-    return ~philox(vec4(block, 0u));
-}
-//% elif planes == "many"
+//% if planes != "none"
 
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
 // keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
@@ -16,6 +10,15 @@ fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
     let settle = vec4(0u - ((params.threshold >> bit) & 1u));
     return (keep & below) | (settle & (keep | below));
 }
+
+//% endif
+//% if planes == "one"
+// p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
+// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/performance.md).
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    return rung(vec4(0u), philox(vec4(block, 0u)), 15u);
+}
+//% elif planes == "many"
 
 // Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
 // rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
