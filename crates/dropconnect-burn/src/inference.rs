@@ -1,10 +1,24 @@
 //! What a trained layer predicts, and how sure it is: with Burn's own operations around the layer's passes.
 
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
 use burn::tensor::Tensor;
+use burn::tensor::activation::log_softmax;
 use burn::tensor::module::linear;
 
 use crate::error::expect;
 use crate::{Draw, DropConnect, Error};
+
+/// What many masks of a classifier say about each example: see [`dropconnect::Predictive`].
+#[derive(Clone, Debug)]
+pub struct Predictive<const D: usize> {
+    /// The mean softmax, `[..., classes]`.
+    pub mean: Tensor<D>,
+    /// Its entropy, natural logarithms, `[..., 1]`: all there is of uncertainty.
+    pub entropy: Tensor<D>,
+    /// Mutual information between class and mask, `[..., 1]`: the part that is the model's own.
+    pub mutual_information: Tensor<D>,
+}
 
 /// Inference over masks, on any device: no autodiff device is needed to draw them.
 ///
@@ -33,6 +47,54 @@ impl DropConnect {
         (self.dense(input), variance)
     }
 
+    /// Mean and variance of the output through a ReLU, by matching [moments](Self::moments): the closed form of
+    /// [`dropconnect::reference::closed_form`], to about 1e-6 standard deviations.
+    ///
+    /// # Shapes and panics
+    /// As [`moments`](Self::moments).
+    pub fn relu_moments<const D: usize>(&self, input: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
+        let (mean, variance) = self.moments(input);
+        let deviation = variance.clone().sqrt();
+        // Past 40 deviations nothing is left of the tail; a variance of 0 is so many.
+        let t = (mean.clone().abs() / deviation.clone().clamp_min(f32::MIN_POSITIVE)).clamp(0.0, 40.0);
+        let tail = (t.clone() * FRAC_1_SQRT_2).erf().neg().add_scalar(1.0) * 0.5;
+        let density = (t.clone().square() * -0.5).exp() * (FRAC_1_SQRT_2 * FRAC_2_SQRT_PI / 2.0);
+        let h = (density.clone() - t.clone() * tail.clone()).clamp_min(0.0);
+        let k = ((t.clone().square() + 1.0) * tail.clone() - t * density).clamp_min(0.0);
+        // max(u, 0) = u + max(-u, 0): above 0 it is the other tail that is missing.
+        let below = mean.clone().lower_elem(0.0);
+        let rest = k - h.clone().square();
+        let above = (rest.clone() - tail * 2.0 + 1.0).mask_where(below, rest);
+        (mean.clamp_min(0.0) + deviation * h, variance * above.clamp_min(0.0))
+    }
+
+    /// Mean softmax, predictive entropy and mutual information over `passes` masks, the output taken as the
+    /// logits of a classifier: the last dimension are the classes.
+    ///
+    /// # Shapes and panics
+    /// As [`monte_carlo`](Self::monte_carlo).
+    pub fn predictive<const D: usize>(&self, input: Tensor<D>, draw: Draw, passes: u32) -> Predictive<D> {
+        check(passes);
+        let mut sum = None;
+        for pass in 0..passes {
+            let step = draw.step.wrapping_add(pass.into());
+            let logs = log_softmax(self.masked(input.clone(), Draw { step, ..draw }), D - 1);
+            let probabilities = logs.clone().exp();
+            let entropy = (probabilities.clone() * logs).sum_dim(D - 1).neg();
+            sum = Some(match sum {
+                None => (probabilities, entropy),
+                Some((all, entropies)) => (all + probabilities, entropies + entropy),
+            });
+        }
+        let (mean, of_passes) = sum.expect("at least one pass");
+        let (mean, of_passes) = (mean / passes, of_passes / passes);
+        // p ln p is 0 where p is.
+        let logs = mean.clone().clamp_min(f32::MIN_POSITIVE).log();
+        let entropy = (mean.clone() * logs).sum_dim(D - 1).neg();
+        let mutual_information = (entropy.clone() - of_passes).clamp_min(0.0);
+        Predictive { mean, entropy, mutual_information }
+    }
+
     /// Mean and unbiased variance of the output over `passes` masks: those of `draw` and of the steps after it.
     /// Takes as long as so many forward passes, and the memory of a few outputs. No step of the layer is taken.
     ///
@@ -47,11 +109,7 @@ impl DropConnect {
         draw: Draw,
         passes: u32,
     ) -> (Tensor<D>, Tensor<D>) {
-        if passes == 0 {
-            let (argument, most) = ("passes", u32::MAX);
-            let none = dropconnect::Error::Count { argument, value: passes, least: 1, most };
-            expect::<()>(Err(Error::from(none)));
-        }
+        check(passes);
         let mut mean = self.masked(input.clone(), draw);
         let mut squares = mean.zeros_like();
         // Welford's update: no difference of large sums.
@@ -63,5 +121,13 @@ impl DropConnect {
             squares = squares + deviation * (y - mean.clone());
         }
         (mean, squares / (passes - 1).max(1))
+    }
+}
+
+fn check(passes: u32) {
+    if passes == 0 {
+        let (argument, most) = ("passes", u32::MAX);
+        let none = dropconnect::Error::Count { argument, value: passes, least: 1, most };
+        expect::<()>(Err(Error::from(none)));
     }
 }

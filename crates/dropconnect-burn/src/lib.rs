@@ -38,6 +38,7 @@ mod steps;
 pub use device::{attach, wgpu_device};
 pub use dropconnect;
 pub use error::Error;
+pub use inference::Predictive;
 pub use layer::{DropConnect, DropConnectConfig};
 pub use mask::{Draw, MaskSettings};
 pub use op::drop_connect;

@@ -225,32 +225,3 @@ fn examples_share_masks_where_the_configuration_says_so() {
         }
     }
 }
-
-#[test]
-fn moments_are_those_of_many_masks() {
-    let Some(device) = device("moments_are_those_of_many_masks") else { return };
-    for masked_bias in [false, true] {
-        let layer = config(48, 12).with_masked_bias(masked_bias).init(&device);
-        let x = ramp([2, 3, 48], 31, 7, &device);
-        let (mean, variance) = layer.moments(x.clone());
-        assert_eq!((mean.dims(), variance.dims()), ([2, 3, 12], [2, 3, 12]));
-        let passes = 2000;
-        let (drawn_mean, drawn_variance) = layer.monte_carlo(x.clone(), Draw::default(), passes);
-        assert_eq!(layer.steps.get(), 0, "no step is taken");
-        let (mean, variance) = (values(mean), values(variance));
-        for (at, (mean, drawn)) in mean.iter().zip(values(drawn_mean)).enumerate() {
-            // Five standard deviations of the mean of so many draws, for each of the 36.
-            let bound = 5.0 * (variance[at] / passes as f32).sqrt();
-            assert!((mean - drawn).abs() < bound, "mean {at}: {mean} against {drawn}, bound {bound}");
-        }
-        // The variance of a sample variance is about 2 sigma^4 / passes.
-        let bound = 5.0 * (2.0 / f64::from(passes)).sqrt();
-        for (at, (variance, drawn)) in variance.iter().zip(values(drawn_variance)).enumerate() {
-            let ratio = f64::from(drawn / variance);
-            assert!((ratio - 1.0).abs() < bound, "variance {at}: {variance} against {drawn}");
-        }
-        let (first, none) = layer.monte_carlo(x.clone(), Draw::default(), 1);
-        assert_eq!(values(first), values(layer.monte_carlo(x, Draw::default(), 1).0), "the same masks");
-        assert!(values(none).iter().all(|&variance| variance == 0.0), "one pass has no variance");
-    }
-}
