@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records this machine's figures: verification first, then the benchmark in every element type, as JSON, HTML
-# and text. usage: scripts/bench-gpu.sh [OUTPUT FOLDER] [dropconnect options, such as --adapter NAME]
+# and text, then the fastest kernel shapes. usage: scripts/bench-gpu.sh [OUTPUT FOLDER] [dropconnect options, such as --adapter NAME]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,3 +16,11 @@ run bench "$@" \
     --shape 128,1024,1024 --shape 128,800,784 --shape 1024,4096,4096 --shape 100,1001,777 \
     --p 0.5 --p 0.2 --element f32 --element f16 --element bf16 \
     --json "$out/bench.json" --html "$out/bench.html" | tee "$out/bench.txt"
+
+# The kernel shapes that are fastest here, at one plane and at nine: what the defaults should become.
+for p in 0.5 0.2; do
+    for shape in 128,1024,1024 1024,4096,4096 16,512,512; do
+        run bench "$@" --tune --shape "$shape" --p "$p" --json "$out/tuned-$p-$shape.json" \
+            2>&1 | tee "$out/tuned-$p-$shape.txt"
+    done
+done

@@ -68,6 +68,12 @@ pub enum Error {
         /// The largest value allowed.
         most: u32,
     },
+    /// A text that is no [`Tuning`](crate::gpu::Tuning).
+    #[error("`tuning` is `{text}`; it must be like 1x1x8x8,1x1x8x8,1x1x8x8,select,unrolled")]
+    Tuning {
+        /// What was given.
+        text: String,
+    },
     /// An activation whose moments have no closed form.
     #[error("`activation` is {activation:?}; only Identity and Relu have a closed form: use samples")]
     NoClosedForm {

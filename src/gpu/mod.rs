@@ -29,6 +29,7 @@
 //! ```
 
 mod activation;
+mod autotune;
 mod bias_gradient;
 mod context;
 mod forward;
@@ -79,7 +80,7 @@ const INDEXABLE: u64 = 1 << 31;
 /// Choices that a host may make for [`Kernels::new`]. The default leaves all of them to the library.
 #[derive(Clone, Debug, Default)]
 pub struct KernelOptions {
-    /// Kernel shapes; by default [`Tuning::for_adapter`].
+    /// Kernel shapes; by default [`Tuning::for_adapter`]. [`Tuning::measured`] finds the fastest.
     pub tuning: Option<Tuning>,
     /// How Philox multiplies; by default [`Multiply::Wide`] where the device has `SHADER_INT64`.
     pub multiply: Option<Multiply>,

@@ -1,5 +1,10 @@
 //! Which kernel shapes an adapter gets. Every choice here gives the same mask bits.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Error;
+
 /// How many bricks a thread owns, and how threads form a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
@@ -89,6 +94,90 @@ impl Tuning {
             weight_gradient: tile(1, 1),
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
             rolled: false,
+        }
+    }
+}
+
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [x, y] = self.workgroup;
+        write!(f, "{}x{}x{x}x{y}", self.rows, self.columns)
+    }
+}
+
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, how bits are applied, and
+/// whether kernels are `rolled` or `unrolled`.
+impl fmt::Display for Tuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let apply = match self.apply {
+            Apply::Select => "select",
+            Apply::And => "and",
+        };
+        let rolled = if self.rolled { "rolled" } else { "unrolled" };
+        write!(f, "{},{},{},{apply},{rolled}", self.forward, self.input_gradient, self.weight_gradient)
+    }
+}
+
+impl FromStr for Tile {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let numbers: Option<Vec<u32>> = text.split('x').map(|number| number.parse().ok()).collect();
+        match numbers.as_deref() {
+            Some(&[rows, columns, x, y]) => Ok(Self { rows, columns, workgroup: [x, y] }),
+            _ => Err(Error::Tuning { text: text.to_owned() }),
+        }
+    }
+}
+
+impl FromStr for Tuning {
+    type Err = Error;
+
+    /// What `Display` writes. Sizes are checked by [`Kernels::new`](super::Kernels::new).
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = || Error::Tuning { text: text.to_owned() };
+        let parts: Vec<&str> = text.split(',').collect();
+        let [forward, input_gradient, weight_gradient, apply, rolled] = parts[..] else {
+            return Err(fault());
+        };
+        Ok(Self {
+            forward: forward.parse()?,
+            input_gradient: input_gradient.parse()?,
+            weight_gradient: weight_gradient.parse()?,
+            apply: match apply {
+                "select" => Apply::Select,
+                "and" => Apply::And,
+                _ => return Err(fault()),
+            },
+            rolled: match rolled {
+                "rolled" => true,
+                "unrolled" => false,
+                _ => return Err(fault()),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Apply, Tile, Tuning};
+
+    #[test]
+    fn tunings_survive_as_text() {
+        let software = Tuning::software();
+        let other = Tuning {
+            forward: Tile { rows: 1, columns: 2, workgroup: [32, 4] },
+            apply: Apply::Select,
+            rolled: false,
+            ..software
+        };
+        for tuning in [software, other] {
+            assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
+        }
+        assert_eq!(other.to_string(), "1x2x32x4,8x2x16x1,8x2x16x1,select,unrolled");
+        for text in ["", "1x1x8x8", "1x1x8,1x1x8x8,1x1x8x8,and,rolled", "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled"] {
+            let error = text.parse::<Tuning>().unwrap_err().to_string();
+            assert!(error.contains("tuning"), "{text}: {error}");
         }
     }
 }

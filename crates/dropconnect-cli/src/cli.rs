@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dropconnect::gpu::Tuning;
 use dropconnect::{Activation, DropProbability, ElementType, Mask, MaskKey, Origin, Rounds, Shape, Sharing};
 
 use crate::error::{About, CliError};
@@ -42,6 +43,9 @@ pub struct DeviceOptions {
     /// Take only adapters whose name contains this, in any case
     #[arg(long, global = true, value_name = "SUBSTRING")]
     pub adapter: Option<String>,
+    /// Use these kernel shapes on the adapter, as `bench --tune` prints them
+    #[arg(long, global = true, value_name = "TUNING")]
+    pub tuning: Option<Tuning>,
 }
 
 /// `--device`.
@@ -113,6 +117,9 @@ pub struct BenchOptions {
     /// Runs before the first sample
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub warmup: u32,
+    /// First find the fastest kernel shapes for the first shape and p, and use them
+    #[arg(long, conflicts_with = "tuning")]
+    pub tune: bool,
     /// Show the change against an earlier run: a file that `--json` wrote
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
@@ -145,6 +152,7 @@ impl Default for BenchOptions {
             seconds: Duration::from_millis(400),
             repeats: None,
             warmup: 2,
+            tune: false,
             compare: None,
             json: None,
             html: None,

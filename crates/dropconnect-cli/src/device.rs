@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dropconnect::Device;
-use dropconnect::gpu::{AdapterChoice, Gpu};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions};
 use dropconnect::wgpu;
 
 use crate::cli::{Backend, DeviceKind, DeviceOptions};
@@ -74,6 +74,13 @@ pub fn select(options: &DeviceOptions) -> Result<Selected, CliError> {
         }
     };
     output::note(&format!("device: {text}"));
+    let device = match (device, options.tuning) {
+        (Device::Gpu(_), Some(tuning)) => {
+            let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
+            Device::Gpu(Arc::new(Gpu::open(&choice, &options)?))
+        }
+        (device, _) => device,
+    };
     let faults = Arc::<Mutex<Vec<String>>>::default();
     if let Some(gpu) = device.as_gpu() {
         let faults = Arc::clone(&faults);

@@ -1,0 +1,162 @@
+//! The fastest kernel shapes of an adapter, found by trying.
+
+use std::time::{Duration, Instant};
+
+use super::{Apply, Forward, InputGradient, KernelOptions, Kernels, Recording, Tile, Tuning, WeightGradient};
+use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
+
+/// Bricks of a thread that are tried, rows and columns.
+const TILES: [[u32; 2]; 8] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1], [4, 2], [4, 4], [8, 2]];
+/// Workgroups that are tried on hardware and on software adapters, threads along columns and rows.
+const WORKGROUPS: [[u32; 2]; 4] = [[8, 8], [16, 8], [32, 4], [16, 16]];
+const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
+/// Times that a pass runs in one submission, so that the submission's own time counts little, and submissions, of
+/// which the fastest counts.
+const RUNS: u32 = 4;
+const TRIES: u32 = 5;
+
+impl Tuning {
+    /// Tries kernel shapes on a device, for a layer of this shape and probability in f32, and returns the fastest.
+    /// Every choice gives the same mask bits.
+    ///
+    /// Once per adapter, and kept: [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr) make a
+    /// line of text of it, [`KernelOptions::tuning`] takes it. Compiles some dozens of kernels, submits to the
+    /// queue and waits, seconds in all; other work on the device meanwhile spoils the result. The tensors of such
+    /// a layer are allocated and freed.
+    ///
+    /// # Errors
+    /// As [`Kernels::new`] and [`Kernels::forward`].
+    pub fn measured(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        shape: &Shape,
+        probability: DropProbability,
+    ) -> Result<Self, Error> {
+        let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
+        let workgroups = if software { &SOFTWARE_WORKGROUPS[..] } else { &WORKGROUPS };
+        let limits = device.limits();
+        let fits = |[x, y]: &&[u32; 2]| x * y <= limits.max_compute_invocations_per_workgroup;
+        let tiles: Vec<Tile> = TILES
+            .iter()
+            .flat_map(|&[rows, columns]| {
+                workgroups.iter().filter(fits).map(move |&workgroup| Tile { rows, columns, workgroup })
+            })
+            .collect();
+        let trial = Trial::new(device, queue, *shape, probability);
+        let mut best = Self::for_adapter(&device.adapter_info());
+        for apply in [Apply::Select, Apply::And] {
+            best = trial.faster(best, Self { apply, ..best }, Pass::Forward)?;
+        }
+        for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
+            for &tile in &tiles {
+                let mut other = best;
+                match pass {
+                    Pass::Forward => other.forward = tile,
+                    Pass::InputGradient => other.input_gradient = tile,
+                    Pass::WeightGradient => other.weight_gradient = tile,
+                }
+                best = trial.faster(best, other, pass)?;
+            }
+        }
+        Ok(best)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Pass {
+    Forward,
+    InputGradient,
+    WeightGradient,
+}
+
+/// A layer to try kernels on.
+struct Trial<'a> {
+    device: &'a wgpu::Device,
+    queue: &'a wgpu::Queue,
+    shape: Shape,
+    mask: Mask,
+    /// X, W, G, Y, dX, dW.
+    tensors: [wgpu::Buffer; 6],
+}
+
+impl<'a> Trial<'a> {
+    fn new(
+        device: &'a wgpu::Device,
+        queue: &'a wgpu::Queue,
+        shape: Shape,
+        probability: DropProbability,
+    ) -> Self {
+        let tensor = |elements: usize| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("dropconnect.autotune"),
+                size: 4 * elements.max(1) as u64,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        };
+        let (x, weight, y) = (shape.input_len(), shape.weight_len(), shape.output_len());
+        let tensors = [x, weight, y, y, x, weight].map(tensor);
+        Self { device, queue, shape, mask: Mask::new(MaskKey::default(), probability), tensors }
+    }
+
+    /// The one of two tunings with which a pass takes less time.
+    fn faster(&self, best: Tuning, other: Tuning, pass: Pass) -> Result<Tuning, Error> {
+        if best == other {
+            return Ok(best);
+        }
+        // Both anew each time: an adapter that warms up or slows down meanwhile treats them alike.
+        let times = (self.time(best, pass)?, self.time(other, pass)?);
+        Ok(if times.1 < times.0 { other } else { best })
+    }
+
+    fn time(&self, tuning: Tuning, pass: Pass) -> Result<Duration, Error> {
+        let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
+        let recording = self.record(&Kernels::new(self.device, &options)?, pass)?;
+        let mut fastest = Duration::MAX;
+        // The first one compiles and warms up.
+        for attempt in 0..=TRIES {
+            let start = Instant::now();
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            for _ in 0..if attempt == 0 { 1 } else { RUNS } {
+                recording.encode(&mut encoder);
+            }
+            self.queue.submit([encoder.finish()]);
+            // A lost device is as fast as it likes: its host has other worries.
+            let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+            if attempt > 0 {
+                fastest = fastest.min(start.elapsed());
+            }
+        }
+        Ok(fastest)
+    }
+
+    fn record(&self, kernels: &Kernels, pass: Pass) -> Result<Recording, Error> {
+        let [x, weight, grad_output, y, grad_input, grad_weight] =
+            self.tensors.each_ref().map(|buffer| buffer.into());
+        let (shape, element, write, mask) =
+            (self.shape, ElementType::F32, Write::Overwrite, Some(&self.mask));
+        match pass {
+            Pass::Forward => {
+                kernels.forward(&Forward { shape, element, mask, x, weight, bias: Bias::None, y })
+            }
+            Pass::InputGradient => kernels.input_gradient(&InputGradient {
+                shape,
+                element,
+                mask,
+                grad_output,
+                weight,
+                grad_input,
+                write,
+            }),
+            Pass::WeightGradient => kernels.weight_gradient(&WeightGradient {
+                shape,
+                element,
+                mask,
+                grad_output,
+                x,
+                grad_weight,
+                write,
+            }),
+        }
+    }
+}
