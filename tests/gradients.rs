@@ -3,8 +3,12 @@
 
 mod common;
 
+use std::num::NonZeroU32;
+
 use common::*;
-use dropconnect::{Bias, Device, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, reference};
+use dropconnect::{
+    Bias, Device, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, reference,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -53,8 +57,11 @@ fn calls() -> impl Strategy<Value = (Call, u64)> {
     let dims = [1..40usize, 1..40usize, 1..70usize];
     let p = prop_oneof![Just(0.0), Just(0.5), Just(0.25), 0.0..0.95f64];
     let at = (any::<u32>(), any::<u32>(), any::<u32>());
+    let group = |size: u32| Sharing::Group(NonZeroU32::new(size).unwrap());
+    let sharing =
+        prop_oneof![2 => Just(Sharing::Example), 1 => (1..20u32).prop_map(group), 1 => Just(Sharing::Batch)];
     let rest = (1..17u32, any::<bool>(), 0..3usize, any::<u64>(), any::<bool>());
-    (dims, p, at, rest).prop_map(|(dims, p, at, (bits, seven, bias, seed, odd))| {
+    (dims, p, at, sharing, rest).prop_map(|(dims, p, at, sharing, (bits, seven, bias, seed, odd))| {
         let room = u32::MAX - 100;
         let key = MaskKey { seed, layer: 3, step: seed >> 7 };
         // Few bits may leave nothing of a large p; the largest that they hold is then meant.
@@ -62,6 +69,7 @@ fn calls() -> impl Strategy<Value = (Call, u64)> {
             .unwrap_or_else(|_| DropProbability::with_bits(1.0 - 0.5f64.powi(bits as i32), bits).unwrap());
         let mask = Mask::new(key, probability)
             .with_rounds(if seven { Rounds::Seven } else { Rounds::Ten })
+            .shared(sharing)
             .at(origin(at.0.min(room), at.1.min(room), at.2.min(room)));
         let call = Call {
             bias: BiasKind::ALL[bias],
