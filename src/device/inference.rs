@@ -58,6 +58,24 @@ impl Device {
         })
     }
 
+    /// Y of every one of `passes` masks, `[passes, batch, outputs]`: pass t draws [`Mask::pass`]`(t)`. For what
+    /// mean and variance do not say; the memory grows with the passes.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn samples(
+        &self,
+        shape: &Shape,
+        element: ElementType,
+        mask: &Mask,
+        passes: u32,
+        x: &[f32],
+        weight: &[f32],
+        bias: Bias<&[f32]>,
+    ) -> Result<Vec<f32>, Error> {
+        self.with_weights(shape, element, weight, bias, |own| own.samples(shape, element, mask, passes, x))
+    }
+
     /// What a classifier whose last layer this is predicts over `passes` masks: Y is taken as logits
     /// `[batch, classes]`.
     ///

@@ -125,6 +125,42 @@ impl Weights<'_> {
         }
     }
 
+    /// Y of every pass, one after the other. On an adapter one pass's Y is there at a time.
+    pub fn samples(
+        &self,
+        shape: &Shape,
+        element: ElementType,
+        mask: &Mask,
+        passes: u32,
+        x: &[f32],
+    ) -> Result<Vec<f32>, Error> {
+        shape.expect_len("x", x.len(), shape.input_len())?;
+        let mut samples = Vec::new();
+        let Self::Gpu { gpu, weight, bias } = *self else {
+            for pass in 0..passes {
+                samples.extend(self.forward(shape, element, Some(&mask.pass(pass)), x)?);
+            }
+            return Ok(samples);
+        };
+        let x = gpu.upload(&element.encode(x))?;
+        let y = Resident::new(gpu, shape.output_len(), element)?;
+        let forward = gpu.kernels().forward(&Forward {
+            shape: *shape,
+            element,
+            mask: Some(mask),
+            x: tensor(&x, shape.input_len(), element),
+            weight,
+            bias,
+            y: y.tensor(),
+        })?;
+        for pass in 0..passes {
+            forward.set_key(gpu.queue(), mask.pass(pass).key);
+            gpu.submit(&forward);
+            samples.extend(y.read(gpu)?);
+        }
+        Ok(samples)
+    }
+
     /// What passes taken as logits predict, in f32. Memory grows with one pass's logits.
     pub fn predictive(
         &self,
@@ -143,16 +179,18 @@ impl Weights<'_> {
                 let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let entropy = Resident::new(gpu, shape.batch(), ElementType::F32)?;
                 let information = Resident::new(gpu, shape.batch(), ElementType::F32)?;
+                let forward = gpu.kernels().forward(&Forward {
+                    shape: *shape,
+                    element,
+                    mask: Some(mask),
+                    x: tensor(&x, shape.input_len(), element),
+                    weight,
+                    bias,
+                    y: logits.tensor(),
+                })?;
                 for pass in 0..passes {
-                    gpu.submit(&gpu.kernels().forward(&Forward {
-                        shape: *shape,
-                        element,
-                        mask: Some(&mask.pass(pass)),
-                        x: tensor(&x, shape.input_len(), element),
-                        weight,
-                        bias,
-                        y: logits.tensor(),
-                    })?);
+                    forward.set_key(gpu.queue(), mask.pass(pass).key);
+                    gpu.submit(&forward);
                     gpu.submit(&gpu.kernels().predictive(&GpuPredictive {
                         shape: *shape,
                         element,

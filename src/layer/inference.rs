@@ -48,8 +48,7 @@ impl DropConnect {
         activate(self.gpu(), &self.shape_of(x)?, activation, method, &u)
     }
 
-    /// Mean and unbiased variance of Y over `passes` masks, of this step and those that follow. For every
-    /// sample by itself, call [`forward`](Self::forward) step by step.
+    /// Mean and unbiased variance of Y over `passes` masks, of this step and those that follow.
     ///
     /// # Errors
     /// [`Error::Count`] for the passes, 1 to 65,536 on an adapter; as [`forward`](Self::forward).
@@ -57,7 +56,15 @@ impl DropConnect {
         self.weights().monte_carlo(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
     }
 
-    /// The same with Y as the logits of a classifier: mean softmax, predictive entropy, mutual information.
+    /// Y of every one of those passes, `[passes, batch, outputs]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn samples(&self, x: &[f32], passes: u32) -> Result<Vec<f32>, Error> {
+        self.weights().samples(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
+    }
+
+    /// Those passes with Y as the logits of a classifier: mean softmax, predictive entropy, mutual information.
     ///
     /// # Errors
     /// As [`monte_carlo`](Self::monte_carlo), with 2^24 passes at most.
