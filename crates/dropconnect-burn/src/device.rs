@@ -10,7 +10,9 @@ use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuSetup;
 use burn_cubecl::CubeDevice;
-use cubecl_wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuDevice, WgpuInitError, try_init_setup};
+use cubecl_wgpu::{
+    AutoGraphicsApi, RuntimeOptions, WgpuDevice, WgpuDeviceKind, WgpuInitError, try_init_setup,
+};
 use dropconnect::gpu::{KernelOptions, Kernels};
 use dropconnect::wgpu;
 
@@ -78,6 +80,10 @@ fn bring_up(device: &WgpuDevice) -> Result<Arc<Handles>, Error> {
     let _guard = BRINGING_UP.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(handles) = known(device) {
         return Ok(handles);
+    }
+    // The application's own: nothing but `attach` tells what is behind it.
+    if let WgpuDeviceKind::Existing(_) = device.kind {
+        return handles(device);
     }
     match try_init_setup::<AutoGraphicsApi>(device, RuntimeOptions::try_default()?) {
         Ok(setup) => register(device, &setup),
