@@ -6,19 +6,35 @@
 // tiles and another order, see the same mask.
 //% set xyzw = "xyzw"
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+//% if split > 1
+// ${split} threads share a tile, each with a part of the sums.
+var<workgroup> parts: array<vec4<f32>, ${2 * columns * (split - 1) * workgroup_x * workgroup_y}>;
+
+//% endif
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * ${workgroup_y}u + ${local_y};
     let tile_column = group.x * ${workgroup_x}u + local.x;
     let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
     let o = i32(tile_column * ${4 * columns}u) - params.output_shift;
+//% if split > 1
+    // A barrier is for all threads: those outside come along, with nothing to walk.
+    let inside = n < i32(params.samples) && o < i32(params.outputs);
+//% else
     if n >= i32(params.samples) || o >= i32(params.outputs) {
         return;
     }
+//% endif
     let sample_block = params.sample_block + tile_row * ${rows}u;
     let output_block = params.output_block + tile_column * ${columns}u;
 
 //% include "forward_tile"
+//% if split > 1
+
+//% set scalars = true
+//% set quads = columns
+//% include "split_sums"
+//% endif
 
 //% if bias
 //% for column in range(columns)

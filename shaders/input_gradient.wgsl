@@ -4,15 +4,25 @@
 // time. Its bricks are those of the forward pass: same global block coordinates, same words.
 //% set xyzw = "xyzw"
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+//% if split > 1
+// ${split} threads share a tile, each with a part of the sums.
+var<workgroup> parts: array<vec4<f32>, ${4 * columns * (split - 1) * workgroup_x * workgroup_y}>;
+
+//% endif
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * ${workgroup_y}u + ${local_y};
     let tile_column = group.x * ${workgroup_x}u + local.x;
     let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
     let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
+//% if split > 1
+    // A barrier is for all threads: those outside come along, with nothing to walk.
+    let inside = n < i32(params.samples) && i < i32(params.inputs);
+//% else
     if n >= i32(params.samples) || i >= i32(params.inputs) {
         return;
     }
+//% endif
     let sample_block = params.sample_block + tile_row * ${rows}u;
     let input_block = params.input_block + tile_column * ${columns}u;
 
@@ -33,8 +43,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if sharing == "tile"
     let shared_sample = mask_sample(n);
 //% endif
-    let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
-    for (var block = 0u; block < blocks; block++) {
+//% set first = "local.z" if split > 1 else "0u"
+//% set blocks = "(params.outputs + u32(params.output_shift) + 3u) / 4u"
+    let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
+    for (var block = ${first}; block < blocks; block += ${split}u) {
         let o = i32(block * 4u) - params.output_shift;
 //% set sample_at = "shared_sample / 4u" if sharing == "tile" else "sample_block + ROWu"
 //% set at = "vec3(input_block + COLUMNu, params.output_block + block, " ~ sample_at ~ ")"
@@ -78,6 +90,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
     }
+//% if split > 1
+
+//% set scalars = false
+//% set quads = 2 * columns
+//% include "split_sums"
+//% endif
 
 //% for row in range(1 if rolled else rows)
 //% if rolled

@@ -4,15 +4,25 @@
 // time. Its bricks are those of the forward pass: same global block coordinates, same words.
 //% set xyzw = "xyzw"
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+//% if split > 1
+// ${split} threads share a tile, each with a part of the sums.
+var<workgroup> parts: array<vec4<f32>, ${4 * columns * (split - 1) * workgroup_x * workgroup_y}>;
+
+//% endif
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * ${workgroup_y}u + ${local_y};
     let tile_column = group.x * ${workgroup_x}u + local.x;
     let o = i32(tile_row * ${4 * rows}u) - params.output_shift;
     let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
+//% if split > 1
+    // A barrier is for all threads: those outside come along, with nothing to walk.
+    let inside = o < i32(params.outputs) && i < i32(params.inputs);
+//% else
     if o >= i32(params.outputs) || i >= i32(params.inputs) {
         return;
     }
+//% endif
     let output_block = params.output_block + tile_row * ${rows}u;
     let input_block = params.input_block + tile_column * ${columns}u;
 //% for c in range(4 * rows)
@@ -29,8 +39,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let o_${row} = ${"min(o + " ~ 4 * row ~ ", i32(params.outputs) - 4)" if vector and row > 0 else "o + " ~ 4 * row};
 //% endfor
 
-    let blocks = (params.samples + u32(params.sample_shift) + 3u) / 4u;
-    for (var block = 0u; block < blocks; block++) {
+//% set first = "local.z" if split > 1 else "0u"
+//% set blocks = "(params.samples + u32(params.sample_shift) + 3u) / 4u"
+    let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
+    for (var block = ${first}; block < blocks; block += ${split}u) {
         let n = i32(block * 4u) - params.sample_shift;
 //% for r in range(4)
         // An example that does not exist has no gradient; the row read in its place is the nearest one.
@@ -62,6 +74,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
     }
+//% if split > 1
+
+//% set scalars = false
+//% set quads = 2 * columns
+//% include "split_sums"
+//% endif
 
 //% if sharing == "tile"
     // One mask for all examples: it is applied to their sum.

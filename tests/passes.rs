@@ -5,7 +5,9 @@ mod common;
 
 use common::*;
 use dropconnect::gpu::{Apply, Gpu, Kernels, Tuning};
-use dropconnect::{ElementType, Mask, Rounds, Shape, Write};
+use std::num::NonZeroU32;
+
+use dropconnect::{ElementType, Mask, Rounds, Shape, Sharing, Write};
 
 /// 1, 3, 4, 5, 7, 8, 9, 31, 33, 100 and 257 in every place, sizes that are whole bricks, and some that are
 /// whole quads but not whole tiles.
@@ -183,6 +185,35 @@ fn the_tunings_of_the_library_agree_with_float64() {
         let mask = Some(mask(p).at(origin(at[0], at[1], at[2])));
         let call = Call { element, placement, ..Call::new(shape(dims), mask) };
         agrees(gpu, kernels(gpu, tuning, multiply, false), &call, 2000);
+    }
+}
+
+/// Sums split among threads, as on adapters that a small problem leaves idle.
+#[test]
+fn threads_that_share_a_tile_agree_with_float64() {
+    let Some(gpu) = adapter("threads_that_share_a_tile_agree_with_float64") else { return };
+    let multiply = gpu.kernels().multiply();
+    // Parts of different lengths; in the last groups, threads outside the problem take part in the barriers.
+    let even = ([48, 80, 264], [0, 0, 0], ElementType::F32, Placement::Separate);
+    let cut = ([35, 67, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
+    let half = ([33, 36, 72], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
+    let all = |tuning| Tuning { threads: u32::MAX, ..tuning };
+    let hardware = all(tiles(1, 1, [8, 4], Apply::Select));
+    let wide = all(tiles(2, 2, [4, 2], Apply::And));
+    for (tuning, mask, (dims, at, element, placement)) in [
+        (hardware, Some(mask(0.5)), even),
+        (hardware, None, even),
+        (hardware, Some(mask(0.2)), cut),
+        (wide, Some(mask(0.2)), half),
+        (wide, Some(mask(0.5)), cut),
+        (wide, Some(mask(0.5).shared(Sharing::Batch)), even),
+        (hardware, Some(mask(0.5).shared(Sharing::Group(NonZeroU32::new(3).unwrap()))), cut),
+    ] {
+        let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
+        for (bias, write) in [(BiasKind::Masked, Write::Overwrite), (BiasKind::None, Write::Accumulate)] {
+            let call = Call { element, placement, bias, write, ..Call::new(shape(dims), mask) };
+            agrees(gpu, kernels(gpu, tuning, multiply, false), &call, 3000);
+        }
     }
 }
 

@@ -8,8 +8,11 @@ use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Wri
 /// Bricks of a thread that are tried, rows and columns.
 const TILES: [[u32; 2]; 8] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1], [4, 2], [4, 4], [8, 2]];
 /// Workgroups that are tried on hardware and on software adapters, threads along columns and rows.
-const WORKGROUPS: [[u32; 2]; 4] = [[8, 8], [16, 8], [32, 4], [16, 16]];
+const WORKGROUPS: [[u32; 2]; 4] = [[8, 4], [8, 8], [32, 4], [16, 16]];
 const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
+/// Numbers of threads, up to which sums are split, that are tried.
+const THREADS: [u32; 6] = [0, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
+const SOFTWARE_THREADS: [u32; 1] = [0];
 /// Times that a pass runs in one submission, so that the submission's own time counts little, and submissions, of
 /// which the fastest counts.
 const RUNS: u32 = 4;
@@ -33,7 +36,11 @@ impl Tuning {
         probability: DropProbability,
     ) -> Result<Self, Error> {
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
-        let workgroups = if software { &SOFTWARE_WORKGROUPS[..] } else { &WORKGROUPS };
+        let (workgroups, threads) = if software {
+            (&SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..])
+        } else {
+            (&WORKGROUPS[..], &THREADS[..])
+        };
         let limits = device.limits();
         let fits = |[x, y]: &&[u32; 2]| x * y <= limits.max_compute_invocations_per_workgroup;
         let tiles: Vec<Tile> = TILES
@@ -45,9 +52,9 @@ impl Tuning {
         let trial = Trial::new(device, queue, *shape, probability);
         let mut best = Self::for_adapter(&device.adapter_info());
         for apply in [Apply::Select, Apply::And] {
-            best = trial.faster(best, Self { apply, ..best }, Pass::Forward)?;
+            best = trial.faster(best, Self { apply, ..best }, &[Pass::Forward])?;
         }
-        for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
+        for pass in PASSES {
             for &tile in &tiles {
                 let mut other = best;
                 match pass {
@@ -55,8 +62,11 @@ impl Tuning {
                     Pass::InputGradient => other.input_gradient = tile,
                     Pass::WeightGradient => other.weight_gradient = tile,
                 }
-                best = trial.faster(best, other, pass)?;
+                best = trial.faster(best, other, &[pass])?;
             }
+        }
+        for &threads in threads {
+            best = trial.faster(best, Self { threads, ..best }, &PASSES)?;
         }
         Ok(best)
     }
@@ -68,6 +78,8 @@ enum Pass {
     InputGradient,
     WeightGradient,
 }
+
+const PASSES: [Pass; 3] = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient];
 
 /// A layer to try kernels on.
 struct Trial<'a> {
@@ -99,14 +111,18 @@ impl<'a> Trial<'a> {
         Self { device, queue, shape, mask: Mask::new(MaskKey::default(), probability), tensors }
     }
 
-    /// The one of two tunings with which a pass takes less time.
-    fn faster(&self, best: Tuning, other: Tuning, pass: Pass) -> Result<Tuning, Error> {
+    /// The one of two tunings with which these passes take less time.
+    fn faster(&self, best: Tuning, other: Tuning, passes: &[Pass]) -> Result<Tuning, Error> {
         if best == other {
             return Ok(best);
         }
         // Both anew each time: an adapter that warms up or slows down meanwhile treats them alike.
-        let times = (self.time(best, pass)?, self.time(other, pass)?);
-        Ok(if times.1 < times.0 { other } else { best })
+        let (mut times, mut other_times) = (Duration::ZERO, Duration::ZERO);
+        for &pass in passes {
+            times += self.time(best, pass)?;
+            other_times += self.time(other, pass)?;
+        }
+        Ok(if other_times < times { other } else { best })
     }
 
     fn time(&self, tuning: Tuning, pass: Pass) -> Result<Duration, Error> {

@@ -102,7 +102,12 @@ pub struct Kernels {
     multiply: Multiply,
     binding_limit: u64,
     alignment: u64,
+    /// Limits of the device: workgroups along an axis, threads of a workgroup, those along its depth, and bytes
+    /// that they share.
     groups_limit: u32,
+    invocations_limit: u32,
+    depth_limit: u32,
+    shared_limit: u32,
 }
 
 impl Kernels {
@@ -171,6 +176,9 @@ impl Kernels {
             binding_limit,
             alignment,
             groups_limit: limits.max_compute_workgroups_per_dimension,
+            invocations_limit: limits.max_compute_invocations_per_workgroup,
+            depth_limit: limits.max_compute_workgroup_size_z,
+            shared_limit: limits.max_compute_workgroup_storage_size,
         })
     }
 

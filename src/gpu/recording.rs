@@ -194,6 +194,7 @@ impl<'k> Plan<'k> {
             read_write,
             bias,
             tile: kernels.tile(pass),
+            split: 1,
             apply: kernels.tuning.apply,
             multiply: kernels.multiply,
             rolled: kernels.tuning.rolled,
@@ -276,6 +277,32 @@ impl<'k> Plan<'k> {
         if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) }
     }
 
+    /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
+    /// for the adapter, the parts get short, or the device's limits say no.
+    fn split(&self, params: &Params, variant: Variant, bricks: [u32; 3]) -> u32 {
+        /// Steps of a thread below which adding up costs more than walking on.
+        const LEAST_STEPS: u32 = 4;
+        let [samples, outputs, inputs] = params.bricks();
+        let steps = match variant.pass {
+            Pass::Forward => inputs,
+            Pass::InputGradient => outputs,
+            Pass::WeightGradient => samples,
+            _ => return 1,
+        };
+        let Tile { rows, columns, workgroup: [x, y] } = variant.tile;
+        let threads = u64::from(bricks[0].div_ceil(columns)) * u64::from(bricks[1].div_ceil(rows));
+        let mut split = 1;
+        while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
+            && steps / (2 * split) >= LEAST_STEPS
+            && 2 * split * x * y <= self.kernels.invocations_limit
+            && 2 * split <= self.kernels.depth_limit
+            && (Variant { split: 2 * split, ..variant }).split_bytes() <= self.kernels.shared_limit
+        {
+            split *= 2;
+        }
+        split
+    }
+
     fn element_size(&self) -> u64 {
         if self.variant.pass == Pass::Mask { 1 } else { self.variant.element.size() as u64 }
     }
@@ -300,7 +327,7 @@ impl<'k> Plan<'k> {
         }
         let quads = |values: &[u32]| values.iter().all(|value| value.is_multiple_of(4));
         let tile = self.tile(&params, [bricks[0], bricks[1]]);
-        let variant = Variant {
+        let mut variant = Variant {
             vector: params.input_shift == 0
                 && params.output_shift == 0
                 && params.inputs.is_multiple_of(8)
@@ -312,6 +339,7 @@ impl<'k> Plan<'k> {
             sharing: self.sharing(&params, &tile),
             ..self.variant
         };
+        variant.split = self.split(&params, variant, bricks);
         let device = &self.kernels.device;
         let pipeline = self.kernels.pipelines.get(device, variant);
         let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {

@@ -125,6 +125,8 @@ pub(crate) struct Variant {
     /// The forward pass adds a bias; the mask kernel writes the bias's mask.
     pub bias: bool,
     pub tile: Tile,
+    /// Threads that share a tile, each with a part of its sums.
+    pub split: u32,
     pub apply: Apply,
     pub multiply: Multiply,
     /// The planes of a brick, and the rows of a tile as it is stored, are loops.
@@ -134,13 +136,14 @@ pub(crate) struct Variant {
     pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
     ("elements", include_str!("../../shaders/elements.wgsl")),
     ("apply", include_str!("../../shaders/apply.wgsl")),
     ("tile_masks", include_str!("../../shaders/tile_masks.wgsl")),
+    ("split_sums", include_str!("../../shaders/split_sums.wgsl")),
     ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
@@ -190,6 +193,13 @@ impl Variant {
             Pass::MonteCarlo => &["params", "philox", "brick", "elements", "apply", "monte_carlo"],
             Pass::Predictive => &["params", "elements", "predictive"],
         }
+    }
+
+    /// Bytes of workgroup memory through which threads that share a tile add up their sums: two rows at a time.
+    pub(crate) fn split_bytes(&self) -> u32 {
+        let quads = if self.pass == Pass::Forward { 2 } else { 4 };
+        let [x, y] = self.tile.workgroup;
+        size_of::<[f32; 4]>() as u32 * quads * self.tile.columns * (self.split - 1) * x * y
     }
 
     /// The WGSL of this variant.
@@ -248,6 +258,7 @@ impl Variant {
             columns => tile_columns,
             workgroup_x,
             workgroup_y,
+            split => self.split,
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },
         };

@@ -72,6 +72,7 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
                         read_write,
                         bias,
                         tile,
+                        split: 1,
                         apply,
                         multiply,
                         rolled,
@@ -97,6 +98,11 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         })
         .collect();
     all.extend(shared);
+    // Threads that share a tile.
+    if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient) {
+        let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
+        all.extend(split);
+    }
     if pass == Pass::Activation {
         let sampled = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
         let more: Vec<_> = all
@@ -324,6 +330,8 @@ fn twin(stem: &str) -> Option<&'static str> {
         "elements" => "src/element.rs",
         // Ways to say `if keep { sum += a * b }` that compile well; the twins of the passes say just that.
         "apply" => "src/reference/mod.rs",
+        // The order of a sum is the kernel's own.
+        "split_sums" => "src/reference/mod.rs",
         "forward" => "src/reference/forward.rs",
         "input_gradient" => "src/reference/input_gradient.rs",
         "weight_gradient" => "src/reference/weight_gradient.rs",
@@ -349,13 +357,13 @@ fn every_shader_has_a_twin_on_the_cpu() {
         let twin = twin(stem).unwrap_or_else(|| panic!("shaders/{stem}.wgsl has no twin in this table"));
         let rust = std::fs::read_to_string(root.join(twin)).unwrap_or_else(|e| panic!("{twin}: {e}"));
         let shader = std::fs::read_to_string(&path).unwrap();
-        if stem != "apply" {
+        if !["apply", "split_sums"].contains(&stem) {
             // Each names the other.
             assert!(shader.contains(twin), "shaders/{stem}.wgsl does not name {twin}");
             assert!(rust.contains(&format!("shaders/{stem}.wgsl")), "{twin} does not name its shader");
         }
         shaders += 1;
     }
-    assert_eq!(shaders, 16, "a shader of another name or number: extend the table of twins");
+    assert_eq!(shaders, 17, "a shader of another name or number: extend the table of twins");
     assert_eq!(twin("no_such_shader"), None);
 }

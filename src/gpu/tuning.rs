@@ -63,12 +63,19 @@ pub struct Tuning {
     /// Whether the planes of a brick and the rows of a tile that is written out are loops in the kernel, which
     /// keeps it small, or text.
     pub rolled: bool,
+    /// Threads that keep the adapter busy. A pass with fewer splits its sums among threads of a workgroup, which
+    /// add them up at the end; 0: never.
+    pub threads: u32,
 }
 
 impl Tuning {
     /// The choice for a class of adapters, by what they are and not by their names.
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
-        if info.device_type == wgpu::DeviceType::Cpu { Self::software() } else { Self::gpu(info.vendor) }
+        match info.device_type {
+            wgpu::DeviceType::Cpu => Self::software(),
+            wgpu::DeviceType::IntegratedGpu => Self { threads: 1 << 13, ..Self::discrete(info.vendor) },
+            _ => Self::discrete(info.vendor),
+        }
     }
 
     /// Software drivers: loads cost more than the products they feed (docs/performance.md), so that wide
@@ -81,19 +88,22 @@ impl Tuning {
             weight_gradient: tile(8, 2),
             apply: Apply::And,
             rolled: true,
+            threads: 0,
         }
     }
 
-    /// Hardware: what fits its registers, in workgroups that share lines of both operands.
-    fn gpu(vendor: u32) -> Self {
+    /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
+    /// to be eight to a tile. A large one has some hundred multiprocessors, at home with some hundred threads each.
+    fn discrete(vendor: u32) -> Self {
         const NVIDIA: u32 = 0x10de;
-        let tile = |rows, columns| Tile { rows, columns, workgroup: [8, 8] };
+        let tile = |rows, columns| Tile { rows, columns, workgroup: [8, 4] };
         Self {
             forward: tile(1, 1),
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
             rolled: false,
+            threads: 1 << 16,
         }
     }
 }
@@ -105,8 +115,8 @@ impl fmt::Display for Tile {
     }
 }
 
-/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, how bits are applied, and
-/// whether kernels are `rolled` or `unrolled`.
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, how bits are applied, whether
+/// kernels are `rolled` or `unrolled`, and the threads that keep the adapter busy.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let apply = match self.apply {
@@ -114,7 +124,8 @@ impl fmt::Display for Tuning {
             Apply::And => "and",
         };
         let rolled = if self.rolled { "rolled" } else { "unrolled" };
-        write!(f, "{},{},{},{apply},{rolled}", self.forward, self.input_gradient, self.weight_gradient)
+        let Self { forward, input_gradient, weight_gradient, threads, .. } = self;
+        write!(f, "{forward},{input_gradient},{weight_gradient},{apply},{rolled},{threads}")
     }
 }
 
@@ -137,7 +148,7 @@ impl FromStr for Tuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(',').collect();
-        let [forward, input_gradient, weight_gradient, apply, rolled] = parts[..] else {
+        let [forward, input_gradient, weight_gradient, apply, rolled, threads] = parts[..] else {
             return Err(fault());
         };
         Ok(Self {
@@ -154,6 +165,7 @@ impl FromStr for Tuning {
                 "unrolled" => false,
                 _ => return Err(fault()),
             },
+            threads: threads.parse().map_err(|_| fault())?,
         })
     }
 }
@@ -169,13 +181,21 @@ mod tests {
             forward: Tile { rows: 1, columns: 2, workgroup: [32, 4] },
             apply: Apply::Select,
             rolled: false,
+            threads: 1 << 16,
             ..software
         };
         for tuning in [software, other] {
             assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
         }
-        assert_eq!(other.to_string(), "1x2x32x4,8x2x16x1,8x2x16x1,select,unrolled");
-        for text in ["", "1x1x8x8", "1x1x8,1x1x8x8,1x1x8x8,and,rolled", "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled"] {
+        assert_eq!(other.to_string(), "1x2x32x4,8x2x16x1,8x2x16x1,select,unrolled,65536");
+        for text in [
+            "",
+            "1x1x8x8",
+            "1x1x8,1x1x8x8,1x1x8x8,and,rolled,0",
+            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled,0",
+            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled",
+            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled,-1",
+        ] {
             let error = text.parse::<Tuning>().unwrap_err().to_string();
             assert!(error.contains("tuning"), "{text}: {error}");
         }

@@ -43,7 +43,7 @@ pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuni
     let tile = Tile { rows, columns, workgroup };
     // Either way of writing out the planes goes with one way of applying bits.
     let rolled = apply == Apply::And;
-    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply, rolled }
+    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply, rolled, threads: 0 }
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.

@@ -14,7 +14,7 @@ use crate::error::CliError;
 pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     let device = gpu.device();
     let tuning = *gpu.kernels().tuning();
-    let small = Tile { rows: 1, columns: 1, workgroup: [8, 8] };
+    let small = Tile { rows: 1, columns: 1, workgroup: [8, 4] };
     let one_brick = Tuning { forward: small, input_gradient: small, weight_gradient: small, ..tuning };
     let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
     let split = KernelOptions { multiply: Some(Multiply::Split), ..KernelOptions::default() };
@@ -27,6 +27,7 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
         ("mask bits applied by select", tuned(Tuning { apply: Apply::Select, ..tuning })),
         ("mask bits applied by and", tuned(Tuning { apply: Apply::And, ..tuning })),
         ("one brick a thread", tuned(one_brick)),
+        ("sums split among threads", tuned(Tuning { threads: u32::MAX, ..one_brick })),
         ("software tiles", tuned(Tuning { apply: tuning.apply, ..Tuning::software() })),
         ("Philox by split multiply", split.clone()),
     ] {
