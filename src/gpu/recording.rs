@@ -269,17 +269,27 @@ impl<'k> Plan<'k> {
     }
 
     /// The tile of a dispatch of so many bricks. Where a forward tile draws no mask, or one for all its examples, it
-    /// is twice as tall: what it draws for a column of bricks serves more examples.
+    /// is twice as tall: what it draws for a column of bricks serves more examples. Where too few tiles are left
+    /// to keep the adapter busy, even split among threads, they are lower.
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
         let tile = self.variant.tile;
         let tall = Tile { rows: 2 * tile.rows, ..tile }.within(bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
-        if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) }
+        let mut tile = if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) };
+        let Tile { workgroup: [x, y], .. } = tile;
+        let most = u64::from((self.kernels.invocations_limit / (x * y)).min(self.kernels.depth_limit));
+        while tile.rows > 1
+            && tile.count(bricks) * most < u64::from(self.kernels.tuning.threads)
+            && bricks[1].div_ceil(tile.rows / 2 * y) <= self.kernels.groups_limit
+        {
+            tile.rows /= 2;
+        }
+        tile
     }
 
     /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
     /// for the adapter, the parts get short, or the device's limits say no.
-    fn split(&self, params: &Params, variant: Variant, bricks: [u32; 3]) -> u32 {
+    fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
         /// Steps of a thread below which adding up costs more than walking on.
         const LEAST_STEPS: u32 = 4;
         let [samples, outputs, inputs] = params.bricks();
@@ -289,8 +299,8 @@ impl<'k> Plan<'k> {
             Pass::WeightGradient => samples,
             _ => return 1,
         };
-        let Tile { rows, columns, workgroup: [x, y] } = variant.tile;
-        let threads = u64::from(bricks[0].div_ceil(columns)) * u64::from(bricks[1].div_ceil(rows));
+        let [x, y] = variant.tile.workgroup;
+        let threads = variant.tile.count(bricks);
         let mut split = 1;
         while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
             && steps / (2 * split) >= LEAST_STEPS
@@ -339,7 +349,7 @@ impl<'k> Plan<'k> {
             sharing: self.sharing(&params, &tile),
             ..self.variant
         };
-        variant.split = self.split(&params, variant, bricks);
+        variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         let device = &self.kernels.device;
         let pipeline = self.kernels.pipelines.get(device, variant);
         let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {

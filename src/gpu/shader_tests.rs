@@ -32,14 +32,13 @@ const BOOL: [bool; 2] = [false, true];
 fn tiles(pass: Pass) -> Vec<Tile> {
     let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
     match pass {
-        Pass::Forward | Pass::InputGradient => {
-            vec![tile(1, 1, [8, 8]), tile(4, 4, [16, 1]), tile(2, 1, [8, 8])]
-        }
-        Pass::WeightGradient => vec![tile(1, 1, [8, 8]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
+        Pass::Forward => vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tile(2, 1, [8, 4])],
+        Pass::InputGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 1, [8, 8])],
+        Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Mask | Pass::Activation | Pass::Predictive => vec![FLAT_TILE],
-        Pass::Moments => vec![tile(1, 1, [8, 8]), tile(2, 2, [16, 1])],
-        Pass::MonteCarlo => vec![tile(1, 1, [8, 8]), tile(4, 4, [16, 1])],
+        Pass::Moments => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
+        Pass::MonteCarlo => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
     }
 }
 

@@ -28,6 +28,11 @@ impl Tile {
         };
         Self { columns: fit(self.columns, bricks[0]), rows: fit(self.rows, bricks[1]), ..self }
     }
+
+    /// How many of them cover so many bricks, columns and rows.
+    pub(crate) fn count(self, bricks: [u32; 2]) -> u64 {
+        u64::from(bricks[0].div_ceil(self.columns)) * u64::from(bricks[1].div_ceil(self.rows))
+    }
 }
 
 /// How a kernel applies a mask bit to a product. For finite operands all forms agree.
@@ -93,12 +98,13 @@ impl Tuning {
     }
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
-    /// to be eight to a tile. A large one has some hundred multiprocessors, at home with some hundred threads each.
+    /// to be eight to a tile. The forward pass reads most for a brick, hence its second one (docs/performance.md).
+    /// A large adapter has some hundred multiprocessors, at home with some hundred threads each.
     fn discrete(vendor: u32) -> Self {
         const NVIDIA: u32 = 0x10de;
         let tile = |rows, columns| Tile { rows, columns, workgroup: [8, 4] };
         Self {
-            forward: tile(1, 1),
+            forward: tile(2, 1),
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
