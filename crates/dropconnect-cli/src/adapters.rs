@@ -21,6 +21,8 @@ struct Row {
     timestamps: bool,
     apply: &'static str,
     tiles: Tiles,
+    /// Threads below which sums are split; 0: never.
+    split_below_threads: u32,
     binding_bytes: u64,
     buffer_bytes: u64,
 }
@@ -109,6 +111,7 @@ fn row(adapter: &wgpu::Adapter, chosen: Option<&wgpu::AdapterInfo>) -> Row {
             input_gradient: tile(tuning.input_gradient),
             weight_gradient: tile(tuning.weight_gradient),
         },
+        split_below_threads: tuning.threads,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,
         name: info.name,
@@ -147,6 +150,13 @@ fn text(report: &Report) -> String {
         line("bricks per thread, group", format!("forward {}", row.tiles.forward));
         line("", format!("input gradient {}", row.tiles.input_gradient));
         line("", format!("weight gradient {}", row.tiles.weight_gradient));
+        line(
+            "sums split",
+            match row.split_below_threads {
+                0 => "never".to_owned(),
+                threads => format!("below {threads} threads"),
+            },
+        );
         line("largest binding, buffer", format!("{}, {}", size(row.binding_bytes), size(row.buffer_bytes)));
         text += &format!("{} {}\n{}\n\n", mark(row.chosen), row.name, table.trim_fmt());
     }
