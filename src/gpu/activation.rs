@@ -2,7 +2,8 @@
 
 use super::Kernels;
 use super::params::round_keys;
-use super::recording::{Draws, Plan, Recording, Rows, pieces};
+use super::plan::{Plan, Rows, pieces};
+use super::recording::{Draws, Recording};
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::mask::brick::BRICK_OUTPUTS;

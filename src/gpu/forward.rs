@@ -1,7 +1,8 @@
 //! The forward pass. Shader: `shaders/forward.wgsl`.
 
 use super::Kernels;
-use super::recording::{Plan, Recording, Rows, pieces};
+use super::plan::{Plan, Rows, pieces};
+use super::recording::Recording;
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};

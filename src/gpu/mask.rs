@@ -1,7 +1,8 @@
 //! The mask written out, for looking and checking. Shader: `shaders/mask.wgsl`.
 
 use super::Kernels;
-use super::recording::{Plan, Recording, Rows, pieces};
+use super::plan::{Plan, Rows, pieces};
+use super::recording::Recording;
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor};
 use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};

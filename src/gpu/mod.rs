@@ -39,6 +39,7 @@ mod moments;
 mod monte_carlo;
 mod params;
 mod pipeline;
+mod plan;
 mod predictive;
 mod recording;
 mod shader;

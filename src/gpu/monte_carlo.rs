@@ -3,7 +3,8 @@
 use wgpu::util::DeviceExt;
 
 use super::Kernels;
-use super::recording::{Draws, Plan, Recording, Rows, pass_keys, pieces};
+use super::plan::{Plan, Rows, pieces};
+use super::recording::{Draws, Recording, pass_keys};
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};

@@ -1,7 +1,8 @@
 //! What a classifier's logits say, over many passes. Shader: `shaders/predictive.wgsl`.
 
 use super::Kernels;
-use super::recording::{Plan, Recording, Rows, pieces};
+use super::plan::{Plan, Rows, pieces};
+use super::recording::Recording;
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::{ElementType, Error, Shape};

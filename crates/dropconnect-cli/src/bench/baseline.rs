@@ -5,7 +5,7 @@ use dropconnect::gpu::{Gpu, Recording, Tensor, WriteMask};
 use dropconnect::wgpu::util::DeviceExt;
 use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
 
-use super::engine::Pass;
+use super::problem::Pass;
 
 /// Threads of a workgroup.
 const WORKGROUP: u32 = 64;

@@ -6,6 +6,7 @@ mod engine;
 mod floor;
 mod json;
 mod measure;
+mod problem;
 mod report;
 mod sample;
 mod table;
@@ -19,9 +20,10 @@ use crate::device::{self, Selected};
 use crate::error::{About, CliError};
 use crate::output::{Target, note, print, progress};
 use compare::Earlier;
-use engine::{Engine, Operands, Pass, Way};
+use engine::Engine;
 use json::{Entry, Environment, Memory, PassEntry, Report};
 use measure::{Effort, Samples, Timer};
+use problem::{Operands, Pass, Way};
 
 /// The layer of the paper's network, its MNIST layer, and one that divides by nothing.
 const SHAPES: [[usize; 3]; 3] = [[128, 1024, 1024], [128, 800, 784], [100, 1001, 777]];

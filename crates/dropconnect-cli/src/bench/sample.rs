@@ -4,7 +4,7 @@ use dropconnect::Mask;
 use dropconnect::Rounds;
 use dropconnect::mask::philox::philox4x32;
 
-use super::engine::{Operands, Pass};
+use super::problem::{Operands, Pass};
 use crate::verify::check;
 
 /// Elements looked at, besides the corners.

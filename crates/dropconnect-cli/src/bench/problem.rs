@@ -1,0 +1,78 @@
+//! What is timed: the passes, the ways to do them, and the tensors they work on.
+
+use dropconnect::{ElementType, Mask, Shape};
+
+use crate::error::{CliError, reserve};
+use crate::verify::data::uniform;
+
+/// The passes that are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    Forward,
+    InputGradient,
+    WeightGradient,
+}
+
+impl Pass {
+    pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::InputGradient => "input gradient",
+            Self::WeightGradient => "weight gradient",
+        }
+    }
+}
+
+/// The ways to do a pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Way<'a> {
+    /// Masks regenerated in the kernel.
+    Ours(&'a Mask),
+    /// No mask.
+    Dense,
+    /// The mask read from memory.
+    Stored(&'a Mask),
+}
+
+/// Operands on the host, rounded to the element type.
+pub struct Operands {
+    pub shape: Shape,
+    pub element: ElementType,
+    pub x: Vec<f32>,
+    pub weight: Vec<f32>,
+    pub grad_output: Vec<f32>,
+}
+
+impl Operands {
+    pub fn new(shape: Shape, element: ElementType) -> Result<Self, CliError> {
+        let lengths = [shape.input_len(), shape.weight_len(), shape.output_len()];
+        // Operands, results, and a copy of each on the way to a device.
+        let sizes = lengths.map(|length| (length as u64).checked_mul(4 * 4));
+        reserve("the benchmark's tensors on the host", &sizes)?;
+        Ok(Self {
+            shape,
+            element,
+            x: uniform(lengths[0], 1, element),
+            weight: uniform(lengths[1], 2, element),
+            grad_output: uniform(lengths[2], 4, element),
+        })
+    }
+
+    pub fn result_len(&self, pass: Pass) -> usize {
+        match pass {
+            Pass::Forward => self.shape.output_len(),
+            Pass::InputGradient => self.shape.input_len(),
+            Pass::WeightGradient => self.shape.weight_len(),
+        }
+    }
+
+    /// Bytes of X, W, G and the three results.
+    pub fn tensor_bytes(&self) -> u64 {
+        2 * Pass::ALL
+            .into_iter()
+            .map(|pass| (self.result_len(pass) * self.element.size()) as u64)
+            .sum::<u64>()
+    }
+}
