@@ -8,7 +8,7 @@
 
 //% if split > 1
 // ${split} threads share a tile, each with a part of the sums.
-var<workgroup> parts: array<vec4<f32>, ${2 * columns * (split - 1) * workgroup_x * workgroup_y}>;
+var<workgroup> parts: array<vec4<f32>, ${split_quads}>;
 
 //% endif
 @compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
@@ -32,7 +32,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if split > 1
 
 //% set scalars = true
-//% set quads = columns
 //% include "split_sums"
 //% endif
 

@@ -17,10 +17,9 @@
 //% if sharing == "tile"
     let shared_sample = mask_sample(n);
 //% endif
-//% set first = "local.z" if split > 1 else "0u"
 //% set blocks = "(params.inputs + u32(params.input_shift) + 7u) / 8u"
     let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
-    for (var block = ${first}; block < blocks; block += ${split}u) {
+    for (var block = ${first_block}; block < blocks; block += ${split}u) {
         let i = i32(block * 8u) - params.input_shift;
 //% set sample_at = "shared_sample / 4u" if sharing == "tile" else "sample_block + ROWu"
 //% set at = "vec3(params.input_block + block, output_block + COLUMNu, " ~ sample_at ~ ")"

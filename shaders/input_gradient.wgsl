@@ -6,7 +6,7 @@
 
 //% if split > 1
 // ${split} threads share a tile, each with a part of the sums.
-var<workgroup> parts: array<vec4<f32>, ${4 * columns * (split - 1) * workgroup_x * workgroup_y}>;
+var<workgroup> parts: array<vec4<f32>, ${split_quads}>;
 
 //% endif
 @compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
@@ -43,10 +43,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if sharing == "tile"
     let shared_sample = mask_sample(n);
 //% endif
-//% set first = "local.z" if split > 1 else "0u"
 //% set blocks = "(params.outputs + u32(params.output_shift) + 3u) / 4u"
     let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
-    for (var block = ${first}; block < blocks; block += ${split}u) {
+    for (var block = ${first_block}; block < blocks; block += ${split}u) {
         let o = i32(block * 4u) - params.output_shift;
 //% set sample_at = "shared_sample / 4u" if sharing == "tile" else "sample_block + ROWu"
 //% set at = "vec3(input_block + COLUMNu, params.output_block + block, " ~ sample_at ~ ")"
@@ -93,7 +92,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if split > 1
 
 //% set scalars = false
-//% set quads = 2 * columns
 //% include "split_sums"
 //% endif
 

@@ -6,7 +6,7 @@
 
 //% if split > 1
 // ${split} threads share a tile, each with a part of the sums.
-var<workgroup> parts: array<vec4<f32>, ${4 * columns * (split - 1) * workgroup_x * workgroup_y}>;
+var<workgroup> parts: array<vec4<f32>, ${split_quads}>;
 
 //% endif
 @compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
@@ -39,10 +39,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let o_${row} = ${"min(o + " ~ 4 * row ~ ", i32(params.outputs) - 4)" if vector and row > 0 else "o + " ~ 4 * row};
 //% endfor
 
-//% set first = "local.z" if split > 1 else "0u"
 //% set blocks = "(params.samples + u32(params.sample_shift) + 3u) / 4u"
     let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
-    for (var block = ${first}; block < blocks; block += ${split}u) {
+    for (var block = ${first_block}; block < blocks; block += ${split}u) {
         let n = i32(block * 4u) - params.sample_shift;
 //% for r in range(4)
         // An example that does not exist has no gradient; the row read in its place is the nearest one.
@@ -77,7 +76,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if split > 1
 
 //% set scalars = false
-//% set quads = 2 * columns
 //% include "split_sums"
 //% endif
 

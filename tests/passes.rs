@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::*;
-use dropconnect::gpu::{Apply, Gpu, Kernels, Tuning};
 use std::num::NonZeroU32;
 
+use common::*;
+use dropconnect::gpu::{Apply, Gpu, Kernels, Tuning};
 use dropconnect::{ElementType, Mask, Rounds, Shape, Sharing, Write};
 
 /// 1, 3, 4, 5, 7, 8, 9, 31, 33, 100 and 257 in every place, sizes that are whole bricks, and some that are

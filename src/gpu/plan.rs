@@ -180,8 +180,8 @@ impl<'k> Plan<'k> {
         let tall = Tile { rows: 2 * tile.rows, ..tile }.within(bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
         let mut tile = if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) };
-        let Tile { workgroup: [x, y], .. } = tile;
-        let most = u64::from((self.kernels.invocations_limit / (x * y)).min(self.kernels.depth_limit));
+        let most = u64::from(self.most_threads_of_a_tile());
+        let [_, y] = tile.workgroup;
         while tile.rows > 1
             && tile.count(bricks) * most < u64::from(self.kernels.tuning.threads)
             && bricks[1].div_ceil(tile.rows / 2 * y) <= self.kernels.groups_limit
@@ -189,6 +189,12 @@ impl<'k> Plan<'k> {
             tile.rows /= 2;
         }
         tile
+    }
+
+    /// How many threads the device lets share a tile.
+    fn most_threads_of_a_tile(&self) -> u32 {
+        let [x, y] = self.variant.tile.workgroup;
+        (self.kernels.invocations_limit / (x * y)).min(self.kernels.depth_limit)
     }
 
     /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
@@ -203,13 +209,11 @@ impl<'k> Plan<'k> {
             Pass::WeightGradient => samples,
             _ => return 1,
         };
-        let [x, y] = variant.tile.workgroup;
         let threads = variant.tile.count(bricks);
         let mut split = 1;
         while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
             && steps / (2 * split) >= LEAST_STEPS
-            && 2 * split * x * y <= self.kernels.invocations_limit
-            && 2 * split <= self.kernels.depth_limit
+            && 2 * split <= self.most_threads_of_a_tile()
             && (Variant { split: 2 * split, ..variant }).split_bytes() <= self.kernels.shared_limit
         {
             split *= 2;

@@ -195,11 +195,20 @@ impl Variant {
         }
     }
 
-    /// Bytes of workgroup memory through which threads that share a tile add up their sums: two rows at a time.
-    pub(crate) fn split_bytes(&self) -> u32 {
-        let quads = if self.pass == Pass::Forward { 2 } else { 4 };
+    /// Quads of sums in a row of a tile: a brick has 4 outputs or 8 inputs.
+    fn row_quads(&self) -> u32 {
+        if self.pass == Pass::Forward { self.tile.columns } else { 2 * self.tile.columns }
+    }
+
+    /// Quads of workgroup memory through which threads that share a tile add up their sums: two rows at a time.
+    fn split_quads(&self) -> u32 {
         let [x, y] = self.tile.workgroup;
-        size_of::<[f32; 4]>() as u32 * quads * self.tile.columns * (self.split - 1) * x * y
+        2 * self.row_quads() * (self.split - 1) * x * y
+    }
+
+    /// The same in bytes.
+    pub(crate) fn split_bytes(&self) -> u32 {
+        size_of::<[f32; 4]>() as u32 * self.split_quads()
     }
 
     /// The WGSL of this variant.
@@ -259,6 +268,10 @@ impl Variant {
             workgroup_x,
             workgroup_y,
             split => self.split,
+            quads => self.row_quads(),
+            split_quads => self.split_quads(),
+            // Where a thread starts to walk.
+            first_block => if self.split > 1 { "local.z" } else { "0u" },
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },
         };
