@@ -94,14 +94,14 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 
 fn store_${result.name}(index: u32, value: f32) {
 //% if element == "f32"
-    ${result.name}[index] = select(0.0, ${result.name}[index], params.accumulate == 1u) + value;
+    ${result.name}[index] = select(0.0, ${result.name}[index], ${result.accumulate} == 1u) + value;
 //% else
     // The other half of the word may belong to another thread, which touches only its own bits: the
     // word ends up the same in whatever order they come.
     let shift = (index & 1u) * 16u;
     let word = index / 2u;
     var sum = value;
-    if params.accumulate == 1u {
+    if ${result.accumulate} == 1u {
         sum += unpack(atomicLoad(&${result.name}[word]))[index & 1u];
     }
     atomicAnd(&${result.name}[word], ~(0xffffu << shift));
@@ -119,7 +119,7 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
 //% if vector
     if column < i32(${result.columns}) {
         var sum = values;
-        if params.accumulate == 1u {
+        if ${result.accumulate} == 1u {
             sum += unpack_quad(${result.name}[index / 4u]);
         }
         ${result.name}[index / 4u] = pack_quad(sum);

@@ -33,7 +33,8 @@ struct Params {
     // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
-    unused: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -6,7 +6,7 @@
 
 //% if split > 1
 // ${split} threads share a tile, each with a part of the sums.
-var<workgroup> parts: array<vec4<f32>, ${split_quads}>;
+var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 
 //% endif
 @compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})

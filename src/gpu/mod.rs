@@ -33,6 +33,7 @@ mod autotune;
 mod bias_gradient;
 mod context;
 mod forward;
+mod gradients;
 mod input_gradient;
 mod mask;
 mod moments;
@@ -56,6 +57,7 @@ pub use activation::{Activate, Method};
 pub use bias_gradient::BiasGradient;
 pub use context::{AdapterChoice, Gpu};
 pub use forward::Forward;
+pub use gradients::Gradients;
 pub use input_gradient::InputGradient;
 pub use mask::WriteMask;
 pub use moments::Moments;
@@ -63,7 +65,7 @@ pub use monte_carlo::MonteCarlo;
 pub use predictive::Predictive;
 pub use recording::Recording;
 pub use tensor::Tensor;
-pub use tuning::{Apply, Multiply, Tile, Tuning};
+pub use tuning::{Apply, Combine, Multiply, Tile, Tuning};
 pub use weight_gradient::WeightGradient;
 
 use pipeline::Pipelines;
@@ -120,7 +122,9 @@ impl Kernels {
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
         let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
-        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient, BIAS_TILE, FLAT_TILE];
+        let combine = tuning.combine.map_or(FLAT_TILE, |combine| combine.tile);
+        let tiles =
+            [tuning.forward, tuning.input_gradient, tuning.weight_gradient, combine, BIAS_TILE, FLAT_TILE];
         for value in tiles.iter().flat_map(|tile| [tile.rows, tile.columns].into_iter().chain(tile.workgroup))
         {
             if !(1..=256).contains(&value) {
@@ -214,6 +218,8 @@ impl Kernels {
             Pass::Forward => self.tuning.forward,
             Pass::InputGradient => self.tuning.input_gradient,
             Pass::WeightGradient => self.tuning.weight_gradient,
+            // That pass runs only where there is such a choice.
+            Pass::Gradients => self.tuning.combine.map_or(FLAT_TILE, |combine| combine.tile),
             Pass::BiasGradient => BIAS_TILE,
             Pass::Mask | Pass::Activation | Pass::Predictive => FLAT_TILE,
             Pass::MonteCarlo => self.tuning.forward,

@@ -29,7 +29,7 @@ pub(crate) struct Params {
     pub group: u32,
     pub passes: u32,
     pub first_pass: u32,
-    pub unused: u32,
+    pub accumulate_weight: u32,
 }
 
 /// The key words of every round, as `Params` holds them.

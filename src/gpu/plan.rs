@@ -177,10 +177,13 @@ impl<'k> Plan<'k> {
     /// to keep the adapter busy, even split among threads, they are lower.
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
         let tile = self.variant.tile;
+        if self.variant.pass == Pass::Gradients {
+            return self.tile_of_all_samples(bricks);
+        }
         let tall = Tile { rows: 2 * tile.rows, ..tile }.within(bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
         let mut tile = if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) };
-        let most = u64::from(self.most_threads_of_a_tile());
+        let most = u64::from(self.most_threads_of_a_tile(tile));
         let [_, y] = tile.workgroup;
         while tile.rows > 1
             && tile.count(bricks) * most < u64::from(self.kernels.tuning.threads)
@@ -191,9 +194,47 @@ impl<'k> Plan<'k> {
         tile
     }
 
+    /// The tile of the pass for both gradients, whose workgroups own all examples: no taller than they need.
+    fn tile_of_all_samples(&self, bricks: [u32; 2]) -> Tile {
+        let Tile { mut rows, columns, workgroup: [x, most] } = self.variant.tile;
+        while rows > 1 && rows / 2 * most >= bricks[1] {
+            rows /= 2;
+        }
+        // Powers of two, so that not every batch means a kernel of its own.
+        let y = bricks[1].div_ceil(rows).next_power_of_two();
+        Tile { rows, columns, workgroup: [x, y] }.within([bricks[0], u32::MAX])
+    }
+
+    /// How many examples a workgroup owns at most in the pass for both gradients; 0 where workgroup memory does not
+    /// even hold what one row of threads adds up.
+    pub(crate) fn samples_in_workgroup(&self) -> u32 {
+        let Tile { rows, columns, workgroup: [x, most] } = self.variant.tile;
+        let fits = |y: &u32| {
+            let tile = Tile { rows, columns, workgroup: [x, *y] };
+            Variant { tile, ..self.variant }.shared_bytes() <= self.kernels.shared_limit
+        };
+        let threads = (0..=most.ilog2()).rev().map(|power| 1 << power).find(fits).unwrap_or(0);
+        // One brick less where the first may start before the shard.
+        let cut = self.params([0; 3], [0; 3]).sample_shift != 0;
+        (threads * rows).saturating_sub(u32::from(cut)) * BRICK_SAMPLES
+    }
+
+    /// How many threads a dispatch of so many bricks, columns and rows, comes to; `None` if one dispatch does not
+    /// hold them.
+    pub(crate) fn threads(&self, params: &Params, bricks: [u32; 2]) -> Option<u64> {
+        let tile = self.tile(params, bricks);
+        let Tile { rows, columns, workgroup: [x, y] } = tile;
+        let groups = [bricks[0].div_ceil(columns * x), bricks[1].div_ceil(rows * y)];
+        let split = self.split(params, Variant { tile, ..self.variant }, bricks);
+        groups
+            .iter()
+            .all(|&groups| groups <= self.kernels.groups_limit)
+            .then(|| tile.count(bricks) * u64::from(split))
+    }
+
     /// How many threads the device lets share a tile.
-    fn most_threads_of_a_tile(&self) -> u32 {
-        let [x, y] = self.variant.tile.workgroup;
+    fn most_threads_of_a_tile(&self, tile: Tile) -> u32 {
+        let [x, y] = tile.workgroup;
         (self.kernels.invocations_limit / (x * y)).min(self.kernels.depth_limit)
     }
 
@@ -205,7 +246,7 @@ impl<'k> Plan<'k> {
         let [samples, outputs, inputs] = params.bricks();
         let steps = match variant.pass {
             Pass::Forward => inputs,
-            Pass::InputGradient => outputs,
+            Pass::InputGradient | Pass::Gradients => outputs,
             Pass::WeightGradient => samples,
             _ => return 1,
         };
@@ -213,8 +254,8 @@ impl<'k> Plan<'k> {
         let mut split = 1;
         while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
             && steps / (2 * split) >= LEAST_STEPS
-            && 2 * split <= self.most_threads_of_a_tile()
-            && (Variant { split: 2 * split, ..variant }).split_bytes() <= self.kernels.shared_limit
+            && 2 * split <= self.most_threads_of_a_tile(variant.tile)
+            && (Variant { split: 2 * split, ..variant }).shared_bytes() <= self.kernels.shared_limit
         {
             split *= 2;
         }

@@ -52,6 +52,11 @@ impl Recording {
         Self { label: pass.label(), dispatches: Vec::new(), draws: Draws::Nothing }
     }
 
+    /// Adds the dispatches of another call with the same mask, to come after these.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.dispatches.extend(other.dispatches);
+    }
+
     /// Records the call into the caller's compute pass. Sets pipeline and bind group 0 and leaves them set.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         for dispatch in &self.dispatches {

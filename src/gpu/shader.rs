@@ -21,6 +21,7 @@ pub(crate) enum Pass {
     Forward,
     InputGradient,
     WeightGradient,
+    Gradients,
     BiasGradient,
     Mask,
     Moments,
@@ -36,6 +37,7 @@ impl Pass {
             Self::Forward => "dropconnect.forward",
             Self::InputGradient => "dropconnect.input_gradient",
             Self::WeightGradient => "dropconnect.weight_gradient",
+            Self::Gradients => "dropconnect.gradients",
             Self::BiasGradient => "dropconnect.bias_gradient",
             Self::Mask => "dropconnect.mask",
             Self::Moments => "dropconnect.moments",
@@ -55,6 +57,7 @@ impl Pass {
             Self::Forward | Self::Moments | Self::MonteCarlo => &[("x", true), ("w", true)],
             Self::InputGradient => &[("g", false), ("w", true)],
             Self::WeightGradient => &[("g", false), ("x", true)],
+            Self::Gradients => &[("g", false), ("x", true), ("w", true)],
             Self::BiasGradient => &[("g", false)],
             Self::Mask => &[],
             Self::Activation => &[("u_mean", false), ("u_variance", false)],
@@ -66,6 +69,7 @@ impl Pass {
     fn results(self) -> &'static [&'static str] {
         match self {
             Self::Moments | Self::Activation => &["mean", "variance"],
+            Self::Gradients => &["grad_input", "grad_weight"],
             // These declare results of their own, which are not of the operands' type.
             Self::Mask | Self::MonteCarlo | Self::Predictive => &[],
             _ => &["result"],
@@ -136,7 +140,7 @@ pub(crate) struct Variant {
     pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
@@ -148,6 +152,7 @@ const TEMPLATES: [(&str, &str); 17] = [
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
     ("weight_gradient", include_str!("../../shaders/weight_gradient.wgsl")),
+    ("gradients", include_str!("../../shaders/gradients.wgsl")),
     ("bias_gradient", include_str!("../../shaders/bias_gradient.wgsl")),
     ("mask", include_str!("../../shaders/mask.wgsl")),
     ("moments", include_str!("../../shaders/moments.wgsl")),
@@ -186,6 +191,7 @@ impl Variant {
             Pass::Forward => &["params", "philox", "brick", "elements", "apply", "forward"],
             Pass::InputGradient => &["params", "philox", "brick", "elements", "apply", "input_gradient"],
             Pass::WeightGradient => &["params", "philox", "brick", "elements", "apply", "weight_gradient"],
+            Pass::Gradients => &["params", "philox", "brick", "elements", "apply", "gradients"],
             Pass::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
             Pass::Mask => &["params", "philox", "brick", "mask"],
             Pass::Moments => &["params", "elements", "moments"],
@@ -206,9 +212,18 @@ impl Variant {
         2 * self.row_quads() * (self.split - 1) * x * y
     }
 
+    /// Quads of workgroup memory: those, and where the threads along y add up steps of dW, as many in turn for
+    /// each of the others.
+    fn shared_quads(&self) -> u32 {
+        let [x, y] = self.tile.workgroup;
+        let steps =
+            if self.pass == Pass::Gradients && y > 1 { 4 * self.row_quads() * self.split * x * y } else { 0 };
+        steps.max(self.split_quads())
+    }
+
     /// The same in bytes.
-    pub(crate) fn split_bytes(&self) -> u32 {
-        size_of::<[f32; 4]>() as u32 * self.split_quads()
+    pub(crate) fn shared_bytes(&self) -> u32 {
+        size_of::<[f32; 4]>() as u32 * self.shared_quads()
     }
 
     /// The WGSL of this variant.
@@ -225,15 +240,19 @@ impl Variant {
                 context! { name, base => base(at), columns, stride }
             })
             .collect();
-        let (rows, (columns, stride)) = match self.pass {
-            Pass::InputGradient => ("params.samples", inputs),
-            Pass::WeightGradient => ("params.outputs", inputs),
-            // One row of outputs.
-            Pass::BiasGradient => ("1", outputs),
-            _ => ("params.samples", outputs),
-        };
+        let accumulate = "params.accumulate";
         let results: Vec<_> = (self.pass.results().iter().enumerate())
-            .map(|(at, &name)| context! { name, base => base(operands.len() + at), rows, columns, stride })
+            .map(|(at, &name)| {
+                let (rows, (columns, stride), accumulate) = match (self.pass, at) {
+                    (Pass::InputGradient | Pass::Gradients, 0) => ("params.samples", inputs, accumulate),
+                    (Pass::Gradients, _) => ("params.outputs", inputs, "params.accumulate_weight"),
+                    (Pass::WeightGradient, _) => ("params.outputs", inputs, accumulate),
+                    // One row of outputs.
+                    (Pass::BiasGradient, _) => ("1", outputs, accumulate),
+                    _ => ("params.samples", outputs, accumulate),
+                };
+                context! { name, base => base(operands.len() + at), rows, columns, stride, accumulate }
+            })
             .collect();
         let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } =
             self.tile;
@@ -269,7 +288,7 @@ impl Variant {
             workgroup_y,
             split => self.split,
             quads => self.row_quads(),
-            split_quads => self.split_quads(),
+            shared_quads => self.shared_quads(),
             // Where a thread starts to walk.
             first_block => if self.split > 1 { "local.z" } else { "0u" },
             // A literal where there is one row of threads, so that a driver can see rows are uniform.

@@ -15,10 +15,11 @@ use super::{BIAS_TILE, FLAT_TILE};
 use crate::mask::Rounds;
 use crate::{Activation, ElementType};
 
-const PASSES: [Pass; 9] = [
+const PASSES: [Pass; 10] = [
     Pass::Forward,
     Pass::InputGradient,
     Pass::WeightGradient,
+    Pass::Gradients,
     Pass::BiasGradient,
     Pass::Mask,
     Pass::Moments,
@@ -35,6 +36,7 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::Forward => vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tile(2, 1, [8, 4])],
         Pass::InputGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 1, [8, 8])],
         Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
+        Pass::Gradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Mask | Pass::Activation | Pass::Predictive => vec![FLAT_TILE],
         Pass::Moments => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
@@ -98,7 +100,7 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         .collect();
     all.extend(shared);
     // Threads that share a tile.
-    if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient) {
+    if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::Gradients) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
         all.extend(split);
     }
@@ -274,7 +276,7 @@ fn params_are_laid_out_as_in_rust() {
     let rust = fields! {
         round_keys samples outputs inputs threshold sample_block output_block input_block bits
         sample_shift output_shift input_shift scale base input_stride output_stride accumulate masked_bias
-        group passes first_pass unused
+        group passes first_pass accumulate_weight
     };
     for pass in PASSES {
         let module = parse(&variants(pass, tiles(pass)[0])[0].source());
@@ -334,6 +336,7 @@ fn twin(stem: &str) -> Option<&'static str> {
         "forward" => "src/reference/forward.rs",
         "input_gradient" => "src/reference/input_gradient.rs",
         "weight_gradient" => "src/reference/weight_gradient.rs",
+        "gradients" => "src/reference/input_gradient.rs",
         "bias_gradient" => "src/reference/bias_gradient.rs",
         "mask" => "src/reference/mask.rs",
         "forward_tile" => "src/reference/forward.rs",
@@ -363,6 +366,6 @@ fn every_shader_has_a_twin_on_the_cpu() {
         }
         shaders += 1;
     }
-    assert_eq!(shaders, 17, "a shader of another name or number: extend the table of twins");
+    assert_eq!(shaders, 18, "a shader of another name or number: extend the table of twins");
     assert_eq!(twin("no_such_shader"), None);
 }

@@ -54,6 +54,18 @@ pub enum Multiply {
     Split,
 }
 
+/// When and how both gradients come from one drawing of the mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Combine {
+    /// Rows are examples, columns inputs. Workgroups own all examples of a dispatch, and have as many threads
+    /// along them as that takes, up to the number here; more examples take more dispatches.
+    pub tile: Tile,
+    /// Least calls of the generator for a brick: one is at p = 1/2, nine at most probabilities.
+    pub calls: u32,
+    /// Least threads that the pass must come to. It has few where a layer has few inputs.
+    pub threads: u32,
+}
+
 /// The kernel shapes for one adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuning {
@@ -63,6 +75,9 @@ pub struct Tuning {
     pub input_gradient: Tile,
     /// Rows are outputs, columns inputs.
     pub weight_gradient: Tile,
+    /// When [`Kernels::gradients`](super::Kernels::gradients) computes both gradients in one pass, and how; `None`:
+    /// never.
+    pub combine: Option<Combine>,
     /// How mask bits are applied.
     pub apply: Apply,
     /// Whether the planes of a brick and the rows of a tile that is written out are loops in the kernel, which
@@ -91,6 +106,13 @@ impl Tuning {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
             weight_gradient: tile(8, 2),
+            // One thread for a tile's examples: barriers cost these drivers everything. Four vectors of eight for
+            // each core, which is a core of this machine.
+            combine: Some(Combine {
+                tile: Tile { rows: 8, columns: 2, workgroup: [8, 1] },
+                calls: 1,
+                threads: 16 * std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+            }),
             apply: Apply::And,
             rolled: true,
             threads: 0,
@@ -107,6 +129,8 @@ impl Tuning {
             forward: tile(2, 1),
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
+            // Expected to win at nine calls, and not yet seen to (docs/performance.md): `Tuning::measured` tries it.
+            combine: None,
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
             rolled: false,
             threads: 1 << 16,
@@ -121,8 +145,8 @@ impl fmt::Display for Tile {
     }
 }
 
-/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, how bits are applied, whether
-/// kernels are `rolled` or `unrolled`, and the threads that keep the adapter busy.
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:CALLS:THREADS` for
+/// both gradients in one pass or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, and the threads that keep the adapter busy.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let apply = match self.apply {
@@ -131,7 +155,12 @@ impl fmt::Display for Tuning {
         };
         let rolled = if self.rolled { "rolled" } else { "unrolled" };
         let Self { forward, input_gradient, weight_gradient, threads, .. } = self;
-        write!(f, "{forward},{input_gradient},{weight_gradient},{apply},{rolled},{threads}")
+        write!(f, "{forward},{input_gradient},{weight_gradient},")?;
+        match self.combine {
+            Some(Combine { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
+            None => write!(f, "separate")?,
+        }
+        write!(f, ",{apply},{rolled},{threads}")
     }
 }
 
@@ -147,6 +176,18 @@ impl FromStr for Tile {
     }
 }
 
+impl FromStr for Combine {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = || Error::Tuning { text: text.to_owned() };
+        let parts: Vec<&str> = text.split(':').collect();
+        let [tile, calls, threads] = parts[..] else { return Err(fault()) };
+        let number = |text: &str| text.parse().map_err(|_| fault());
+        Ok(Self { tile: tile.parse()?, calls: number(calls)?, threads: number(threads)? })
+    }
+}
+
 impl FromStr for Tuning {
     type Err = Error;
 
@@ -154,13 +195,17 @@ impl FromStr for Tuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(',').collect();
-        let [forward, input_gradient, weight_gradient, apply, rolled, threads] = parts[..] else {
+        let [forward, input_gradient, weight_gradient, combine, apply, rolled, threads] = parts[..] else {
             return Err(fault());
         };
         Ok(Self {
             forward: forward.parse()?,
             input_gradient: input_gradient.parse()?,
             weight_gradient: weight_gradient.parse()?,
+            combine: match combine {
+                "separate" => None,
+                _ => Some(combine.parse().map_err(|_| fault())?),
+            },
             apply: match apply {
                 "select" => Apply::Select,
                 "and" => Apply::And,

@@ -1,0 +1,147 @@
+// dX = scale * (sum over o of M W G) and dW = scale * (sum over n of M G X), each brick drawn once for both.
+// Twins: src/reference/input_gradient.rs and src/reference/weight_gradient.rs.
+//
+// A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs of dX, and walks the outputs four at a
+// time, as in the input gradient. The ${workgroup_y} threads along y own all examples of the dispatch, so that what one
+// step gives for dW is whole once they have added it up, through workgroup memory, in a fixed order.
+//% set xyzw = "xyzw"
+//% set threads = workgroup_x * workgroup_y
+//% set step_quads = 8 * columns
+
+//% if shared_quads > 0
+// Quads on their way from thread to thread: a step's part of dW, and at the end of the walk sums of dX.
+var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
+
+//% endif
+@compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = ${local_y};
+    let tile_column = group.x * ${workgroup_x}u + local.x;
+    let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
+    let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
+//% if split > 1
+    let inside = n < i32(params.samples) && i < i32(params.inputs);
+//% endif
+    let sample_block = params.sample_block + tile_row * ${rows}u;
+    let input_block = params.input_block + tile_column * ${columns}u;
+//% for half in range(2 * columns)
+    let i_${half} = ${"min(i + " ~ 4 * half ~ ", i32(params.inputs) - 4)" if vector else "i + " ~ 4 * half};
+//% endfor
+    // An example that does not exist has no gradient; the row read in its place is the nearest one.
+//% for r in range(4 * rows)
+    let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+    let exists_${r} = vec4(n + ${r} == i32(row_${r}));
+//% for half in range(2 * columns)
+    let x_${r}_${half} = x_quad(row_${r}, i_${half});
+    var sum_${r}_${half} = vec4(0.0);
+//% endfor
+//% endfor
+
+    let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
+    for (var first = 0u; first < blocks; first += ${split}u) {
+        let block = ${"first + local.z" if split > 1 else "first"};
+        let o = i32(block * 4u) - params.output_shift;
+//% for c in range(4)
+//% for half in range(2 * columns)
+        var step_${c}_${half} = vec4(0.0);
+//% endfor
+//% endfor
+//% if split > 1
+        // The last threads may have nothing left to walk.
+        if block < blocks {
+//% endif
+//% set at = "vec3(input_block + COLUMNu, params.output_block + block, sample_block + ROWu)"
+//% set example = "n + 4 * ROW"
+//% include "tile_masks"
+//% for c in range(4)
+//% if not vector
+        // An output that does not exist weighs nothing, whatever the row read in its place holds.
+        let w_row_${c} = u32(clamp(o + ${c}, 0, i32(params.outputs) - 1));
+        let w_exists_${c} = vec4(o + ${c} == i32(w_row_${c}));
+//% endif
+//% for half in range(2 * columns)
+//% if vector
+        let w_${c}_${half} = w_quad(u32(o + ${c}), i_${half});
+//% else
+        let w_${c}_${half} = select(vec4(0.0), w_quad(w_row_${c}, i_${half}), w_exists_${c});
+//% endif
+//% endfor
+//% endfor
+//% for row in range(rows)
+//% for r in range(4 * row, 4 * row + 4)
+        let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), exists_${r});
+//% endfor
+//% for column in range(columns)
+//% for r in range(4)
+//% for c in range(4)
+//% for half in range(2)
+//% set n = 4 * row + r
+//% set at = 2 * column + half
+//% set kept = "keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r] ~ ", " ~ (8 * c + 4 * half) ~ "u"
+        sum_${n}_${at} = add_kept_row(sum_${n}_${at}, g_${n}.${xyzw[c]}, w_${c}_${at}, ${kept});
+        step_${c}_${at} = add_kept_row(step_${c}_${at}, g_${n}.${xyzw[c]}, x_${n}_${at}, ${kept});
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+//% endfor
+//% if split > 1
+        }
+//% endif
+//% if workgroup_y == 1
+//% for c in range(4)
+//% for half in range(2 * columns)
+        store_grad_weight_quad(o + ${c}, i + ${4 * half}, params.scale * step_${c}_${half});
+//% endfor
+//% endfor
+//% else
+        // Quad k of the thread at `at` lies k places on among the quads k: so neither the threads that write one
+        // quad nor those that read different quads of one thread meet in a bank.
+        let at = local.x + local.y * ${workgroup_x}u;
+//% set base = "local.z * " ~ step_quads * threads ~ "u + " if split > 1 else ""
+//% for k in range(step_quads)
+        parts[${base}${k * threads}u + (at + ${k}u) % ${threads}u] = step_${k // (2 * columns)}_${k % (2 * columns)};
+//% endfor
+        workgroupBarrier();
+        for (var k = local.y; k < ${step_quads}u; k += ${workgroup_y}u) {
+            var sum = vec4(0.0);
+//% for y in range(workgroup_y)
+            sum += parts[${base}k * ${threads}u + (local.x + ${y * workgroup_x}u + k) % ${threads}u];
+//% endfor
+            store_grad_weight_quad(o + i32(k / ${2 * columns}u), i + i32(k % ${2 * columns}u) * 4, params.scale * sum);
+        }
+        // Before the next step, or the sums of dX, go the same way.
+        workgroupBarrier();
+//% endif
+    }
+//% if split > 1
+
+//% set scalars = false
+//% include "split_sums"
+//% endif
+
+//% for row in range(1 if rolled else rows)
+//% if rolled
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
+    // compile than all the rest.
+    for (var row = 0; row < ${rows}; row++) {
+//% else
+    {
+        let row = ${row};
+//% endif
+//% for r in range(4)
+//% for half in range(2 * columns)
+        store_grad_input_quad(n + 4 * row + ${r}, i + ${4 * half}, params.scale * sum_${4 * row + r}_${half});
+//% endfor
+//% endfor
+//% if rolled
+//% for r in range(4 * rows - 4)
+//% for half in range(2 * columns)
+        sum_${r}_${half} = sum_${r + 4}_${half};
+//% endfor
+//% endfor
+//% endif
+    }
+//% endfor
+}
