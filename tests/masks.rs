@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{Apply, Gpu, Kernels};
+use dropconnect::gpu::{Apply, Gpu, Kernels, Tuning};
 use dropconnect::{ElementType, Mask, Rounds, Shape};
 
 /// Connections decided by one sum. 2^20 leaves 4 of an f32's 24 bits for the rounding of the scale.
@@ -176,7 +176,7 @@ fn every_resolution_decides_the_mask_of_the_format() {
     }
 }
 
-/// Several bricks a thread, both ways to apply and to multiply, and bindings that are all `read_write`.
+/// Several bricks a thread, both gradients in one pass, both ways to apply and to multiply, and bindings that are all `read_write`.
 #[test]
 fn every_kind_of_kernel_decides_the_mask_of_the_format() {
     let test = "every_kind_of_kernel_decides_the_mask_of_the_format";
@@ -185,6 +185,14 @@ fn every_kind_of_kernel_decides_the_mask_of_the_format() {
         for tuning in [tiles(2, 2, [4, 2], Apply::And), small_tiles(Apply::Select)] {
             let kernels = kernels(gpu, tuning, multiply, false);
             check(gpu, kernels, [9, 13, 24], &mask(0.5).at(origin(3, 2, 5)), Placement::Separate);
+        }
+        for (tuning, p) in [
+            (combined(small_tiles(Apply::Select), 1, 1, [2, 4]), 0.5),
+            (Tuning { threads: u32::MAX, ..combined(small_tiles(Apply::And), 1, 2, [1, 2]) }, 0.2),
+            (combined(small_tiles(Apply::And), 8, 2, [4, 1]), 0.2),
+        ] {
+            let kernels = kernels(gpu, tuning, multiply, false);
+            check(gpu, kernels, [21, 13, 24], &mask(p).at(origin(3, 2, 5)), Placement::Separate);
         }
         let kernels = kernels(gpu, small_tiles(Apply::And), multiply, false);
         check(gpu, kernels, [8, 8, 16], &mask(0.2).at(origin(2, 4, 8)), Placement::PooledAligned);

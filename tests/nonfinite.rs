@@ -28,11 +28,15 @@ fn what_lies_behind_a_dropped_connection_never_matters() {
                 for (index, bias) in dirty.bias.iter_mut().enumerate().filter(|(at, _)| !kept_bias[*at]) {
                     *bias = WILD[index % 3];
                 }
-                for apply in [Apply::And, Apply::Select] {
-                    let kernels = kernels(gpu, small_tiles(apply), gpu.kernels().multiply(), false);
+                for (apply, one_pass) in
+                    [(Apply::And, false), (Apply::Select, true), (Apply::And, true), (Apply::Select, false)]
+                {
+                    let tuning = small_tiles(apply);
+                    let tuning = if one_pass { combined(tuning, 1, 1, [2, 2]) } else { tuning };
+                    let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
                     let call = Call { element, ..Call::new(shape, Some(mask)) };
                     let [a, b] = [&clean, &dirty].map(|data| run(gpu, kernels, &call, data).bits());
-                    assert!(a == b, "{apply:?} {call:?}");
+                    assert!(a == b, "{tuning} {call:?}");
                 }
             }
         }
@@ -77,6 +81,8 @@ fn a_nan_reaches_no_other_row() {
                 (small_tiles(Apply::And), Placement::Separate),
                 (small_tiles(Apply::Select), Placement::PooledOdd),
                 (tiles(2, 2, [4, 2], Apply::And), Placement::Separate),
+                (combined(small_tiles(Apply::And), 1, 1, [2, 2]), Placement::Separate),
+                (combined(small_tiles(Apply::Select), 2, 2, [4, 1]), Placement::PooledOdd),
             ] {
                 let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
                 let call = Call { element, placement, ..Call::new(shape, mask) };

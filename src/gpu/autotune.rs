@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Apply, Forward, InputGradient, KernelOptions, Kernels, Recording, Tile, Tuning, WeightGradient};
+use super::{
+    Apply, Combine, Forward, Gradients, InputGradient, KernelOptions, Kernels, Recording, Tile, Tuning,
+    WeightGradient,
+};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
 /// Bricks of a thread that are tried, rows and columns.
@@ -13,6 +16,18 @@ const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
 /// Numbers of threads, up to which sums are split, that are tried.
 const THREADS: [u32; 6] = [0, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
 const SOFTWARE_THREADS: [u32; 1] = [0];
+/// Tiles of the pass for both gradients that are tried. More threads along the inputs read fewer lines of G at a
+/// time, and leave fewer workgroups.
+const COMBINED: [Tile; 6] = [
+    Tile { rows: 1, columns: 1, workgroup: [1, 128] },
+    Tile { rows: 1, columns: 1, workgroup: [2, 64] },
+    Tile { rows: 1, columns: 1, workgroup: [4, 32] },
+    Tile { rows: 2, columns: 1, workgroup: [1, 128] },
+    Tile { rows: 2, columns: 1, workgroup: [4, 32] },
+    Tile { rows: 1, columns: 2, workgroup: [1, 64] },
+];
+const SOFTWARE_COMBINED: [Tile; 2] =
+    [Tile { rows: 8, columns: 2, workgroup: [8, 1] }, Tile { rows: 8, columns: 1, workgroup: [16, 1] }];
 /// Times that a pass runs in one submission, so that the submission's own time counts little, and submissions, of
 /// which the fastest counts.
 const RUNS: u32 = 4;
@@ -36,10 +51,10 @@ impl Tuning {
         probability: DropProbability,
     ) -> Result<Self, Error> {
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
-        let (workgroups, threads) = if software {
-            (&SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..])
+        let (workgroups, threads, combined) = if software {
+            (&SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..], &SOFTWARE_COMBINED[..])
         } else {
-            (&WORKGROUPS[..], &THREADS[..])
+            (&WORKGROUPS[..], &THREADS[..], &COMBINED[..])
         };
         let limits = device.limits();
         let fits = |[x, y]: &&[u32; 2]| x * y <= limits.max_compute_invocations_per_workgroup;
@@ -54,19 +69,23 @@ impl Tuning {
         for apply in [Apply::Select, Apply::And] {
             best = trial.faster(best, Self { apply, ..best }, &[Pass::Forward])?;
         }
-        for pass in PASSES {
+        for (pass, tile_of) in TILED {
             for &tile in &tiles {
                 let mut other = best;
-                match pass {
-                    Pass::Forward => other.forward = tile,
-                    Pass::InputGradient => other.input_gradient = tile,
-                    Pass::WeightGradient => other.weight_gradient = tile,
-                }
+                *tile_of(&mut other) = tile;
                 best = trial.faster(best, other, &[pass])?;
             }
         }
         for &threads in threads {
-            best = trial.faster(best, Self { threads, ..best }, &PASSES)?;
+            best = trial.faster(best, Self { threads, ..best }, &TILED.map(|(pass, _)| pass))?;
+        }
+        best.combine = None;
+        for &tile in combined.iter().filter(|tile| fits(&&tile.workgroup)) {
+            // From as many calls and threads on as here: with fewer it has not been tried.
+            let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
+            let (calls, threads) = (probability.calls().max(1), tile.count(bricks) as u32);
+            let combine = Combine { tile, calls, threads };
+            best = trial.faster(best, Self { combine: Some(combine), ..best }, &[Pass::Gradients])?;
         }
         Ok(best)
     }
@@ -77,9 +96,15 @@ enum Pass {
     Forward,
     InputGradient,
     WeightGradient,
+    Gradients,
 }
 
-const PASSES: [Pass; 3] = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient];
+/// Passes that any tile serves, and where a tuning has theirs.
+const TILED: [(Pass, fn(&mut Tuning) -> &mut Tile); 3] = [
+    (Pass::Forward, |tuning| &mut tuning.forward),
+    (Pass::InputGradient, |tuning| &mut tuning.input_gradient),
+    (Pass::WeightGradient, |tuning| &mut tuning.weight_gradient),
+];
 
 /// A layer to try kernels on.
 struct Trial<'a> {
@@ -172,6 +197,16 @@ impl<'a> Trial<'a> {
                 x,
                 grad_weight,
                 write,
+            }),
+            Pass::Gradients => kernels.gradients(&Gradients {
+                shape,
+                element,
+                mask,
+                grad_output,
+                x,
+                weight,
+                grad_input: (grad_input, write),
+                grad_weight: (grad_weight, write),
             }),
         }
     }

@@ -97,9 +97,10 @@ impl Kernels {
         let one_binding = plan.rows_in_binding("weight", inputs)? >= outputs
             && plan.rows_in_binding("grad_output", outputs)? >= batch
             && plan.rows_in_binding("x", inputs)? >= batch;
-        // Every piece of a batch adds to dW, and 16-bit elements would round each time.
-        let one_sum = batch <= most_samples || element == ElementType::F32;
-        if batch == 0 || most_samples == 0 || !one_binding || !one_sum {
+        // Every piece of a batch adds to dW, and 16-bit elements would round each time. Pieces of fewer than eight
+        // examples would not all start at the same place in a brick.
+        let pieces_serve = batch <= most_samples || most_samples >= 8 && element == ElementType::F32;
+        if batch == 0 || !one_binding || !pieces_serve {
             return Ok(None);
         }
         for samples in pieces(batch, most_samples) {
@@ -112,7 +113,7 @@ impl Kernels {
                 u32::from(call.grad_weight.1 == Write::Accumulate || samples.start > 0);
             let [rows, _, across] = params.bricks();
             let threads = plan.threads(&params, [across, rows]);
-            if !threads.is_some_and(|threads| threads >= combine.threads.into()) {
+            if threads.is_none_or(|threads| threads < combine.threads.into()) {
                 return Ok(None);
             }
             let bound = [

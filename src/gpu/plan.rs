@@ -214,9 +214,10 @@ impl<'k> Plan<'k> {
             Variant { tile, ..self.variant }.shared_bytes() <= self.kernels.shared_limit
         };
         let threads = (0..=most.ilog2()).rev().map(|power| 1 << power).find(fits).unwrap_or(0);
-        // One brick less where the first may start before the shard.
-        let cut = self.params([0; 3], [0; 3]).sample_shift != 0;
-        (threads * rows).saturating_sub(u32::from(cut)) * BRICK_SAMPLES
+        // The first brick may start before the shard. Pieces are cut at multiples of 8, so that those of all others
+        // start as far before them.
+        let before = self.params([0; 3], [0; 3]).sample_shift as u32;
+        (threads * rows * BRICK_SAMPLES).saturating_sub(before)
     }
 
     /// How many threads a dispatch of so many bricks, columns and rows, comes to; `None` if one dispatch does not

@@ -223,7 +223,7 @@ impl FromStr for Tuning {
 
 #[cfg(test)]
 mod tests {
-    use super::{Apply, Tile, Tuning};
+    use super::{Apply, Combine, Tile, Tuning};
 
     #[test]
     fn tunings_survive_as_text() {
@@ -233,19 +233,31 @@ mod tests {
             apply: Apply::Select,
             rolled: false,
             threads: 1 << 16,
+            combine: None,
             ..software
         };
-        for tuning in [software, other] {
+        let one_pass = Tuning {
+            combine: Some(Combine {
+                tile: Tile { rows: 1, columns: 1, workgroup: [2, 64] },
+                calls: 9,
+                threads: 512,
+            }),
+            ..other
+        };
+        for tuning in [software, other, one_pass] {
             assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
         }
-        assert_eq!(other.to_string(), "1x2x32x4,8x2x16x1,8x2x16x1,select,unrolled,65536");
+        assert_eq!(other.to_string(), "1x2x32x4,8x2x16x1,8x2x16x1,separate,select,unrolled,65536");
+        assert!(one_pass.to_string().contains(",1x1x2x64:9:512,select,"), "{one_pass}");
         for text in [
             "",
             "1x1x8x8",
-            "1x1x8,1x1x8x8,1x1x8x8,and,rolled,0",
-            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled,0",
-            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled",
-            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled,-1",
+            "1x1x8,1x1x8x8,1x1x8x8,separate,and,rolled,0",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0",
+            "1x1x8x8,1x1x8x8,1x1x8x8,1x1x8x8:9,and,rolled,0",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,or,rolled,0",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,-1",
         ] {
             let error = text.parse::<Tuning>().unwrap_err().to_string();
             assert!(error.contains("tuning"), "{text}: {error}");

@@ -7,7 +7,7 @@ mod parameters;
 pub use builder::{DropConnectBuilder, Init};
 
 use crate::device::weights::{Resident, Weights, round_all, rounded, tensor};
-use crate::gpu::{BiasGradient, Forward, Gpu, InputGradient, Tensor, WeightGradient};
+use crate::gpu::{BiasGradient, Forward, Gpu, Gradients, Tensor, WeightGradient};
 use crate::{
     Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
     cpu,
@@ -213,15 +213,29 @@ impl DropConnect {
         let (kernels, element) = (own.gpu.kernels(), self.element);
         let shape = Shape::new(batch, self.outputs, self.inputs)?;
         let mask = Some(&self.mask());
-        let mut recordings = vec![kernels.weight_gradient(&WeightGradient {
-            shape,
-            element,
-            mask,
-            grad_output,
-            x,
-            grad_weight: tensor(&own.grad_weight, shape.weight_len(), element),
-            write,
-        })?];
+        let weight = tensor(&own.weight, shape.weight_len(), element);
+        let grad_weight = tensor(&own.grad_weight, shape.weight_len(), element);
+        let mut recordings = vec![match grad_input {
+            Some(grad_input) => kernels.gradients(&Gradients {
+                shape,
+                element,
+                mask,
+                grad_output,
+                x,
+                weight,
+                grad_input: (grad_input, Write::Overwrite),
+                grad_weight: (grad_weight, write),
+            }),
+            None => kernels.weight_gradient(&WeightGradient {
+                shape,
+                element,
+                mask,
+                grad_output,
+                x,
+                grad_weight,
+                write,
+            }),
+        }?];
         if let Some(grad_bias) = &own.grad_bias {
             recordings.push(kernels.bias_gradient(&BiasGradient {
                 shape,
@@ -230,17 +244,6 @@ impl DropConnect {
                 grad_output,
                 grad_bias: tensor(grad_bias, self.outputs, element),
                 write,
-            })?);
-        }
-        if let Some(grad_input) = grad_input {
-            recordings.push(kernels.input_gradient(&InputGradient {
-                shape,
-                element,
-                mask,
-                grad_output,
-                weight: tensor(&own.weight, shape.weight_len(), element),
-                grad_input,
-                write: Write::Overwrite,
             })?);
         }
         for recording in recordings {

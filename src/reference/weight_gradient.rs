@@ -1,4 +1,5 @@
-//! The gradient of the weight. Twin: `shaders/weight_gradient.wgsl`.
+//! The gradient of the weight. Twin: `shaders/weight_gradient.wgsl`, and `shaders/gradients.wgsl` of both
+//! gradients.
 
 use super::Connections;
 use crate::{Error, Mask, Shape};

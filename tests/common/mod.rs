@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::gpu::{
-    AdapterChoice, Apply, BiasGradient, Forward, Gpu, InputGradient, KernelOptions, Kernels, Multiply,
-    Tensor, Tile, Tuning, WeightGradient, WriteMask,
+    AdapterChoice, Apply, BiasGradient, Combine, Forward, Gpu, Gradients, InputGradient, KernelOptions,
+    Kernels, Multiply, Recording, Tensor, Tile, Tuning, WeightGradient, WriteMask,
 };
 use dropconnect::{Bias, ElementType, Error, Mask, Shape, Write, reference, wgpu};
 
@@ -43,7 +43,14 @@ pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuni
     let tile = Tile { rows, columns, workgroup };
     // Either way of writing out the planes goes with one way of applying bits.
     let rolled = apply == Apply::And;
-    Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, apply, rolled, threads: 0 }
+    let (input_gradient, weight_gradient) = (tile, tile);
+    Tuning { forward: tile, input_gradient, weight_gradient, combine: None, apply, rolled, threads: 0 }
+}
+
+/// The same, with both gradients in one pass wherever that is possible.
+pub fn combined(tuning: Tuning, rows: u32, columns: u32, workgroup: [u32; 2]) -> Tuning {
+    let tile = Tile { rows, columns, workgroup };
+    Tuning { combine: Some(Combine { tile, calls: 1, threads: 0 }), ..tuning }
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.
@@ -222,8 +229,9 @@ impl Results<f32> {
 }
 
 /// Runs all four passes in one submission, into poisoned results (or onto `data.before`), and checks that
-/// nothing but the results has changed. Also returns the number of dispatches of each pass.
-pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> (Results<f32>, [usize; 4]) {
+/// nothing but the results has changed. Where the kernels may compute both gradients in one pass, they are asked
+/// for in one call. Also returns the number of dispatches of each call.
+pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> (Results<f32>, Vec<usize>) {
     let Call { shape, element, write, .. } = *call;
     let poison = |len: usize| vec![POISON; len * element.size()];
     let before = |before: &[f32]| match write {
@@ -249,28 +257,29 @@ pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> (R
     let mask = call.mask.as_ref();
     let bias_mask = mask.filter(|_| call.bias == BiasKind::Masked);
     let bias = call.bias.with(bias);
-    let recordings = [
-        kernels.forward(&Forward { shape, element, mask, x, weight, bias, y }),
-        kernels.input_gradient(&InputGradient {
-            shape,
-            element,
-            mask,
-            grad_output,
-            weight,
-            grad_input,
-            write,
-        }),
-        kernels.weight_gradient(&WeightGradient { shape, element, mask, grad_output, x, grad_weight, write }),
-        kernels.bias_gradient(&BiasGradient { shape, element, bias_mask, grad_output, grad_bias, write }),
-    ]
-    .map(|recording| recording.unwrap_or_else(|error| panic!("{call:?}: {error}")));
+    let mut recordings = vec![kernels.forward(&Forward { shape, element, mask, x, weight, bias, y })];
+    if kernels.tuning().combine.is_some() {
+        let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
+        let call = Gradients { shape, element, mask, grad_output, x, weight, grad_input, grad_weight };
+        recordings.push(kernels.gradients(&call));
+    } else {
+        let input = InputGradient { shape, element, mask, grad_output, weight, grad_input, write };
+        let weight = WeightGradient { shape, element, mask, grad_output, x, grad_weight, write };
+        recordings.extend([kernels.input_gradient(&input), kernels.weight_gradient(&weight)]);
+    }
+    let bias = BiasGradient { shape, element, bias_mask, grad_output, grad_bias, write };
+    recordings.push(kernels.bias_gradient(&bias));
+    let recordings: Vec<_> = recordings
+        .into_iter()
+        .map(|recording| recording.unwrap_or_else(|error| panic!("{call:?}: {error}")))
+        .collect();
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     recordings.iter().for_each(|recording| recording.encode(&mut encoder));
     gpu.queue().submit([encoder.finish()]);
     let results = arena.results(&[4, 5, 6, 7]).unwrap_or_else(|error| panic!("{call:?}: {error}"));
     let [y, dx, dw, db] = results.try_into().unwrap();
     let [y, dx, dw, db] = [y, dx, dw, db].map(|bytes: Vec<u8>| element.decode(&bytes));
-    (Results { y, dx, dw, db }, recordings.map(|recording| recording.dispatches()))
+    (Results { y, dx, dw, db }, recordings.iter().map(Recording::dispatches).collect())
 }
 
 /// As [`run_counted`], without the count.
