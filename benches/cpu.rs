@@ -28,6 +28,7 @@ fn passes(criterion: &mut Criterion) {
         let shared = |p| at(p).map(|mask| mask.shared(Sharing::Batch));
         let masks = [
             ("p=0.5", at(0.5)),
+            ("p=0.25", at(0.25)),
             ("p=0.2", at(0.2)),
             ("p=0.5 shared", shared(0.5)),
             ("p=0.2 shared", shared(0.2)),
@@ -54,6 +55,14 @@ fn passes(criterion: &mut Criterion) {
                     let result = &mut grad_weight;
                     backend.weight_gradient(&shape, mask, &grad, &x, result, Write::Overwrite).unwrap();
                     black_box(&result);
+                })
+            });
+            group.bench_function(id("both_gradients"), |b| {
+                b.iter(|| {
+                    let (dx, dw) =
+                        ((&mut grad_input[..], Write::Overwrite), (&mut grad_weight[..], Write::Overwrite));
+                    backend.gradients(&shape, mask, &grad, &x, &weight, dx, dw).unwrap();
+                    black_box((&grad_input, &grad_weight));
                 })
             });
             if let Some(mask) = mask {

@@ -207,7 +207,7 @@ fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: u
 /// Scales the sums, of the padded rows from `first_row` on, and writes them, or adds them, to the tile of the
 /// result.
 #[inline(always)]
-pub(super) fn finish(
+pub(super) fn finish<const COLUMNS: usize>(
     scale: f32,
     write: Write,
     inputs: &Axis,

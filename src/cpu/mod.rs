@@ -30,6 +30,7 @@ mod bias_gradient;
 mod bricks;
 mod forward;
 mod gradient;
+mod gradients;
 mod grid;
 mod mask;
 mod moments;
@@ -111,6 +112,27 @@ pub fn weight_gradient(
     write: Write,
 ) -> Result<(), Error> {
     Backend::detect().weight_gradient(shape, mask, grad_output, x, grad_weight, write)
+}
+
+/// Writes both gradients, or adds them: what [`input_gradient`] and [`weight_gradient`] give, bit for bit, from one
+/// drawing of the mask where that is faster.
+///
+/// `grad_output` (G) is `[batch, outputs]`, `x` `[batch, inputs]` and `weight` `[outputs, inputs]`; of the results
+/// `grad_input` is `[batch, inputs]` and `grad_weight` `[outputs, inputs]`.
+///
+/// # Errors
+/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
+/// shard passes the last global coordinate. Both results are untouched then.
+pub fn gradients(
+    shape: &Shape,
+    mask: Option<&Mask>,
+    grad_output: &[f32],
+    x: &[f32],
+    weight: &[f32],
+    grad_input: (&mut [f32], Write),
+    grad_weight: (&mut [f32], Write),
+) -> Result<(), Error> {
+    Backend::detect().gradients(shape, mask, grad_output, x, weight, grad_input, grad_weight)
 }
 
 /// Writes `db[o] = sum over n of G[n, o]` to `grad_bias`, or adds it. With a mask the bias is masked, and
@@ -251,6 +273,35 @@ impl Backend {
             }
         }
         Ok(())
+    }
+
+    /// See [`gradients`].
+    pub fn gradients(
+        &self,
+        shape: &Shape,
+        mask: Option<&Mask>,
+        grad_output: &[f32],
+        x: &[f32],
+        weight: &[f32],
+        (grad_input, input_write): (&mut [f32], Write),
+        (grad_weight, weight_write): (&mut [f32], Write),
+    ) -> Result<(), Error> {
+        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+        shape.expect_len("x", x.len(), shape.input_len())?;
+        shape.expect_len("weight", weight.len(), shape.weight_len())?;
+        shape.expect_len("grad_input", grad_input.len(), shape.input_len())?;
+        shape.expect_len("grad_weight", grad_weight.len(), shape.weight_len())?;
+        if let Some(mask) = dropping(shape, mask)?
+            && let Plan::Examples(mask) = Plan::new(shape, Some(mask))
+            && gradients::serves(shape, mask)
+        {
+            let operands = (grad_output, x, weight);
+            let (dx, dw) = ((grad_input, input_write), (grad_weight, weight_write));
+            gradients::gradients(self.0, shape, mask, operands, dx, dw);
+            return Ok(());
+        }
+        self.input_gradient(shape, mask, grad_output, weight, grad_input, input_write)?;
+        self.weight_gradient(shape, mask, grad_output, x, grad_weight, weight_write)
     }
 
     /// See [`bias_gradient`].

@@ -99,8 +99,10 @@ enum Pass {
     Gradients,
 }
 
+type TileOf = fn(&mut Tuning) -> &mut Tile;
+
 /// Passes that any tile serves, and where a tuning has theirs.
-const TILED: [(Pass, fn(&mut Tuning) -> &mut Tile); 3] = [
+const TILED: [(Pass, TileOf); 3] = [
     (Pass::Forward, |tuning| &mut tuning.forward),
     (Pass::InputGradient, |tuning| &mut tuning.input_gradient),
     (Pass::WeightGradient, |tuning| &mut tuning.weight_gradient),

@@ -147,20 +147,20 @@ impl DropConnect {
             Parameters::Cpu(own) => {
                 let (x, grad_output) = (rounded(element, x), rounded(element, grad_output));
                 let mut grad_input = vec![0.0; shape.input_len()];
-                cpu::weight_gradient(&shape, Some(&mask), &grad_output, &x, &mut own.grad_weight, write)?;
+                cpu::gradients(
+                    &shape,
+                    Some(&mask),
+                    &grad_output,
+                    &x,
+                    &own.weight,
+                    (&mut grad_input, Write::Overwrite),
+                    (&mut own.grad_weight, write),
+                )?;
                 round_all(element, &mut own.grad_weight);
                 if let Some(grad_bias) = &mut own.grad_bias {
                     cpu::bias_gradient(&shape, bias_mask, &grad_output, grad_bias, write)?;
                     round_all(element, grad_bias);
                 }
-                cpu::input_gradient(
-                    &shape,
-                    Some(&mask),
-                    &grad_output,
-                    &own.weight,
-                    &mut grad_input,
-                    Write::Overwrite,
-                )?;
                 round_all(element, &mut grad_input);
                 Ok(grad_input)
             }

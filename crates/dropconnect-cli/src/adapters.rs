@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use dropconnect::cpu;
-use dropconnect::gpu::{AdapterChoice, Apply, Tile, Tuning};
+use dropconnect::gpu::{AdapterChoice, Apply, Combine, Tile, Tuning};
 use dropconnect::wgpu;
 use serde::Serialize;
 
@@ -21,6 +21,8 @@ struct Row {
     timestamps: bool,
     apply: &'static str,
     tiles: Tiles,
+    /// When both gradients are one pass, and its tile.
+    both_gradients: String,
     /// Threads below which sums are split; 0: never.
     split_below_threads: u32,
     binding_bytes: u64,
@@ -111,6 +113,7 @@ fn row(adapter: &wgpu::Adapter, chosen: Option<&wgpu::AdapterInfo>) -> Row {
             input_gradient: tile(tuning.input_gradient),
             weight_gradient: tile(tuning.weight_gradient),
         },
+        both_gradients: combine(tuning.combine),
         split_below_threads: tuning.threads,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,
@@ -126,6 +129,16 @@ pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
         wgpu::DeviceType::VirtualGpu => "virtual GPU",
         wgpu::DeviceType::Cpu => "software",
         wgpu::DeviceType::Other => "other",
+    }
+}
+
+/// How both gradients are computed, in words.
+pub fn combine(combine: Option<Combine>) -> String {
+    match combine {
+        None => "in two passes".to_owned(),
+        Some(Combine { tile: of, calls, threads }) => {
+            format!("{} from {calls} generator calls a brick and {threads} threads on", tile(of))
+        }
     }
 }
 
@@ -150,6 +163,7 @@ fn text(report: &Report) -> String {
         line("bricks per thread, group", format!("forward {}", row.tiles.forward));
         line("", format!("input gradient {}", row.tiles.input_gradient));
         line("", format!("weight gradient {}", row.tiles.weight_gradient));
+        line("", format!("both gradients {}", row.both_gradients));
         line(
             "sums split",
             match row.split_below_threads {

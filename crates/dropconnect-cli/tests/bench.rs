@@ -31,7 +31,7 @@ fn a_small_benchmark_writes_its_reports() {
             "--html",
             text(&html),
         ]);
-        assert!(table.contains("5 x 9 x 13") && table.contains("weight gradient"), "{table}");
+        assert!(table.contains("5 x 9 x 13") && table.contains("both gradients"), "{table}");
         let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
         assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
         for field in ["adapter", "driver", "backend", "os", "cpu"] {
@@ -98,9 +98,9 @@ fn a_run_is_compared_with_an_earlier_one() {
         }
         fs::write(&json, report.to_string()).unwrap();
         let table = with(&["--shape", "5,9,13", "--shape", "5,9,14", "--compare", text(&json)]);
-        assert_eq!(table.matches("-100 %").count(), 3, "{table}");
+        assert_eq!(table.matches("-100 %").count(), 4, "{table}");
         let unknown = table.lines().filter(|line| line.trim_end().ends_with(" none")).count();
-        assert_eq!(unknown, 3, "{table}");
+        assert_eq!(unknown, 4, "{table}");
         report["environment"]["adapter"] = "another".into();
         fs::write(&json, report.to_string()).unwrap();
         with(&["--shape", "5,9,13", "--compare", text(&json)]);

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use dropconnect::gpu::{Forward, Gpu, InputGradient, Recording, Tensor, WeightGradient};
+use dropconnect::gpu::{Forward, Gpu, Gradients, InputGradient, Recording, Tensor, WeightGradient};
 use dropconnect::{Bias, ElementType, Mask, Write, cpu, wgpu};
 use rayon::prelude::*;
 
 use super::baseline::{StoredMask, Tensors};
 use super::measure::{Effort, Samples, Stopwatch, Timer, measure};
-use super::problem::{Operands, Pass, Way};
+use super::problem::{Job, Operands, Pass, Way};
 use crate::error::{CliError, reserve};
 
 /// A device with the tensors of one problem.
@@ -84,33 +84,35 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Runs a pass once, into a result that holds NaN before.
-    pub fn result(&mut self, pass: Pass, way: Way) -> Result<Vec<f32>, CliError> {
+    /// Runs a job once, into results that hold NaN before, and returns them.
+    pub fn results(&mut self, job: &Job, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
         match self {
-            Self::Gpu(engine) => engine.result(pass, way),
+            Self::Gpu(engine) => engine.results(job, way),
             Self::Cpu(engine) => {
-                engine.results[pass as usize].fill(f32::NAN);
-                engine.run(pass, way)?;
-                Ok(engine.results[pass as usize].clone())
+                for &pass in job.passes {
+                    engine.results[pass as usize].fill(f32::NAN);
+                }
+                engine.run(job, way)?;
+                Ok(job.passes.iter().map(|&pass| engine.results[pass as usize].clone()).collect())
             }
         }
     }
 
-    /// Times a pass.
-    pub fn time(&mut self, pass: Pass, way: Way, effort: &Effort) -> Result<Samples, CliError> {
+    /// Times a job.
+    pub fn time(&mut self, job: &Job, way: Way, effort: &Effort) -> Result<Samples, CliError> {
         match self {
             Self::Gpu(engine) => {
-                let recording = engine.recording(pass, way)?;
-                let connections = engine.operands.shape.connections();
-                measure(effort, connections, || {
-                    engine.stopwatch.time(|into| engine.record(pass, recording.as_ref(), into))
+                let recordings = engine.recordings(job, way)?;
+                let multiply_adds = job.multiply_adds(&engine.operands.shape);
+                measure(effort, multiply_adds, || {
+                    engine.stopwatch.time(|into| engine.record(job, &recordings, into))
                 })
             }
             Self::Cpu(engine) => {
-                let connections = engine.operands.shape.connections();
-                measure(effort, connections, || {
+                let multiply_adds = job.multiply_adds(&engine.operands.shape);
+                measure(effort, multiply_adds, || {
                     let start = Instant::now();
-                    engine.run(pass, way)?;
+                    engine.run(job, way)?;
                     Ok::<Duration, CliError>(start.elapsed())
                 })
             }
@@ -137,21 +139,43 @@ impl OnGpu<'_> {
         Ok(reason)
     }
 
-    /// The library's call; `None` for the stored mask.
-    fn recording(&mut self, pass: Pass, way: Way) -> Result<Option<Recording>, CliError> {
+    /// The library's calls; none for the stored mask.
+    fn recordings(&mut self, job: &Job, way: Way) -> Result<Vec<Recording>, CliError> {
         let mask = match way {
             Way::Ours(mask) => Some(mask),
             Way::Dense => None,
-            Way::Stored(_) => return Ok(None),
+            Way::Stored(_) => return Ok(Vec::new()),
         };
-        let Operands { shape, element, .. } = *self.operands;
-        let tensor =
-            |buffer, length: usize| Tensor { buffer, offset: 0, size: (length * element.size()) as u64 };
+        let recordings = if job.both_gradients() {
+            vec![self.both_gradients(mask)?]
+        } else {
+            job.passes.iter().map(|&pass| self.single(pass, mask)).collect::<Result<_, _>>()?
+        };
+        let bytes = recordings.iter().map(Recording::parameter_bytes).sum();
+        self.parameter_bytes = self.parameter_bytes.max(bytes);
+        Ok(recordings)
+    }
+
+    /// A tensor of the problem.
+    fn tensor<'b>(&self, buffer: &'b wgpu::Buffer, length: usize) -> Tensor<'b> {
+        Tensor { buffer, offset: 0, size: (length * self.operands.element.size()) as u64 }
+    }
+
+    /// X, W and G.
+    fn operand_tensors(&self) -> [Tensor<'_>; 3] {
         let [x, weight, grad_output] = &self.inputs;
-        let x = tensor(x, shape.input_len());
-        let weight = tensor(weight, shape.weight_len());
-        let grad_output = tensor(grad_output, shape.output_len());
-        let result = tensor(&self.results[pass as usize], self.operands.result_len(pass));
+        let Operands { x: xs, weight: weights, grad_output: grads, .. } = self.operands;
+        [self.tensor(x, xs.len()), self.tensor(weight, weights.len()), self.tensor(grad_output, grads.len())]
+    }
+
+    fn result_tensor(&self, pass: Pass) -> Tensor<'_> {
+        self.tensor(&self.results[pass as usize], self.operands.result_len(pass))
+    }
+
+    fn single(&self, pass: Pass, mask: Option<&Mask>) -> Result<Recording, CliError> {
+        let Operands { shape, element, .. } = *self.operands;
+        let [x, weight, grad_output] = self.operand_tensors();
+        let result = self.result_tensor(pass);
         let (kernels, write) = (self.gpu.kernels(), Write::Overwrite);
         let recording = match pass {
             Pass::Forward => {
@@ -182,29 +206,49 @@ impl OnGpu<'_> {
                 })
             }
         }?;
-        self.parameter_bytes = self.parameter_bytes.max(recording.parameter_bytes());
-        Ok(Some(recording))
+        Ok(recording)
     }
 
-    fn record(&self, pass: Pass, recording: Option<&Recording>, into: &mut wgpu::ComputePass) {
-        match (recording, &self.stored) {
-            (Some(recording), _) => recording.record(into),
-            (None, Some(Ok(stored))) => stored.record(pass, into),
-            (None, _) => {}
+    fn both_gradients(&self, mask: Option<&Mask>) -> Result<Recording, CliError> {
+        let Operands { shape, element, .. } = *self.operands;
+        let [x, weight, grad_output] = self.operand_tensors();
+        let result = |pass| (self.result_tensor(pass), Write::Overwrite);
+        Ok(self.gpu.kernels().gradients(&Gradients {
+            shape,
+            element,
+            mask,
+            grad_output,
+            x,
+            weight,
+            grad_input: result(Pass::InputGradient),
+            grad_weight: result(Pass::WeightGradient),
+        })?)
+    }
+
+    /// Records the library's calls, or where there are none, the stored mask's.
+    fn record(&self, job: &Job, recordings: &[Recording], into: &mut wgpu::ComputePass) {
+        recordings.iter().for_each(|recording| recording.record(into));
+        if let ([], Some(Ok(stored))) = (recordings, &self.stored) {
+            job.passes.iter().for_each(|&pass| stored.record(pass, into));
         }
     }
 
-    fn result(&mut self, pass: Pass, way: Way) -> Result<Vec<f32>, CliError> {
-        let recording = self.recording(pass, way)?;
-        let length = self.operands.result_len(pass);
+    fn results(&mut self, job: &Job, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+        let recordings = self.recordings(job, way)?;
         let (buffers, element) = match (&self.wide, way) {
             (Some(wide), Way::Stored(_)) => (wide, ElementType::F32),
             _ => (&self.results, self.operands.element),
         };
-        let buffer = &buffers[pass as usize];
-        self.gpu.queue().write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
-        self.stopwatch.time(|into| self.record(pass, recording.as_ref(), into))?;
-        Ok(element.decode(&self.gpu.read(buffer, 0..(length * element.size()) as u64)?))
+        for &pass in job.passes {
+            let buffer = &buffers[pass as usize];
+            self.gpu.queue().write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
+        }
+        self.stopwatch.time(|into| self.record(job, &recordings, into))?;
+        let read = |&pass: &Pass| {
+            let bytes = (self.operands.result_len(pass) * element.size()) as u64;
+            Ok(element.decode(&self.gpu.read(&buffers[pass as usize], 0..bytes)?))
+        };
+        job.passes.iter().map(read).collect()
     }
 }
 
@@ -223,14 +267,26 @@ impl OnCpu<'_> {
         Ok(None)
     }
 
-    fn run(&mut self, pass: Pass, way: Way) -> Result<(), CliError> {
-        let Operands { shape, x, weight, grad_output, .. } = self.operands;
-        let [y, grad_input, grad_weight] = &mut self.results;
+    fn run(&mut self, job: &Job, way: Way) -> Result<(), CliError> {
         let mask = match way {
             Way::Ours(mask) => Some(mask),
             Way::Dense => None,
-            Way::Stored(mask) => return self.run_stored(pass, mask),
+            Way::Stored(mask) => return job.passes.iter().try_for_each(|&pass| self.run_stored(pass, mask)),
         };
+        if job.both_gradients() {
+            let Operands { shape, x, weight, grad_output, .. } = self.operands;
+            let [_, grad_input, grad_weight] = &mut self.results;
+            let (dx, dw) =
+                ((&mut grad_input[..], Write::Overwrite), (&mut grad_weight[..], Write::Overwrite));
+            cpu::gradients(shape, mask, grad_output, x, weight, dx, dw)?;
+            return Ok(());
+        }
+        job.passes.iter().try_for_each(|&pass| self.run_single(pass, mask))
+    }
+
+    fn run_single(&mut self, pass: Pass, mask: Option<&Mask>) -> Result<(), CliError> {
+        let Operands { shape, x, weight, grad_output, .. } = self.operands;
+        let [y, grad_input, grad_weight] = &mut self.results;
         match pass {
             Pass::Forward => cpu::forward(shape, mask, x, weight, Bias::None, y),
             Pass::InputGradient => {

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use dropconnect::DropProbability;
 use dropconnect::gpu::Gpu;
 use dropconnect::wgpu;
+use dropconnect::{DropProbability, Shape};
 
 use super::measure::{Effort, Stopwatch, Timer, measure};
+use super::problem::Job;
 use crate::error::CliError;
 
 /// Connections that one call of the generator decides, per bit plane.
@@ -23,14 +24,19 @@ const TEXT: u32 = 4;
 const LOOP: u32 = 256;
 const WORKGROUP: u32 = 64;
 
-/// Issue slots for each connection of a layer with this probability.
-fn slots(probability: &DropProbability) -> f64 {
-    CONNECTION_SLOTS + f64::from(probability.calls()) * CALL_SLOTS / DECISIONS
+/// Issue slots for each connection of a layer with this probability, with so many multiply-adds for each.
+fn slots(probability: &DropProbability, products: usize) -> f64 {
+    products as f64 * CONNECTION_SLOTS + f64::from(probability.calls()) * CALL_SLOTS / DECISIONS
 }
 
-/// What one pass takes at least, in milliseconds.
-pub fn floor_ms(probability: &DropProbability, connections: u64, multiply_adds_per_second: f64) -> f64 {
-    slots(probability) * connections as f64 / multiply_adds_per_second * 1e3
+/// What a job takes at least, in milliseconds: its mask is drawn once.
+pub fn floor_ms(
+    probability: &DropProbability,
+    job: &Job,
+    shape: &Shape,
+    multiply_adds_per_second: f64,
+) -> f64 {
+    slots(probability, job.passes.len()) * shape.connections() as f64 / multiply_adds_per_second * 1e3
 }
 
 /// Independent f32 multiply-adds a second, from registers, on all of the adapter: the best of some runs.

@@ -65,14 +65,14 @@ pub struct Samples {
     pub min_ms: f64,
     /// The slowest.
     pub max_ms: f64,
-    /// Connections a second at the median, masked or (in a dense layer) not.
+    /// Multiply-adds a second at the median, masked or (in a dense layer) not.
     pub multiply_adds_per_second: f64,
     /// All of them, in the order they were taken.
     pub samples_ms: Vec<f64>,
 }
 
 impl Samples {
-    fn new(samples_ms: Vec<f64>, connections: u64) -> Self {
+    fn new(samples_ms: Vec<f64>, multiply_adds: u64) -> Self {
         let mut sorted = samples_ms.clone();
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
@@ -84,7 +84,7 @@ impl Samples {
             median_ms,
             min_ms: sorted[0],
             max_ms: sorted[sorted.len() - 1],
-            multiply_adds_per_second: connections as f64 / (median_ms / 1e3),
+            multiply_adds_per_second: multiply_adds as f64 / (median_ms / 1e3),
             samples_ms,
         }
     }
@@ -93,7 +93,7 @@ impl Samples {
 /// Runs `once`, which returns how long it took, as often as the effort asks.
 pub fn measure(
     effort: &Effort,
-    connections: u64,
+    multiply_adds: u64,
     mut once: impl FnMut() -> Result<Duration, CliError>,
 ) -> Result<Samples, CliError> {
     // Where one run takes as long as all are meant to, one is warm-up enough.
@@ -114,7 +114,7 @@ pub fn measure(
             None => samples.len() >= MOST || samples.len() >= FEWEST && start.elapsed() >= effort.budget,
         };
         if enough {
-            return Ok(Samples::new(samples, connections));
+            return Ok(Samples::new(samples, multiply_adds));
         }
     }
 }

@@ -5,7 +5,7 @@ use dropconnect::{ElementType, Mask, Shape};
 use crate::error::{CliError, reserve};
 use crate::verify::data::uniform;
 
-/// The passes that are timed.
+/// The passes, one result each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
     Forward,
@@ -15,13 +15,31 @@ pub enum Pass {
 
 impl Pass {
     pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
+}
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::InputGradient => "input gradient",
-            Self::WeightGradient => "weight gradient",
-        }
+/// What is timed: a pass, or two that the library may compute together.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    pub name: &'static str,
+    pub passes: &'static [Pass],
+}
+
+impl Job {
+    pub const ALL: [Self; 4] = [
+        Self { name: "forward", passes: &[Pass::Forward] },
+        Self { name: "input gradient", passes: &[Pass::InputGradient] },
+        Self { name: "weight gradient", passes: &[Pass::WeightGradient] },
+        Self { name: "both gradients", passes: &[Pass::InputGradient, Pass::WeightGradient] },
+    ];
+
+    /// Whether it computes both gradients.
+    pub fn both_gradients(&self) -> bool {
+        self.passes == [Pass::InputGradient, Pass::WeightGradient]
+    }
+
+    /// Multiply-adds of a layer, masked or not.
+    pub fn multiply_adds(&self, shape: &Shape) -> u64 {
+        self.passes.len() as u64 * shape.connections()
     }
 }
 

@@ -146,10 +146,16 @@ fn compare(check: &mut Check, shape: &Shape, mask: &Mask, got: &[u8], bias: bool
 
 /// Masks as the code inside each pass decides them: operands are powers of two, so that a sum spells out
 /// which of 20 connections it kept.
-pub fn inside_passes(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix: &str) {
+pub fn inside_passes(
+    context: &Context,
+    checks: &mut Vec<Check>,
+    runner: &Runner,
+    passes: &[Pass],
+    prefix: &str,
+) {
     let shapes: &[_] =
         if context.quick { &[[23, 22, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
-    for pass in Pass::ALL {
+    for &pass in passes {
         let check = Check::count(format!("{prefix}mask bits inside the {}", pass.name()));
         context.check(checks, check, |check| {
             for (s, &dims) in shapes.iter().enumerate() {
@@ -159,7 +165,13 @@ pub fn inside_passes(context: &Context, checks: &mut Vec<Check>, runner: &Runner
                         let (shape, mask) = (shape(dims)?, varied_mask(p, origin as u64)?);
                         let wrong = match pass {
                             Pass::BiasGradient => wrong_bias_bits(runner, &shape, &mask)?,
-                            _ => wrong_bits(runner, pass, &shape, &mask)?,
+                            Pass::BothGradients => {
+                                let along = [Pass::InputGradient, Pass::WeightGradient];
+                                let wrong = along.map(|along| wrong_bits(runner, pass, along, &shape, &mask));
+                                let [dx, dw] = wrong;
+                                dx? + dw?
+                            }
+                            _ => wrong_bits(runner, pass, pass, &shape, &mask)?,
                         };
                         check.case(wrong, || describe(&shape, &mask));
                     }
@@ -170,10 +182,11 @@ pub fn inside_passes(context: &Context, checks: &mut Vec<Check>, runner: &Runner
     }
 }
 
-fn wrong_bits(runner: &Runner, pass: Pass, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
+/// The bits inside `pass`, as the result of `of` spells them out: the same, or one of several that it computes.
+fn wrong_bits(runner: &Runner, pass: Pass, of: Pass, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let want = reference::mask::mask(shape, mask)?;
-    let summed = match pass {
+    let summed = match of {
         Pass::Forward => inputs,
         Pass::InputGradient => outputs,
         _ => shape.batch(),
@@ -183,7 +196,7 @@ fn wrong_bits(runner: &Runner, pass: Pass, shape: &Shape, mask: &Mask) -> Result
         let mut data = Data::ones(shape);
         // The operand that carries the powers runs along the summed dimension; the other one is 1.
         let power = |index: usize| if in_sum(start, index) { power_of_two(index - start) } else { 0.0 };
-        match pass {
+        match of {
             Pass::Forward => fill(&mut data.x, |at| power(at % inputs)),
             Pass::InputGradient => fill(&mut data.grad_output, |at| power(at % outputs)),
             _ => {
@@ -193,10 +206,12 @@ fn wrong_bits(runner: &Runner, pass: Pass, shape: &Shape, mask: &Mask) -> Result
         }
         let call = Call::new(*shape, ElementType::F32, Some(mask), BiasMode::None, &data);
         let sums = runner.run(pass, &call)?;
-        for (at, &sum) in sums.iter().enumerate() {
+        // Of both gradients dX comes first.
+        let skip = if of == Pass::WeightGradient { sums.len() - shape.weight_len() } else { 0 };
+        for (at, &sum) in sums[skip..][..of.result_len(shape)].iter().enumerate() {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(summed - start) {
-                let (n, o, i) = match pass {
+                let (n, o, i) = match of {
                     Pass::Forward => (at / outputs, at % outputs, start + bit),
                     Pass::InputGradient => (at / inputs, start + bit, at % inputs),
                     _ => (start + bit, at / inputs, at % inputs),

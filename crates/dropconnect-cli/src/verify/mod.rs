@@ -15,7 +15,7 @@ use crate::error::CliError;
 use crate::output::{note, print, progress, table};
 use crate::{device, output};
 use check::Check;
-use runner::Runner;
+use runner::{Pass, Runner};
 
 /// What every group of checks gets.
 pub struct Context<'a> {
@@ -59,7 +59,7 @@ pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliEr
             bits::philox_in_wgsl(&context, &mut checks, gpu, &kernels);
             bits::written(&context, &mut checks, gpu, &kernels);
         }
-        bits::inside_passes(&context, &mut checks, &runner, "");
+        bits::inside_passes(&context, &mut checks, &runner, &Pass::ALL, "");
         passes::against_float64(&context, &mut checks, &runner, "");
         passes::properties(&context, &mut checks, &runner);
         variants::all(&context, &mut checks, gpu);
@@ -68,7 +68,7 @@ pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliEr
         check::self_test(&context, &mut checks, &Runner::Cpu);
     }
     bits::written_by_cpu(&context, &mut checks);
-    bits::inside_passes(&context, &mut checks, &Runner::Cpu, "CPU: ");
+    bits::inside_passes(&context, &mut checks, &Runner::Cpu, &Pass::ALL, "CPU: ");
     passes::against_float64(&context, &mut checks, &Runner::Cpu, "CPU: ");
     if device.gpu().is_none() {
         passes::properties(&context, &mut checks, &Runner::Cpu);

@@ -82,7 +82,7 @@ fn bias_modes(pass: Pass, few: bool, case: usize) -> Vec<BiasMode> {
         Pass::Forward if few => vec![[BiasMode::Plain, BiasMode::Masked][case % 2]],
         Pass::Forward => BiasMode::ALL.to_vec(),
         Pass::BiasGradient => vec![BiasMode::Plain, BiasMode::Masked],
-        Pass::InputGradient | Pass::WeightGradient => vec![BiasMode::Plain],
+        Pass::InputGradient | Pass::WeightGradient | Pass::BothGradients => vec![BiasMode::Plain],
     }
 }
 

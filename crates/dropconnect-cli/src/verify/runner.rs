@@ -1,7 +1,7 @@
 //! Runs one pass on the device or on the CPU, into a result that holds NaN or what is to be added to.
 
 use dropconnect::gpu::{
-    BiasGradient, Forward, Gpu, InputGradient, Kernels, Recording, Tensor, WeightGradient,
+    BiasGradient, Forward, Gpu, Gradients, InputGradient, Kernels, Recording, Tensor, WeightGradient,
 };
 use dropconnect::{Bias, ElementType, Error, Mask, Shape, Write, cpu, reference};
 
@@ -15,6 +15,8 @@ pub enum Pass {
     InputGradient,
     WeightGradient,
     BiasGradient,
+    /// In one call; dX, and dW after it.
+    BothGradients,
 }
 
 /// What a call does with the bias.
@@ -71,11 +73,13 @@ impl<'a> Call<'a> {
 }
 
 impl Pass {
-    pub const ALL: [Self; 4] = [Self::Forward, Self::InputGradient, Self::WeightGradient, Self::BiasGradient];
+    pub const ALL: [Self; 5] =
+        [Self::Forward, Self::InputGradient, Self::WeightGradient, Self::BiasGradient, Self::BothGradients];
     /// Those with a mask of weights.
     pub const LINEAR: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
     /// Those that can add to their result.
-    pub const GRADIENTS: [Self; 3] = [Self::InputGradient, Self::WeightGradient, Self::BiasGradient];
+    pub const GRADIENTS: [Self; 4] =
+        [Self::InputGradient, Self::WeightGradient, Self::BiasGradient, Self::BothGradients];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -83,17 +87,29 @@ impl Pass {
             Self::InputGradient => "input gradient",
             Self::WeightGradient => "weight gradient",
             Self::BiasGradient => "bias gradient",
+            Self::BothGradients => "both gradients",
         }
     }
 
-    /// Elements of the result.
+    /// Elements of the result, or of both.
     pub fn result_len(self, shape: &Shape) -> usize {
+        self.result_lengths(shape).iter().sum()
+    }
+
+    fn result_lengths(self, shape: &Shape) -> Vec<usize> {
         match self {
-            Self::Forward => shape.output_len(),
-            Self::InputGradient => shape.input_len(),
-            Self::WeightGradient => shape.weight_len(),
-            Self::BiasGradient => shape.outputs(),
+            Self::Forward => vec![shape.output_len()],
+            Self::InputGradient => vec![shape.input_len()],
+            Self::WeightGradient => vec![shape.weight_len()],
+            Self::BiasGradient => vec![shape.outputs()],
+            Self::BothGradients => vec![shape.input_len(), shape.weight_len()],
         }
+    }
+
+    /// One number for each element of the result, cut into its tensors.
+    fn results<'a>(self, shape: &Shape, mut values: &'a [f32]) -> Vec<&'a [f32]> {
+        let lengths = self.result_lengths(shape);
+        lengths.into_iter().filter_map(|length| values.split_off(..length)).collect()
     }
 
     /// The result in float64.
@@ -108,6 +124,11 @@ impl Pass {
             Self::InputGradient => reference::input_gradient(shape, *mask, &grad(), &wide(&data.weight)),
             Self::WeightGradient => reference::weight_gradient(shape, *mask, &grad(), &wide(&data.x)),
             Self::BiasGradient => reference::bias_gradient(shape, call.bias_mask(), &grad()),
+            Self::BothGradients => {
+                let dx = reference::input_gradient(shape, *mask, &grad(), &wide(&data.weight))?;
+                let dw = reference::weight_gradient(shape, *mask, &grad(), &wide(&data.x))?;
+                Ok([dx, dw].concat())
+            }
         }?;
         for (value, before) in result.iter_mut().zip(call.before.unwrap_or_default()) {
             *value += f64::from(*before);
@@ -123,19 +144,16 @@ impl Pass {
             Self::InputGradient => vec![grad_output, weight],
             Self::WeightGradient => vec![grad_output, x],
             Self::BiasGradient => vec![grad_output],
+            Self::BothGradients => vec![grad_output, x, weight],
         }
     }
 
-    /// Makes the GPU call, its operands in the order of [`operands`](Self::operands).
-    fn record(
-        self,
-        kernels: &Kernels,
-        call: &Call,
-        operands: &[Tensor],
-        result: Tensor,
-    ) -> Result<Recording, Error> {
+    /// Makes the GPU call: its operands in the order of [`operands`](Self::operands), then its results.
+    fn record(self, kernels: &Kernels, call: &Call, tensors: &[Tensor]) -> Result<Recording, Error> {
         let Call { shape, element, mask, .. } = *call;
         let write = call.write();
+        let (operands, results) = tensors.split_at(self.operands(call).len());
+        let result = results[0];
         match self {
             Self::Forward => {
                 let bias = operands.get(2).map_or(Bias::None, |&bias| call.bias.of(bias));
@@ -176,6 +194,16 @@ impl Pass {
                 grad_bias: result,
                 write,
             }),
+            Self::BothGradients => kernels.gradients(&Gradients {
+                shape,
+                element,
+                mask,
+                grad_output: operands[0],
+                x: operands[1],
+                weight: operands[2],
+                grad_input: (result, write),
+                grad_weight: (results[1], write),
+            }),
         }
     }
 }
@@ -194,58 +222,54 @@ impl Runner<'_> {
     pub fn run(&self, pass: Pass, call: &Call) -> Result<Vec<f32>, CliError> {
         let length = pass.result_len(&call.shape);
         let before = call.before.map_or_else(|| vec![f32::NAN; length], <[f32]>::to_vec);
-        match *self {
-            Self::Cpu => Ok(on_cpu(pass, call, before)?),
-            Self::Gpu { gpu, kernels, pooled: false } => {
-                let element = call.element;
-                let mut buffers = Vec::new();
-                let mut sizes = Vec::new();
-                for values in pass.operands(call).into_iter().chain([&before[..]]) {
-                    buffers.push(gpu.upload(&element.encode(values))?);
-                    sizes.push((values.len() * element.size()) as u64);
-                }
-                let tensors: Vec<_> = buffers
-                    .iter()
-                    .zip(&sizes)
-                    .map(|(buffer, &size)| Tensor { buffer, offset: 0, size })
-                    .collect();
-                let [operands @ .., result] = &tensors[..] else { unreachable!("a result was just pushed") };
-                gpu.submit(&pass.record(kernels, call, operands, *result)?);
-                Ok(element.decode(&gpu.read(result.buffer, 0..result.size)?))
+        let (gpu, kernels, pooled) = match *self {
+            Self::Cpu => return Ok(on_cpu(pass, call, before)?),
+            Self::Gpu { gpu, kernels, pooled } => (gpu, kernels, pooled),
+        };
+        let element = call.element;
+        let operands = pass.operands(call);
+        let results = pass.results(&call.shape, &before);
+        let count = operands.len();
+        let contents = operands.into_iter().chain(results).map(|values| element.encode(values));
+        if !pooled {
+            let sizes: Vec<_> = contents.clone().map(|bytes| bytes.len() as u64).collect();
+            let buffers = contents.map(|bytes| gpu.upload(&bytes)).collect::<Result<Vec<_>, _>>()?;
+            let tensors: Vec<_> =
+                buffers.iter().zip(sizes).map(|(buffer, size)| Tensor { buffer, offset: 0, size }).collect();
+            gpu.submit(&pass.record(kernels, call, &tensors)?);
+            let mut values = Vec::with_capacity(length);
+            for result in &tensors[count..] {
+                values.extend(element.decode(&gpu.read(result.buffer, 0..result.size)?));
             }
-            Self::Gpu { gpu, kernels, pooled: true } => {
-                let element = call.element;
-                let mut pool = Vec::new();
-                let mut places = Vec::new();
-                for values in pass.operands(call).into_iter().chain([&before[..]]) {
-                    // On a word and on nothing rounder; the gaps hold NaN of any type.
-                    let start = pool.len().next_multiple_of(4) + 12;
-                    pool.resize(start, 0xff);
-                    pool.extend(element.encode(values));
-                    places.push(start..pool.len());
-                }
-                pool.resize(pool.len().next_multiple_of(4) + 20, 0xff);
-                let buffer = gpu.upload(&pool)?;
-                let tensors: Vec<_> = places
-                    .iter()
-                    .map(|place| Tensor {
-                        buffer: &buffer,
-                        offset: place.start as u64,
-                        size: place.len() as u64,
-                    })
-                    .collect();
-                let [operands @ .., result] = &tensors[..] else { unreachable!("a result was just pushed") };
-                gpu.submit(&pass.record(kernels, call, operands, *result)?);
-                let mut after = gpu.read(&buffer, 0..pool.len() as u64)?;
-                let place = places.last().cloned().unwrap_or_default();
-                let values = element.decode(&after[place.clone()]);
-                after[place.clone()].copy_from_slice(&pool[place]);
-                if after != pool {
-                    return Err(CliError::Check(format!("{} wrote outside its result", pass.name())));
-                }
-                Ok(values)
-            }
+            return Ok(values);
         }
+
+        let mut pool = Vec::new();
+        let mut places = Vec::new();
+        for bytes in contents {
+            // On a word and on nothing rounder; the gaps hold NaN of any type.
+            let start = pool.len().next_multiple_of(4) + 12;
+            pool.resize(start, 0xff);
+            pool.extend(bytes);
+            places.push(start..pool.len());
+        }
+        pool.resize(pool.len().next_multiple_of(4) + 20, 0xff);
+        let buffer = gpu.upload(&pool)?;
+        let tensors: Vec<_> = places
+            .iter()
+            .map(|place| Tensor { buffer: &buffer, offset: place.start as u64, size: place.len() as u64 })
+            .collect();
+        gpu.submit(&pass.record(kernels, call, &tensors)?);
+        let mut after = gpu.read(&buffer, 0..pool.len() as u64)?;
+        let mut values = Vec::with_capacity(length);
+        for place in &places[count..] {
+            values.extend(element.decode(&after[place.clone()]));
+            after[place.clone()].copy_from_slice(&pool[place.clone()]);
+        }
+        if after != pool {
+            return Err(CliError::Check(format!("{} wrote outside its result", pass.name())));
+        }
+        Ok(values)
     }
 }
 
@@ -258,6 +282,10 @@ fn on_cpu(pass: Pass, call: &Call, mut result: Vec<f32>) -> Result<Vec<f32>, Err
         Pass::InputGradient => cpu::input_gradient(shape, *mask, grad_output, weight, &mut result, write),
         Pass::WeightGradient => cpu::weight_gradient(shape, *mask, grad_output, x, &mut result, write),
         Pass::BiasGradient => cpu::bias_gradient(shape, call.bias_mask(), grad_output, &mut result, write),
+        Pass::BothGradients => {
+            let (dx, dw) = result.split_at_mut(shape.input_len());
+            cpu::gradients(shape, *mask, grad_output, x, weight, (dx, write), (dw, write))
+        }
     }?;
     Ok(result.into_iter().map(|value| call.element.round(value)).collect())
 }

@@ -1,7 +1,7 @@
 //! Kernel variants that this adapter would not get by itself, and layouts an engine would bring.
 
 use dropconnect::ElementType;
-use dropconnect::gpu::{Apply, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
+use dropconnect::gpu::{Apply, Combine, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
 
 use super::check::{Check, bit_differences, bound};
 use super::data::{Data, SHAPES, shape, uniform, varied_mask};
@@ -16,6 +16,11 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     let tuning = *gpu.kernels().tuning();
     let small = Tile { rows: 1, columns: 1, workgroup: [8, 4] };
     let one_brick = Tuning { forward: small, input_gradient: small, weight_gradient: small, ..tuning };
+    // Whatever the probability and however few the threads.
+    let one_pass = |workgroup| {
+        let tile = Tile { rows: 1, columns: 1, workgroup };
+        Tuning { combine: Some(Combine { tile, calls: 1, threads: 0 }), ..one_brick }
+    };
     let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
     let split = KernelOptions { multiply: Some(Multiply::Split), ..KernelOptions::default() };
     // What the adapter gets by itself has been checked already.
@@ -28,6 +33,8 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
         ("mask bits applied by and", tuned(Tuning { apply: Apply::And, ..tuning })),
         ("one brick a thread", tuned(one_brick)),
         ("sums split among threads", tuned(Tuning { threads: u32::MAX, ..one_brick })),
+        ("both gradients in one pass", tuned(one_pass([2, 64]))),
+        ("both gradients in one pass, sums split", tuned(Tuning { threads: u32::MAX, ..one_pass([1, 32]) })),
         ("software tiles", tuned(Tuning { apply: tuning.apply, ..Tuning::software() })),
         ("Philox by split multiply", split.clone()),
     ] {
@@ -43,14 +50,18 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
             })
         });
     }
+    let mut inside = vec![("in one pass: ", &[Pass::BothGradients][..], tuned(one_pass([2, 64])))];
     if !context.quick && gpu.kernels().multiply() != Multiply::Split {
-        match Kernels::new(device, &split) {
+        inside.push(("split multiply: ", &Pass::ALL[..], split));
+    }
+    for (prefix, passes, options) in inside {
+        match Kernels::new(device, &options) {
             Ok(kernels) => {
                 let runner = Runner::Gpu { gpu, kernels: &kernels, pooled: false };
-                bits::inside_passes(context, checks, &runner, "split multiply: ");
+                bits::inside_passes(context, checks, &runner, passes, prefix);
             }
             Err(error) => checks.push({
-                let mut check = Check::count("split multiply: kernels".to_owned());
+                let mut check = Check::count(format!("{prefix}kernels"));
                 check.fail(&error.to_string());
                 check
             }),

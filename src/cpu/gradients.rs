@@ -1,0 +1,156 @@
+//! Both gradients from one drawing of the mask, where each example has a mask of its own, or few share one.
+//!
+//! A unit of work owns a column of both results, [`WIDTH`] inputs wide: dX of all examples, which it keeps until the
+//! end, and dW, which it finishes some outputs at a time. It decides [`CHUNK`] x [`CHUNK`] blocks of examples and
+//! outputs at once, and adds what they keep to dX along the outputs and to dW along the examples, by the kernel of
+//! the single gradients and in their order: the results are theirs, bit for bit. So it is free to ask how many
+//! threads there are.
+
+use rayon::prelude::*;
+
+use super::bricks::Bricks;
+use super::gradient::{add_panel, finish};
+use super::grid::{Axes, GradBlock, Tile, pack, pack_grad, tiles};
+use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::mask::brick::BRICK_INPUTS;
+use crate::{Mask, Shape, Write};
+
+/// Blocks of examples, and of outputs, that are decided at a time: what they need is 48 KiB.
+const CHUNK: usize = 8;
+/// Blocks of examples that a unit of work holds X and sums of dX for at most: 2 KiB each, 1 MiB in all.
+const MOST_BLOCKS: usize = 512;
+/// Blocks of inputs in a unit of work.
+const UNIT_BLOCKS: usize = WIDTH / BRICK_INPUTS as usize;
+
+/// Whether this is the faster way: at every probability, if it fits and there is work for every thread.
+pub(super) fn serves(shape: &Shape, mask: &Mask) -> bool {
+    let axes = Axes::new(shape, Some(mask));
+    let units = axes.inputs.blocks().div_ceil(UNIT_BLOCKS);
+    let threads = rayon::current_num_threads();
+    let idle = units.next_multiple_of(threads) - units;
+    (1..=MOST_BLOCKS).contains(&axes.samples.blocks()) && 5 * idle <= units
+}
+
+struct Gradients<'a> {
+    axes: Axes,
+    mask: &'a Mask,
+    grad_output: &'a [f32],
+    x: &'a [f32],
+    weight: &'a [f32],
+    writes: [Write; 2],
+}
+
+/// What a unit of work holds for all its examples: X and the sums of dX, block by block.
+#[derive(Default)]
+struct Held {
+    x: Vec<[Row; 4]>,
+    dx: Vec<[[Row; 4]; 1]>,
+}
+
+/// What it needs for some blocks of examples and of outputs.
+struct Scratch {
+    held: Held,
+    weight: [[Row; 4]; CHUNK],
+    dw: [[[Row; 4]; 1]; CHUNK],
+    /// G and the decisions twice, `[example block][output block]` and the other way round, so that either sum
+    /// finds its own next to each other.
+    grads: [[[GradBlock; CHUNK]; CHUNK]; 2],
+    kept: [[[Kept; CHUNK]; CHUNK]; 2],
+}
+
+impl Scratch {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            held: Held::default(),
+            weight: [[Row::ZERO; 4]; CHUNK],
+            dw: [[[Row::ZERO; 4]]; CHUNK],
+            grads: [[[[[0.0; 4]; 4]; CHUNK]; CHUNK]; 2],
+            kept: [[[Kept::NONE; CHUNK]; CHUNK]; 2],
+        })
+    }
+}
+
+/// dX and dW. The lengths have been checked, a mask drops something, and [`serves`] has said so.
+pub(super) fn gradients(
+    level: Level,
+    shape: &Shape,
+    mask: &Mask,
+    (grad_output, x, weight): (&[f32], &[f32], &[f32]),
+    (grad_input, input_write): (&mut [f32], Write),
+    (grad_weight, weight_write): (&mut [f32], Write),
+) {
+    let axes = Axes::new(shape, Some(mask));
+    let pass = &Gradients { axes, mask, grad_output, x, weight, writes: [input_write, weight_write] };
+    let columns = axes.inputs.pieces(UNIT_BLOCKS);
+    let mut units: Vec<_> = tiles(grad_input, std::iter::once(shape.batch()), columns.clone())
+        .into_iter()
+        .map(|grad_input| (grad_input, Vec::new()))
+        .collect();
+    for tile in tiles(grad_weight, axes.outputs.pieces(CHUNK), columns) {
+        units[tile.column_piece].1.push(tile);
+    }
+    units.into_par_iter().for_each_init(Scratch::new, |scratch, (grad_input, grad_weight)| {
+        level.run(Unit { pass, grad_input, grad_weight, scratch });
+    });
+}
+
+struct Unit<'a> {
+    pass: &'a Gradients<'a>,
+    grad_input: Tile<'a, f32>,
+    /// A tile for every [`CHUNK`] blocks of outputs.
+    grad_weight: Vec<Tile<'a, f32>>,
+    scratch: &'a mut Scratch,
+}
+
+impl Job for Unit<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pass, grad_input, grad_weight, scratch } = self;
+        let Scratch { held, weight, dw, grads, kept } = scratch;
+        let Axes { samples, outputs, inputs } = &pass.axes;
+        let bricks = &Bricks::new(simd, pass.mask);
+        let scale = pass.mask.scale() as f32;
+        let column = grad_input.column_piece * WIDTH;
+        let input = inputs.block(column / BRICK_INPUTS as usize);
+        let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
+
+        held.dx.clear();
+        held.dx.resize(samples.blocks(), [[Row::ZERO; 4]]);
+        held.x.resize(samples.blocks(), [Row::ZERO; 4]);
+        for (n, block) in held.x.iter_mut().enumerate() {
+            pack(block, pass.x, (samples, n * 4), (inputs, column));
+        }
+        for tile in grad_weight {
+            let o_first = tile.row_piece * CHUNK;
+            let o_blocks = CHUNK.min(outputs.blocks() - o_first);
+            dw[..o_blocks].fill([[Row::ZERO; 4]]);
+            for (o, block) in weight[..o_blocks].iter_mut().enumerate() {
+                pack(block, pass.weight, (outputs, (o_first + o) * 4), (inputs, column));
+            }
+            for n_first in (0..samples.blocks()).step_by(CHUNK) {
+                let n_blocks = CHUNK.min(samples.blocks() - n_first);
+                for n in 0..n_blocks {
+                    for o in 0..o_blocks {
+                        grads[0][n][o] = pack_grad(&pass.axes, pass.grad_output, n_first + n, o_first + o);
+                        grads[1][o][n] = grads[0][n][o];
+                        let output = simd.splat_word(outputs.block(o_first + o));
+                        bricks.decide(input, output, samples.block(n_first + n), &mut kept[0][n][o]);
+                        kept[1][o][n] = kept[0][n][o];
+                    }
+                }
+                for n in 0..n_blocks {
+                    let (grads, kept) = (&grads[0][n][..o_blocks], &kept[0][n][..o_blocks]);
+                    let sums = &mut held.dx[n_first + n][0];
+                    add_panel::<S, true, true>(simd, &weight[..o_blocks], grads, kept, sums);
+                }
+                for o in 0..o_blocks {
+                    let (grads, kept) = (&grads[1][o][..n_blocks], &kept[1][o][..n_blocks]);
+                    let x = &held.x[n_first..][..n_blocks];
+                    add_panel::<S, false, true>(simd, x, grads, kept, &mut dw[o][0]);
+                }
+            }
+            finish(scale, pass.writes[1], inputs, (outputs, o_first * 4), &dw[..o_blocks], tile);
+        }
+        finish(scale, pass.writes[0], inputs, (samples, 0), &held.dx, grad_input);
+    }
+}
