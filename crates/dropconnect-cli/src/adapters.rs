@@ -137,7 +137,7 @@ pub fn combine(combine: Option<Combine>) -> String {
     match combine {
         None => "in two passes".to_owned(),
         Some(Combine { tile: of, calls, threads }) => {
-            format!("{} from {calls} generator calls a brick and {threads} threads on", tile(of))
+            format!("{}, from {calls} calls a brick and {threads} threads on", tile(of))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dropconnect_burn::dropconnect::gpu::{BiasGradient, Forward, InputGradient, Kernels, WeightGradient};
+use dropconnect_burn::dropconnect::gpu::{BiasGradient, Forward, Gradients, Kernels, WeightGradient};
 use dropconnect_burn::dropconnect::{
     Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write, wgpu,
 };
@@ -50,27 +50,29 @@ pub fn seconds_per_step(
             bias: plain,
             y: (&y).into(),
         })?);
-        if layer.input_gradient {
-            let grad_input = (&grad_x).into();
-            recordings.push(kernels.input_gradient(&InputGradient {
+        let grad_weight = (&grad_weight).into();
+        recordings.push(if layer.input_gradient {
+            kernels.gradients(&Gradients {
                 shape,
                 element,
                 mask,
                 grad_output,
+                x,
                 weight,
-                grad_input,
+                grad_input: ((&grad_x).into(), write),
+                grad_weight: (grad_weight, write),
+            })
+        } else {
+            kernels.weight_gradient(&WeightGradient {
+                shape,
+                element,
+                mask,
+                grad_output,
+                x,
+                grad_weight,
                 write,
-            })?);
-        }
-        recordings.push(kernels.weight_gradient(&WeightGradient {
-            shape,
-            element,
-            mask,
-            grad_output,
-            x,
-            grad_weight: (&grad_weight).into(),
-            write,
-        })?);
+            })
+        }?);
         let grad_bias = (&grad_bias).into();
         recordings.push(kernels.bias_gradient(&BiasGradient {
             shape,

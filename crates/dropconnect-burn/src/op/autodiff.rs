@@ -28,15 +28,23 @@ impl<B: DropConnectOps, const N: usize> Backward<B, N> for DropConnectBackward<N
         let mut next = || parents.next().flatten();
         let (x_node, weight_node, bias_node) = (next(), next(), next());
 
-        if let Some((node, weight)) = x_node.zip(weight) {
-            let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(weight);
-            let gradient = B::drop_connect_input_gradient(grad_output.clone(), weight, call);
-            grads.register::<B>(node.id, gradient);
-        }
-        if let Some((node, x)) = weight_node.zip(x) {
-            let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
-            let gradient = B::drop_connect_weight_gradient(grad_output.clone(), x, call);
-            grads.register::<B>(node.id, gradient);
+        let weight = weight.map(|weight| checkpointer.retrieve_node_output::<FloatTensor<B>>(weight));
+        let x = x.map(|x| checkpointer.retrieve_node_output::<FloatTensor<B>>(x));
+        match (x_node.zip(weight), weight_node.zip(x)) {
+            (Some((x_node, weight)), Some((weight_node, x))) => {
+                let (dx, dw) = B::drop_connect_gradients(grad_output.clone(), x, weight, call);
+                grads.register::<B>(x_node.id, dx);
+                grads.register::<B>(weight_node.id, dw);
+            }
+            (Some((node, weight)), None) => {
+                let gradient = B::drop_connect_input_gradient(grad_output.clone(), weight, call);
+                grads.register::<B>(node.id, gradient);
+            }
+            (None, Some((node, x))) => {
+                let gradient = B::drop_connect_weight_gradient(grad_output.clone(), x, call);
+                grads.register::<B>(node.id, gradient);
+            }
+            (None, None) => {}
         }
         if let Some(node) = bias_node {
             grads.register::<B>(node.id, B::drop_connect_bias_gradient(grad_output, call));
@@ -104,6 +112,17 @@ impl<B: DropConnectOps, C: CheckpointStrategy> DropConnectOps for Autodiff<B, C>
     ) -> FloatTensor<Self> {
         let (grad_output, x) = (grad_output.into_primitive(), x.into_primitive());
         Self::from_inner(B::drop_connect_weight_gradient(grad_output, x, call))
+    }
+
+    fn drop_connect_gradients(
+        grad_output: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        call: Call,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let (dx, dw) = B::drop_connect_gradients(grad_output.into_primitive(), x, weight, call);
+        (Self::from_inner(dx), Self::from_inner(dw))
     }
 
     fn drop_connect_bias_gradient(grad_output: FloatTensor<Self>, call: Call) -> FloatTensor<Self> {

@@ -12,7 +12,9 @@ use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeBackend, CubeDevice};
 use cubecl_wgpu::{AutoCompiler, WgpuResource, WgpuServer};
-use dropconnect::gpu::{BiasGradient, Forward, InputGradient, Kernels, Recording, Tensor, WeightGradient};
+use dropconnect::gpu::{
+    BiasGradient, Forward, Gradients, InputGradient, Kernels, Recording, Tensor, WeightGradient,
+};
 use dropconnect::{Bias, ElementType, Write};
 
 use super::{Call, DropConnectOps, element_type, host};
@@ -47,17 +49,19 @@ impl DropConnectOps for CubeBackend {
             return host::input_gradient::<Self>(grad_output, weight, call);
         }
         let operands = [("grad_output", rows(grad_output)), ("weight", transposed_rows(weight))];
-        expect(pass(&operands, call.input(), |kernels, element, operands, grad_input| {
-            kernels.input_gradient(&InputGradient {
-                shape: call.shape,
-                element,
-                mask: Some(&call.mask),
-                grad_output: operands[0],
-                weight: operands[1],
-                grad_input,
-                write: Write::Overwrite,
-            })
-        }))
+        let [gradient] =
+            expect(pass(&operands, [call.input()], |kernels, element, operands, [grad_input]| {
+                kernels.input_gradient(&InputGradient {
+                    shape: call.shape,
+                    element,
+                    mask: Some(&call.mask),
+                    grad_output: operands[0],
+                    weight: operands[1],
+                    grad_input,
+                    write: Write::Overwrite,
+                })
+            }));
+        gradient
     }
 
     fn drop_connect_weight_gradient(
@@ -70,7 +74,7 @@ impl DropConnectOps for CubeBackend {
         }
         let operands = [("grad_output", rows(grad_output)), ("x", rows(x))];
         let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
-        let gradient = expect(pass(&operands, stored, |kernels, element, operands, grad_weight| {
+        let [gradient] = expect(pass(&operands, [stored], |kernels, element, operands, [grad_weight]| {
             kernels.weight_gradient(&WeightGradient {
                 shape: call.shape,
                 element,
@@ -84,12 +88,40 @@ impl DropConnectOps for CubeBackend {
         permute(gradient, &[1, 0])
     }
 
+    fn drop_connect_gradients(
+        grad_output: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        call: Call,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        if !on_wgpu(&grad_output) {
+            return host::gradients::<Self>(grad_output, x, weight, call);
+        }
+        let operands =
+            [("grad_output", rows(grad_output)), ("x", rows(x)), ("weight", transposed_rows(weight))];
+        let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
+        let [dx, dw] =
+            expect(pass(&operands, [call.input(), stored], |kernels, element, operands, [dx, dw]| {
+                kernels.gradients(&Gradients {
+                    shape: call.shape,
+                    element,
+                    mask: Some(&call.mask),
+                    grad_output: operands[0],
+                    x: operands[1],
+                    weight: operands[2],
+                    grad_input: (dx, Write::Overwrite),
+                    grad_weight: (dw, Write::Overwrite),
+                })
+            }));
+        (dx, permute(dw, &[1, 0]))
+    }
+
     fn drop_connect_bias_gradient(grad_output: FloatTensor<Self>, call: Call) -> FloatTensor<Self> {
         if !on_wgpu(&grad_output) {
             return host::bias_gradient::<Self>(grad_output, call);
         }
         let operands = [("grad_output", rows(grad_output))];
-        expect(pass(&operands, call.bias(), |kernels, element, operands, grad_bias| {
+        let [gradient] = expect(pass(&operands, [call.bias()], |kernels, element, operands, [grad_bias]| {
             kernels.bias_gradient(&BiasGradient {
                 shape: call.shape,
                 element,
@@ -98,7 +130,8 @@ impl DropConnectOps for CubeBackend {
                 grad_bias,
                 write: Write::Overwrite,
             })
-        }))
+        }));
+        gradient
     }
 
     fn drop_connect_layout(weight: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -112,7 +145,7 @@ fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, call: Ca
     }
     let mut operands = vec![("x", rows(x)), ("weight", transposed_rows(weight))];
     operands.extend(bias.map(|bias| ("bias", rows(bias))));
-    expect(pass(&operands, call.output(), |kernels, element, operands, y| {
+    let [y] = expect(pass(&operands, [call.output()], |kernels, element, operands, [y]| {
         let bias = match operands.get(2) {
             None => Bias::None,
             Some(&bias) if call.masked_bias => Bias::Masked(bias),
@@ -120,7 +153,8 @@ fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, call: Ca
         };
         let (x, weight) = (operands[0], operands[1]);
         kernels.forward(&Forward { shape: call.shape, element, mask: Some(&call.mask), x, weight, bias, y })
-    }))
+    }));
+    y
 }
 
 fn on_wgpu(tensor: &CubeTensor) -> bool {
@@ -140,47 +174,52 @@ fn transposed_rows(weight: CubeTensor) -> CubeTensor {
     rows(permute(weight, &[1, 0]))
 }
 
-/// Makes the result, records the pass and submits it.
-fn pass(
+/// Makes the results, records the pass and submits it.
+fn pass<const RESULTS: usize>(
     operands: &[(&'static str, CubeTensor)],
-    shape: BurnShape,
-    record: impl FnOnce(&Kernels, ElementType, &[Tensor], Tensor) -> Result<Recording, dropconnect::Error>,
-) -> Result<CubeTensor, Error> {
+    shapes: [BurnShape; RESULTS],
+    record: impl FnOnce(
+        &Kernels,
+        ElementType,
+        &[Tensor],
+        [Tensor; RESULTS],
+    ) -> Result<Recording, dropconnect::Error>,
+) -> Result<[CubeTensor; RESULTS], Error> {
     let (argument, first) = &operands[0];
     let element = element_type(argument, first.dtype)?;
     let CubeDevice::Wgpu(device) = &first.device else {
         return Err(Error::NotWgpu { device: format!("{:?}", first.device) });
     };
     let Handles { kernels, queue } = &*handles(device)?;
-    let result =
-        empty_device_contiguous_dtype(first.client.clone(), first.device.clone(), shape, first.dtype);
+    let results = shapes.map(|shape| {
+        empty_device_contiguous_dtype(first.client.clone(), first.device.clone(), shape, first.dtype)
+    });
 
-    let resources = operands
+    let all: Vec<(&'static str, &CubeTensor)> = operands
         .iter()
-        .map(|(argument, tensor)| resource(argument, tensor))
-        .chain([resource("result", &result)])
-        .collect::<Result<Vec<_>, _>>()?;
-    for (argument, tensor) in operands {
+        .map(|(argument, tensor)| (*argument, tensor))
+        .chain(results.iter().map(|result| ("result", result)))
+        .collect();
+    let resources =
+        all.iter().map(|(argument, tensor)| resource(argument, tensor)).collect::<Result<Vec<_>, _>>()?;
+    for (argument, tensor) in &all {
         submit_pending(argument, tensor)?;
     }
-    submit_pending("result", &result)?;
-
-    let tensors: Vec<_> = operands
+    let tensors: Vec<_> = all
         .iter()
-        .map(|(_, tensor)| tensor)
-        .chain([&result])
         .zip(&resources)
-        .map(|(tensor, resource)| Tensor {
+        .map(|((_, tensor), resource)| Tensor {
             buffer: &resource.buffer,
             offset: resource.offset,
             size: (tensor.meta.shape().num_elements() * element.size()) as u64,
         })
         .collect();
-    let recording = record(kernels, element, &tensors[..operands.len()], tensors[operands.len()])?;
+    let (operands, own) = tensors.split_at(operands.len());
+    let recording = record(kernels, element, operands, std::array::from_fn(|index| own[index]))?;
     let mut encoder = kernels.device().create_command_encoder(&Default::default());
     recording.encode(&mut encoder);
     queue.submit([encoder.finish()]);
-    Ok(result)
+    Ok(results)
 }
 
 /// The place of a tensor in Burn's memory. It belongs to the tensor as long as the tensor lives, which the

@@ -39,6 +39,15 @@ impl DropConnectOps for Flex {
         host::weight_gradient::<Self>(grad_output, x, call)
     }
 
+    fn drop_connect_gradients(
+        grad_output: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        call: Call,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        host::gradients::<Self>(grad_output, x, weight, call)
+    }
+
     fn drop_connect_bias_gradient(grad_output: FloatTensor<Self>, call: Call) -> FloatTensor<Self> {
         host::bias_gradient::<Self>(grad_output, call)
     }

@@ -62,6 +62,24 @@ pub(super) fn weight_gradient<B: Backend>(
     B::float_transpose(like.tensor(gradient, Shape::from([call.shape.outputs(), call.shape.inputs()])))
 }
 
+pub(super) fn gradients<B: Backend>(
+    grad_output: FloatTensor<B>,
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    call: Call,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let (like_x, like_weight) = (Like::<B>::of(&x), Like::<B>::of(&weight));
+    let (mut dx, mut dw) = (vec![0.0; call.shape.input_len()], vec![0.0; call.shape.weight_len()]);
+    let (grad_output, x, weight) = (values::<B>(grad_output), values::<B>(x), transposed::<B>(weight));
+    let (mask, write) = (Some(&call.mask), Write::Overwrite);
+    expect(
+        cpu::gradients(&call.shape, mask, &grad_output, &x, &weight, (&mut dx, write), (&mut dw, write))
+            .map_err(Into::into),
+    );
+    let stored = Shape::from([call.shape.outputs(), call.shape.inputs()]);
+    (like_x.tensor(dx, call.input()), B::float_transpose(like_weight.tensor(dw, stored)))
+}
+
 pub(super) fn bias_gradient<B: Backend>(grad_output: FloatTensor<B>, call: Call) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = vec![0.0; call.shape.outputs()];

@@ -90,6 +90,15 @@ pub trait DropConnectOps: Backend {
         call: Call,
     ) -> FloatTensor<Self>;
 
+    /// The gradients of x and of the weight, from one drawing of the mask where that is faster.
+    #[fusion(meta = |_grad_output, x, weight, _call| (x.clone(), weight.clone()))]
+    fn drop_connect_gradients(
+        grad_output: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        call: Call,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
     /// The gradient of the bias.
     #[fusion(dtype = grad_output, shape = call.bias())]
     fn drop_connect_bias_gradient(grad_output: FloatTensor<Self>, call: Call) -> FloatTensor<Self>;

@@ -156,7 +156,7 @@ pub fn inside_passes(
     let shapes: &[_] =
         if context.quick { &[[23, 22, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
     for &pass in passes {
-        let check = Check::count(format!("{prefix}mask bits inside the {}", pass.name()));
+        let check = Check::count(format!("{prefix}mask bits inside {}", pass.name()));
         context.check(checks, check, |check| {
             for (s, &dims) in shapes.iter().enumerate() {
                 for (k, p) in [0.5, 0.3, 0.9].into_iter().enumerate() {
