@@ -7,6 +7,7 @@
 //% set xyzw = "xyzw"
 //% set threads = workgroup_x * workgroup_y
 //% set step_quads = 8 * columns
+//% set ways = workgroup_y // step_quads if workgroup_y % step_quads == 0 else 1
 
 //% if shared_quads > 0
 // Quads on their way from thread to thread: a step's part of dW, and at the end of the walk sums of dX.
@@ -104,6 +105,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         parts[${base}${k * threads}u + (at + ${k}u) % ${threads}u] = step_${k // (2 * columns)}_${k % (2 * columns)};
 //% endfor
         workgroupBarrier();
+//% if ways > 1
+        // ${ways} threads share a quad. Each leaves its sum where it alone has read, for the first of them to add up.
+        let k = local.y % ${step_quads}u;
+        let way = local.y / ${step_quads}u;
+        var sum = vec4(0.0);
+//% for y in range(0, workgroup_y, ways)
+        sum += parts[${base}k * ${threads}u + (local.x + (way + ${y}u) * ${workgroup_x}u + k) % ${threads}u];
+//% endfor
+        parts[${base}k * ${threads}u + (local.x + way * ${workgroup_x}u + k) % ${threads}u] = sum;
+        workgroupBarrier();
+        if way == 0u {
+//% for y in range(1, ways)
+            sum += parts[${base}k * ${threads}u + (local.x + ${y * workgroup_x}u + k) % ${threads}u];
+//% endfor
+            store_grad_weight_quad(o + i32(k / ${2 * columns}u), i + i32(k % ${2 * columns}u) * 4, params.scale * sum);
+        }
+//% else
         for (var k = local.y; k < ${step_quads}u; k += ${workgroup_y}u) {
             var sum = vec4(0.0);
 //% for y in range(workgroup_y)
@@ -111,6 +129,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
             store_grad_weight_quad(o + i32(k / ${2 * columns}u), i + i32(k % ${2 * columns}u) * 4, params.scale * sum);
         }
+//% endif
         // Before the next step, or the sums of dX, go the same way.
         workgroupBarrier();
 //% endif
