@@ -29,14 +29,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for half in range(2 * columns)
     let i_${half} = ${"min(i + " ~ 4 * half ~ ", i32(params.inputs) - 4)" if vector else "i + " ~ 4 * half};
 //% endfor
-    // An example that does not exist has no gradient; the row read in its place is the nearest one.
+    // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
+    // G zero instead costs NVIDIA up to a third more instructions: docs/performance.md.)
 //% for r in range(4 * rows)
     let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
-    let exists_${r} = vec4(n + ${r} == i32(row_${r}));
 //% for half in range(2 * columns)
     let x_${r}_${half} = x_quad(row_${r}, i_${half});
     var sum_${r}_${half} = vec4(0.0);
 //% endfor
+//% endfor
+//% for row in range(rows)
+    let exist_${row} = select(vec4(0u), vec4(~0u), vec4(n + ${4 * row}) + vec4(0, 1, 2, 3) == vec4(${"i32(row_" ~ 4 * row ~ "), i32(row_" ~ (4 * row + 1) ~ "), i32(row_" ~ (4 * row + 2) ~ "), i32(row_" ~ (4 * row + 3) ~ ")"}));
 //% endfor
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
@@ -71,15 +74,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% for row in range(rows)
 //% for r in range(4 * row, 4 * row + 4)
-        let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), exists_${r});
+        let g_${r} = g_quad(row_${r}, o);
 //% endfor
 //% for column in range(columns)
+        let kept_${row}_${column} = keep_${row}_${column} & exist_${row};
 //% for r in range(4)
 //% for c in range(4)
 //% for half in range(2)
 //% set n = 4 * row + r
 //% set at = 2 * column + half
-//% set kept = "keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r] ~ ", " ~ (8 * c + 4 * half) ~ "u"
+//% set kept = "kept_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r] ~ ", " ~ (8 * c + 4 * half) ~ "u"
         sum_${n}_${at} = add_kept_row(sum_${n}_${at}, g_${n}.${xyzw[c]}, w_${c}_${at}, ${kept});
         step_${c}_${at} = add_kept_row(step_${c}_${at}, g_${n}.${xyzw[c]}, x_${n}_${at}, ${kept});
 //% endfor
