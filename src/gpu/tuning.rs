@@ -92,6 +92,10 @@ impl Tuning {
     /// The choice for a class of adapters, by what they are and not by their names.
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
         match info.device_type {
+            // These drivers run a subgroup as one vector. OpenGL does not tell its size.
+            wgpu::DeviceType::Cpu if info.subgroup_min_size == info.subgroup_max_size => {
+                Self::software().for_lanes(info.subgroup_min_size)
+            }
             wgpu::DeviceType::Cpu => Self::software(),
             wgpu::DeviceType::IntegratedGpu => Self { threads: 1 << 13, ..Self::discrete(info.vendor) },
             _ => Self::discrete(info.vendor),
@@ -106,17 +110,21 @@ impl Tuning {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
             weight_gradient: tile(8, 2),
-            // One thread for a tile's examples: barriers cost these drivers everything. Four vectors of eight for
-            // each core, which is a core of this machine.
-            combine: Some(Combine {
-                tile: Tile { rows: 8, columns: 2, workgroup: [8, 1] },
-                calls: 1,
-                threads: 16 * std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
-            }),
+            combine: None,
             apply: Apply::And,
             rolled: true,
             threads: 0,
         }
+        .for_lanes(8)
+    }
+
+    /// Both gradients in one pass on drivers whose vectors have so many lanes. A vector is a workgroup, and nothing
+    /// is added up across it: barriers cost these drivers everything. Two vectors for each core, which are cores of
+    /// this machine. At one call the two passes are as fast (docs/performance.md).
+    fn for_lanes(self, lanes: u32) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let tile = Tile { rows: 8, columns: 2, workgroup: [lanes, 1] };
+        Self { combine: Some(Combine { tile, calls: 2, threads: 2 * lanes * cores }), ..self }
     }
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
