@@ -14,6 +14,8 @@
 //! the tile of the result). Neither the mask nor a masked W is ever stored. Smaller groups cost what single
 //! examples cost.
 //!
+//! Both gradients in one call draw each brick once, and give the bits of the two single calls.
+//!
 //! # Cost
 //! With AVX-512, eight bricks (1024 connections) take 6 instructions a round and about 12 to gather and
 //! store: 72 at p = 1/2 and ten rounds, nine calls 540 and the ladder some 100 more at 16 bits. Applying them

@@ -66,7 +66,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Runs of entries that share shape and element type.
-fn groups(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+pub fn groups(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     entries.chunk_by(|a, b| a.shape() == b.shape() && a.element == b.element)
 }
 
@@ -195,11 +195,12 @@ fn table(page: &mut String, report: &Report) {
               sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
 }
 
+/// A line for each problem: its last entry has seen the most of its calls.
 fn memory(page: &mut String, report: &Report) {
     *page += "<section>\n<h2>Device memory</h2>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>shape</th>\
               <th>type</th><th>X, W, G, Y, dX, dW</th><th>ours, besides</th><th>stored mask, besides</th></tr>\
               </thead>\n<tbody>\n";
-    for entry in groups(&report.results).filter_map(<[Entry]>::first) {
+    for entry in groups(&report.results).filter_map(<[Entry]>::last) {
         let memory = &entry.memory;
         let missing = || entry.stored_mask_missing.as_deref().map(escape).unwrap_or_default();
         put(

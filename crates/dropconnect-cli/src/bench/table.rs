@@ -1,9 +1,10 @@
 //! The table on standard output.
 
 use super::compare::Earlier;
-use super::json::Report;
+use super::json::{Entry, Report};
 use super::measure::Samples;
 use super::medians;
+use super::report::groups;
 use crate::adapters::size;
 use crate::output::table;
 
@@ -93,22 +94,17 @@ fn memory(report: &Report) -> String {
         &["device memory", "type", "X, W, G, Y, dX, dW", "ours, besides", "stored mask, besides"],
         2..5,
     );
-    let mut seen = Vec::new();
-    for entry in &report.results {
-        let key = (entry.shape(), entry.element);
-        if seen.contains(&key) {
-            continue;
-        }
+    // The last entry of a problem has seen the most of its calls.
+    for entry in groups(&report.results).filter_map(<[Entry]>::last) {
         let memory = &entry.memory;
         let missing = || entry.stored_mask_missing.clone().unwrap_or_default();
         table.add_row([
-            key.0.clone(),
-            key.1.to_owned(),
+            entry.shape(),
+            entry.element.to_owned(),
             size(memory.tensors),
             memory.ours_extra.map_or("not counted".to_owned(), size),
             memory.stored_mask_extra.map_or_else(missing, size),
         ]);
-        seen.push(key);
     }
     table.trim_fmt()
 }
