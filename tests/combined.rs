@@ -6,8 +6,10 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::*;
-use dropconnect::gpu::{Apply, Combine, Gpu, Gradients, Kernels, Recording, Tile, Tuning};
-use dropconnect::{ElementType, Mask, MaskKey, Rounds, Sharing, Write};
+use dropconnect::gpu::{
+    AdapterChoice, Apply, Combine, Gpu, Gradients, KernelOptions, Kernels, Recording, Tile, Tuning,
+};
+use dropconnect::{ElementType, Mask, MaskKey, Rounds, Sharing, Write, wgpu};
 
 /// Tensors of a call: X, W, G, then dX and dW, poisoned or with what is to be added to.
 fn arena(gpu: &'static Gpu, call: &Call, data: &Data, writes: [Write; 2]) -> Arena<'static> {
@@ -134,6 +136,27 @@ fn a_large_batch_is_taken_in_pieces() {
             let half = Call { element: ElementType::F16, ..call };
             let dispatches = agrees(gpu, kernels, &half, [write; 2], 51 + batch as u64);
             assert_eq!(dispatches, if pieces == 1 { 1 } else { 2 }, "{batch} from {sample}, f16");
+        }
+    }
+}
+
+/// Little workgroup memory, and a number of threads that is no power of two: fewer threads for taller tiles. The
+/// library asserts in tests that no kernel has more memory than the device allows.
+#[test]
+fn the_workgroup_fits_the_memory_of_the_device() {
+    let test = "the_workgroup_fits_the_memory_of_the_device";
+    let Some(_) = adapter(test) else { return };
+    let limits = wgpu::Limits { max_compute_workgroup_storage_size: 4 << 10, ..wgpu::Limits::defaults() };
+    let adapter = AdapterChoice::default().adapters().swap_remove(0);
+    for workgroup in [[1, 128], [1, 100], [2, 24]] {
+        let tuning = combined(small_tiles(Apply::Select), 2, 1, workgroup);
+        let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
+        let gpu: &'static Gpu =
+            Box::leak(Box::new(Gpu::with_limits(&adapter, limits.clone(), &options).unwrap()));
+        // Eight quads a thread: 4 KiB hold 32 threads, which own 256 examples.
+        for batch in [20, 33, 128, 250] {
+            let call = Call::new(shape([batch, 8, 24]), Some(mask(0.5)));
+            agrees(gpu, gpu.kernels(), &call, [Write::Overwrite; 2], 90 + batch as u64);
         }
     }
 }

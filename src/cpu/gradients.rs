@@ -15,7 +15,7 @@ use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_INPUTS;
 use crate::{Mask, Shape, Write};
 
-/// Blocks of examples, and of outputs, that are decided at a time: what they need is 48 KiB.
+/// Blocks of examples, and of outputs, that are decided at a time: what they need is 56 KiB.
 const CHUNK: usize = 8;
 /// Blocks of examples that a unit of work holds X and sums of dX for at most: 2 KiB each, 1 MiB in all.
 const MOST_BLOCKS: usize = 512;

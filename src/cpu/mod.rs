@@ -6,7 +6,7 @@
 //! A unit of work owns a tile of the result and computes all of it, so results depend neither on the number
 //! of threads nor on their timing. It copies its parts of the operands into panels of some 64 KiB, aligned
 //! to bricks and padded with zeros, regenerates the decisions for 4 examples x 4 outputs x a few hundred
-//! inputs at a time, and applies them in the multiply-adds. No more of a mask than 2 KiB per thread exists
+//! inputs at a time, and applies them in the multiply-adds. No more of a mask than 16 KiB per thread exists
 //! at any time.
 //!
 //! Where eight or more examples share a mask, and in evaluation, the product is a dense one: a unit of work takes

@@ -196,7 +196,8 @@ impl<'k> Plan<'k> {
 
     /// The tile of the pass for both gradients, whose workgroups own all examples: no taller than they need.
     fn tile_of_all_samples(&self, bricks: [u32; 2]) -> Tile {
-        let Tile { mut rows, columns, workgroup: [x, most] } = self.variant.tile;
+        let Tile { mut rows, columns, workgroup: [x, _] } = self.variant.tile;
+        let most = self.threads_along_samples();
         while rows > 1 && rows / 2 * most >= bricks[1] {
             rows /= 2;
         }
@@ -205,19 +206,23 @@ impl<'k> Plan<'k> {
         Tile { rows, columns, workgroup: [x, y] }.within([bricks[0], u32::MAX])
     }
 
-    /// How many examples a workgroup owns at most in the pass for both gradients; 0 where workgroup memory does not
-    /// even hold what one row of threads adds up.
-    pub(crate) fn samples_in_workgroup(&self) -> u32 {
-        let Tile { rows, columns, workgroup: [x, most] } = self.variant.tile;
+    /// How many threads that pass has along the examples at most, a power of two; 0 where workgroup memory does not
+    /// even hold what one adds up.
+    fn threads_along_samples(&self) -> u32 {
+        let Tile { workgroup: [x, most], .. } = self.variant.tile;
         let fits = |y: &u32| {
-            let tile = Tile { rows, columns, workgroup: [x, *y] };
+            let tile = Tile { workgroup: [x, *y], ..self.variant.tile };
             Variant { tile, ..self.variant }.shared_bytes() <= self.kernels.shared_limit
         };
-        let threads = (0..=most.ilog2()).rev().map(|power| 1 << power).find(fits).unwrap_or(0);
+        (0..=most.ilog2()).rev().map(|power| 1 << power).find(fits).unwrap_or(0)
+    }
+
+    /// How many examples a dispatch of that pass takes at most.
+    pub(crate) fn samples_in_workgroup(&self) -> u32 {
         // The first brick may start before the shard. Pieces are cut at multiples of 8, so that those of all others
         // start as far before them.
         let before = self.params([0; 3], [0; 3]).sample_shift as u32;
-        (threads * rows * BRICK_SAMPLES).saturating_sub(before)
+        (self.threads_along_samples() * self.variant.tile.rows * BRICK_SAMPLES).saturating_sub(before)
     }
 
     /// How many threads a dispatch of so many bricks, columns and rows, comes to; `None` if one dispatch does not
@@ -300,6 +305,8 @@ impl<'k> Plan<'k> {
             ..self.variant
         };
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
+        // wgpu does not check it.
+        debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
         let device = &self.kernels.device;
         let pipeline = self.kernels.pipelines.get(device, variant);
         let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
