@@ -69,7 +69,7 @@ pub enum Error {
         most: u32,
     },
     /// A text that is no [`Tuning`](crate::gpu::Tuning).
-    #[error("`tuning` is `{text}`; it must be like 1x1x8x8,1x1x8x8,1x1x8x8,select,unrolled")]
+    #[error("`tuning` is `{text}`; it must be like 1x1x8x8,1x1x8x8,1x1x8x8,separate,select,unrolled,65536")]
     Tuning {
         /// What was given.
         text: String,

@@ -269,6 +269,9 @@ mod tests {
         ] {
             let error = text.parse::<Tuning>().unwrap_err().to_string();
             assert!(error.contains("tuning"), "{text}: {error}");
+            let (_, example) =
+                error.split_once("must be like ").expect("the fault shows what would be right");
+            example.parse::<Tuning>().expect("what it shows is right");
         }
     }
 }

@@ -147,6 +147,9 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--repeats", "0"], &["--repeats", "0"]);
     with(&["--tune"], &["--tune", "adapters"]);
     with(&["--tuning", "1x1"], &["--tuning", "1x1", "1x1x8x8"]);
-    with(&["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0"], &["--tune", "cannot be used"]);
+    with(
+        &["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0"],
+        &["--tune", "cannot be used"],
+    );
     with(&["--backend", "vulkan"], &["--backend", "--device cpu"]);
 }

@@ -7,7 +7,14 @@ use common::{devices, fail, succeed};
 #[test]
 fn the_cpu_backend_is_verified() {
     let table = succeed(&["verify", "--quick", "--device", "cpu"]);
-    for check in ["known answers", "mask bits inside the forward", "self-test", "adjoint", "all good"] {
+    for check in [
+        "known answers",
+        "mask bits inside forward",
+        "mask bits inside both gradients",
+        "self-test",
+        "adjoint",
+        "all good",
+    ] {
         assert!(table.contains(check), "no `{check}` in\n{table}");
     }
     assert!(!table.contains("FAILED"), "{table}");
