@@ -26,7 +26,6 @@ impl Axis {
             Self::Input => BRICK_INPUTS,
         }
     }
-
 }
 
 /// A tensor of a call: along which axis of the box its rows run, and along which its columns.
