@@ -97,7 +97,7 @@ impl Kernels {
                     &[call.u_mean, call.u_variance].map(bound),
                     &[call.mean, call.variance].map(bound),
                     grid,
-                );
+                )?;
             }
         }
         if let Method::Sampled { .. } = method {

@@ -70,7 +70,7 @@ impl Kernels {
                 } else {
                     Rows::new(call.grad_output, outputs, samples.clone()).at_column(columns.start)
                 };
-                plan.dispatch(params, &[operand], &[result], [across, 1, 1]);
+                plan.dispatch(params, &[operand], &[result], [across, 1, 1])?;
             }
         }
         Ok(plan.recording)

@@ -71,7 +71,7 @@ impl Kernels {
                 ];
                 bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
                 let result = Rows::new(call.y, outputs, samples.clone()).at_column(columns.start);
-                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
+                plan.dispatch(params, &bound, &[result], [across, rows, 1])?;
             }
         }
         Ok(plan.recording)

@@ -125,7 +125,7 @@ impl Kernels {
                 Rows::new(call.grad_input.0, inputs, samples.clone()),
                 Rows::new(call.grad_weight.0, inputs, 0..outputs),
             ];
-            plan.dispatch(params, &bound, &results, [across, rows, 1]);
+            plan.dispatch(params, &bound, &results, [across, rows, 1])?;
         }
         Ok(Some(plan.recording))
     }

@@ -75,7 +75,7 @@ impl Kernels {
                     Rows::new(call.weight, inputs, columns.clone()),
                 ];
                 let result = Rows::new(call.grad_input, inputs, samples.clone());
-                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
+                plan.dispatch(params, &bound, &[result], [across, rows, 1])?;
             }
         }
         Ok(plan.recording)

@@ -78,7 +78,7 @@ impl Kernels {
                 bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
                 let results = [call.mean, call.variance]
                     .map(|tensor| Rows::new(tensor, outputs, samples.clone()).at_column(columns.start));
-                plan.dispatch(params, &bound, &results, [across, rows, 1]);
+                plan.dispatch(params, &bound, &results, [across, rows, 1])?;
             }
         }
         Ok(plan.recording)

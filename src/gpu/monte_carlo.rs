@@ -1,8 +1,7 @@
 //! Many masks in one launch. Shader: `shaders/monte_carlo.wgsl`.
 
-use wgpu::util::DeviceExt;
-
 use super::Kernels;
+use super::allocate::initialised;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::{Draws, Recording, pass_keys};
 use super::shader::Pass;
@@ -66,11 +65,11 @@ impl Kernels {
         let mut plan =
             Plan::new(self, Pass::MonteCarlo, element, Some(mask), operands.len() == 3, read_write);
 
-        let keys = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("dropconnect.monte_carlo.keys"),
-            contents: bytemuck::cast_slice(&pass_keys(mask.key, passes)),
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-        });
+        plan.keys_in_binding(passes)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let keys = pass_keys(mask.key, passes);
+        let keys = bytemuck::cast_slice(&keys);
+        let keys = initialised(&self.device, "dropconnect.monte_carlo.keys", keys, usage)?;
         let [most_samples, most_outputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_OUTPUTS]);
         let most_samples = most_samples
             .min(plan.rows_in_binding("x", inputs)?)
@@ -95,7 +94,7 @@ impl Kernels {
                     let rows = Rows::new(tensor, outputs, samples.clone()).at_column(columns.start);
                     rows.with_element_size(4)
                 });
-                plan.dispatch(params, &bound, &results, [across, rows, 1]);
+                plan.dispatch(params, &bound, &results, [across, rows, 1])?;
             }
         }
         plan.recording.draws = Draws::Passes { keys, passes };

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use wgpu::util::DeviceExt;
-
 use super::Kernels;
+use super::allocate::{check_alive, guarded, initialised};
 use super::params::Params;
 use super::recording::{Dispatch, Draws, Recording};
 use super::shader::{Pass, Planes, Shared, Variant};
@@ -106,6 +105,7 @@ impl<'k> Plan<'k> {
             activation: (Activation::Identity, false),
         };
         let mut recording = Recording::new(pass);
+        recording.device = Some(kernels.device.clone());
         recording.draws = mask.map_or(Draws::Nothing, |mask| Draws::Masks(mask.rounds));
         Self { kernels, variant, mask, recording }
     }
@@ -131,6 +131,11 @@ impl<'k> Plan<'k> {
         self.rows_of_bytes_in_binding(argument, u64::from(row) * 4)
     }
 
+    /// Whether one binding holds the keys of so many Monte-Carlo passes.
+    pub(crate) fn keys_in_binding(&self, passes: u32) -> Result<(), Error> {
+        self.rows_of_bytes_in_binding("passes", u64::from(passes) * size_of::<[u32; 2]>() as u64).map(drop)
+    }
+
     fn rows_of_bytes_in_binding(&self, argument: &'static str, bytes: u64) -> Result<u32, Error> {
         // A binding may have to start up to `alignment` bytes early.
         let limit = self.kernels.binding_limit - self.kernels.alignment;
@@ -144,10 +149,10 @@ impl<'k> Plan<'k> {
     pub(crate) fn extent_in_dispatch(&self, brick: [u32; 2]) -> [u32; 2] {
         let Variant { tile, .. } = self.variant;
         let threads = [tile.rows * tile.workgroup[1], tile.columns * tile.workgroup[0]];
-        // One brick less: the first may start before the extent does.
+        // One brick less: the first may start before the extent does. One element never touches two.
         std::array::from_fn(|k| {
             (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
-                .min(1 << 30) as u32
+                .clamp(1, 1 << 30) as u32
         })
     }
 
@@ -180,9 +185,10 @@ impl<'k> Plan<'k> {
         if self.variant.pass == Pass::Gradients {
             return self.tile_of_all_samples(bricks);
         }
-        let tall = Tile { rows: 2 * tile.rows, ..tile }.within(bricks);
+        let tall = self.within(Tile { rows: 2 * tile.rows, ..tile }, bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
-        let mut tile = if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) };
+        let mut tile =
+            if self.variant.pass == Pass::Forward && same { tall } else { self.within(tile, bricks) };
         let most = u64::from(self.most_threads_of_a_tile(tile));
         let [_, y] = tile.workgroup;
         while tile.rows > 1
@@ -192,6 +198,14 @@ impl<'k> Plan<'k> {
             tile.rows /= 2;
         }
         tile
+    }
+
+    /// The tile, no larger than the problem, unless so many more of them pass what a dispatch holds.
+    fn within(&self, tile: Tile, bricks: [u32; 2]) -> Tile {
+        let small = tile.within(bricks);
+        let [x, y] = tile.workgroup;
+        let groups = [bricks[0].div_ceil(small.columns * x), bricks[1].div_ceil(small.rows * y)];
+        if groups.iter().all(|&groups| groups <= self.kernels.groups_limit) { small } else { tile }
     }
 
     /// The tile of the pass for both gradients, whose workgroups own all examples: no taller than they need.
@@ -279,7 +293,7 @@ impl<'k> Plan<'k> {
         operands: &[Rows],
         results: &[Rows],
         bricks: [u32; 3],
-    ) {
+    ) -> Result<(), Error> {
         let mut bindings = Vec::with_capacity(operands.len() + results.len());
         let mut whole_quads = true;
         for (at, rows) in operands.iter().chain(results).enumerate() {
@@ -307,13 +321,10 @@ impl<'k> Plan<'k> {
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
-        let device = &self.kernels.device;
-        let pipeline = self.kernels.pipelines.get(device, variant);
-        let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some(self.variant.pass.label()),
-            contents: bytemuck::bytes_of(&params),
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        });
+        let (device, label) = (&self.kernels.device, self.variant.pass.label());
+        let pipeline = self.kernels.pipelines.get(device, variant)?;
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let uniform = initialised(device, label, bytemuck::bytes_of(&params), usage)?;
         let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };
         let entries: Vec<_> = std::iter::once(entry(0, uniform.as_entire_binding()))
             .chain(
@@ -323,17 +334,17 @@ impl<'k> Plan<'k> {
                     .map(|(at, binding)| entry(at + 1, wgpu::BindingResource::Buffer(binding))),
             )
             .collect();
-        let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(self.variant.pass.label()),
-            layout: &pipeline.layout,
-            entries: &entries,
-        });
+        let descriptor =
+            wgpu::BindGroupDescriptor { label: Some(label), layout: &pipeline.layout, entries: &entries };
+        let bindings = guarded(device, "a bind group", 0, || device.create_bind_group(&descriptor))?;
+        check_alive(device)?;
         let groups = [
             bricks[0].div_ceil(tile.columns * tile.workgroup[0]),
             bricks[1].div_ceil(tile.rows * tile.workgroup[1]),
             bricks[2],
         ];
         self.recording.dispatches.push(Dispatch { pipeline, params: uniform, bindings, groups });
+        Ok(())
     }
 }
 

@@ -91,7 +91,7 @@ impl Kernels {
                     ]
                 };
                 let result = Rows::new(call.grad_weight, inputs, columns.clone());
-                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
+                plan.dispatch(params, &bound, &[result], [across, rows, 1])?;
             }
         }
         Ok(plan.recording)
