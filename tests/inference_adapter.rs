@@ -30,7 +30,7 @@ fn compute(
     let arena = Arena::new(gpu, placement, &contents);
     let tensors: Vec<_> = (0..contents.len()).map(|index| arena.tensor(index)).collect();
     let (inputs, outputs) = tensors.split_at(operands.len());
-    gpu.submit(&record(inputs, outputs).unwrap());
+    gpu.submit(&record(inputs, outputs).unwrap()).unwrap();
     let indices: Vec<_> = (operands.len()..contents.len()).collect();
     let bytes = arena.results(&indices).unwrap();
     results.iter().zip(bytes).map(|(&(_, element), bytes)| element.decode(&bytes)).collect()
@@ -305,7 +305,7 @@ fn a_classifier_says_what_float64_says() {
                 bias: dropconnect::Bias::None,
                 y: (&logits).into(),
             };
-            gpu.submit(&kernels.forward(&forward).unwrap());
+            gpu.submit(&kernels.forward(&forward).unwrap()).unwrap();
             let predictive = Predictive {
                 shape,
                 element: ElementType::F32,
@@ -316,7 +316,7 @@ fn a_classifier_says_what_float64_says() {
                 entropy: (&entropy).into(),
                 information: (&information).into(),
             };
-            gpu.submit(&kernels.predictive(&predictive).unwrap());
+            gpu.submit(&kernels.predictive(&predictive).unwrap()).unwrap();
         }
         let read = |buffer: &dropconnect::wgpu::Buffer| {
             ElementType::F32.decode(&gpu.read(buffer, 0..buffer.size()).unwrap())

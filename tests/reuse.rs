@@ -96,7 +96,8 @@ fn another_key_draws_what_a_new_call_draws() {
         contents.extend([outputs; 4].into_iter().map(poison));
         Arena::new(gpu, Placement::Separate, &contents)
     };
-    let submit = |recordings: &[Recording]| recordings.iter().for_each(|recording| gpu.submit(recording));
+    let submit =
+        |recordings: &[Recording]| recordings.iter().for_each(|recording| gpu.submit(recording).unwrap());
     let read = |arena: &Arena| arena.results(&[6, 7, 8, 9, 10, 11, 12, 13, 14]).unwrap();
     let kernels = plain_kernels(gpu);
 
@@ -104,7 +105,7 @@ fn another_key_draws_what_a_new_call_draws() {
     let reused = arena();
     let recordings = record(kernels, shape, KEY, &reused).unwrap();
     for key in [KEY, MaskKey { step: 4, ..KEY }, MaskKey { seed: u64::MAX, layer: 0, step: 1 << 40 }, KEY] {
-        recordings.iter().for_each(|recording| recording.set_key(gpu.queue(), key));
+        recordings.iter().for_each(|recording| recording.set_key(gpu.queue(), key).unwrap());
         submit(&recordings);
         let fresh = arena();
         submit(&record(kernels, shape, key, &fresh).unwrap());

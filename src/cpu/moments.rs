@@ -68,14 +68,16 @@ pub(super) fn run(
     (x, weight, bias): (&[f32], &[f32], Bias<&[f32]>),
     mean: &mut [f32],
     variance: &mut [f32],
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, None);
     let spread = (probability.scale() - 1.0) as f32;
     let pass = &Moments { axes, x, weight, bias, spread };
     let cut = |result| tiles(result, axes.samples.pieces(N_BLOCKS), axes.outputs.pieces(O_BLOCKS));
-    cut(mean).into_par_iter().zip(cut(variance)).for_each_init(Scratch::new, |scratch, (mean, variance)| {
+    let (mean, variance) = (cut(mean)?, cut(variance)?);
+    mean.into_par_iter().zip(variance).for_each_init(Scratch::new, |scratch, (mean, variance)| {
         level.run(Unit { pass, mean, variance, scratch });
     });
+    Ok(())
 }
 
 /// The same tile of both results.

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Bias, Error, Mask, Shape};
+use crate::{Bias, Error, Mask, Shape, host};
 
 /// Elements that one thread updates at a time.
 const CHUNK: usize = 4096;
@@ -16,11 +16,11 @@ const CHUNK: usize = 4096;
 /// ```
 /// use dropconnect::cpu::RunningMoments;
 ///
-/// let mut moments = RunningMoments::new(2);
+/// let mut moments = RunningMoments::new(2)?;
 /// for output in [[1.0, 5.0], [3.0, 5.0]] {
 ///     moments.add(&output)?;
 /// }
-/// assert_eq!((moments.mean(), moments.variance()), (&[2.0, 5.0][..], vec![2.0, 0.0]));
+/// assert_eq!((moments.mean(), moments.variance()?), (&[2.0, 5.0][..], vec![2.0, 0.0]));
 /// # Ok::<(), dropconnect::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -33,8 +33,11 @@ pub struct RunningMoments {
 
 impl RunningMoments {
     /// No passes yet, of results with this many elements.
-    pub fn new(len: usize) -> Self {
-        Self { passes: 0, mean: vec![0.0; len], squares: vec![0.0; len] }
+    ///
+    /// # Errors
+    /// [`Error::HostMemory`].
+    pub fn new(len: usize) -> Result<Self, Error> {
+        Ok(Self { passes: 0, mean: host::zeros(len)?, squares: host::zeros(len)? })
     }
 
     /// Adds a pass's result.
@@ -59,9 +62,12 @@ impl RunningMoments {
     }
 
     /// The unbiased variance, over passes - 1; zeros before the second pass.
-    pub fn variance(&self) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// [`Error::HostMemory`].
+    pub fn variance(&self) -> Result<Vec<f32>, Error> {
         let share = share(self.passes);
-        self.squares.iter().map(|squares| squares * share).collect()
+        host::collect(self.squares.iter().map(|squares| squares * share))
     }
 }
 
@@ -103,7 +109,8 @@ fn update(passes: &mut u32, mean: &mut [f32], squares: &mut [f32], values: &[f32
 ///
 /// # Errors
 /// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
-/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then.
+/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then; after
+/// [`Error::HostMemory`] they hold anything.
 pub fn monte_carlo(
     shape: &Shape,
     mask: &Mask,
@@ -134,7 +141,7 @@ pub(super) fn for_each_pass(
     mut each: impl FnMut(&[f32]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     Error::check_count("passes", passes)?;
-    let mut y = vec![0.0; shape.output_len()];
+    let mut y = host::zeros(shape.output_len())?;
     (0..passes).try_for_each(|t| {
         super::forward(shape, Some(&mask.pass(t)), x, weight, bias, &mut y)?;
         each(&y)

@@ -102,7 +102,7 @@ impl Kernels {
                     &[call.u_mean, call.u_variance].map(bound),
                     &[call.mean, call.variance].map(bound),
                     grid,
-                );
+                )?;
             }
         }
         Ok(plan.recording)

@@ -70,7 +70,7 @@ impl Kernels {
             let own = |tensor, stride| Rows::new(tensor, stride, rows.clone(), 4);
             let results = [own(call.mean, outputs), own(call.entropy, 1), own(call.information, 1)];
             let logits = Rows::new(call.logits, outputs, rows.clone(), element.size() as u64);
-            plan.dispatch(params, &[logits], &results, [rows.len() as u32, 1, 1]);
+            plan.dispatch(params, &[logits], &results, [rows.len() as u32, 1, 1])?;
         }
         Ok(plan.recording)
     }

@@ -3,7 +3,7 @@
 use std::f64::consts::{PI, TAU};
 
 use crate::mask::philox::{Rounds, philox4x32};
-use crate::{Activation, Error, MaskKey, Origin, Shape};
+use crate::{Activation, Error, MaskKey, Origin, Shape, host};
 
 /// The mean and the variance of `f(u)` for `u ~ N(mean, variance)`, element by element, in closed form: each
 /// `[batch, outputs]`. For [`Activation::Identity`] they are u's own; for [`Activation::Relu`], with
@@ -33,8 +33,14 @@ pub fn closed_form(
     shape.expect_len("mean", mean.len(), shape.output_len())?;
     shape.expect_len("variance", variance.len(), shape.output_len())?;
     match activation {
-        Activation::Identity => Ok((mean.to_vec(), variance.to_vec())),
-        Activation::Relu => Ok(mean.iter().zip(variance).map(|(&m, &v)| relu(m, v)).unzip()),
+        Activation::Identity => Ok((host::copy(mean)?, host::copy(variance)?)),
+        Activation::Relu => {
+            let (mut means, mut variances) = (host::copy(mean)?, host::copy(variance)?);
+            for (mean, variance) in means.iter_mut().zip(&mut variances) {
+                (*mean, *variance) = relu(*mean, *variance);
+            }
+            Ok((means, variances))
+        }
         Activation::Sigmoid | Activation::Tanh => Err(Error::NoClosedForm { activation }),
     }
 }
@@ -98,14 +104,13 @@ pub fn sampled(
     shape.expect_len("variance", variance.len(), shape.output_len())?;
     let key = key.gaussian_words();
     let outputs = shape.outputs();
-    let (mut means, mut variances) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
+    let (mut means, mut variances) = (host::zeros(mean.len())?, host::zeros(mean.len())?);
     for index in 0..mean.len() {
         let n = origin.sample + (index / outputs) as u32;
         let o = origin.output + (index % outputs) as u32;
         let deviation = variance[index].sqrt();
-        let values: Vec<f64> = (0..samples)
-            .map(|sample| apply(activation, mean[index] + deviation * gaussian(key, n, o, sample)))
-            .collect();
+        let value = |sample| apply(activation, mean[index] + deviation * gaussian(key, n, o, sample));
+        let values: Vec<f64> = host::collect((0..samples).map(value))?;
         let count = f64::from(samples);
         let average = values.iter().sum::<f64>() / count;
         means[index] = average;

@@ -5,7 +5,7 @@
 //! "Layer" of `docs/mask-format.md`. Nothing here is fast, blocked or parallel, so that it can be checked
 //! by eye; a pass first writes its whole mask down, one `bool` per connection.
 //!
-//! A mask of `None` means evaluation: the plain linear layer.
+//! A mask of `None` means evaluation: the plain linear layer. Every call may also end in [`Error::HostMemory`].
 
 mod activation;
 mod bias_gradient;

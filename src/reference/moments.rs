@@ -1,6 +1,6 @@
 //! Mean and variance of the output under its mask. Twin: `shaders/moments.wgsl`.
 
-use crate::{Bias, DropProbability, Error, Shape};
+use crate::{Bias, DropProbability, Error, Shape, host};
 
 /// The mean and the variance, over masks, of every output `u[n, o]`: each `[batch, outputs]`.
 ///
@@ -34,8 +34,8 @@ pub fn moments(
     }
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let spread = probability.scale() - 1.0;
-    let mut mean = vec![0.0; shape.output_len()];
-    let mut variance = vec![0.0; shape.output_len()];
+    let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
+    let mut variance: Vec<f64> = host::zeros(shape.output_len())?;
     for n in 0..shape.batch() {
         for o in 0..outputs {
             let (mut sum, mut squares) = (0.0, 0.0);

@@ -2,7 +2,7 @@
 //! `shaders/running_moments.wgsl`, and `shaders/update.wgsl`.
 
 use super::forward;
-use crate::{Bias, Error, Mask, Shape};
+use crate::{Bias, Error, Mask, Shape, host};
 
 /// The mean and the unbiased variance of Y over `passes` masks, each `[batch, outputs]`. Pass t uses
 /// [`Mask::pass`]`(t)`; the variance of a single pass is 0.
@@ -20,8 +20,8 @@ pub fn monte_carlo(
     bias: Bias<&[f64]>,
 ) -> Result<(Vec<f64>, Vec<f64>), Error> {
     let samples = samples(shape, mask, passes, x, weight, bias)?;
-    let mut mean = vec![0.0; shape.output_len()];
-    let mut variance = vec![0.0; shape.output_len()];
+    let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
+    let mut variance: Vec<f64> = host::zeros(shape.output_len())?;
     for index in 0..shape.output_len() {
         mean[index] = samples.iter().map(|y| y[index]).sum::<f64>() / f64::from(passes);
         let squares: f64 = samples.iter().map(|y| (y[index] - mean[index]).powi(2)).sum();
@@ -40,5 +40,5 @@ pub(super) fn samples(
     bias: Bias<&[f64]>,
 ) -> Result<Vec<Vec<f64>>, Error> {
     Error::check_count("passes", passes)?;
-    (0..passes).map(|t| forward(shape, Some(&mask.pass(t)), x, weight, bias)).collect()
+    host::try_collect((0..passes).map(|t| forward(shape, Some(&mask.pass(t)), x, weight, bias)))
 }
