@@ -2,7 +2,8 @@
 //
 // Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
 // (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
-// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum. A `wide` result is f32 whatever the
+// operands are.
 //% if element == "f16"
 
 fn unpack(word: u32) -> vec2<f32> {
@@ -58,11 +59,13 @@ fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
 //% endif
 
 //% if vector
-//% set word = "vec4<f32>" if element == "f32" else "vec2<u32>"
-//% set result_word = word
+//% set wide_word = "vec4<f32>"
+//% set word = wide_word if element == "f32" else "vec2<u32>"
+//% set packed_word = word
 //% else
-//% set word = "f32" if element == "f32" else "u32"
-//% set result_word = "f32" if element == "f32" else "atomic<u32>"
+//% set wide_word = "f32"
+//% set word = wide_word if element == "f32" else "u32"
+//% set packed_word = "atomic<u32>"
 //% endif
 //% for operand in operands
 @group(0) @binding(${loop.index}) var<storage, ${access}> ${operand.name}: array<${word}>;
@@ -89,11 +92,11 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 
 //% endfor
 //% for result in results
-@group(0) @binding(${operands|length + loop.index}) var<storage, read_write> ${result.name}: array<${result_word}>;
+@group(0) @binding(${operands|length + loop.index}) var<storage, read_write> ${result.name}: array<${wide_word if result.wide else packed_word}>;
 //% if not vector
 
 fn store_${result.name}(index: u32, value: f32) {
-//% if element == "f32"
+//% if result.wide
     ${result.name}[index] = select(0.0, ${result.name}[index], ${result.accumulate} == 1u) + value;
 //% else
     // The other half of the word may belong to another thread, which touches only its own bits: the
@@ -120,9 +123,9 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(${result.columns}) {
         var sum = values;
         if ${result.accumulate} == 1u {
-            sum += unpack_quad(${result.name}[index / 4u]);
+            sum += ${result.name ~ "[index / 4u]" if result.wide else "unpack_quad(" ~ result.name ~ "[index / 4u])"};
         }
-        ${result.name}[index / 4u] = pack_quad(sum);
+        ${result.name}[index / 4u] = ${"sum" if result.wide else "pack_quad(sum)"};
     }
 //% else
 //% for lane in range(4)
@@ -133,4 +136,21 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
 //% endif
 }
 
+//% if result.kept
+// What the result, which is f32, holds there.
+fn ${result.name}_quad(row: u32, column: i32) -> vec4<f32> {
+    let index = ${result.base} + row * ${result.stride};
+//% if vector
+    return ${result.name}[(index + u32(column)) / 4u];
+//% else
+    let last = i32(${result.columns}) - 1;
+    return vec4(
+//% for lane in range(4)
+        ${result.name}[index + u32(clamp(column + ${lane}, 0, last))],
+//% endfor
+    );
+//% endif
+}
+
+//% endif
 //% endfor

@@ -51,7 +51,7 @@ impl Weights<'_> {
         }
     }
 
-    /// Mean and variance of Y over all masks.
+    /// Mean and variance of Y over all masks, in f32.
     pub fn moments(
         &self,
         shape: &Shape,
@@ -63,8 +63,8 @@ impl Weights<'_> {
         match *self {
             Self::Gpu { gpu, weight, bias } => {
                 let x = gpu.upload(&element.encode(x))?;
-                let mean = Resident::new(gpu, shape.output_len(), element)?;
-                let variance = Resident::new(gpu, shape.output_len(), element)?;
+                let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
+                let variance = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 gpu.submit(&gpu.kernels().moments(&GpuMoments {
                     shape: *shape,
                     element,
@@ -81,8 +81,6 @@ impl Weights<'_> {
                 let mut moments = Moments::zeros(shape);
                 let Moments { mean, variance } = &mut moments;
                 cpu::moments(shape, probability, &rounded(element, x), weight, bias, mean, variance)?;
-                round_all(element, mean);
-                round_all(element, variance);
                 Ok(moments)
             }
         }
@@ -161,7 +159,7 @@ impl Weights<'_> {
         Ok(samples)
     }
 
-    /// What passes taken as logits predict, in f32. Memory grows with one pass's logits.
+    /// What passes taken as logits predict, in f32 from the logits on. Memory grows with one pass's logits.
     pub fn predictive(
         &self,
         shape: &Shape,
@@ -175,11 +173,11 @@ impl Weights<'_> {
             Self::Gpu { gpu, weight, bias } => {
                 Error::check_count("passes", passes)?;
                 let x = gpu.upload(&element.encode(x))?;
-                let logits = Resident::new(gpu, shape.output_len(), element)?;
+                let logits = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let entropy = Resident::new(gpu, shape.batch(), ElementType::F32)?;
                 let information = Resident::new(gpu, shape.batch(), ElementType::F32)?;
-                let forward = gpu.kernels().forward(&Forward {
+                let forward = gpu.kernels().forward_f32(&Forward {
                     shape: *shape,
                     element,
                     mask: Some(mask),
@@ -193,7 +191,7 @@ impl Weights<'_> {
                     gpu.submit(&forward);
                     gpu.submit(&gpu.kernels().predictive(&GpuPredictive {
                         shape: *shape,
-                        element,
+                        element: ElementType::F32,
                         pass,
                         passes,
                         logits: logits.tensor(),
@@ -243,7 +241,6 @@ pub(crate) fn activate(
     let variance = Resident::new(gpu, shape.output_len(), element)?;
     gpu.submit(&gpu.kernels().activate(&gpu::Activate {
         shape: *shape,
-        element,
         activation,
         method,
         u_mean: tensor(&u_mean, shape.output_len(), element),

@@ -33,6 +33,20 @@ impl Kernels {
     /// # Errors
     /// Sizes, offsets, usages, overlaps and origins that do not fit, each named; nothing is recorded then.
     pub fn forward(&self, call: &Forward) -> Result<Recording, Error> {
+        self.forward_into(call, call.element)
+    }
+
+    /// The same with Y in f32 whatever X, W and b are stored as: logits for [`Kernels::predictive`], say, which f16
+    /// and bf16 would round.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn forward_f32(&self, call: &Forward) -> Result<Recording, Error> {
+        self.forward_into(call, ElementType::F32)
+    }
+
+    /// `result` is the element type of Y: the call's, or f32.
+    fn forward_into(&self, call: &Forward, result: ElementType) -> Result<Recording, Error> {
         let Forward { shape, element, mask, .. } = *call;
         let [batch, outputs, inputs] = shape.dims();
         if let Some(mask) = mask {
@@ -43,7 +57,7 @@ impl Kernels {
         let y = Argument { name: "y", tensor: call.y };
         x.check(shape.input_len() as u64, element)?;
         weight.check(shape.weight_len() as u64, element)?;
-        y.check(shape.output_len() as u64, element)?;
+        y.check(shape.output_len() as u64, result)?;
         let mut operands = vec![x, weight];
         if let Some(&tensor) = call.bias.tensor() {
             let bias = Argument { name: "bias", tensor };
@@ -52,10 +66,14 @@ impl Kernels {
         }
         let read_write = check_disjoint(&operands, &[y])?;
         let mut plan = Plan::new(self, Pass::Forward, element, mask, operands.len() == 3, read_write);
+        if result != element {
+            plan = plan.with_wide_results();
+        }
 
         let [most_samples, most_outputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_OUTPUTS]);
-        let most_samples =
-            most_samples.min(plan.rows_in_binding("x", inputs)?).min(plan.rows_in_binding("y", outputs)?);
+        let most_samples = most_samples
+            .min(plan.rows_in_binding("x", inputs)?)
+            .min(plan.rows_of_element_in_binding("y", outputs, result)?);
         let most_outputs = most_outputs.min(plan.rows_in_binding("weight", inputs)?);
         for samples in pieces(batch, most_samples) {
             for columns in pieces(outputs, most_outputs) {
@@ -70,8 +88,9 @@ impl Kernels {
                     Rows::new(call.weight, inputs, columns.clone()),
                 ];
                 bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
-                let result = Rows::new(call.y, outputs, samples.clone()).at_column(columns.start);
-                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
+                let y = Rows::new(call.y, outputs, samples.clone()).at_column(columns.start);
+                let y = y.with_element_size(result.size() as u64);
+                plan.dispatch(params, &bound, &[y], [across, rows, 1]);
             }
         }
         Ok(plan.recording)

@@ -94,6 +94,7 @@ impl<'k> Plan<'k> {
                 _ => Planes::Many,
             },
             rounds: mask.map_or(Rounds::default(), |mask| mask.rounds),
+            wide: false,
             vector: false,
             read_write,
             bias,
@@ -116,6 +117,22 @@ impl<'k> Plan<'k> {
         self
     }
 
+    /// Results are f32 whatever the operands are.
+    pub(crate) fn with_wide_results(mut self) -> Self {
+        // Of f32 operands they are in any case, and one kernel serves.
+        self.variant.wide = self.variant.element != ElementType::F32;
+        self
+    }
+
+    /// For the predictive kernel: so many threads, a power of two, share an example. 1: a thread has one of its own.
+    pub(crate) fn with_threads_of_example(mut self, threads: u32) -> Self {
+        if threads > 1 {
+            self.variant.split = threads;
+            self.variant.tile.workgroup = [threads, 1];
+        }
+        self
+    }
+
     /// The parameters of a dispatch that covers `extent` (samples, outputs, inputs) from `first` on.
     pub(crate) fn params(&self, first: [u32; 3], extent: [u32; 3]) -> Params {
         Params::new(self.mask.as_ref(), first, extent)
@@ -126,9 +143,19 @@ impl<'k> Plan<'k> {
         self.rows_of_bytes_in_binding(argument, u64::from(row) * self.element_size())
     }
 
+    /// The same for a tensor of another element type than the call's.
+    pub(crate) fn rows_of_element_in_binding(
+        &self,
+        argument: &'static str,
+        row: u32,
+        element: ElementType,
+    ) -> Result<u32, Error> {
+        self.rows_of_bytes_in_binding(argument, u64::from(row) * element.size() as u64)
+    }
+
     /// The same for a tensor that is f32 whatever the call's element type.
     pub(crate) fn rows_of_f32_in_binding(&self, argument: &'static str, row: u32) -> Result<u32, Error> {
-        self.rows_of_bytes_in_binding(argument, u64::from(row) * 4)
+        self.rows_of_element_in_binding(argument, row, ElementType::F32)
     }
 
     fn rows_of_bytes_in_binding(&self, argument: &'static str, bytes: u64) -> Result<u32, Error> {
@@ -254,7 +281,7 @@ impl<'k> Plan<'k> {
             Pass::Forward => inputs,
             Pass::InputGradient | Pass::Gradients => outputs,
             Pass::WeightGradient => samples,
-            _ => return 1,
+            _ => return variant.split,
         };
         let threads = variant.tile.count(bricks);
         let mut split = 1;

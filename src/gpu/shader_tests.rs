@@ -38,7 +38,8 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
         Pass::Gradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
-        Pass::Mask | Pass::Activation | Pass::Predictive => vec![FLAT_TILE],
+        Pass::Mask | Pass::Activation => vec![FLAT_TILE],
+        Pass::Predictive => vec![FLAT_TILE, tile(1, 1, [256, 1])],
         Pass::Moments => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
         Pass::MonteCarlo => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
     }
@@ -68,6 +69,7 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
                         element,
                         planes,
                         rounds,
+                        wide: false,
                         // The mask of a bias is one byte a row.
                         vector: vector && !(pass == Pass::Mask && bias),
                         read_write,
@@ -99,6 +101,22 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         })
         .collect();
     all.extend(shared);
+    match pass {
+        // Moments are f32 whatever they are of, and so are activations and what they are of.
+        Pass::Moments => all.iter_mut().for_each(|one| one.wide = one.element != ElementType::F32),
+        Pass::Activation => all.retain(|one| one.element == ElementType::F32),
+        // Y may be, which has nothing to do with how masks are drawn.
+        Pass::Forward => {
+            let plain = |one: &&Variant| one.rounds == Rounds::Ten && one.apply == Apply::And && !one.rolled;
+            let wide: Vec<_> = all.iter().filter(plain).map(|one| Variant { wide: true, ..*one }).collect();
+            all.extend(wide);
+        }
+        _ => {}
+    }
+    // Threads that share an example.
+    if pass == Pass::Predictive {
+        all.iter_mut().for_each(|one| one.split = if tile == FLAT_TILE { 1 } else { 256 });
+    }
     // Threads that share a tile.
     if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::Gradients) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
@@ -329,6 +347,7 @@ fn twin(stem: &str) -> Option<&'static str> {
         "brick" | "tile_masks" => "src/mask/brick.rs",
         "params" => "src/gpu/params.rs",
         "elements" => "src/element.rs",
+        "elementary" => "src/reference/activation.rs",
         // Ways to say `if keep { sum += a * b }` that compile well; the twins of the passes say just that.
         "apply" => "src/reference/mod.rs",
         // The order of a sum is the kernel's own.
@@ -366,6 +385,6 @@ fn every_shader_has_a_twin_on_the_cpu() {
         }
         shaders += 1;
     }
-    assert_eq!(shaders, 18, "a shader of another name or number: extend the table of twins");
+    assert_eq!(shaders, 19, "a shader of another name or number: extend the table of twins");
     assert_eq!(twin("no_such_shader"), None);
 }
