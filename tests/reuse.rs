@@ -63,7 +63,6 @@ fn record(kernels: &Kernels, shape: Shape, key: MaskKey, arena: &Arena) -> Resul
         })?,
         kernels.activate(&Activate {
             shape,
-            element,
             activation: Activation::Tanh,
             method,
             u_mean,

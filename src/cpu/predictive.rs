@@ -3,11 +3,15 @@
 use rayon::prelude::*;
 
 use super::monte_carlo::for_each_pass;
+use super::normal::rectified;
 use crate::{Bias, Error, Mask, Predictive, Shape, host};
 
 /// The running result of many passes of a classifier: memory for one result, however many passes there are.
 ///
 /// [`predictive`] is this around one layer; a network keeps one for its own logits.
+///
+/// Everything said of an example is NaN where, in any pass, one of its logits is NaN or +infinity, or all are
+/// -infinity. A logit of -infinity beside finite ones is a class with probability 0.
 #[derive(Clone, Debug)]
 pub struct RunningPredictive {
     batch: usize,
@@ -72,14 +76,15 @@ impl RunningPredictive {
     /// [`Error::HostMemory`].
     pub fn finish(self) -> Result<Predictive<f32>, Error> {
         let entropy: Vec<f32> = host::collect(self.mean.chunks(self.classes).map(entropy_of))?;
-        let difference = |(whole, of_passes): (&f32, f32)| (whole - of_passes).max(0.0);
+        let difference = |(whole, of_passes): (&f32, f32)| rectified(whole - of_passes);
         let mutual_information = host::collect(entropy.iter().zip(self.entropy).map(difference))?;
         Ok(Predictive { mean: self.mean, entropy, mutual_information })
     }
 }
 
 /// [`Predictive`] of Y, taken as logits `[batch, classes]`, over `passes` masks: pass t is
-/// [`forward`](super::forward()) with [`Mask::pass`]`(t)`. The operands are as there.
+/// [`forward`](super::forward()) with [`Mask::pass`]`(t)`. The operands are as there; [`RunningPredictive`] says
+/// what becomes of logits that are not finite.
 ///
 /// # Errors
 /// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
@@ -97,17 +102,20 @@ pub fn predictive(
     running.finish()
 }
 
-/// Shifted by the largest logit, which changes nothing and cannot overflow.
+/// Shifted by the largest logit, which changes nothing and cannot overflow. Infinity less itself is NaN, and a NaN is
+/// in the total.
 fn softmax_into(logits: &[f32], softmax: &mut [f32]) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     softmax.iter_mut().zip(logits).for_each(|(weight, logit)| *weight = (logit - largest).exp());
-    let total: f32 = softmax.iter().sum();
-    softmax.iter_mut().for_each(|weight| *weight /= total);
+    // Of a million classes a float32 would lose the small ones.
+    let total: f64 = softmax.iter().map(|&weight| f64::from(weight)).sum();
+    softmax.iter_mut().for_each(|weight| *weight /= total as f32);
 }
 
 /// From the probabilities, for the mean as for a pass: where all passes agree, the difference is exactly 0.
 fn entropy_of(probabilities: &[f32]) -> f32 {
-    // Adding 0 keeps a certain answer's entropy from being -0.
-    let terms = probabilities.iter().map(|&p| if p > 0.0 { p * p.ln() } else { 0.0 });
-    0.0 - terms.sum::<f32>()
+    // NaN is not 0, and stays.
+    let terms = probabilities.iter().map(|&p| if p == 0.0 { 0.0 } else { p * p.ln() });
+    // Taking it from 0 keeps a certain answer's entropy from being -0.
+    (0.0 - terms.map(f64::from).sum::<f64>()) as f32
 }

@@ -44,7 +44,7 @@ impl Weights<'_> {
         }
     }
 
-    /// Mean and variance of Y over all masks.
+    /// Mean and variance of Y over all masks, in f32.
     pub fn moments(
         &self,
         shape: &Shape,
@@ -154,7 +154,7 @@ impl Weights<'_> {
         Ok(samples)
     }
 
-    /// What passes taken as logits predict, in f32. Memory grows with one pass's logits.
+    /// What passes taken as logits predict, in f32 from the logits on. Memory grows with one pass's logits.
     pub fn predictive(
         &self,
         shape: &Shape,
@@ -168,11 +168,11 @@ impl Weights<'_> {
             Self::Gpu { gpu, weight, bias } => {
                 Error::check_count("passes", passes)?;
                 let x = gpu.upload(&encode(element, x)?)?;
-                let logits = Resident::new(gpu, shape.output_len(), element)?;
+                let logits = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let entropy = Resident::new(gpu, shape.batch(), ElementType::F32)?;
                 let information = Resident::new(gpu, shape.batch(), ElementType::F32)?;
-                let forward = gpu.kernels().forward(&Forward {
+                let forward = gpu.kernels().forward_f32(&Forward {
                     shape: *shape,
                     element,
                     mask: Some(mask),
@@ -186,7 +186,7 @@ impl Weights<'_> {
                     gpu.submit(&forward)?;
                     gpu.submit(&gpu.kernels().predictive(&GpuPredictive {
                         shape: *shape,
-                        element,
+                        element: ElementType::F32,
                         pass,
                         passes,
                         logits: logits.tensor(),
@@ -233,7 +233,6 @@ pub(crate) fn activate(
     let variance = Resident::new(gpu, shape.output_len(), element)?;
     let recording = gpu.kernels().activate(&gpu::Activate {
         shape: *shape,
-        element,
         activation,
         method,
         u_mean: tensor(&u_mean, shape.output_len(), element),

@@ -123,10 +123,11 @@ pub struct Kernels {
     multiply: Multiply,
     binding_limit: u64,
     alignment: u64,
-    /// Limits of the device: workgroups along an axis, threads of a workgroup, those along its depth, and bytes
-    /// that they share.
+    /// Limits of the device: workgroups along an axis, threads of a workgroup, those along its width and its depth,
+    /// and bytes that they share.
     groups_limit: u32,
     invocations_limit: u32,
+    width_limit: u32,
     depth_limit: u32,
     shared_limit: u32,
 }
@@ -221,6 +222,7 @@ impl Kernels {
             alignment,
             groups_limit: limits.max_compute_workgroups_per_dimension,
             invocations_limit: limits.max_compute_invocations_per_workgroup,
+            width_limit: limits.max_compute_workgroup_size_x,
             depth_limit: limits.max_compute_workgroup_size_z,
             shared_limit: limits.max_compute_workgroup_storage_size,
         })

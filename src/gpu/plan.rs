@@ -125,6 +125,15 @@ impl<'k> Plan<'k> {
         self
     }
 
+    /// For the predictive kernel: so many threads, a power of two, share an example. 1: a thread has one of its own.
+    pub(crate) fn with_threads_of_example(mut self, threads: u32) -> Self {
+        if threads > 1 {
+            self.variant.split = threads;
+            self.variant.tile.workgroup = [threads, 1];
+        }
+        self
+    }
+
     /// The parameters of a dispatch that covers `extent` (samples, outputs, inputs) from `first` on.
     pub(crate) fn params(&self, first: [u32; 3], extent: [u32; 3]) -> Params {
         Params::new(self.mask.as_ref(), first, extent)
@@ -337,7 +346,7 @@ impl<'k> Plan<'k> {
             Pass::Forward => inputs,
             Pass::InputGradient | Pass::Gradients => outputs,
             Pass::WeightGradient => samples,
-            _ => return 1,
+            _ => return variant.split,
         };
         let threads = variant.tile.count(bricks);
         let mut split = 1;

@@ -1,7 +1,8 @@
-//! Mean and variance of f(u) for normal u. Twin: `shaders/activation.wgsl`.
+//! Mean and variance of f(u) for normal u. Twin: `shaders/activation.wgsl` with `shaders/elementary.wgsl`.
 
 use std::f64::consts::{PI, TAU};
 
+use super::rectified;
 use crate::mask::philox::{Rounds, philox4x32};
 use crate::{Activation, Error, MaskKey, Origin, Shape, host};
 
@@ -20,6 +21,9 @@ use crate::{Activation, Error, MaskKey, Origin, Shape, host};
 /// `h = E[max(z - t, 0)] = phi - t Q` and `k = E[max(z - t, 0)^2] = (1 + t^2) Q - t phi`:
 /// below 0, `E = s h` and `Var = s^2 (k - h^2)`; above 0, where max(u, 0) = u + max(-u, 0),
 /// `E = m + s h` and `Var = s^2 (1 - 2 Q + k - h^2)`. A variance of 0 gives f(mean) and 0.
+///
+/// Through the ReLU both are NaN where either of u's is, where the variance is negative, and where mean and variance
+/// are infinite; an infinite variance alone gives infinity for both.
 ///
 /// # Errors
 /// [`Error::NoClosedForm`] for other activations, see [`sampled`]; [`Error::Length`] for a slice that does not
@@ -46,9 +50,12 @@ pub fn closed_form(
 }
 
 fn relu(mean: f64, variance: f64) -> (f64, f64) {
+    if mean.is_nan() || variance.is_nan() || variance < 0.0 || mean.is_infinite() && variance.is_infinite() {
+        return (f64::NAN, f64::NAN);
+    }
     let deviation = variance.sqrt();
     if deviation == 0.0 {
-        return (mean.max(0.0), 0.0);
+        return (rectified(mean), 0.0);
     }
     // Past 40 deviations nothing is left of the tail, and t * t stays finite.
     let t = (mean / deviation).abs().clamp(0.0, 40.0);
@@ -86,6 +93,9 @@ fn upper_tail(t: f64) -> f64 {
 /// Samples depend on the key, the global example, the global output and their number alone:
 /// "Gaussian samples 1" of `docs/mask-format.md`.
 ///
+/// Both are NaN where the mean of u is NaN, or its variance NaN, negative or infinite. An infinite mean is what every
+/// sample is: the mean is f of it, and the variance 0, or NaN where that is infinite.
+///
 /// # Errors
 /// [`Error::Count`] for 0 samples; [`Error::Length`] for a slice that does not have the shape's length;
 /// [`Error::Origin`] where the shard passes the last global coordinate.
@@ -108,6 +118,10 @@ pub fn sampled(
     for index in 0..mean.len() {
         let n = origin.sample + (index / outputs) as u32;
         let o = origin.output + (index % outputs) as u32;
+        if mean[index].is_nan() || !(0.0..f64::INFINITY).contains(&variance[index]) {
+            (means[index], variances[index]) = (f64::NAN, f64::NAN);
+            continue;
+        }
         let deviation = variance[index].sqrt();
         let value = |sample| apply(activation, mean[index] + deviation * gaussian(key, n, o, sample));
         let values: Vec<f64> = host::collect((0..samples).map(value))?;
@@ -132,7 +146,7 @@ fn gaussian(key: [u32; 2], n: u32, o: u32, sample: u32) -> f64 {
 fn apply(activation: Activation, u: f64) -> f64 {
     match activation {
         Activation::Identity => u,
-        Activation::Relu => u.max(0.0),
+        Activation::Relu => rectified(u),
         Activation::Sigmoid => 1.0 / (1.0 + (-u).exp()),
         Activation::Tanh => u.tanh(),
     }

@@ -49,6 +49,11 @@ impl Connections {
     }
 }
 
+/// `max(value, 0)` that keeps NaN, which `f64::max` would make 0.
+fn rectified(value: f64) -> f64 {
+    if value < 0.0 { 0.0 } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

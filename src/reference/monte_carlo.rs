@@ -5,7 +5,7 @@ use super::forward;
 use crate::{Bias, Error, Mask, Shape, host};
 
 /// The mean and the unbiased variance of Y over `passes` masks, each `[batch, outputs]`. Pass t uses
-/// [`Mask::pass`]`(t)`; the variance of a single pass is 0.
+/// [`Mask::pass`]`(t)`; the variance of a single pass is 0. Where a pass is infinite or NaN the variance is NaN.
 ///
 /// Two passes over the stored samples; the fast backends use Welford's update instead.
 ///
@@ -25,7 +25,7 @@ pub fn monte_carlo(
     for index in 0..shape.output_len() {
         mean[index] = samples.iter().map(|y| y[index]).sum::<f64>() / f64::from(passes);
         let squares: f64 = samples.iter().map(|y| (y[index] - mean[index]).powi(2)).sum();
-        variance[index] = if passes > 1 { squares / f64::from(passes - 1) } else { 0.0 };
+        variance[index] = squares / f64::from((passes - 1).max(1));
     }
     Ok((mean, variance))
 }

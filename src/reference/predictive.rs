@@ -1,9 +1,14 @@
 //! What a classifier head says over many masks. Twin: `shaders/predictive.wgsl`.
 
 use super::monte_carlo::samples;
+use super::rectified;
 use crate::{Bias, Error, Mask, Predictive, Shape, host};
 
 /// [`Predictive`] of Y, taken as logits, over `passes` masks: pass t uses [`Mask::pass`]`(t)`.
+///
+/// Everything said of an example is NaN where one of its logits is NaN or +infinity, or all are -infinity: nothing is
+/// known then, least of all that the answer is certain. A logit of -infinity beside finite ones is a class with
+/// probability 0.
 ///
 /// # Errors
 /// As [`monte_carlo`](super::monte_carlo()).
@@ -29,12 +34,13 @@ pub fn predictive(
             }
         }
         entropy.push(entropy_of(mean));
-        mutual_information.push((entropy_of(mean) - of_passes).max(0.0));
+        mutual_information.push(rectified(entropy_of(mean) - of_passes));
     }
     Ok(Predictive { mean, entropy, mutual_information })
 }
 
-/// Shifted by the largest logit, which changes nothing and cannot overflow.
+/// Shifted by the largest logit, which changes nothing and cannot overflow. Infinity less itself is NaN, and a NaN is
+/// in the total.
 fn softmax(logits: &[f64]) -> Result<Vec<f64>, Error> {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut weights: Vec<f64> = host::collect(logits.iter().map(|logit| (logit - largest).exp()))?;
@@ -44,5 +50,6 @@ fn softmax(logits: &[f64]) -> Result<Vec<f64>, Error> {
 }
 
 fn entropy_of(probabilities: &[f64]) -> f64 {
-    probabilities.iter().map(|&p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
+    // NaN is not 0, and stays.
+    probabilities.iter().map(|&p| if p == 0.0 { 0.0 } else { -p * p.ln() }).sum()
 }
