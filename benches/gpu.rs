@@ -13,7 +13,7 @@ use dropconnect::{
     Bias, Device, DropConnect, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, wgpu,
 };
 
-const KEY: MaskKey = MaskKey { seed: 1, layer: 2, step: 3 };
+const KEY: MaskKey = MaskKey::new(1, 2).at_step(3);
 
 /// The tensors of a layer, on the device.
 struct Tensors {

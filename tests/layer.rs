@@ -3,24 +3,13 @@
 mod common;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
-use common::{Data, adapter, assert_close, bound, probability, wide};
-use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Method};
+use common::{Data, assert_close, bound, devices, probability, wide};
+use dropconnect::gpu::Method;
 use dropconnect::{
     Activation, Bias, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey,
     Moments, Origin, Rounds, Shape, Sharing, Write, reference,
 };
-
-/// The CPU, and the adapter where there is one.
-fn devices(test: &str) -> Vec<Device> {
-    let mut devices = vec![Device::Cpu];
-    if adapter(test).is_some() {
-        let gpu = Gpu::open(&AdapterChoice::default(), &KernelOptions::default()).unwrap();
-        devices.push(Device::Gpu(Arc::new(gpu)));
-    }
-    devices
-}
 
 fn shape() -> Shape {
     Shape::new(6, 7, 19).unwrap()
@@ -32,7 +21,7 @@ fn layer(device: &Device, data: &Data) -> DropConnectBuilder {
 }
 
 fn mask(step: u64) -> Mask {
-    Mask::new(MaskKey { seed: 11, layer: 4, step }, probability(0.3))
+    Mask::new(MaskKey::new(11, 4).at_step(step), probability(0.3))
 }
 
 #[test]

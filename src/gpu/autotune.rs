@@ -135,7 +135,7 @@ impl<'a> Trial<'a> {
         };
         let (x, weight, y) = (shape.input_len(), shape.weight_len(), shape.output_len());
         let tensors = [x, weight, y, y, x, weight].map(tensor);
-        Self { device, queue, shape, mask: Mask::new(MaskKey::default(), probability), tensors }
+        Self { device, queue, shape, mask: Mask::new(MaskKey::new(0, 0), probability), tensors }
     }
 
     /// The one of two tunings with which these passes take less time.

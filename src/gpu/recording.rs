@@ -26,7 +26,7 @@ pub(crate) enum Draws {
     Nothing,
     Masks(Rounds),
     Gaussian,
-    /// The keys of Monte-Carlo passes, step after step.
+    /// The keys of Monte-Carlo passes, one after the other.
     Passes {
         keys: wgpu::Buffer,
         passes: u32,
@@ -35,8 +35,7 @@ pub(crate) enum Draws {
 
 /// The key words of so many Monte-Carlo passes.
 pub(crate) fn pass_keys(key: MaskKey, passes: u32) -> Vec<[u32; 2]> {
-    let at = |pass| MaskKey { step: key.step.wrapping_add(pass), ..key };
-    (0..u64::from(passes)).map(|pass| at(pass).words()).collect()
+    (0..passes).map(|t| key.pass(t).words()).collect()
 }
 
 #[derive(Debug)]
@@ -73,8 +72,10 @@ impl Recording {
         self.record(&mut encoder.begin_compute_pass(&descriptor));
     }
 
-    /// Changes seed, layer and step: the recording then draws the masks (or Gaussian samples) of another
-    /// training step, without being checked and prepared again. Nothing is allocated.
+    /// Changes seed, layer, step and pass: the recording then draws the masks (or Gaussian samples) of another
+    /// training step, or those of a Monte-Carlo pass, without being checked and prepared again. Nothing is
+    /// allocated. A recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its passes at
+    /// the key's step.
     ///
     /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call
     /// and not been submitted yet draws the new masks too.

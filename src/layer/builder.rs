@@ -171,7 +171,7 @@ impl DropConnectBuilder {
             probability,
             rounds: self.rounds,
             sharing: self.sharing,
-            key: MaskKey { seed: self.seed, layer: self.layer, step: 0 },
+            key: MaskKey::new(self.seed, self.layer),
             origin: self.origin,
             masked_bias: self.masked_bias,
             parameters,

@@ -48,7 +48,8 @@ impl DropConnect {
         activate(self.gpu(), &self.shape_of(x)?, activation, method, &u)
     }
 
-    /// Mean and unbiased variance of Y over `passes` masks, of this step and those that follow.
+    /// Mean and unbiased variance of Y over `passes` masks, those of this step's passes 0 to `passes - 1`. Estimates
+    /// at other steps have other masks, all of them.
     ///
     /// # Errors
     /// [`Error::Count`] for the passes, 1 to 65,536 on an adapter; as [`forward`](Self::forward).

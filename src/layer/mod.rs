@@ -78,17 +78,25 @@ impl DropConnect {
         self.key.step
     }
 
-    /// Goes to any step, as when resuming from a checkpoint.
+    /// Goes to any step, as when resuming from a checkpoint, and to its training masks.
     pub fn set_step(&mut self, step: u64) {
         self.key.step = step;
+        self.key.pass = None;
     }
 
     /// Goes to the next step: call it once per optimiser step, after the backward pass.
     pub fn advance(&mut self) {
-        self.key.step = self.key.step.wrapping_add(1);
+        self.set_step(self.key.step.wrapping_add(1));
     }
 
-    /// The mask of the current step.
+    /// Goes to the masks of a Monte-Carlo pass of this step, until the step changes; `None` goes back to the
+    /// training masks. For a network, whose layers have to go through the passes together; a single layer has
+    /// [`monte_carlo`](Self::monte_carlo).
+    pub fn set_pass(&mut self, pass: Option<u32>) {
+        self.key.pass = pass;
+    }
+
+    /// The mask of the current step, or of its pass.
     pub fn mask(&self) -> Mask {
         Mask::new(self.key, self.probability).with_rounds(self.rounds).shared(self.sharing).at(self.origin)
     }

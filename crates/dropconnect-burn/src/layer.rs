@@ -178,7 +178,7 @@ impl DropConnect {
         if !self.drops(&input) {
             return self.dense(input);
         }
-        self.masked(input, Draw { step: self.steps.take(), first_sample: 0 })
+        self.masked(input, Draw { step: self.steps.take(), ..Draw::default() })
     }
 
     /// The same with the masks of a given place, and without taking a step: for recomputing a pass, for a shard of

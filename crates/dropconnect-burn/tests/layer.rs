@@ -14,8 +14,7 @@ const TOLERANCE: f64 = 2e-6;
 
 fn mask(p: f64, bits: u32) -> Mask {
     let probability = DropProbability::with_bits(p, bits).unwrap();
-    Mask::new(MaskKey { seed: 42, layer: 3, step: 17 }, probability)
-        .at(Origin { sample: 5, ..Origin::default() })
+    Mask::new(MaskKey::new(42, 3).at_step(17), probability).at(Origin { sample: 5, ..Origin::default() })
 }
 
 /// The mask as a Burn tensor of zeros and scales, `[batch, outputs, inputs]` or `[batch, outputs]`.
@@ -135,7 +134,7 @@ fn leading_dimensions_are_examples() {
     let Some(device) = device("leading_dimensions_are_examples") else { return };
     let device = device.autodiff();
     let layer = config(10, 6).init(&device);
-    let at = Draw { step: 9, first_sample: 0 };
+    let at = Draw { step: 9, ..Draw::default() };
     let x = ramp([24, 10], 31, 7, &device);
     let want = values(layer.forward_at(x.clone(), at));
     let y = layer.forward_at(x.clone().reshape([2, 3, 4, 10]), at);
@@ -164,7 +163,7 @@ fn trains_and_infers_as_dropout_does() {
 
     assert!(!close(values(layer.forward(x.clone()))), "training drops");
     assert_ne!(values(layer.forward(x.clone())), values(layer.forward(x.clone())), "other masks each time");
-    let at = Draw { step: 1, first_sample: 0 };
+    let at = Draw { step: 1, ..Draw::default() };
     assert_eq!(values(layer.forward_at(x.clone(), at)), values(layer.forward_at(x.clone(), at)));
     assert_eq!(layer.steps.get(), 3, "only `forward` takes steps");
 
@@ -184,7 +183,7 @@ fn gradients_go_through_two_layers() {
     let device = device.autodiff();
     let first = config(20, 30).with_layer(0).init(&device);
     let second = config(30, 10).with_layer(1).with_prob(0.5).init(&device);
-    let draw = Draw { step: 4, first_sample: 0 };
+    let draw = Draw { step: 4, ..Draw::default() };
     let x = ramp([16, 20], 31, 7, &device).require_grad();
     let run = |ours: bool| {
         let layer = |layer: &dropconnect_burn::DropConnect, x: Tensor<2>| {
@@ -213,7 +212,7 @@ fn gradients_go_through_two_layers() {
 fn examples_share_masks_where_the_configuration_says_so() {
     let Some(device) = device("examples_share_masks_where_the_configuration_says_so") else { return };
     let device = device.autodiff();
-    let at = Draw { step: 2, first_sample: 0 };
+    let at = Draw { step: 2, ..Draw::default() };
     // The same example again and again: equal outputs are equal masks.
     let x = ramp([1, 24], 31, 7, &device).expand([6, 24]);
     for (examples_per_mask, groups) in [(1, [0, 1, 2, 3, 4, 5]), (3, [0, 0, 0, 1, 1, 1]), (0, [0; 6])] {

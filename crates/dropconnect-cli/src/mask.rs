@@ -117,7 +117,7 @@ fn pieces(shape: &Shape, inputs: usize, mask: &Mask) -> Vec<(Shape, Mask)> {
 
 fn metadata(mask: &Mask) -> Vec<(&'static str, String)> {
     let Origin { sample, output, input } = mask.origin;
-    vec![
+    let mut metadata = vec![
         ("mask_format", "1".to_owned()),
         ("p_drop", mask.probability.requested().to_string()),
         ("p_drop_realised", mask.probability.realised().to_string()),
@@ -128,5 +128,7 @@ fn metadata(mask: &Mask) -> Vec<(&'static str, String)> {
         ("origin", format!("{sample},{output},{input}")),
         ("rounds", mask.rounds.count().to_string()),
         ("dropconnect", env!("CARGO_PKG_VERSION").to_owned()),
-    ]
+    ];
+    metadata.extend(mask.key.pass.map(|pass| ("pass", pass.to_string())));
+    metadata
 }

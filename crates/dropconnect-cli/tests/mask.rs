@@ -10,7 +10,7 @@ use safetensors::Dtype;
 fn the_file_holds_the_mask_of_the_reference() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mask.safetensors");
-    let key = MaskKey { seed: u64::MAX - 4, layer: 7, step: 1 << 40 };
+    let key = MaskKey::new(u64::MAX - 4, 7).at_step(1 << 40);
     let probability = DropProbability::with_bits(0.3, 9).unwrap();
     let origin = Origin { sample: 5, output: 6, input: 13 };
     let mask = Mask::new(key, probability).with_rounds(Rounds::Seven).at(origin);
@@ -59,7 +59,7 @@ fn pieces_make_the_same_file_as_the_whole() {
     let tensors = read_tensors(&path);
     let (_, shape, bytes) = &tensors["mask"];
     assert_eq!(shape, &[5, 2001, 4003]);
-    let mask = Mask::new(MaskKey::default(), DropProbability::new(0.5).unwrap());
+    let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap());
     for at in (0..bytes.len()).step_by(99_991) {
         let (n, rest) = (at / (2001 * 4003), at % (2001 * 4003));
         let kept = mask.keep(n as u32, (rest / 4003) as u32, (rest % 4003) as u32);

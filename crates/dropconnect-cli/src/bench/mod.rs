@@ -164,7 +164,7 @@ fn problem(
     }
     let mut entries = Vec::new();
     for &probability in &plan.probabilities {
-        let mask = Mask::new(MaskKey { seed: 42, layer: 0, step: 1 }, probability);
+        let mask = Mask::new(MaskKey::new(42, 0).at_step(1), probability);
         let missing = engine.store_mask(&mask)?;
         let mut passes = Vec::new();
         for (job, dense) in Job::ALL.into_iter().zip(&dense) {
