@@ -17,7 +17,7 @@ fn shape() -> Shape {
 
 fn layer(device: &Device, data: &Data) -> DropConnectBuilder {
     let init = Init::Values { weight: data.weight.clone(), bias: data.bias.clone() };
-    DropConnect::new(device, 19, 7).drop_probability(0.3).seed(11).layer(4).init(init)
+    DropConnect::new(device, MaskKey::new(11, 4), 19, 7).drop_probability(0.3).init(init)
 }
 
 fn mask(step: u64) -> Mask {
@@ -164,7 +164,8 @@ fn bad_arguments_are_named() {
 fn parameters_come_back_as_they_were_set() {
     let data = Data::random(&shape(), ElementType::F16, 5);
     for device in devices("parameters_come_back_as_they_were_set") {
-        let mut layer = DropConnect::new(&device, 19, 7).element(ElementType::F16).build().unwrap();
+        let key = MaskKey::new(11, 4);
+        let mut layer = DropConnect::new(&device, key, 19, 7).element(ElementType::F16).build().unwrap();
         layer.set_weight(&data.weight).unwrap();
         layer.set_bias(&data.bias).unwrap();
         assert_eq!(layer.weight().unwrap(), data.weight);
@@ -176,4 +177,30 @@ fn parameters_come_back_as_they_were_set() {
             "{error}"
         );
     }
+}
+
+/// One seed, and numbers: neither masks nor first values of two layers have anything to do with each other.
+#[test]
+fn layers_of_one_seed_start_and_drop_differently() {
+    let build = |key| DropConnect::new(&Device::Cpu, key, 50, 40).build().unwrap();
+    let layers = [0, 1, 2, u32::MAX].map(|number| build(MaskKey::new(5, number)));
+    let values = |layer: &DropConnect| [layer.weight().unwrap(), layer.bias().unwrap().unwrap()].concat();
+    let shape = Shape::new(1, 40, 50).unwrap();
+    for (at, first) in layers.iter().enumerate() {
+        for second in &layers[at + 1..] {
+            let (a, b) = (values(first), values(second));
+            // Uniform in +-1/sqrt(50), a variance of 1/150: the mean product of n independent pairs is within 4
+            // of its standard deviations 1/150/sqrt(n) of 0.
+            let product = a.iter().zip(&b).map(|(a, b)| f64::from(a * b)).sum::<f64>() / a.len() as f64;
+            assert!((150.0 * product * (a.len() as f64).sqrt()).abs() < 4.0, "{product}");
+            let kept = |layer: &DropConnect| Device::Cpu.mask(&shape, &layer.mask()).unwrap();
+            let agree = kept(first).iter().zip(kept(second)).filter(|(a, b)| **a == *b).count();
+            // Half of 2000, and 4 standard deviations.
+            assert!(agree.abs_diff(1000) < 90, "{agree}");
+        }
+    }
+    // The step is where a layer begins, and no part of its first values.
+    let later = build(MaskKey::new(5, 1).at_step(9));
+    assert_eq!((later.step(), values(&later)), (9, values(&layers[1])));
+    assert_ne!(later.mask(), layers[1].mask());
 }

@@ -91,7 +91,7 @@ fn estimates_at_neighbouring_steps_share_no_mask() {
     let shape = Shape::new(3, 5, 40).unwrap();
     let Data { x, weight, .. } = Data::ramps(&shape);
     for device in devices("estimates_at_neighbouring_steps_share_no_mask") {
-        let mut layer = DropConnect::new(&device, 40, 5).bias(false).build().unwrap();
+        let mut layer = DropConnect::new(&device, KEY, 40, 5).bias(false).build().unwrap();
         layer.set_weight(&weight).unwrap();
         let mut samples = Vec::new();
         for _ in 0..3 {
@@ -112,7 +112,7 @@ fn estimates_at_neighbouring_steps_share_no_mask() {
 #[test]
 fn a_layer_goes_to_a_pass_and_back() {
     for device in devices("a_layer_goes_to_a_pass_and_back") {
-        let mut layer = DropConnect::new(&device, 40, 5).build().unwrap();
+        let mut layer = DropConnect::new(&device, KEY, 40, 5).build().unwrap();
         let x = Data::ramps(&Shape::new(3, 5, 40).unwrap()).x;
         let (training, samples) = (layer.forward(&x).unwrap(), layer.samples(&x, 4).unwrap());
         for (t, want) in samples.chunks(15).enumerate() {
@@ -127,7 +127,7 @@ fn a_layer_goes_to_a_pass_and_back() {
         layer.advance();
         assert_eq!(layer.mask().key.pass, None);
         layer.set_pass(Some(2));
-        layer.set_step(0);
+        layer.set_step(KEY.step);
         assert_eq!(layer.forward(&x).unwrap(), training, "{device}");
     }
 }

@@ -8,9 +8,9 @@ use crate::{Activation, Error, Moments, Predictive};
 /// Inference over masks. [`eval`](DropConnect::eval) is the plain answer; these say how far it can be trusted.
 ///
 /// ```
-/// use dropconnect::{Activation, Device, DropConnect};
+/// use dropconnect::{Activation, Device, DropConnect, MaskKey};
 ///
-/// let layer = DropConnect::new(&Device::Cpu, 5, 10).seed(42).build()?;
+/// let layer = DropConnect::new(&Device::Cpu, MaskKey::new(42, 0), 5, 10).build()?;
 /// let x = [1.0, 2.0, 3.0, 4.0, 5.0];
 /// let matched = layer.gaussian(&x, Activation::Relu, None)?; // the paper's inference, in closed form
 /// let sampled = layer.monte_carlo(&x, 100)?; // a hundred masks in one launch

@@ -19,12 +19,13 @@ use parameters::{OnCpu, OnGpu, Parameters};
 /// Holds W `[outputs, inputs]`, b `[outputs]` and their gradients on a [`Device`]. The mask of a call is a
 /// function of the seed, the layer's number, the [step](Self::step) and the position, so a call may be
 /// repeated (activation checkpointing, resuming) and draws the same mask until
-/// [`advance`](Self::advance) is called.
+/// [`advance`](Self::advance) is called. Every layer of a model needs a number of its own.
 ///
 /// ```
-/// use dropconnect::{Device, DropConnect, Write};
+/// use dropconnect::{Device, DropConnect, MaskKey, Write};
 ///
-/// let mut layer = DropConnect::new(&Device::Cpu, 5, 10).drop_probability(0.5).seed(42).build()?;
+/// // Seed 42, layer 0 of the model; the next one is MaskKey::new(42, 1).
+/// let mut layer = DropConnect::new(&Device::Cpu, MaskKey::new(42, 0), 5, 10).drop_probability(0.5).build()?;
 /// let x = [1.0, 2.0, 3.0, 4.0, 5.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // a batch of 2
 /// let y = layer.forward(&x)?;
 /// let grad_x = layer.backward(&x, &vec![1.0; y.len()], Write::Overwrite)?;
@@ -47,10 +48,14 @@ pub struct DropConnect {
 }
 
 impl DropConnect {
-    /// Starts building a layer; p is 0.5 and the seed 0 unless set.
-    #[allow(clippy::new_ret_no_self, reason = "reads as `DropConnect::new(..).seed(..).build()`")]
-    pub fn new(device: &Device, inputs: usize, outputs: usize) -> DropConnectBuilder {
-        DropConnectBuilder::new(device.clone(), inputs, outputs)
+    /// Starts building a layer; p is 0.5 unless set.
+    ///
+    /// The key is the seed and the *number of this layer in its model*, `MaskKey::new(seed, number)`: two layers
+    /// with the same seed and number would draw the same masks and start from the same weights. Masks begin at the
+    /// key's step, which is 0 unless set with [`MaskKey::at_step`].
+    #[allow(clippy::new_ret_no_self, reason = "reads as `DropConnect::new(..).bias(..).build()`")]
+    pub fn new(device: &Device, key: MaskKey, inputs: usize, outputs: usize) -> DropConnectBuilder {
+        DropConnectBuilder::new(device.clone(), key, inputs, outputs)
     }
 
     /// Columns of W.

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData, activation::relu};
-use common::{assert_close, config, device, ramp, relative_error, values};
+use common::{assert_close, config, device, numbered, ramp, relative_error, values};
 use dropconnect::{DropProbability, Mask, MaskKey, Origin, Shape, cpu};
 use dropconnect_burn::{Draw, drop_connect};
 
@@ -181,8 +181,8 @@ fn trains_and_infers_as_dropout_does() {
 fn gradients_go_through_two_layers() {
     let Some(device) = device("gradients_go_through_two_layers") else { return };
     let device = device.autodiff();
-    let first = config(20, 30).with_layer(0).init(&device);
-    let second = config(30, 10).with_layer(1).with_prob(0.5).init(&device);
+    let first = numbered(0, 20, 30).init(&device);
+    let second = numbered(1, 30, 10).with_prob(0.5).init(&device);
     let draw = Draw { step: 4, ..Draw::default() };
     let x = ramp([16, 20], 31, 7, &device).require_grad();
     let run = |ours: bool| {
@@ -223,4 +223,15 @@ fn examples_share_masks_where_the_configuration_says_so() {
             assert_eq!(rows[a] == rows[b], groups[a] == groups[b], "{examples_per_mask}: {a} and {b}");
         }
     }
+}
+
+#[test]
+fn layers_of_one_seed_drop_differently() {
+    let Some(device) = device("layers_of_one_seed_drop_differently") else { return };
+    let mask = |number| numbered(number, 40, 30).init(&device).settings().mask(Draw::default());
+    let (first, second) = (mask(0), mask(1));
+    let differ = (0..30).flat_map(|o| (0..40).map(move |i| (o, i)));
+    let differ = differ.filter(|&(o, i)| first.keep(0, o, i) != second.keep(0, o, i)).count();
+    // 2 p q = 0.42 of 1200, and 4 standard deviations.
+    assert!(differ.abs_diff(504) < 69, "{differ}");
 }

@@ -280,6 +280,7 @@ fn moments_are_those_of_the_reference() {
     refused(&["--passes", "3"], &["--passes", "mc", "train"]);
     refused(&["--mode", "mc", "--activation", "relu"], &["--activation", "gaussian", "mc"]);
     refused(&["--mode", "gaussian", "--activation", "tanh"], &["tanh", "--samples"]);
+    refused(&["--mode", "mc", "--pass", "3"], &["--pass", "--mode mc"]);
     refused(&["--mode", "mc", "--passes", "0"], &["--passes", "0", "65536"]);
     refused(&["--examples-per-mask", "0"], &["--examples-per-mask", "0", "batch"]);
 }
