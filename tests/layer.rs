@@ -4,11 +4,11 @@ mod common;
 
 use std::num::NonZeroU32;
 
-use common::{Data, assert_close, bound, devices, probability, wide};
-use dropconnect::gpu::Method;
+use common::{Data, assert_close, bound, devices, not_run, probability, wide};
+use dropconnect::gpu::{AdapterChoice, Method};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey,
-    Moments, Origin, Rounds, Shape, Sharing, Write, reference,
+    Moments, Origin, Rounds, Shape, Sharing, Write, reference, wgpu,
 };
 
 fn shape() -> Shape {
@@ -203,4 +203,36 @@ fn layers_of_one_seed_start_and_drop_differently() {
     let later = build(MaskKey::new(5, 1).at_step(9));
     assert_eq!((later.step(), values(&later)), (9, values(&layers[1])));
     assert_ne!(later.mask(), layers[1].mask());
+}
+
+/// A software adapter is slower than the CPU backend: nobody gets one who has not asked for it.
+#[test]
+fn auto_takes_hardware_or_else_the_cpu() {
+    let all = AdapterChoice::default();
+    let hardware = AdapterChoice { hardware_only: true, ..all.clone() }.adapters();
+    let (device, text) = Device::auto(&all);
+    assert!(text.starts_with(&device.to_string()), "{text}");
+    assert_eq!(device.as_gpu().is_some(), !hardware.is_empty(), "{text}");
+    let software = |info: &wgpu::AdapterInfo| info.device_type == wgpu::DeviceType::Cpu;
+    let there = all.adapters().into_iter().map(|adapter| adapter.get_info()).find(software);
+    if hardware.is_empty() {
+        assert!(text.contains("CPU backend") && text.contains("no hardware adapter was found"), "{text}");
+        assert_eq!(text.contains("a software adapter"), there.is_some(), "{text}");
+    }
+    // By its name it is asked for, and says what it is.
+    match there {
+        None => not_run("auto_takes_hardware_or_else_the_cpu", "the named software adapter: there is none"),
+        Some(info) => {
+            let named = AdapterChoice { name: Some(info.name), ..all.clone() };
+            let (device, text) = Device::auto(&named);
+            assert!(device.as_gpu().is_some_and(|gpu| software(gpu.info())), "{text}");
+            assert!(text.contains("a software adapter"), "{text}");
+            assert!(Device::gpu(&named).unwrap().to_string().contains("a software adapter"));
+            let (device, text) = Device::auto(&AdapterChoice { hardware_only: true, ..named });
+            assert!(device.as_gpu().is_none() && text.contains("found no hardware adapter named"), "{text}");
+        }
+    }
+    let name = Some("no adapter has this name".to_owned());
+    let (device, text) = Device::auto(&AdapterChoice { name, ..all });
+    assert!(device.as_gpu().is_none() && text.contains("no adapter has this name"), "{text}");
 }

@@ -34,7 +34,8 @@ pub struct Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Device")]
 pub struct DeviceOptions {
-    /// Where to compute: the best adapter or else the CPU, an adapter only, or the CPU only
+    /// Where to compute. `auto` leaves software adapters, which are slower than the CPU backend, to those who ask
+    /// for one: with `gpu`, or with an option that is about an adapter
     #[arg(long, global = true, value_enum, default_value_t = DeviceKind::Auto)]
     pub device: DeviceKind,
     /// Take only adapters of this graphics API (OpenGL is used only when asked for)
@@ -51,9 +52,9 @@ pub struct DeviceOptions {
 /// `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceKind {
-    /// The best GPU, then a software adapter, then the CPU backend
+    /// The best hardware GPU, then the CPU backend
     Auto,
-    /// An adapter, or an error
+    /// The best adapter, hardware or software, or an error
     Gpu,
     /// The library's own CPU backend
     Cpu,

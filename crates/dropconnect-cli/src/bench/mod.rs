@@ -15,7 +15,7 @@ use dropconnect::gpu::Tuning;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
 use indicatif::ProgressBar;
 
-use crate::cli::{BenchOptions, DeviceOptions, Dimension};
+use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Dimension};
 use crate::device::{self, Selected};
 use crate::error::{About, CliError};
 use crate::output::{Target, note, print, progress};
@@ -94,21 +94,30 @@ pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(),
         return Err(CliError::Usage("--json and --html name the same file; give each its own".to_owned()));
     }
     let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
-    let mut device = device::select(device_options)?;
+    let mut device_options = device_options.clone();
+    if options.tune && device_options.device == DeviceKind::Auto {
+        // Kernel shapes are an adapter's: what would be found here is nothing to the CPU backend.
+        device_options.device = DeviceKind::Gpu;
+    }
+    let mut device = device::select(&device_options)?;
     if device.gpu().is_none() && plan.elements.iter().any(|&element| element != ElementType::F32) {
         return Err(CliError::Usage(
-            "--element: the CPU backend computes in f32; f16 and bf16 need an adapter".to_owned(),
+            "--element: the CPU backend computes in f32; f16 and bf16 need an adapter, such as one of \
+             --device gpu"
+                .to_owned(),
         ));
     }
     if options.tune {
         let Some(gpu) = device.gpu() else {
-            return Err(CliError::Usage("--tune is for adapters; the CPU backend has one way".to_owned()));
+            return Err(CliError::Usage(
+                "--tune is for adapters (--device gpu); the CPU backend has one way".to_owned(),
+            ));
         };
         let (shape, p) = (&plan.shapes[0], plan.probabilities[0]);
         let tuning = Tuning::measured(gpu.device(), gpu.queue(), shape, p)?;
         device.check()?;
         note(&format!("fastest for {shape}, p = {}: --tuning {tuning}", p.requested()));
-        device = device::select(&DeviceOptions { tuning: Some(tuning), ..device_options.clone() })?;
+        device = device::select(&DeviceOptions { tuning: Some(tuning), ..device_options })?;
     }
     let timer = Timer::of(device.gpu());
     let mut report = Report::new(Environment::of(&device.device), timer, &plan.effort);
