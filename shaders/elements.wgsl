@@ -3,7 +3,10 @@
 // Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
 // (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
 // reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
-//% if element == "f16"
+//
+// Of operands and results, one may be f32 where the other is not.
+//% set narrow = element if element != "f32" else result_element
+//% if narrow == "f16"
 
 fn unpack(word: u32) -> vec2<f32> {
     return unpack2x16float(word);
@@ -23,7 +26,7 @@ fn pack(value: f32) -> u32 {
     let rounded = magnitude + 0xfffu + ((magnitude >> 13u) & 1u);
     return sign | select((rounded - 0x38000000u) >> 13u, 0x7c00u, rounded >= 0x47800000u);
 }
-//% elif element == "bf16"
+//% elif narrow == "bf16"
 
 fn unpack(word: u32) -> vec2<f32> {
     return vec2(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u));
@@ -42,13 +45,24 @@ fn pack(value: f32) -> u32 {
 fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
     return quad;
 }
+//% else
+
+fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
+    return vec4(unpack(words.x), unpack(words.y));
+}
+//% endif
+//% if result_element == "f32"
+
+fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
 
 fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
     return quad;
 }
 //% else
 
-fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
+fn unpack_result_quad(words: vec2<u32>) -> vec4<f32> {
     return vec4(unpack(words.x), unpack(words.y));
 }
 
@@ -59,10 +73,10 @@ fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
 
 //% if vector
 //% set word = "vec4<f32>" if element == "f32" else "vec2<u32>"
-//% set result_word = word
+//% set result_word = "vec4<f32>" if result_element == "f32" else "vec2<u32>"
 //% else
 //% set word = "f32" if element == "f32" else "u32"
-//% set result_word = "f32" if element == "f32" else "atomic<u32>"
+//% set result_word = "f32" if result_element == "f32" else "atomic<u32>"
 //% endif
 //% for operand in operands
 @group(0) @binding(${loop.index}) var<storage, ${access}> ${operand.name}: array<${word}>;
@@ -93,7 +107,7 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 //% if not vector
 
 fn store_${result.name}(index: u32, value: f32) {
-//% if element == "f32"
+//% if result_element == "f32"
     ${result.name}[index] = select(0.0, ${result.name}[index], ${result.accumulate} == 1u) + value;
 //% else
     // The other half of the word may belong to another thread, which touches only its own bits: the
@@ -120,7 +134,7 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(${result.columns}) {
         var sum = values;
         if ${result.accumulate} == 1u {
-            sum += unpack_quad(${result.name}[index / 4u]);
+            sum += unpack_result_quad(${result.name}[index / 4u]);
         }
         ${result.name}[index / 4u] = pack_quad(sum);
     }

@@ -1,12 +1,10 @@
 // Mean and variance of Y over many masks, one launch. Twin: src/reference/monte_carlo.rs.
 //
-// A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates
-// mean and sum of squared differences (Welford) where they live, in the results: it alone touches them.
+// A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates mean and
+// variance where they live, in the results: it alone touches them.
 //% set xyzw = "xyzw"
 
 @group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
-@group(0) @binding(${operands|length + 2}) var<storage, read_write> mean: array<${"vec4<f32>" if vector else "f32"}>;
-@group(0) @binding(${operands|length + 3}) var<storage, read_write> variance: array<${"vec4<f32>" if vector else "f32"}>;
 
 var<private> round_keys: array<vec4<u32>, 5>;
 
@@ -19,44 +17,6 @@ fn expand(key: vec2<u32>) {
     round_keys[${round // 2}].${pair[1]} = k.y;
     k += vec2(${key_step[0]}u, ${key_step[1]}u);
 //% endfor
-}
-
-//% set number = "vec4<f32>" if vector else "f32"
-// What becomes of the mean and the variance with one more value: `count` of them with it.
-fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
-    // The first value of all finds memory that may hold anything.
-    var before = ${number}(0.0);
-    var squares = ${number}(0.0);
-    if count > 1u {
-        before = mean[mean_at];
-        // The variance so far is the sum of squares over count - 2, one value fewer than count - 1.
-        squares = variance[variance_at] * f32(max(count, 2u) - 2u);
-    }
-    let delta = value - before;
-    let after = before + delta / f32(count);
-    mean[mean_at] = after;
-    variance[variance_at] = (squares + delta * (value - after)) / f32(max(count, 2u) - 1u);
-}
-
-// The same for columns `column` to `column + 3` of row `row`, where those exist.
-fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
-    if row < 0 || row >= i32(params.samples) {
-        return;
-    }
-    let offset = u32(row) * params.output_stride + u32(column);
-    let mean_at = params.base[${(operands|length + 1) // 4}].${xyzw[(operands|length + 1) % 4]} + offset;
-    let variance_at = params.base[${(operands|length + 2) // 4}].${xyzw[(operands|length + 2) % 4]} + offset;
-//% if vector
-    if column < i32(params.outputs) {
-        update(mean_at / 4u, variance_at / 4u, values, count);
-    }
-//% else
-//% for lane in range(4)
-    if column + ${lane} >= 0 && column + ${lane} < i32(params.outputs) {
-        update(mean_at + ${lane}u, variance_at + ${lane}u, values[${lane}], count);
-    }
-//% endfor
-//% endif
 }
 
 @compute @workgroup_size(${workgroup_x}, ${workgroup_y})

@@ -69,7 +69,10 @@ pub enum Error {
         most: u32,
     },
     /// A text that is no [`Tuning`](crate::gpu::Tuning).
-    #[error("`tuning` is `{text}`; it must be like 1x1x8x8,1x1x8x8,1x1x8x8,separate,select,unrolled,65536")]
+    #[error(
+        "`tuning` is `{text}`; it must be like \
+         1x1x8x8,1x1x8x8,1x1x8x8,separate,select,unrolled,65536,32768,4294967296"
+    )]
     Tuning {
         /// What was given.
         text: String,

@@ -63,8 +63,8 @@ impl Weights<'_> {
         match *self {
             Self::Gpu { gpu, weight, bias } => {
                 let x = gpu.upload(&element.encode(x))?;
-                let mean = Resident::new(gpu, shape.output_len(), element)?;
-                let variance = Resident::new(gpu, shape.output_len(), element)?;
+                let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
+                let variance = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 gpu.submit(&gpu.kernels().moments(&GpuMoments {
                     shape: *shape,
                     element,
@@ -81,8 +81,6 @@ impl Weights<'_> {
                 let mut moments = Moments::zeros(shape);
                 let Moments { mean, variance } = &mut moments;
                 cpu::moments(shape, probability, &rounded(element, x), weight, bias, mean, variance)?;
-                round_all(element, mean);
-                round_all(element, variance);
                 Ok(moments)
             }
         }

@@ -73,11 +73,14 @@ impl Kernels {
         let operands = [argument("u_mean", call.u_mean)?, argument("u_variance", call.u_variance)?];
         let results = [argument("mean", call.mean)?, argument("variance", call.variance)?];
         let read_write = check_disjoint(&operands, &results)?;
-        let mut plan = Plan::new(self, Pass::Activation, element, None, false, read_write)
+        let mut plan = Plan::new(self, Pass::Activation, [element; 2], None, read_write)
             .with_activation(activation, method == Method::Closed);
 
+        if let Method::Sampled { .. } = method {
+            plan.draws = Draws::Gaussian;
+        }
         let [most_samples, most_outputs] = plan.extent_in_dispatch([1, BRICK_OUTPUTS]);
-        let most_samples = most_samples.min(plan.rows_in_binding("mean", outputs)?);
+        let most_samples = most_samples.min(plan.rows_in_binding("mean", outputs, element)?);
         for rows in pieces(batch, most_samples) {
             for columns in pieces(outputs, most_outputs) {
                 let extent = [rows.len() as u32, columns.len() as u32, 0];
@@ -90,7 +93,9 @@ impl Kernels {
                     params.sample_block = origin.sample + rows.start;
                     params.output_block = origin.output + columns.start;
                 }
-                let bound = |tensor| Rows::new(tensor, outputs, rows.clone()).at_column(columns.start);
+                let bound = |tensor| {
+                    Rows::new(tensor, outputs, rows.clone(), element.size() as u64).at_column(columns.start)
+                };
                 let grid = [columns.len().div_ceil(4) as u32, rows.len() as u32, 1];
                 plan.dispatch(
                     params,
@@ -99,9 +104,6 @@ impl Kernels {
                     grid,
                 );
             }
-        }
-        if let Method::Sampled { .. } = method {
-            plan.recording.draws = Draws::Gaussian;
         }
         Ok(plan.recording)
     }

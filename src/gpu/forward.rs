@@ -1,12 +1,12 @@
 //! The forward pass. Shader: `shaders/forward.wgsl`.
 
 use super::Kernels;
-use super::plan::{Plan, Rows, pieces};
+use super::contract::Contraction;
+use super::faces::{Axis, Face};
 use super::recording::Recording;
 use super::shader::Pass;
-use super::tensor::{Argument, Tensor, check_disjoint};
-use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};
-use crate::{Bias, ElementType, Error, Mask, Shape};
+use super::tensor::Tensor;
+use crate::{Bias, ElementType, Error, Mask, Shape, Write};
 
 /// Arguments of [`Kernels::forward`].
 #[derive(Clone, Copy, Debug)]
@@ -30,50 +30,23 @@ pub struct Forward<'a> {
 impl Kernels {
     /// Y = scale * (M ⊙ W) X + b, with a mask of its own for every example.
     ///
+    /// A sum too long for one dispatch ([`Tuning::iterations`](super::Tuning::iterations)) is taken in pieces that
+    /// add up in f32: in `y`, or where that has 16 bits, in scratch memory that is rounded into it once.
+    ///
     /// # Errors
     /// Sizes, offsets, usages, overlaps and origins that do not fit, each named; nothing is recorded then.
     pub fn forward(&self, call: &Forward) -> Result<Recording, Error> {
         let Forward { shape, element, mask, .. } = *call;
-        let [batch, outputs, inputs] = shape.dims();
-        if let Some(mask) = mask {
-            mask.check(&shape)?;
-        }
-        let x = Argument { name: "x", tensor: call.x };
-        let weight = Argument { name: "weight", tensor: call.weight };
-        let y = Argument { name: "y", tensor: call.y };
-        x.check(shape.input_len() as u64, element)?;
-        weight.check(shape.weight_len() as u64, element)?;
-        y.check(shape.output_len() as u64, element)?;
-        let mut operands = vec![x, weight];
-        if let Some(&tensor) = call.bias.tensor() {
-            let bias = Argument { name: "bias", tensor };
-            bias.check(outputs.into(), element)?;
-            operands.push(bias);
-        }
-        let read_write = check_disjoint(&operands, &[y])?;
-        let mut plan = Plan::new(self, Pass::Forward, element, mask, operands.len() == 3, read_write);
-
-        let [most_samples, most_outputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_OUTPUTS]);
-        let most_samples =
-            most_samples.min(plan.rows_in_binding("x", inputs)?).min(plan.rows_in_binding("y", outputs)?);
-        let most_outputs = most_outputs.min(plan.rows_in_binding("weight", inputs)?);
-        for samples in pieces(batch, most_samples) {
-            for columns in pieces(outputs, most_outputs) {
-                let extent = [samples.len() as u32, columns.len() as u32, inputs];
-                let mut params = plan.params([samples.start, columns.start, 0], extent);
-                params.input_stride = inputs;
-                params.output_stride = outputs;
-                params.masked_bias = u32::from(matches!(call.bias, Bias::Masked(_)));
-                let [rows, across, _] = params.bricks();
-                let mut bound = vec![
-                    Rows::new(call.x, inputs, samples.clone()),
-                    Rows::new(call.weight, inputs, columns.clone()),
-                ];
-                bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
-                let result = Rows::new(call.y, outputs, samples.clone()).at_column(columns.start);
-                plan.dispatch(params, &bound, &[result], [across, rows, 1]);
-            }
-        }
-        Ok(plan.recording)
+        self.contract(&Contraction {
+            pass: Pass::Forward,
+            shape,
+            mask,
+            operands: &[Face::input("x", call.x, element), Face::weight("weight", call.weight, element)],
+            bias: call.bias.map(|bias| Face::bias("bias", bias, element)),
+            results: &[Face::output("y", call.y, element)],
+            walked: Axis::Input,
+            write: Write::Overwrite,
+            scale: None,
+        })
     }
 }

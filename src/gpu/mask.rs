@@ -44,14 +44,18 @@ impl Kernels {
         let inputs = if bias { 1 } else { inputs };
         let bytes = shape.output_len() as u64 * u64::from(inputs);
         Argument { name: "result", tensor: result }.check_bytes(bytes)?;
-        let mut plan = Plan::new(self, Pass::Mask, ElementType::F32, Some(mask), bias, false);
+        let mut plan = Plan::new(self, Pass::Mask, [ElementType::F32; 2], Some(mask), false);
+        plan.variant.bias = bias;
 
         let [most_samples, most_inputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_INPUTS]);
-        let row = plan.rows_in_binding("result", inputs)?;
+        let row = plan.rows_of_bytes_in_binding("result", inputs.into())?;
         if inputs > most_inputs {
             let limit = most_inputs.into();
             return Err(Error::TooLarge { argument: "inputs", value: inputs.into(), limit });
         }
+        // Rows of a result in the connections that a dispatch may decide.
+        let decided = (plan.connections_in_dispatch() / u64::from(inputs)).clamp(64, 1 << 30) as u32;
+        let row = row.min(decided);
         // Whole examples where several fit a binding, else pieces of one.
         let most_samples = most_samples.min(row / outputs).max(1);
         let most_outputs = if outputs <= row { outputs } else { row };
@@ -71,7 +75,7 @@ impl Kernels {
                 let first = u64::from(samples.start) * u64::from(outputs) + u64::from(columns.start);
                 let part = Tensor { offset: result.offset + first * u64::from(inputs), ..result };
                 let count = samples.len() as u32 * columns.len() as u32;
-                let result = Rows::new(part, inputs, 0..count);
+                let result = Rows::new(part, inputs, 0..count, 1);
                 plan.dispatch(params, &[], &[result], [across, rows, deep]);
             }
         }

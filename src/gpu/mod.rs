@@ -3,7 +3,8 @@
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
 //! here submits, polls, blocks or reads back, and nothing is allocated on the device but a few hundred
-//! bytes of parameters per dispatch. The mask never exists in memory.
+//! bytes of parameters per dispatch (and scratch memory where a sum of 16-bit elements is too long for one
+//! dispatch). The mask never exists in memory.
 //!
 //! ```no_run
 //! use dropconnect::gpu::{Forward, KernelOptions, Kernels};
@@ -32,9 +33,12 @@ mod activation;
 mod autotune;
 mod bias_gradient;
 mod context;
+mod contract;
+mod faces;
 mod forward;
 mod gradients;
 mod input_gradient;
+mod iterations;
 mod mask;
 mod moments;
 mod monte_carlo;
@@ -77,6 +81,9 @@ use crate::Error;
 const BIAS_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [16, 16] };
 /// The workgroup of kernels without tiles.
 const FLAT_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [64, 1] };
+/// A dispatch holds at least so much, or cuts would be finer than tiles.
+const LEAST_ITERATIONS: u32 = 1 << 12;
+const LEAST_CONNECTIONS: u64 = 1 << 20;
 /// Bindings hold at most this many bytes, so that rows, columns and indices fit 31 bits in the shaders.
 const INDEXABLE: u64 = 1 << 31;
 
@@ -130,6 +137,14 @@ impl Kernels {
             if !(1..=256).contains(&value) {
                 return Err(Error::Count { argument: "tuning", value, least: 1, most: 256 });
             }
+        }
+        if tuning.iterations < LEAST_ITERATIONS {
+            let (argument, value) = ("tuning.iterations", tuning.iterations);
+            return Err(Error::Count { argument, value, least: LEAST_ITERATIONS, most: u32::MAX });
+        }
+        if tuning.connections < LEAST_CONNECTIONS {
+            let (argument, value) = ("tuning.connections", tuning.connections as u32);
+            return Err(Error::Count { argument, value, least: LEAST_CONNECTIONS as u32, most: u32::MAX });
         }
         let largest = |pick: fn(&Tile) -> u32| tiles.iter().map(pick).max().unwrap_or(0);
         let bias_bytes = 16 * BIAS_TILE.workgroup[0] * BIAS_TILE.workgroup[1];
@@ -221,7 +236,7 @@ impl Kernels {
             // That pass runs only where there is such a choice.
             Pass::Gradients => self.tuning.combine.map_or(FLAT_TILE, |combine| combine.tile),
             Pass::BiasGradient => BIAS_TILE,
-            Pass::Mask | Pass::Activation | Pass::Predictive => FLAT_TILE,
+            Pass::Mask | Pass::Activation | Pass::Predictive | Pass::Round | Pass::Update => FLAT_TILE,
             Pass::MonteCarlo => self.tuning.forward,
             // Two sums to an output.
             Pass::Moments => {

@@ -1,12 +1,12 @@
 //! Mean and variance under the mask. Shader: `shaders/moments.wgsl`.
 
 use super::Kernels;
-use super::plan::{Plan, Rows, pieces};
+use super::contract::Contraction;
+use super::faces::{Axis, Face};
 use super::recording::Recording;
 use super::shader::Pass;
-use super::tensor::{Argument, Tensor, check_disjoint};
-use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};
-use crate::{Bias, DropProbability, ElementType, Error, Shape};
+use super::tensor::Tensor;
+use crate::{Bias, DropProbability, ElementType, Error, Shape, Write};
 
 /// Arguments of [`Kernels::moments`].
 #[derive(Clone, Copy, Debug)]
@@ -39,48 +39,19 @@ impl Kernels {
     /// As [`Kernels::forward`].
     pub fn moments(&self, call: &Moments) -> Result<Recording, Error> {
         let Moments { shape, element, .. } = *call;
-        let [batch, outputs, inputs] = shape.dims();
-        let argument = |name, tensor, elements: usize| {
-            let argument = Argument { name, tensor };
-            argument.check(elements as u64, element).map(|()| argument)
-        };
-        let mut operands = vec![
-            argument("x", call.x, shape.input_len())?,
-            argument("weight", call.weight, shape.weight_len())?,
-        ];
-        if let Some(&bias) = call.bias.tensor() {
-            operands.push(argument("bias", bias, shape.outputs())?);
-        }
-        let results = [
-            argument("mean", call.mean, shape.output_len())?,
-            argument("variance", call.variance, shape.output_len())?,
-        ];
-        let read_write = check_disjoint(&operands, &results)?;
-        let mut plan = Plan::new(self, Pass::Moments, element, None, operands.len() == 3, read_write);
-
-        let [most_samples, most_outputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_OUTPUTS]);
-        let most_samples =
-            most_samples.min(plan.rows_in_binding("x", inputs)?).min(plan.rows_in_binding("mean", outputs)?);
-        let most_outputs = most_outputs.min(plan.rows_in_binding("weight", inputs)?);
-        for samples in pieces(batch, most_samples) {
-            for columns in pieces(outputs, most_outputs) {
-                let extent = [samples.len() as u32, columns.len() as u32, inputs];
-                let mut params = plan.params([samples.start, columns.start, 0], extent);
-                params.input_stride = inputs;
-                params.output_stride = outputs;
-                params.masked_bias = u32::from(matches!(call.bias, Bias::Masked(_)));
-                params.scale = (call.probability.scale() - 1.0) as f32;
-                let [rows, across, _] = params.bricks();
-                let mut bound = vec![
-                    Rows::new(call.x, inputs, samples.clone()),
-                    Rows::new(call.weight, inputs, columns.clone()),
-                ];
-                bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
-                let results = [call.mean, call.variance]
-                    .map(|tensor| Rows::new(tensor, outputs, samples.clone()).at_column(columns.start));
-                plan.dispatch(params, &bound, &results, [across, rows, 1]);
-            }
-        }
-        Ok(plan.recording)
+        self.contract(&Contraction {
+            pass: Pass::Moments,
+            shape,
+            mask: None,
+            operands: &[Face::input("x", call.x, element), Face::weight("weight", call.weight, element)],
+            bias: call.bias.map(|bias| Face::bias("bias", bias, element)),
+            results: &[
+                Face::output("mean", call.mean, ElementType::F32),
+                Face::output("variance", call.variance, ElementType::F32),
+            ],
+            walked: Axis::Input,
+            write: Write::Overwrite,
+            scale: Some((call.probability.scale() - 1.0) as f32),
+        })
     }
 }

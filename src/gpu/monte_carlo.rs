@@ -3,12 +3,13 @@
 use wgpu::util::DeviceExt;
 
 use super::Kernels;
+use super::contract::Contraction;
+use super::faces::{Axis, Face};
 use super::plan::{Plan, Rows, pieces};
 use super::recording::{Draws, Recording, pass_keys};
 use super::shader::Pass;
-use super::tensor::{Argument, Tensor, check_disjoint};
-use crate::mask::brick::{BRICK_OUTPUTS, BRICK_SAMPLES};
-use crate::{Bias, ElementType, Error, Mask, Shape};
+use super::tensor::Tensor;
+use crate::{Bias, ElementType, Error, Mask, Shape, Write};
 
 /// Arguments of [`Kernels::monte_carlo`].
 #[derive(Clone, Copy, Debug)]
@@ -37,68 +38,124 @@ impl Kernels {
     /// Mean and variance of Y over many masks: as many forward passes in one launch, with Welford's update
     /// in place. Memory besides the results is 8 bytes a pass.
     ///
+    /// Passes that take more than one dispatch may hold ([`Tuning::iterations`](super::Tuning::iterations)) are
+    /// taken in several, which go on where the last one ended. Where not even one pass fits, its outputs go through
+    /// scratch memory in f32, `[batch, outputs]`.
+    ///
     /// # Errors
     /// As [`Kernels::forward`]; [`Error::Count`] for the number of passes.
     pub fn monte_carlo(&self, call: &MonteCarlo) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 16;
         let MonteCarlo { shape, element, mask, passes, .. } = *call;
-        let [batch, outputs, inputs] = shape.dims();
-        mask.check(&shape)?;
         if !(1..=MOST_PASSES).contains(&passes) {
             return Err(Error::Count { argument: "passes", value: passes, least: 1, most: MOST_PASSES });
         }
-        let argument = |name, tensor, elements: usize, element| {
-            let argument = Argument { name, tensor };
-            argument.check(elements as u64, element).map(|()| argument)
+        let launch = Contraction {
+            pass: Pass::MonteCarlo,
+            shape,
+            mask: Some(mask),
+            operands: &[Face::input("x", call.x, element), Face::weight("weight", call.weight, element)],
+            bias: call.bias.map(|bias| Face::bias("bias", bias, element)),
+            results: &[
+                Face::output("mean", call.mean, ElementType::F32),
+                Face::output("variance", call.variance, ElementType::F32),
+            ],
+            walked: Axis::Input,
+            write: Write::Overwrite,
+            scale: None,
         };
-        let mut operands = vec![
-            argument("x", call.x, shape.input_len(), element)?,
-            argument("weight", call.weight, shape.weight_len(), element)?,
-        ];
-        if let Some(&bias) = call.bias.tensor() {
-            operands.push(argument("bias", bias, shape.outputs(), element)?);
+        let shared = launch.check()?;
+        match self.launch(&launch, passes, shared)? {
+            Some(recording) => Ok(recording),
+            None => self.pass_by_pass(&launch, passes),
         }
-        let results = [
-            argument("mean", call.mean, shape.output_len(), ElementType::F32)?,
-            argument("variance", call.variance, shape.output_len(), ElementType::F32)?,
-        ];
-        let read_write = check_disjoint(&operands, &results)?;
-        let mut plan =
-            Plan::new(self, Pass::MonteCarlo, element, Some(mask), operands.len() == 3, read_write);
+    }
 
+    /// Some passes in each dispatch; `None` where a dispatch does not hold one.
+    fn launch(&self, call: &Contraction<'_>, passes: u32, shared: bool) -> Result<Option<Recording>, Error> {
+        let (Some(mask), dims) = (call.mask, call.dims()) else { return Ok(None) };
+        let elements = [call.operands[0].element, ElementType::F32];
+        let mut plan = Plan::new(self, Pass::MonteCarlo, elements, Some(mask), shared);
+        plan.variant.bias = call.bias.tensor().is_some();
+        // The kernel finds its masks through the keys.
+        plan.draws = Draws::Nothing;
+        let most = call.most(&plan)?;
+        if most[Axis::Input as usize] < dims[Axis::Input as usize] {
+            return Ok(None);
+        }
         let keys = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: Some("dropconnect.monte_carlo.keys"),
             contents: bytemuck::cast_slice(&pass_keys(mask.key, passes)),
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
         });
-        let [most_samples, most_outputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_OUTPUTS]);
-        let most_samples = most_samples
-            .min(plan.rows_in_binding("x", inputs)?)
-            .min(plan.rows_of_f32_in_binding("mean", outputs)?);
-        let most_outputs = most_outputs.min(plan.rows_in_binding("weight", inputs)?);
-        for samples in pieces(batch, most_samples) {
-            for columns in pieces(outputs, most_outputs) {
-                let extent = [samples.len() as u32, columns.len() as u32, inputs];
-                let mut params = plan.params([samples.start, columns.start, 0], extent);
-                params.input_stride = inputs;
-                params.output_stride = outputs;
-                params.masked_bias = u32::from(matches!(call.bias, Bias::Masked(_)));
-                params.passes = passes;
-                let [rows, across, _] = params.bricks();
-                let mut bound = vec![
-                    Rows::new(call.x, inputs, samples.clone()),
-                    Rows::new(call.weight, inputs, columns.clone()),
-                ];
-                bound.extend(call.bias.tensor().map(|&bias| Rows::vector(bias, outputs, columns.start)));
-                bound.push(Rows::vector((&keys).into(), passes, 0).with_element_size(8));
-                let results = [call.mean, call.variance].map(|tensor| {
-                    let rows = Rows::new(tensor, outputs, samples.clone()).at_column(columns.start);
-                    rows.with_element_size(4)
-                });
-                plan.dispatch(params, &bound, &results, [across, rows, 1]);
+        let key_bytes = size_of::<[u32; 2]>() as u64;
+        let most_keys = plan.rows_of_bytes_in_binding("keys", key_bytes)?;
+        for part in call.parts(most) {
+            let mut params = call.params(&plan, &part);
+            let most_passes = plan.passes_in_dispatch(&params, call.grid(&params)).min(most_keys);
+            if most_passes == 0 {
+                return Ok(None);
+            }
+            for piece in pieces(passes, most_passes) {
+                (params.first_pass, params.passes) = (piece.start, piece.end - piece.start);
+                let mut bound: Vec<_> = call
+                    .operands
+                    .iter()
+                    .chain(call.bias.tensor())
+                    .map(|face| face.part(dims, &part))
+                    .collect();
+                bound.push(Rows::new((&keys).into(), 1, piece, key_bytes));
+                let results: Vec<_> = call.results.iter().map(|face| face.part(dims, &part)).collect();
+                plan.dispatch(params, &bound, &results, call.grid(&params));
             }
         }
-        plan.recording.draws = Draws::Passes { keys, passes };
-        Ok(plan.recording)
+        plan.recording.pass_keys = Some((keys, passes));
+        Ok(Some(plan.recording))
+    }
+
+    /// A forward pass and an update for each.
+    fn pass_by_pass(&self, call: &Contraction<'_>, passes: u32) -> Result<Recording, Error> {
+        let mut recording = Recording::new(Pass::MonteCarlo);
+        let Some(mask) = call.mask else { return Ok(recording) };
+        let [batch, outputs, _] = call.dims();
+        let bytes = 4 * u64::from(batch) * u64::from(outputs);
+        if bytes == 0 {
+            return Ok(recording);
+        }
+        let y = self.scratch(bytes)?;
+        recording.scratch_bytes = bytes;
+        let y = Face::output("y", (&y).into(), ElementType::F32);
+        let [mean, variance] = [0, 1].map(|at| call.results[at].argument.tensor);
+        for pass in 0..passes {
+            let mut forward = self.contract(&Contraction {
+                pass: Pass::Forward,
+                mask: Some(&mask.pass(pass)),
+                results: &[y],
+                shape: call.shape,
+                operands: call.operands,
+                bias: call.bias,
+                walked: call.walked,
+                write: call.write,
+                scale: call.scale,
+            })?;
+            for dispatch in &mut forward.dispatches {
+                if let Draws::Masks(rounds) = dispatch.draws {
+                    dispatch.draws = Draws::Pass(pass, rounds);
+                }
+            }
+            recording.append(forward);
+            let mut plan = Plan::new(self, Pass::Update, [ElementType::F32; 2], None, false);
+            let most_rows = plan.rows_in_binding("mean", outputs, ElementType::F32)?;
+            for rows in pieces(batch, most_rows) {
+                plan.each_quad([rows.end - rows.start, outputs], outputs, |params, down, across| {
+                    params.first_pass = pass;
+                    let down = rows.start + down.start..rows.start + down.end;
+                    let at = |tensor| Rows::new(tensor, outputs, down.clone(), 4).at_column(across.start);
+                    (vec![at(y.argument.tensor)], vec![at(mean), at(variance)])
+                });
+            }
+            recording.append(plan.recording);
+        }
+        Ok(recording)
     }
 }

@@ -5,6 +5,8 @@ use std::ops::Range;
 use wgpu::util::DeviceExt;
 
 use super::Kernels;
+use super::faces::Axis;
+use super::iterations::Iterations;
 use super::params::Params;
 use super::recording::{Dispatch, Draws, Recording};
 use super::shader::{Pass, Planes, Shared, Variant};
@@ -14,36 +16,29 @@ use crate::mask::brick::BRICK_SAMPLES;
 use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
+#[derive(Clone)]
 pub(crate) struct Rows<'a> {
     pub tensor: Tensor<'a>,
     /// Elements from row to row.
     pub stride: u32,
     pub rows: Range<u32>,
     pub column: u32,
-    /// Bytes of an element, where that is not the call's element type.
-    pub element_size: Option<u64>,
+    /// Bytes of an element.
+    pub element_size: u64,
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(tensor: Tensor<'a>, stride: u32, rows: Range<u32>) -> Self {
-        Self { tensor, stride, rows, column: 0, element_size: None }
-    }
-
-    /// A vector, such as a bias, from some element on.
-    pub(crate) fn vector(tensor: Tensor<'a>, length: u32, column: u32) -> Self {
-        Self { tensor, stride: length, rows: 0..1, column, element_size: None }
+    pub(crate) fn new(tensor: Tensor<'a>, stride: u32, rows: Range<u32>, element_size: u64) -> Self {
+        Self { tensor, stride, rows, column: 0, element_size }
     }
 
     pub(crate) fn at_column(self, column: u32) -> Self {
         Self { column, ..self }
     }
 
-    pub(crate) fn with_element_size(self, bytes: u64) -> Self {
-        Self { element_size: Some(bytes), ..self }
-    }
-
     /// The binding, which starts where the device wants it to, and the first element's index in it.
-    fn bind(&self, element_size: u64, alignment: u64) -> (wgpu::BufferBinding<'a>, u32) {
+    fn bind(&self, alignment: u64) -> (wgpu::BufferBinding<'a>, u32) {
+        let element_size = self.element_size;
         let row = u64::from(self.stride) * element_size;
         let start = self.tensor.offset + u64::from(self.rows.start) * row;
         let end = (self.tensor.offset + u64::from(self.rows.end) * row).next_multiple_of(4);
@@ -55,39 +50,45 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Ranges of at most `at_most` that cover `0..length`: one if that is enough, else cut at multiples of 8
-/// where that is possible.
+/// Ranges of at most `at_most` that cover `0..length`: one if that is enough, else cut at multiples of 64, so that
+/// pieces start as tiles do, or of 8, as bricks do, where that is possible.
 pub(crate) fn pieces(length: u32, at_most: u32) -> impl Iterator<Item = Range<u32>> {
     let step = match at_most {
         _ if length <= at_most => length.max(1),
         0..8 => at_most.max(1),
-        _ => at_most - at_most % 8,
+        8..64 => at_most - at_most % 8,
+        _ => at_most - at_most % 64,
     };
     (0..length.div_ceil(step)).map(move |k| k * step..length.min((k + 1).saturating_mul(step)))
 }
 
+/// Steps of a walk that a dispatch should hold at least.
+const LEAST_STEPS: u32 = 16;
+
 /// What a pass of some kind is made of, apart from its extent.
 pub(crate) struct Plan<'k> {
     kernels: &'k Kernels,
-    variant: Variant,
+    pub variant: Variant,
     mask: Option<Mask>,
+    /// What the dispatches to come depend on of the key.
+    pub draws: Draws,
     pub recording: Recording,
 }
 
 impl<'k> Plan<'k> {
-    /// A mask that drops nothing is no mask.
+    /// For tensors of some element types, operands' and results'. A mask that drops nothing is no mask.
     pub(crate) fn new(
         kernels: &'k Kernels,
         pass: Pass,
-        element: ElementType,
+        [element, result]: [ElementType; 2],
         mask: Option<&Mask>,
-        bias: bool,
         read_write: bool,
     ) -> Self {
         let mask = mask.copied().filter(|mask| mask.probability.bits() > 0);
         let variant = Variant {
             pass,
             element,
+            result,
             planes: match mask.map_or(0, |mask| mask.probability.bits()) {
                 0 => Planes::None,
                 1 => Planes::One,
@@ -96,7 +97,7 @@ impl<'k> Plan<'k> {
             rounds: mask.map_or(Rounds::default(), |mask| mask.rounds),
             vector: false,
             read_write,
-            bias,
+            bias: false,
             tile: kernels.tile(pass),
             split: 1,
             apply: kernels.tuning.apply,
@@ -105,9 +106,16 @@ impl<'k> Plan<'k> {
             sharing: Shared::Each,
             activation: (Activation::Identity, false),
         };
-        let mut recording = Recording::new(pass);
-        recording.draws = mask.map_or(Draws::Nothing, |mask| Draws::Masks(mask.rounds));
-        Self { kernels, variant, mask, recording }
+        let draws = mask.map_or(Draws::Nothing, |mask| Draws::Masks(mask.rounds));
+        let mut plan = Self { kernels, variant, mask, draws, recording: Recording::new(pass) };
+        // Less of a tile so large that a dispatch would hold few of its steps.
+        while plan.variant.tile.rows * plan.variant.tile.columns > 1
+            && plan.steps_of(plan.costliest()) < LEAST_STEPS
+        {
+            let tile = &mut plan.variant.tile;
+            if tile.rows > tile.columns { tile.rows /= 2 } else { tile.columns /= 2 }
+        }
+        plan
     }
 
     /// For the activation kernel: the function, and whether in closed form.
@@ -121,17 +129,82 @@ impl<'k> Plan<'k> {
         Params::new(self.mask.as_ref(), first, extent)
     }
 
+    /// How many connections a dispatch may decide.
+    pub(crate) fn connections_in_dispatch(&self) -> u64 {
+        self.kernels.tuning.connections
+    }
+
+    /// How far along the walked axis a dispatch goes at most that covers this grid of bricks.
+    pub(crate) fn walk_in_dispatch(&self, walked: Axis, params: &Params, grid: [u32; 3]) -> u32 {
+        // One step less: the first may start before the dispatch does.
+        let steps = self.steps_of(self.at(params, [grid[0], grid[1]])).saturating_sub(1);
+        let length = if self.variant.pass == Pass::Moments { 4 } else { walked.brick() };
+        (u64::from(steps) * u64::from(length)).clamp(1, 1 << 30) as u32
+    }
+
+    /// How many passes of a Monte-Carlo launch one dispatch makes at most; 0 where it does not even hold one.
+    pub(crate) fn passes_in_dispatch(&self, params: &Params, grid: [u32; 3]) -> u32 {
+        let variant = self.at(params, [grid[0], grid[1]]);
+        let Iterations { fixed, step } = self.iterations_of(variant);
+        let [examples, outputs, inputs] = params.bricks();
+        let one = u64::from(inputs) * u64::from(step) + u64::from(fixed);
+        let decided = [examples, outputs, inputs].into_iter().map(u64::from).product::<u64>() * 128;
+        let most = u64::from(self.kernels.tuning.iterations) / one;
+        most.min((self.connections_in_dispatch() / decided.max(1)).max(1)) as u32
+    }
+
+    /// How many outputs a dispatch of the pass for both gradients walks at most.
+    pub(crate) fn walk_of_both(&self) -> u32 {
+        // Of the smallest tile along y, which adds up most quads a thread.
+        let Tile { rows, columns, workgroup: [x, _] } = self.variant.tile;
+        let tile = Tile { rows, columns, workgroup: [x, 1] };
+        let steps = self.steps_of(Variant { tile, ..self.variant }).saturating_sub(1);
+        steps.saturating_mul(Axis::Output.brick()).clamp(1, 1 << 30)
+    }
+
+    /// The kernel of a dispatch that covers so many bricks, columns and rows, but for what its tensors decide.
+    fn at(&self, params: &Params, bricks: [u32; 2]) -> Variant {
+        let tile = self.tile(params, bricks);
+        Variant { tile, sharing: self.sharing(params, &tile), ..self.variant }
+    }
+
+    /// The kernel with the longest steps that a dispatch may get.
+    fn costliest(&self) -> Variant {
+        let sharing =
+            if self.mask.is_some_and(|mask| !mask.sharing.is_own()) { Shared::Rows } else { Shared::Each };
+        Variant { sharing, ..self.variant }
+    }
+
+    /// How many steps one dispatch of a kernel walks at most.
+    pub(crate) fn steps_of(&self, variant: Variant) -> u32 {
+        let Iterations { fixed, step } = self.iterations_of(variant);
+        let steps = self.kernels.tuning.iterations.saturating_sub(fixed) / step;
+        // The threads along y share the examples.
+        if variant.pass == Pass::BiasGradient {
+            steps.saturating_mul(variant.tile.workgroup[1])
+        } else {
+            steps
+        }
+    }
+
+    fn iterations_of(&self, variant: Variant) -> Iterations {
+        let split =
+            if self.kernels.tuning.threads == 0 { 1 } else { self.most_threads_of_a_tile(variant.tile) };
+        variant.iterations(self.mask.map_or(0, |mask| mask.probability.bits()), split)
+    }
+
     /// How many rows of this many elements one binding holds.
-    pub(crate) fn rows_in_binding(&self, argument: &'static str, row: u32) -> Result<u32, Error> {
-        self.rows_of_bytes_in_binding(argument, u64::from(row) * self.element_size())
+    pub(crate) fn rows_in_binding(
+        &self,
+        argument: &'static str,
+        row: u32,
+        element: ElementType,
+    ) -> Result<u32, Error> {
+        self.rows_of_bytes_in_binding(argument, u64::from(row) * element.size() as u64)
     }
 
-    /// The same for a tensor that is f32 whatever the call's element type.
-    pub(crate) fn rows_of_f32_in_binding(&self, argument: &'static str, row: u32) -> Result<u32, Error> {
-        self.rows_of_bytes_in_binding(argument, u64::from(row) * 4)
-    }
-
-    fn rows_of_bytes_in_binding(&self, argument: &'static str, bytes: u64) -> Result<u32, Error> {
+    /// The same for rows of so many bytes.
+    pub(crate) fn rows_of_bytes_in_binding(&self, argument: &'static str, bytes: u64) -> Result<u32, Error> {
         // A binding may have to start up to `alignment` bytes early.
         let limit = self.kernels.binding_limit - self.kernels.alignment;
         match limit / bytes.max(1) {
@@ -156,8 +229,8 @@ impl<'k> Plan<'k> {
         let samples = BRICK_SAMPLES * tile.rows;
         let first = params.sample_block * BRICK_SAMPLES + params.sample_shift as u32;
         match (self.mask.map(|mask| mask.sharing), self.variant.pass) {
-            (None | Some(Sharing::Example), _) => Shared::Each,
-            (Some(Sharing::Group(size)), _) if size.get() == 1 => Shared::Each,
+            (None, _) => Shared::Each,
+            (Some(sharing), _) if sharing.is_own() => Shared::Each,
             (
                 Some(Sharing::Batch),
                 Pass::Forward | Pass::MonteCarlo | Pass::InputGradient | Pass::WeightGradient,
@@ -248,7 +321,7 @@ impl<'k> Plan<'k> {
     /// for the adapter, the parts get short, or the device's limits say no.
     fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
         /// Steps of a thread below which adding up costs more than walking on.
-        const LEAST_STEPS: u32 = 4;
+        const LEAST: u32 = 4;
         let [samples, outputs, inputs] = params.bricks();
         let steps = match variant.pass {
             Pass::Forward => inputs,
@@ -259,7 +332,7 @@ impl<'k> Plan<'k> {
         let threads = variant.tile.count(bricks);
         let mut split = 1;
         while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
-            && steps / (2 * split) >= LEAST_STEPS
+            && steps / (2 * split) >= LEAST
             && 2 * split <= self.most_threads_of_a_tile(variant.tile)
             && (Variant { split: 2 * split, ..variant }).shared_bytes() <= self.kernels.shared_limit
         {
@@ -268,8 +341,24 @@ impl<'k> Plan<'k> {
         split
     }
 
-    fn element_size(&self) -> u64 {
-        if self.variant.pass == Pass::Mask { 1 } else { self.variant.element.size() as u64 }
+    /// Adds the dispatches of a kernel without tiles over rows and columns of tensors with this stride, four columns
+    /// a thread: `bound` tells what each binds, operands and results, and may set parameters.
+    pub(crate) fn each_quad<'a>(
+        &mut self,
+        [rows, columns]: [u32; 2],
+        stride: u32,
+        mut bound: impl FnMut(&mut Params, Range<u32>, Range<u32>) -> (Vec<Rows<'a>>, Vec<Rows<'a>>),
+    ) {
+        let [most_rows, most_columns] = self.extent_in_dispatch([1, 4]);
+        for down in pieces(rows, most_rows) {
+            for across in pieces(columns, most_columns) {
+                let extent = [down.end - down.start, across.end - across.start, 0];
+                let mut params = self.params([0; 3], extent);
+                params.output_stride = stride;
+                let (operands, results) = bound(&mut params, down.clone(), across);
+                self.dispatch(params, &operands, &results, [extent[1].div_ceil(4), extent[0], 1]);
+            }
+        }
     }
 
     /// Adds a dispatch: `bricks` of the result along columns, rows and depth.
@@ -283,15 +372,15 @@ impl<'k> Plan<'k> {
         let mut bindings = Vec::with_capacity(operands.len() + results.len());
         let mut whole_quads = true;
         for (at, rows) in operands.iter().chain(results).enumerate() {
-            let size = rows.element_size.unwrap_or(self.element_size());
-            let (binding, base) = rows.bind(size, self.kernels.alignment);
+            let (binding, base) = rows.bind(self.kernels.alignment);
             // Keys are no numbers, and are not read in quads.
-            whole_quads &= base.is_multiple_of(4) || size == size_of::<[u32; 2]>() as u64;
+            whole_quads &= base.is_multiple_of(4) || rows.element_size == size_of::<[u32; 2]>() as u64;
             params.base[at] = base;
             bindings.push(binding);
         }
         let quads = |values: &[u32]| values.iter().all(|value| value.is_multiple_of(4));
-        let tile = self.tile(&params, [bricks[0], bricks[1]]);
+        let at = self.at(&params, [bricks[0], bricks[1]]);
+        let tile = at.tile;
         let mut variant = Variant {
             vector: params.input_shift == 0
                 && params.output_shift == 0
@@ -300,9 +389,7 @@ impl<'k> Plan<'k> {
                 && whole_quads
                 && (self.variant.pass != Pass::Mask
                     || !self.variant.bias && params.base[0].is_multiple_of(8)),
-            tile,
-            sharing: self.sharing(&params, &tile),
-            ..self.variant
+            ..at
         };
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         // wgpu does not check it.
@@ -333,7 +420,8 @@ impl<'k> Plan<'k> {
             bricks[1].div_ceil(tile.rows * tile.workgroup[1]),
             bricks[2],
         ];
-        self.recording.dispatches.push(Dispatch { pipeline, params: uniform, bindings, groups });
+        let draws = self.draws;
+        self.recording.dispatches.push(Dispatch { pipeline, params: uniform, bindings, groups, draws });
     }
 }
 

@@ -56,20 +56,20 @@ impl Kernels {
             argument("information", call.information, shape.batch(), ElementType::F32)?,
         ];
         let read_write = check_disjoint(&operands, &results)?;
-        let mut plan = Plan::new(self, Pass::Predictive, element, None, false, read_write);
+        let mut plan = Plan::new(self, Pass::Predictive, [element; 2], None, read_write);
 
         let [_, most_samples] = plan.extent_in_dispatch([1, 1]);
         let most_samples = most_samples
-            .min(plan.rows_in_binding("logits", outputs)?)
-            .min(plan.rows_of_f32_in_binding("mean", outputs)?);
+            .min(plan.rows_in_binding("logits", outputs, element)?)
+            .min(plan.rows_in_binding("mean", outputs, ElementType::F32)?);
         for rows in pieces(batch, most_samples) {
             let mut params = plan.params([0; 3], [rows.len() as u32, outputs, 0]);
             params.output_stride = outputs;
             params.passes = passes;
             params.first_pass = pass;
-            let own = |tensor, stride| Rows::new(tensor, stride, rows.clone()).with_element_size(4);
+            let own = |tensor, stride| Rows::new(tensor, stride, rows.clone(), 4);
             let results = [own(call.mean, outputs), own(call.entropy, 1), own(call.information, 1)];
-            let logits = Rows::new(call.logits, outputs, rows.clone());
+            let logits = Rows::new(call.logits, outputs, rows.clone(), element.size() as u64);
             plan.dispatch(params, &[logits], &results, [rows.len() as u32, 1, 1]);
         }
         Ok(plan.recording)

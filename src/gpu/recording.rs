@@ -17,20 +17,31 @@ use crate::{MaskKey, Rounds};
 pub struct Recording {
     label: &'static str,
     pub(crate) dispatches: Vec<Dispatch>,
-    pub(crate) draws: Draws,
+    /// The keys of Monte-Carlo passes in device memory, and how many.
+    pub(crate) pass_keys: Option<(wgpu::Buffer, u32)>,
+    /// Bytes of memory that long sums of 16-bit results go through.
+    pub(crate) scratch_bytes: u64,
 }
 
-/// What of a recording depends on the key, and how.
-#[derive(Debug)]
+/// What of a dispatch's parameters depends on the key, and how.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Draws {
     Nothing,
     Masks(Rounds),
+    /// The masks of one Monte-Carlo pass.
+    Pass(u32, Rounds),
     Gaussian,
-    /// The keys of Monte-Carlo passes, one after the other.
-    Passes {
-        keys: wgpu::Buffer,
-        passes: u32,
-    },
+}
+
+impl Draws {
+    fn round_keys(self, key: MaskKey) -> Option<[[u32; 4]; 5]> {
+        match self {
+            Self::Nothing => None,
+            Self::Masks(rounds) => Some(round_keys(key.words(), rounds)),
+            Self::Pass(pass, rounds) => Some(round_keys(key.pass(pass).words(), rounds)),
+            Self::Gaussian => Some(round_keys(key.gaussian_words(), Rounds::Ten)),
+        }
+    }
 }
 
 /// The key words of so many Monte-Carlo passes.
@@ -44,16 +55,18 @@ pub(crate) struct Dispatch {
     pub params: wgpu::Buffer,
     pub bindings: wgpu::BindGroup,
     pub groups: [u32; 3],
+    pub draws: Draws,
 }
 
 impl Recording {
     pub(crate) fn new(pass: Pass) -> Self {
-        Self { label: pass.label(), dispatches: Vec::new(), draws: Draws::Nothing }
+        Self { label: pass.label(), dispatches: Vec::new(), pass_keys: None, scratch_bytes: 0 }
     }
 
     /// Adds the dispatches of another call with the same mask, to come after these.
     pub(crate) fn append(&mut self, other: Self) {
         self.dispatches.extend(other.dispatches);
+        self.scratch_bytes += other.scratch_bytes;
     }
 
     /// Records the call into the caller's compute pass. Sets pipeline and bind group 0 and leaves them set.
@@ -80,30 +93,27 @@ impl Recording {
     /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call
     /// and not been submitted yet draws the new masks too.
     pub fn set_key(&self, queue: &wgpu::Queue, key: MaskKey) {
-        let keys = match &self.draws {
-            Draws::Nothing => return,
-            Draws::Masks(rounds) => round_keys(key.words(), *rounds),
-            Draws::Gaussian => round_keys(key.gaussian_words(), Rounds::Ten),
-            Draws::Passes { keys, passes } => {
-                return queue.write_buffer(keys, 0, bytemuck::cast_slice(&pass_keys(key, *passes)));
-            }
-        };
+        if let Some((keys, passes)) = &self.pass_keys {
+            queue.write_buffer(keys, 0, bytemuck::cast_slice(&pass_keys(key, *passes)));
+        }
         for dispatch in &self.dispatches {
-            queue.write_buffer(
-                &dispatch.params,
-                offset_of!(Params, round_keys) as u64,
-                bytemuck::bytes_of(&keys),
-            );
+            if let Some(keys) = dispatch.draws.round_keys(key) {
+                let offset = offset_of!(Params, round_keys) as u64;
+                queue.write_buffer(&dispatch.params, offset, bytemuck::bytes_of(&keys));
+            }
         }
     }
 
-    /// How many dispatches the call takes: one, unless it passes a limit of the device.
+    /// How many dispatches the call takes: one, unless it passes a limit of the device or of the
+    /// [`Tuning`](super::Tuning).
     pub fn dispatches(&self) -> usize {
         self.dispatches.len()
     }
 
-    /// Bytes of device memory that the call takes besides its tensors: the parameters of its dispatches.
+    /// Bytes of device memory that the call takes besides its tensors: the parameters of its dispatches, the keys of
+    /// Monte-Carlo passes, and what sums too long for one dispatch go through where results have 16 bits.
     pub fn parameter_bytes(&self) -> u64 {
-        (self.dispatches.len() * size_of::<Params>()) as u64
+        let keys = self.pass_keys.as_ref().map_or(0, |(keys, _)| keys.size());
+        (self.dispatches.len() * size_of::<Params>()) as u64 + keys + self.scratch_bytes
     }
 }

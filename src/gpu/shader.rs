@@ -28,6 +28,10 @@ pub(crate) enum Pass {
     Activation,
     MonteCarlo,
     Predictive,
+    /// From f32 to the element type of a result.
+    Round,
+    /// The mean and variance of values that come one after the other.
+    Update,
 }
 
 impl Pass {
@@ -44,6 +48,8 @@ impl Pass {
             Self::Activation => "dropconnect.activation",
             Self::MonteCarlo => "dropconnect.monte_carlo",
             Self::Predictive => "dropconnect.predictive",
+            Self::Round => "dropconnect.round",
+            Self::Update => "dropconnect.update",
         }
     }
 
@@ -62,6 +68,8 @@ impl Pass {
             Self::Mask => &[],
             Self::Activation => &[("u_mean", false), ("u_variance", false)],
             Self::Predictive => &[("logits", false)],
+            Self::Round => &[("sums", false)],
+            Self::Update => &[("value", false)],
         }
     }
 
@@ -71,7 +79,7 @@ impl Pass {
             Self::Moments | Self::Activation => &["mean", "variance"],
             Self::Gradients => &["grad_input", "grad_weight"],
             // These declare results of their own, which are not of the operands' type.
-            Self::Mask | Self::MonteCarlo | Self::Predictive => &[],
+            Self::Mask | Self::MonteCarlo | Self::Predictive | Self::Update => &[],
             _ => &["result"],
         }
     }
@@ -84,6 +92,7 @@ impl Pass {
                 bindings.push(true); // the keys of the passes
                 2
             }
+            Self::Update => 2,
             Self::Predictive => 3,
             Self::Mask => 1,
             _ => self.results().len(),
@@ -119,7 +128,10 @@ pub(crate) enum Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
     pub pass: Pass,
+    /// How operands are stored.
     pub element: ElementType,
+    /// How results are stored: f32 or the same, or 16 bits where operands are f32.
+    pub result: ElementType,
     pub planes: Planes,
     pub rounds: Rounds,
     /// Every row of every tensor starts on a quad of elements, and no brick is cut along a row.
@@ -140,7 +152,7 @@ pub(crate) struct Variant {
     pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 18] = [
+const TEMPLATES: [(&str, &str); 21] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
@@ -159,6 +171,9 @@ const TEMPLATES: [(&str, &str); 18] = [
     ("activation", include_str!("../../shaders/activation.wgsl")),
     ("monte_carlo", include_str!("../../shaders/monte_carlo.wgsl")),
     ("predictive", include_str!("../../shaders/predictive.wgsl")),
+    ("round", include_str!("../../shaders/round.wgsl")),
+    ("running_moments", include_str!("../../shaders/running_moments.wgsl")),
+    ("update", include_str!("../../shaders/update.wgsl")),
 ];
 
 /// The templates are part of this crate and every variant is rendered by a test, so that neither parsing
@@ -196,8 +211,12 @@ impl Variant {
             Pass::Mask => &["params", "philox", "brick", "mask"],
             Pass::Moments => &["params", "elements", "moments"],
             Pass::Activation => &["params", "philox", "elements", "activation"],
-            Pass::MonteCarlo => &["params", "philox", "brick", "elements", "apply", "monte_carlo"],
+            Pass::MonteCarlo => {
+                &["params", "philox", "brick", "elements", "apply", "running_moments", "monte_carlo"]
+            }
             Pass::Predictive => &["params", "elements", "predictive"],
+            Pass::Round => &["params", "elements", "round"],
+            Pass::Update => &["params", "elements", "running_moments", "update"],
         }
     }
 
@@ -256,7 +275,10 @@ impl Variant {
             .collect();
         let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } =
             self.tile;
+        // Where the running moments are among the bindings.
+        let moments_at = operands.len() + usize::from(self.pass == Pass::MonteCarlo);
         let values = context! {
+            moments_at,
             operands,
             results,
             // The passes of a Monte-Carlo launch have keys of their own.
@@ -272,6 +294,7 @@ impl Variant {
             mills => MILLS,
             sharing => match self.sharing { Shared::Each => "each", Shared::Rows => "rows", Shared::Tile => "tile" },
             element => self.element.name(),
+            result_element => self.result.name(),
             planes => match self.planes { Planes::None => "none", Planes::One => "one", Planes::Many => "many" },
             rounds => self.rounds.count(),
             vector => self.vector,

@@ -15,7 +15,7 @@ use super::{BIAS_TILE, FLAT_TILE};
 use crate::mask::Rounds;
 use crate::{Activation, ElementType};
 
-const PASSES: [Pass; 10] = [
+const PASSES: [Pass; 12] = [
     Pass::Forward,
     Pass::InputGradient,
     Pass::WeightGradient,
@@ -26,6 +26,8 @@ const PASSES: [Pass; 10] = [
     Pass::Activation,
     Pass::MonteCarlo,
     Pass::Predictive,
+    Pass::Round,
+    Pass::Update,
 ];
 const BOOL: [bool; 2] = [false, true];
 
@@ -38,10 +40,24 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
         Pass::Gradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
-        Pass::Mask | Pass::Activation | Pass::Predictive => vec![FLAT_TILE],
+        Pass::Mask | Pass::Activation | Pass::Predictive | Pass::Round | Pass::Update => vec![FLAT_TILE],
         Pass::Moments => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
         Pass::MonteCarlo => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
     }
+}
+
+/// Whether a pass reads f32 whatever the call's element type, and whether it writes f32.
+fn takes_f32(pass: Pass) -> bool {
+    matches!(pass, Pass::Round | Pass::Update)
+}
+
+fn gives_f32(pass: Pass) -> bool {
+    matches!(pass, Pass::Moments | Pass::MonteCarlo | Pass::Update)
+}
+
+/// Whether sums may go through scratch memory.
+fn contracts(pass: Pass) -> bool {
+    matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::BiasGradient)
 }
 
 /// All variants of a pass with a tile, less those whose text is the same as another's.
@@ -65,7 +81,8 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
                 for (bias, rolled) in BOOL.into_iter().flat_map(|bias| BOOL.map(|rolled| (bias, rolled))) {
                     all.push(Variant {
                         pass,
-                        element,
+                        element: if takes_f32(pass) { ElementType::F32 } else { element },
+                        result: if gives_f32(pass) { ElementType::F32 } else { element },
                         planes,
                         rounds,
                         // The mask of a bias is one byte a row.
@@ -99,6 +116,13 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         })
         .collect();
     all.extend(shared);
+    // Sums of 16-bit operands on their way through scratch memory.
+    let wide: Vec<_> = all
+        .iter()
+        .filter(|one| one.element != ElementType::F32 && one.planes != Planes::None && contracts(pass))
+        .map(|one| Variant { result: ElementType::F32, ..*one })
+        .collect();
+    all.extend(wide);
     // Threads that share a tile.
     if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::Gradients) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
@@ -204,7 +228,7 @@ const BACK_ENDS: [BackEnd; 5] = [
 fn check(variant: &Variant) -> Result<usize, String> {
     let source = variant.source();
     let module = parse(&source);
-    let draws = !matches!(variant.pass, Pass::Moments | Pass::Predictive);
+    let draws = !matches!(variant.pass, Pass::Moments | Pass::Predictive | Pass::Round | Pass::Update);
     let int64 = variant.multiply == Multiply::Wide && draws;
     // Part of WebGPU: conversion to and from f16 words, not arithmetic.
     let base = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
@@ -344,6 +368,8 @@ fn twin(stem: &str) -> Option<&'static str> {
         "activation" => "src/reference/activation.rs",
         "monte_carlo" => "src/reference/monte_carlo.rs",
         "predictive" => "src/reference/predictive.rs",
+        "running_moments" | "update" => "src/reference/monte_carlo.rs",
+        "round" => "src/element.rs",
         _ => return None,
     })
 }
@@ -366,6 +392,6 @@ fn every_shader_has_a_twin_on_the_cpu() {
         }
         shaders += 1;
     }
-    assert_eq!(shaders, 18, "a shader of another name or number: extend the table of twins");
+    assert_eq!(shaders, 21, "a shader of another name or number: extend the table of twins");
     assert_eq!(twin("no_such_shader"), None);
 }

@@ -86,7 +86,17 @@ pub struct Tuning {
     /// Threads that keep the adapter busy. A pass with fewer splits its sums among threads of a workgroup, which
     /// add them up at the end; 0: never.
     pub threads: u32,
+    /// Iterations, of all loops together, that an invocation may make in one dispatch, 4,096 or more: a sum that takes
+    /// more is cut into several dispatches. Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations,
+    /// silently, and on hardware a long walk of few threads keeps a display waiting.
+    pub iterations: u32,
+    /// Connections that one dispatch may decide, 2^20 or more: larger problems are cut into several. Windows ends a
+    /// dispatch after two seconds, and until a dispatch is done a desktop on the same adapter stands still.
+    pub connections: u64,
 }
+
+/// Half of what llvmpipe allows: other drivers of its family may count a little otherwise.
+const ITERATIONS: u32 = 1 << 15;
 
 impl Tuning {
     /// The choice for a class of adapters, by what they are and not by their names.
@@ -97,7 +107,10 @@ impl Tuning {
                 Self::software().for_lanes(info.subgroup_min_size)
             }
             wgpu::DeviceType::Cpu => Self::software(),
-            wgpu::DeviceType::IntegratedGpu => Self { threads: 1 << 13, ..Self::discrete(info.vendor) },
+            // At 20 G connections a second, the least to expect of one, a fifth of a second.
+            wgpu::DeviceType::IntegratedGpu => {
+                Self { threads: 1 << 13, connections: 1 << 32, ..Self::discrete(info.vendor) }
+            }
             _ => Self::discrete(info.vendor),
         }
     }
@@ -114,6 +127,8 @@ impl Tuning {
             apply: Apply::And,
             rolled: true,
             threads: 0,
+            iterations: ITERATIONS,
+            connections: 1 << 32,
         }
         .for_lanes(8)
     }
@@ -142,6 +157,9 @@ impl Tuning {
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
             rolled: false,
             threads: 1 << 16,
+            iterations: ITERATIONS,
+            // At 100 G a second, the least to expect, a third of a second.
+            connections: 1 << 35,
         }
     }
 }
@@ -154,7 +172,8 @@ impl fmt::Display for Tile {
 }
 
 /// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:CALLS:THREADS` for
-/// both gradients in one pass or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, and the threads that keep the adapter busy.
+/// both gradients in one pass or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
+/// threads that keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let apply = match self.apply {
@@ -162,13 +181,13 @@ impl fmt::Display for Tuning {
             Apply::And => "and",
         };
         let rolled = if self.rolled { "rolled" } else { "unrolled" };
-        let Self { forward, input_gradient, weight_gradient, threads, .. } = self;
+        let Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
         match self.combine {
             Some(Combine { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
             None => write!(f, "separate")?,
         }
-        write!(f, ",{apply},{rolled},{threads}")
+        write!(f, ",{apply},{rolled},{threads},{iterations},{connections}")
     }
 }
 
@@ -203,28 +222,31 @@ impl FromStr for Tuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(',').collect();
-        let [forward, input_gradient, weight_gradient, combine, apply, rolled, threads] = parts[..] else {
+        let [tiles @ .., combine, apply, rolled, threads, iterations, connections] = &parts[..] else {
             return Err(fault());
         };
+        let [forward, input_gradient, weight_gradient] = tiles else { return Err(fault()) };
         Ok(Self {
             forward: forward.parse()?,
             input_gradient: input_gradient.parse()?,
             weight_gradient: weight_gradient.parse()?,
-            combine: match combine {
+            combine: match *combine {
                 "separate" => None,
                 _ => Some(combine.parse().map_err(|_| fault())?),
             },
-            apply: match apply {
+            apply: match *apply {
                 "select" => Apply::Select,
                 "and" => Apply::And,
                 _ => return Err(fault()),
             },
-            rolled: match rolled {
+            rolled: match *rolled {
                 "rolled" => true,
                 "unrolled" => false,
                 _ => return Err(fault()),
             },
             threads: threads.parse().map_err(|_| fault())?,
+            iterations: iterations.parse().map_err(|_| fault())?,
+            connections: connections.parse().map_err(|_| fault())?,
         })
     }
 }
@@ -255,17 +277,21 @@ mod tests {
         for tuning in [software, other, one_pass] {
             assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
         }
-        assert_eq!(other.to_string(), "1x2x32x4,8x2x16x1,8x2x16x1,separate,select,unrolled,65536");
+        assert_eq!(
+            other.to_string(),
+            "1x2x32x4,8x2x16x1,8x2x16x1,separate,select,unrolled,65536,32768,4294967296"
+        );
         assert!(one_pass.to_string().contains(",1x1x2x64:9:512,select,"), "{one_pass}");
         for text in [
             "",
             "1x1x8x8",
-            "1x1x8,1x1x8x8,1x1x8x8,separate,and,rolled,0",
-            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0",
-            "1x1x8x8,1x1x8x8,1x1x8x8,1x1x8x8:9,and,rolled,0",
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,or,rolled,0",
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled",
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,-1",
+            "1x1x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,1x1x8x8:9,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,or,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,-1,4096,1048576",
         ] {
             let error = text.parse::<Tuning>().unwrap_err().to_string();
             assert!(error.contains("tuning"), "{text}: {error}");

@@ -203,6 +203,7 @@ const TWINS: [Twin; 2] = [
 fn elements(gpu: &Gpu, twin: &Twin, body: &str, input: &[[u32; 4]]) -> Vec<[u32; 4]> {
     let values = context! {
         element => twin.element,
+        result_element => twin.element,
         vector => true,
         access => "read",
         operands => Vec::<Value>::new(),

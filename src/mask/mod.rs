@@ -47,6 +47,17 @@ pub enum Sharing {
     Batch,
 }
 
+impl Sharing {
+    /// Whether every example has a mask of its own.
+    pub fn is_own(self) -> bool {
+        match self {
+            Self::Example => true,
+            Self::Group(size) => size.get() == 1,
+            Self::Batch => false,
+        }
+    }
+}
+
 /// Everything that decides which connections of a layer are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mask {

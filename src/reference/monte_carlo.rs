@@ -1,4 +1,5 @@
-//! Mean and variance of the output over many masks. Twin: `shaders/monte_carlo.wgsl`.
+//! Mean and variance of the output over many masks. Twins: `shaders/monte_carlo.wgsl`, whose update is in
+//! `shaders/running_moments.wgsl`, and `shaders/update.wgsl`.
 
 use super::forward;
 use crate::{Bias, Error, Mask, Shape};

@@ -53,7 +53,8 @@ pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuni
     // Either way of writing out the planes goes with one way of applying bits.
     let rolled = apply == Apply::And;
     let (input_gradient, weight_gradient) = (tile, tile);
-    Tuning { forward: tile, input_gradient, weight_gradient, combine: None, apply, rolled, threads: 0 }
+    let usual = Tuning::software();
+    Tuning { forward: tile, input_gradient, weight_gradient, combine: None, apply, rolled, ..usual }
 }
 
 /// The same, with both gradients in one pass wherever that is possible.

@@ -1,0 +1,52 @@
+//! How many iterations of loops an invocation of a kernel makes, in sum over all its loops.
+//!
+//! Mesa's llvmpipe ends them all after 65,535 (`LP_MAX_TGSI_LOOP_ITERATIONS`), without a word; and on hardware
+//! they are what makes a dispatch of few threads long. So [`Plan`](super::plan::Plan) counts them here, from above,
+//! and cuts a walk that would pass [`Tuning::iterations`](super::Tuning::iterations). A loop that is added to a
+//! template has to be added here: `tests/bounds.rs` runs every pass past that number.
+
+use super::shader::{Pass, Planes, Shared, Variant};
+use super::tuning::Tile;
+
+/// Iterations of an invocation: those that it makes whatever its sums are, and those of a step of its walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Iterations {
+    pub fixed: u32,
+    pub step: u32,
+}
+
+impl Variant {
+    /// At this resolution of p, among so many threads that share a tile at most. A loop counts one more than it
+    /// runs, for the test that ends it.
+    pub(crate) fn iterations(&self, bits: u32, most_split: u32) -> Iterations {
+        let Tile { rows, columns, workgroup: [_, y] } = self.tile;
+        let bricks = rows.saturating_mul(columns);
+        // The loop over the planes of a brick, or of all bricks of a tile that decide for the same examples.
+        let planes = if self.rolled && self.planes == Planes::Many { bits.min(8) + 1 } else { 0 };
+        // A word for each of four examples is a brick of its own.
+        let words = planes.saturating_mul(if self.sharing == Shared::Each { 1 } else { 4 });
+        let masks = match (self.sharing, self.pass) {
+            (Shared::Tile, Pass::WeightGradient) => 0,
+            (Shared::Each | Shared::Tile, _) => planes,
+            (Shared::Rows, _) => words.saturating_mul(bricks),
+        };
+        let stores = if self.rolled { rows + 1 } else { 0 };
+        let splits = if most_split > 1 { rows.saturating_mul(2 * most_split) } else { 0 };
+        let (fixed, step) = match self.pass {
+            Pass::Forward | Pass::MonteCarlo => (stores + splits + words.saturating_mul(bricks), masks),
+            Pass::InputGradient => (stores + splits, masks),
+            // One mask for all examples is drawn once, at the end.
+            Pass::WeightGradient if self.sharing == Shared::Tile => {
+                (stores + splits + planes.saturating_mul(bricks), 0)
+            }
+            Pass::WeightGradient => (stores + splits, masks),
+            // The threads along y add up a step's quads.
+            Pass::Gradients => (stores + splits, masks + (8 * columns).div_ceil(y) + 1),
+            Pass::BiasGradient => (y + 1, words),
+            Pass::Mask => (words, 0),
+            Pass::Moments | Pass::Activation | Pass::Predictive => (0, 0),
+            Pass::Round | Pass::Update => (0, 0),
+        };
+        Iterations { fixed: fixed.saturating_add(2), step: step.saturating_add(1) }
+    }
+}

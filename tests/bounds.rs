@@ -1,0 +1,240 @@
+//! Sums, passes and results too long for one dispatch: cut into several, and right all the same.
+//!
+//! Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations in sum, without a word. The kernels
+//! count theirs (`src/gpu/iterations.rs`); a loop that is not counted shows here as a wrong sum.
+
+mod common;
+
+use std::num::NonZeroU32;
+
+use common::{
+    BiasKind, Call, Data, Placement, adapter, assert_all_close, assert_close, expected, kernels, mask,
+    mask_with_bits, run_counted, shape, small_tiles, wide, written_mask,
+};
+use dropconnect::gpu::{Apply, Combine, Gpu, MonteCarlo, Tensor, Tile, Tuning};
+use dropconnect::{Bias, ElementType, Mask, Rounds, Sharing, Write, reference};
+
+/// Where llvmpipe's loops end.
+const LLVMPIPE: u32 = 65_535;
+
+/// Relative L2 errors that rounding explains in f32 sums of so many products: each addition is off by 2^-25 of a
+/// sum that grows like a random walk, sqrt(k) of n steps, so that all of them come to about 2^-25 sqrt(n / 2) of the
+/// result; ten times that is allowed. 16 bits add their one rounding.
+fn bound(element: ElementType, products: usize) -> f64 {
+    let sums = 10.0 * 2f64.powi(-25) * (products as f64 / 2.0).sqrt();
+    common::bound(element).max(sums)
+}
+
+fn group(size: u32) -> Sharing {
+    Sharing::Group(NonZeroU32::new(size).unwrap())
+}
+
+#[test]
+fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
+    let Some(gpu) = adapter("every_pass_goes_on_in_f32_where_a_dispatch_ends") else { return };
+    // Four dispatches or so to each walk.
+    let short = |tuning| Tuning { iterations: 1 << 12, ..tuning };
+    let tuning = short(small_tiles(Apply::And));
+    let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+    let own = mask_with_bits(0.3, 16, Rounds::Seven);
+    let rows = [
+        (ElementType::F32, Some(own), BiasKind::Masked, Write::Accumulate, Placement::PooledOdd),
+        (ElementType::F16, Some(own), BiasKind::Plain, Write::Overwrite, Placement::Separate),
+        (
+            ElementType::BF16,
+            Some(own.shared(group(4))),
+            BiasKind::Masked,
+            Write::Accumulate,
+            Placement::PooledAligned,
+        ),
+        (
+            ElementType::F16,
+            Some(own.shared(Sharing::Batch)),
+            BiasKind::None,
+            Write::Accumulate,
+            Placement::Separate,
+        ),
+        (ElementType::BF16, None, BiasKind::Plain, Write::Overwrite, Placement::PooledOdd),
+    ];
+    for (k, (element, mask, bias, write, placement)) in rows.into_iter().enumerate() {
+        // Along each axis in turn: sums of Y, of dX, of dW and db.
+        for (axis, dims) in [[3, 5, 40_003], [5, 20_001, 7], [20_003, 5, 9]].into_iter().enumerate() {
+            let shape = shape(dims);
+            let mask = mask.map(|mask| mask.at(common::origin(2, 3, 5)));
+            let call = Call { shape, element, mask, bias, write, placement };
+            let data = Data::random(&shape, element, 31 * k as u64 + axis as u64);
+            let (got, dispatches) = run_counted(gpu, kernels, &call, &data);
+            assert!(dispatches[axis] > 1, "{call:?}: {dispatches:?}");
+            let products = dims.into_iter().max().unwrap();
+            assert_all_close(&got, &expected(&call, &data), bound(element, products), &format!("{call:?}"));
+        }
+    }
+}
+
+/// At the very bound of llvmpipe, for each way to find masks: here an iteration that is not counted is a wrong sum.
+#[test]
+fn iterations_are_counted_to_the_last() {
+    let Some(gpu) = adapter("iterations_are_counted_to_the_last") else { return };
+    let software = Tuning { iterations: LLVMPIPE, ..Tuning::software() };
+    let rolled = Tuning { iterations: LLVMPIPE, ..small_tiles(Apply::And) };
+    let both = Combine { tile: Tile { rows: 1, columns: 1, workgroup: [4, 2] }, calls: 1, threads: 0 };
+    let own = mask_with_bits(0.3, 16, Rounds::Seven);
+    for (tuning, mask, [examples, outputs, inputs]) in [
+        (rolled, own, [30_000, 30_000, 60_000]),
+        (rolled, own.shared(group(4)), [8_000, 8_000, 16_000]),
+        (rolled, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
+        (software, own, [30_000, 30_000, 60_000]),
+        (software, own.shared(group(4)), [500, 500, 1_000]),
+        (Tuning { combine: Some(both), ..rolled }, own, [5, 30_000, 9]),
+    ] {
+        let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+        // The narrowest problems that each walk allows, so that they are as long as tests can bear.
+        for (axis, dims) in [[2, 3, inputs], [2, outputs, 9], [examples, 3, 9]].into_iter().enumerate() {
+            let shape = shape(dims);
+            let call = Call::new(shape, Some(mask));
+            let data = Data::random(&shape, ElementType::F32, axis as u64);
+            let (got, _) = run_counted(gpu, kernels, &call, &data);
+            let products = dims.into_iter().max().unwrap();
+            let what = format!("{tuning} {call:?}");
+            assert_all_close(&got, &expected(&call, &data), bound(ElementType::F32, products), &what);
+        }
+    }
+}
+
+/// With the device's own tuning, at sizes that a user reported.
+#[test]
+fn reported_sizes_are_right() {
+    let Some(gpu) = adapter("reported_sizes_are_right") else { return };
+    for (dims, mask) in [
+        ([2, 4, 58_000], Some(mask(0.3))),
+        ([2, 4, 530_000], Some(mask(0.5))),
+        ([40_000, 8, 64], Some(mask(0.3))),
+        ([1, 1, 600_000], None),
+        ([16, 64, 1024], Some(mask(0.2).shared(group(4)))),
+        ([4, 150_000, 8], Some(mask(0.3))),
+    ] {
+        let shape = shape(dims);
+        let call = Call::new(shape, mask);
+        let data = Data::random(&shape, ElementType::F32, 5);
+        let (got, _) = run_counted(gpu, gpu.kernels(), &call, &data);
+        let products = dims.into_iter().max().unwrap();
+        assert_all_close(
+            &got,
+            &expected(&call, &data),
+            bound(ElementType::F32, products),
+            &format!("{call:?}"),
+        );
+    }
+    // Whole numbers that f32 counts exactly.
+    let shape = shape([1, 1, 600_000]);
+    let call = Call { bias: BiasKind::None, ..Call::new(shape, None) };
+    let (got, _) = run_counted(gpu, gpu.kernels(), &call, &Data::constant(&shape, 1.0));
+    assert_eq!(got.y, [600_000.0]);
+}
+
+#[test]
+fn connections_of_a_dispatch_are_bounded() {
+    let Some(gpu) = adapter("connections_of_a_dispatch_are_bounded") else { return };
+    let tuning = Tuning { connections: 1 << 20, ..small_tiles(Apply::And) };
+    let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+    for dims in [[300, 90, 200], [70, 300, 90], [64, 70, 2000], [1, 1, 3_000_000]] {
+        let shape = shape(dims);
+        let call = Call::new(shape, Some(mask(0.5)));
+        let data = Data::random(&shape, ElementType::F32, 7);
+        let (got, dispatches) = run_counted(gpu, kernels, &call, &data);
+        assert!(dispatches[..3].iter().all(|&count| count > 1), "{dims:?}: {dispatches:?}");
+        let products = dims.into_iter().max().unwrap();
+        assert_all_close(
+            &got,
+            &expected(&call, &data),
+            bound(ElementType::F32, products),
+            &format!("{call:?}"),
+        );
+    }
+    let (shape, mask) = (shape([20, 70, 2000]), mask(0.3));
+    let got = written_mask(gpu, kernels, shape, &mask, false, Placement::Separate);
+    let want = reference::mask::mask(&shape, &mask).unwrap();
+    assert!(got.into_iter().eq(want.into_iter().map(u8::from)));
+}
+
+/// Mean and variance of a launch, and its dispatches.
+fn monte_carlo(
+    gpu: &'static Gpu,
+    tuning: Tuning,
+    dims: [usize; 3],
+    mask: &Mask,
+    passes: u32,
+) -> ([Vec<f32>; 2], usize) {
+    let shape = shape(dims);
+    let data = Data::random(&shape, ElementType::F32, 11);
+    let upload = |values: &[f32]| gpu.upload(&ElementType::F32.encode(values)).unwrap();
+    let poison = vec![f32::NAN; shape.output_len()];
+    let (x, weight, bias) = (upload(&data.x), upload(&data.weight), upload(&data.bias));
+    let (mean, variance) = (upload(&poison), upload(&poison));
+    let recording = kernels(gpu, tuning, gpu.kernels().multiply(), false)
+        .monte_carlo(&MonteCarlo {
+            shape,
+            element: ElementType::F32,
+            mask,
+            passes,
+            x: Tensor::from(&x),
+            weight: Tensor::from(&weight),
+            bias: Bias::Masked(Tensor::from(&bias)),
+            mean: Tensor::from(&mean),
+            variance: Tensor::from(&variance),
+        })
+        .unwrap();
+    // Under the keys of another step first, to see that those of all dispatches change.
+    let other = dropconnect::MaskKey { step: mask.key.step + 1000, ..mask.key };
+    recording.set_key(gpu.queue(), other);
+    gpu.submit(&recording);
+    recording.set_key(gpu.queue(), mask.key);
+    gpu.submit(&recording);
+    let read = |buffer| ElementType::F32.decode(&gpu.read(buffer, 0..4 * shape.output_len() as u64).unwrap());
+    ([read(&mean), read(&variance)], recording.dispatches())
+}
+
+#[test]
+fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
+    let Some(gpu) = adapter("monte_carlo_passes_go_on_where_a_dispatch_ends") else { return };
+    let small = Tuning { iterations: 1 << 12, ..small_tiles(Apply::And) };
+    for (tuning, dims, mask, passes) in [
+        // Some passes in a dispatch; not one in a dispatch; the device's own, as reported.
+        (small, [5, 7, 100], mask(0.3), 50),
+        (small, [3, 5, 6_000], mask(0.3), 6),
+        (*gpu.kernels().tuning(), [4, 10, 784], mask(0.3), 100),
+        (*gpu.kernels().tuning(), [8, 16, 1024], mask(0.3).shared(group(4)), 40),
+    ] {
+        let shape = shape(dims);
+        let data = Data::random(&shape, ElementType::F32, 11);
+        let bias = wide(&data.bias);
+        let (mean, variance) = reference::monte_carlo(
+            &shape,
+            &mask,
+            passes,
+            &wide(&data.x),
+            &wide(&data.weight),
+            Bias::Masked(&bias[..]),
+        )
+        .unwrap();
+        let ([got_mean, got_variance], dispatches) = monte_carlo(gpu, tuning, dims, &mask, passes);
+        let what = format!("{dims:?}, {passes} passes, {dispatches} dispatches");
+        assert!(dispatches > 1, "{what}");
+        assert_close(&got_mean, &mean, 1e-5, &what);
+        assert_close(&got_variance, &variance, 1e-4, &what);
+    }
+}
+
+#[test]
+fn a_tuning_bounds_dispatches_no_finer_than_tiles() {
+    let Some(gpu) = adapter("a_tuning_bounds_dispatches_no_finer_than_tiles") else { return };
+    let usual = small_tiles(Apply::And);
+    for (tuning, name) in [
+        (Tuning { iterations: (1 << 12) - 1, ..usual }, "tuning.iterations"),
+        (Tuning { connections: (1 << 20) - 1, ..usual }, "tuning.connections"),
+    ] {
+        let options = dropconnect::gpu::KernelOptions { tuning: Some(tuning), ..Default::default() };
+        let error = dropconnect::gpu::Kernels::new(gpu.device(), &options).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
