@@ -20,7 +20,7 @@ fn passes(criterion: &mut Criterion) {
     let mut grad_weight = vec![0.0; shape.weight_len()];
     let mut bytes = vec![0; shape.connections() as usize];
 
-    let key = MaskKey { seed: 1, layer: 2, step: 3 };
+    let key = MaskKey::new(1, 2).at_step(3);
     let at = |p| Some(Mask::new(key, DropProbability::new(p).unwrap()));
     let mut group = criterion.benchmark_group("128x1024x1024");
     group.throughput(Throughput::Elements(shape.connections()));

@@ -13,7 +13,7 @@ use dropconnect::{
     Bias, Device, DropConnect, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, wgpu,
 };
 
-const KEY: MaskKey = MaskKey { seed: 1, layer: 2, step: 3 };
+const KEY: MaskKey = MaskKey::new(1, 2).at_step(3);
 
 /// The tensors of a layer, on the device.
 struct Tensors {
@@ -218,7 +218,7 @@ fn recording(criterion: &mut Criterion) {
 /// A training step of the layer type, with its copies from and to the host.
 fn step(criterion: &mut Criterion) {
     let Some(gpu) = open() else { return };
-    let mut layer = DropConnect::new(&Device::Gpu(gpu.into()), 784, 800).build().unwrap();
+    let mut layer = DropConnect::new(&Device::Gpu(gpu.into()), KEY, 784, 800).build().unwrap();
     let x: Vec<f32> = (0..128 * 784).map(|i| (i % 1009) as f32 / 1009.0 - 0.5).collect();
     let grad: Vec<f32> = (0..128 * 800).map(|i| (i % 1013) as f32 / 1013.0 - 0.5).collect();
     criterion.bench_function("layer step 128x800x784", |b| {

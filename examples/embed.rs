@@ -66,7 +66,7 @@ fn main() -> Result<(), Failure> {
 
     // Arguments are checked here; nothing has been recorded yet.
     let kernels = Kernels::new(&device, &KernelOptions::default())?;
-    let mask = Mask::new(MaskKey { seed: 42, layer: 3, step: 17 }, DropProbability::new(0.2)?);
+    let mask = Mask::new(MaskKey::new(42, 3).at_step(17), DropProbability::new(0.2)?);
     let (element, mask) = (ElementType::F32, Some(&mask));
     let forward = kernels.forward(&Forward {
         shape,

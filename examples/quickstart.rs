@@ -3,13 +3,15 @@
 //! `cargo run --release --example quickstart`
 
 use dropconnect::gpu::AdapterChoice;
-use dropconnect::{Device, DropConnect, Error, Write};
+use dropconnect::{Device, DropConnect, Error, MaskKey, Write};
 
 fn main() -> Result<(), Error> {
     let (device, which) = Device::auto(&AdapterChoice::default());
     println!("computing on {which}\n");
 
-    let mut layer = DropConnect::new(&device, 5, 10).drop_probability(0.5).seed(42).build()?;
+    // The seed, and the number of this layer: each layer of a model has its own.
+    let key = MaskKey::new(42, 0);
+    let mut layer = DropConnect::new(&device, key, 5, 10).drop_probability(0.5).build()?;
     let x = [[1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 3.0, 4.0, 5.0, 6.0]].concat();
 
     for _ in 0..2 {

@@ -11,8 +11,8 @@ cargo build --release -p dropconnect-cli
 run() { cargo run --quiet --release -p dropconnect-cli -- "$@"; }
 
 run adapters "$@" | tee "$out/adapters.txt"
-run verify "$@" | tee "$out/verify.txt"
-run bench "$@" \
+run verify --device gpu "$@" | tee "$out/verify.txt"
+run bench --device gpu "$@" \
     --shape 128,1024,1024 --shape 128,800,784 --shape 1024,4096,4096 --shape 100,1001,777 \
     --p 0.5 --p 0.2 --element f32 --element f16 --element bf16 \
     --json "$out/bench.json" --html "$out/bench.html" | tee "$out/bench.txt"
@@ -20,7 +20,7 @@ run bench "$@" \
 # The kernel shapes that are fastest here, at one plane and at nine: what the defaults should become.
 for p in 0.5 0.2; do
     for shape in 128,1024,1024 1024,4096,4096 16,512,512; do
-        run bench "$@" --tune --shape "$shape" --p "$p" --json "$out/tuned-$p-$shape.json" \
+        run bench --device gpu "$@" --tune --shape "$shape" --p "$p" --json "$out/tuned-$p-$shape.json" \
             2>&1 | tee "$out/tuned-$p-$shape.txt"
     done
 done

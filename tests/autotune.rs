@@ -17,7 +17,7 @@ fn the_fastest_tuning_is_as_right_as_any() {
     assert_eq!(stored, tuning);
     let options = KernelOptions { tuning: Some(stored), ..Default::default() };
     let kernels = Kernels::new(gpu.device(), &options).unwrap();
-    let key = MaskKey { seed: 9, layer: 1, step: 2 };
+    let key = MaskKey::new(9, 1).at_step(2);
     for shape in [small, shape([9, 13, 21])] {
         let call = Call::new(shape, Some(Mask::new(key, half)));
         let data = Data::random(&shape, ElementType::F32, 3);

@@ -62,7 +62,7 @@ fn expected(shape: &Shape, mask: Option<&Mask>, masked_bias: bool, data: &Data) 
 }
 
 fn mask(p: f64) -> Mask {
-    Mask::new(MaskKey { seed: 2013, layer: 1, step: 77 }, DropProbability::new(p).unwrap())
+    Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
 }
 
 fn origin(sample: u32, output: u32, input: u32) -> Origin {
@@ -379,7 +379,7 @@ fn the_vectors_of_the_format() {
         let shape = Shape::new(int("n") as usize, int("l") as usize, int("d") as usize).unwrap();
         let probability =
             DropProbability::with_bits(case["p"].as_f64().unwrap(), int("max_bits") as u32).unwrap();
-        let key = MaskKey { seed: long("seed"), layer: int("layer") as u32, step: long("step") };
+        let key = MaskKey::new(long("seed"), int("layer") as u32).at_step(long("step"));
         let offset = |axis: usize| case["offsets"][axis].as_u64().unwrap() as u32;
         let mask = Mask::new(key, probability)
             .with_rounds(Rounds::new(int("rounds") as u32).unwrap())

@@ -41,7 +41,7 @@ fn two_ways(backend: Backend, shape: &Shape, mask: Option<&Mask>, writes: [Write
 }
 
 fn mask(p: f64, bits: u32) -> Mask {
-    let key = MaskKey { seed: 0x0123_4567_89AB_CDEF, layer: 3, step: 1 << 33 };
+    let key = MaskKey::new(0x0123_4567_89AB_CDEF, 3).at_step(1 << 33);
     Mask::new(key, DropProbability::with_bits(p, bits).unwrap())
 }
 

@@ -63,7 +63,7 @@ fn calls() -> impl Strategy<Value = (Call, u64)> {
     let rest = (1..17u32, any::<bool>(), 0..3usize, any::<u64>(), any::<bool>());
     (dims, p, at, sharing, rest).prop_map(|(dims, p, at, sharing, (bits, seven, bias, seed, odd))| {
         let room = u32::MAX - 100;
-        let key = MaskKey { seed, layer: 3, step: seed >> 7 };
+        let key = MaskKey::new(seed, 3).at_step(seed >> 7);
         // Few bits may leave nothing of a large p; the largest that they hold is then meant.
         let probability = DropProbability::with_bits(p, bits)
             .unwrap_or_else(|_| DropProbability::with_bits(1.0 - 0.5f64.powi(bits as i32), bits).unwrap());

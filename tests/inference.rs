@@ -10,7 +10,7 @@ use dropconnect::mask::philox::{Rounds, philox4x32};
 use dropconnect::{Activation, Bias, Error, Mask, MaskKey, Origin, Shape, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
-const KEY: MaskKey = MaskKey { seed: 2013, layer: 1, step: 77 };
+const KEY: MaskKey = MaskKey::new(2013, 1).at_step(77);
 const ACTIVATIONS: [Activation; 4] =
     [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
 

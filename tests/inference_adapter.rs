@@ -153,7 +153,7 @@ fn normals(len: usize) -> (Vec<f32>, Vec<f32>) {
 #[test]
 fn activations_agree_with_float64_in_closed_form_and_by_samples() {
     let Some(gpu) = adapter("activations_agree_with_float64_in_closed_form_and_by_samples") else { return };
-    let key = MaskKey { seed: 11, layer: 2, step: 5 };
+    let key = MaskKey::new(11, 2).at_step(5);
     let at = origin(7, 9, 0);
     for dims in [[6, 8, 1], [5, 7, 1]] {
         let shape = shape(dims);
@@ -224,7 +224,7 @@ fn half_a_normal_has_mean_0_39894() {
         assert!((f64::from(*value) - exact).abs() < 1e-6, "{value}");
     }
     let samples = 1000;
-    let key = MaskKey { seed: 3, layer: 0, step: 0 };
+    let key = MaskKey::new(3, 0);
     let got = run(Method::Sampled { samples, key, origin: origin(0, 0, 0) });
     let average = got[0].iter().map(|&value| f64::from(value)).sum::<f64>() / 16.0;
     // Var of max(u, 0) is 1/2 - 1/(2 pi); 16 elements of 1000 samples, 4 sigma.
@@ -341,7 +341,7 @@ fn counts_out_of_range_are_refused_by_name() {
         let call = Activate { shape, activation, method, u_mean: a, u_variance: a, mean: b, variance: b };
         plain_kernels(gpu).activate(&call).unwrap_err()
     };
-    let key = MaskKey::default();
+    let key = MaskKey::new(0, 0);
     let none = Method::Sampled { samples: 0, key, origin: origin(0, 0, 0) };
     assert!(matches!(refused(none, Activation::Tanh), Error::Count { argument: "samples", value: 0, .. }));
     let closed = refused(Method::Closed, Activation::Tanh);

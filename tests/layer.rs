@@ -3,24 +3,13 @@
 mod common;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
-use common::{Data, adapter, assert_close, bound, probability, wide};
-use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Method};
+use common::{Data, assert_close, bound, devices, not_run, probability, wide};
+use dropconnect::gpu::{AdapterChoice, Method};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey,
-    Moments, Origin, Rounds, Shape, Sharing, Write, reference,
+    Moments, Origin, Rounds, Shape, Sharing, Write, reference, wgpu,
 };
-
-/// The CPU, and the adapter where there is one.
-fn devices(test: &str) -> Vec<Device> {
-    let mut devices = vec![Device::Cpu];
-    if adapter(test).is_some() {
-        let gpu = Gpu::open(&AdapterChoice::default(), &KernelOptions::default()).unwrap();
-        devices.push(Device::Gpu(Arc::new(gpu)));
-    }
-    devices
-}
 
 fn shape() -> Shape {
     Shape::new(6, 7, 19).unwrap()
@@ -28,11 +17,11 @@ fn shape() -> Shape {
 
 fn layer(device: &Device, data: &Data) -> DropConnectBuilder {
     let init = Init::Values { weight: data.weight.clone(), bias: data.bias.clone() };
-    DropConnect::new(device, 19, 7).drop_probability(0.3).seed(11).layer(4).init(init)
+    DropConnect::new(device, MaskKey::new(11, 4), 19, 7).drop_probability(0.3).init(init)
 }
 
 fn mask(step: u64) -> Mask {
-    Mask::new(MaskKey { seed: 11, layer: 4, step }, probability(0.3))
+    Mask::new(MaskKey::new(11, 4).at_step(step), probability(0.3))
 }
 
 #[test]
@@ -175,7 +164,8 @@ fn bad_arguments_are_named() {
 fn parameters_come_back_as_they_were_set() {
     let data = Data::random(&shape(), ElementType::F16, 5);
     for device in devices("parameters_come_back_as_they_were_set") {
-        let mut layer = DropConnect::new(&device, 19, 7).element(ElementType::F16).build().unwrap();
+        let key = MaskKey::new(11, 4);
+        let mut layer = DropConnect::new(&device, key, 19, 7).element(ElementType::F16).build().unwrap();
         layer.set_weight(&data.weight).unwrap();
         layer.set_bias(&data.bias).unwrap();
         assert_eq!(layer.weight().unwrap(), data.weight);
@@ -187,4 +177,62 @@ fn parameters_come_back_as_they_were_set() {
             "{error}"
         );
     }
+}
+
+/// One seed, and numbers: neither masks nor first values of two layers have anything to do with each other.
+#[test]
+fn layers_of_one_seed_start_and_drop_differently() {
+    let build = |key| DropConnect::new(&Device::Cpu, key, 50, 40).build().unwrap();
+    let layers = [0, 1, 2, u32::MAX].map(|number| build(MaskKey::new(5, number)));
+    let values = |layer: &DropConnect| [layer.weight().unwrap(), layer.bias().unwrap().unwrap()].concat();
+    let shape = Shape::new(1, 40, 50).unwrap();
+    for (at, first) in layers.iter().enumerate() {
+        for second in &layers[at + 1..] {
+            let (a, b) = (values(first), values(second));
+            // Uniform in +-1/sqrt(50), a variance of 1/150: the mean product of n independent pairs is within 4
+            // of its standard deviations 1/150/sqrt(n) of 0.
+            let product = a.iter().zip(&b).map(|(a, b)| f64::from(a * b)).sum::<f64>() / a.len() as f64;
+            assert!((150.0 * product * (a.len() as f64).sqrt()).abs() < 4.0, "{product}");
+            let kept = |layer: &DropConnect| Device::Cpu.mask(&shape, &layer.mask()).unwrap();
+            let agree = kept(first).iter().zip(kept(second)).filter(|(a, b)| **a == *b).count();
+            // Half of 2000, and 4 standard deviations.
+            assert!(agree.abs_diff(1000) < 90, "{agree}");
+        }
+    }
+    // The step is where a layer begins, and no part of its first values.
+    let later = build(MaskKey::new(5, 1).at_step(9));
+    assert_eq!((later.step(), values(&later)), (9, values(&layers[1])));
+    assert_ne!(later.mask(), layers[1].mask());
+}
+
+/// A software adapter is slower than the CPU backend: nobody gets one who has not asked for it.
+#[test]
+fn auto_takes_hardware_or_else_the_cpu() {
+    let all = AdapterChoice::default();
+    let hardware = AdapterChoice { hardware_only: true, ..all.clone() }.adapters();
+    let (device, text) = Device::auto(&all);
+    assert!(text.starts_with(&device.to_string()), "{text}");
+    assert_eq!(device.as_gpu().is_some(), !hardware.is_empty(), "{text}");
+    let software = |info: &wgpu::AdapterInfo| info.device_type == wgpu::DeviceType::Cpu;
+    let there = all.adapters().into_iter().map(|adapter| adapter.get_info()).find(software);
+    if hardware.is_empty() {
+        assert!(text.contains("CPU backend") && text.contains("no hardware adapter was found"), "{text}");
+        assert_eq!(text.contains("a software adapter"), there.is_some(), "{text}");
+    }
+    // By its name it is asked for, and says what it is.
+    match there {
+        None => not_run("auto_takes_hardware_or_else_the_cpu", "the named software adapter: there is none"),
+        Some(info) => {
+            let named = AdapterChoice { name: Some(info.name), ..all.clone() };
+            let (device, text) = Device::auto(&named);
+            assert!(device.as_gpu().is_some_and(|gpu| software(gpu.info())), "{text}");
+            assert!(text.contains("a software adapter"), "{text}");
+            assert!(Device::gpu(&named).unwrap().to_string().contains("a software adapter"));
+            let (device, text) = Device::auto(&AdapterChoice { hardware_only: true, ..named });
+            assert!(device.as_gpu().is_none() && text.contains("found no hardware adapter named"), "{text}");
+        }
+    }
+    let name = Some("no adapter has this name".to_owned());
+    let (device, text) = Device::auto(&AdapterChoice { name, ..all });
+    assert!(device.as_gpu().is_none() && text.contains("no adapter has this name"), "{text}");
 }

@@ -2,14 +2,15 @@
 
 mod common;
 
-use common::{Data, pair, probability, wide};
+use std::collections::HashSet;
 use std::f64::consts::LN_2;
 
+use common::{Data, devices, pair, probability, wide};
 use dropconnect::cpu::{RunningMoments, RunningPredictive};
-use dropconnect::{Bias, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
+use dropconnect::{Bias, DropConnect, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
-const KEY: MaskKey = MaskKey { seed: 2013, layer: 1, step: 77 };
+const KEY: MaskKey = MaskKey::new(2013, 1).at_step(77);
 
 /// Whether `got` is `want` but for rounding; NaN is not.
 fn close(got: &[f32], want: &[f64]) -> bool {
@@ -26,15 +27,14 @@ fn monte_carlo_is_many_forward_passes() {
         (0.2, Sharing::Batch, 100, u64::MAX - 50),
         (0.9, Sharing::Example, 300, 0),
     ] {
-        let key = MaskKey { step, ..KEY };
+        let key = KEY.at_step(step);
         let mask = Mask::new(key, probability(p)).shared(sharing);
         let bias = Bias::Masked(&bias[..]);
         // Every sample, by float64 passes.
         let mut samples = Vec::new();
         for t in 0..passes {
-            let key = MaskKey { step: step.wrapping_add(u64::from(t)), ..key };
-            let mask = Mask { key, ..mask };
-            assert_eq!(mask, Mask::new(KEY, probability(p)).shared(sharing).with_step(step).pass(t));
+            let mask = Mask { key: MaskKey { pass: Some(t), ..key }, ..mask };
+            assert_eq!(mask, Mask::new(key, probability(p)).shared(sharing).pass(t));
             let bias = wide(bias.tensor().unwrap());
             let bias = Bias::Masked(&bias[..]);
             samples.push(reference::forward(&shape, Some(&mask), &wide(&x), &wide(&weight), bias).unwrap());
@@ -65,20 +65,70 @@ fn monte_carlo_is_many_forward_passes() {
             assert!(got[1].iter().all(|&variance| variance == 0.0));
         }
         let wrong = pair(shape.output_len(), |m, v| {
-            cpu::monte_carlo(&shape, &mask.pass(1), passes, &x, &weight, bias, m, v)
+            cpu::monte_carlo(&shape, &next_step(&mask), passes, &x, &weight, bias, m, v)
         });
         assert!(!close(&wrong[0], &mean) && (passes == 1 || !close(&wrong[1], &variance)));
     }
 }
 
-trait WithStep {
-    fn with_step(self, step: u64) -> Self;
+fn next_step(mask: &Mask) -> Mask {
+    Mask { key: mask.key.at_step(mask.key.step.wrapping_add(1)), ..*mask }
 }
 
-impl WithStep for Mask {
-    fn with_step(mut self, step: u64) -> Self {
-        self.key.step = step;
-        self
+/// Passes once were the steps that follow: estimates at neighbouring steps then had all masks but one in common.
+#[test]
+fn estimates_at_neighbouring_steps_share_no_mask() {
+    let (passes, steps) = (1000, [u64::MAX - 1, u64::MAX, 0, 1, 2]);
+    let mut seen = HashSet::new();
+    for key in steps.map(|step| KEY.at_step(step)) {
+        assert!(seen.insert(key.words()), "the training mask of {key:?}");
+        for t in 0..passes {
+            assert!(seen.insert(key.pass(t).words()), "pass {t} of {key:?}");
+        }
+    }
+
+    // The same said of what comes out, on every device, call by call.
+    let shape = Shape::new(3, 5, 40).unwrap();
+    let Data { x, weight, .. } = Data::ramps(&shape);
+    for device in devices("estimates_at_neighbouring_steps_share_no_mask") {
+        let mut layer = DropConnect::new(&device, KEY, 40, 5).bias(false).build().unwrap();
+        layer.set_weight(&weight).unwrap();
+        let mut samples = Vec::new();
+        for _ in 0..3 {
+            samples.extend(layer.samples(&x, 20).unwrap());
+            samples.extend(layer.forward(&x).unwrap());
+            layer.advance();
+        }
+        let mut seen = HashSet::new();
+        for (call, y) in samples.chunks(shape.output_len()).enumerate() {
+            let bits: Vec<_> = y.iter().map(|value| value.to_bits()).collect();
+            assert!(seen.insert(bits), "{device}: call {call} repeats an earlier one");
+        }
+        assert_eq!(seen.len(), 3 * 21);
+    }
+}
+
+/// A network whose layers go through their passes together.
+#[test]
+fn a_layer_goes_to_a_pass_and_back() {
+    for device in devices("a_layer_goes_to_a_pass_and_back") {
+        let mut layer = DropConnect::new(&device, KEY, 40, 5).build().unwrap();
+        let x = Data::ramps(&Shape::new(3, 5, 40).unwrap()).x;
+        let (training, samples) = (layer.forward(&x).unwrap(), layer.samples(&x, 4).unwrap());
+        for (t, want) in samples.chunks(15).enumerate() {
+            layer.set_pass(Some(t as u32));
+            assert_eq!(layer.forward(&x).unwrap(), want, "{device}: pass {t}");
+            assert_eq!(layer.samples(&x, 4).unwrap(), samples, "{device}: passes are those of the step");
+        }
+        layer.set_pass(None);
+        assert_eq!(layer.forward(&x).unwrap(), training, "{device}");
+        // A new step begins with its training mask.
+        layer.set_pass(Some(2));
+        layer.advance();
+        assert_eq!(layer.mask().key.pass, None);
+        layer.set_pass(Some(2));
+        layer.set_step(KEY.step);
+        assert_eq!(layer.forward(&x).unwrap(), training, "{device}");
     }
 }
 
@@ -124,7 +174,7 @@ fn predictive_agrees_with_float64() {
             assert!(got.mutual_information.iter().all(|&mi| mi == 0.0));
         } else {
             assert!(got.mutual_information.iter().all(|&mi| mi > 0.0));
-            let wrong = cpu::predictive(&shape, &mask.pass(1), 50, &x, &weight, bias).unwrap();
+            let wrong = cpu::predictive(&shape, &next_step(&mask), 50, &x, &weight, bias).unwrap();
             assert!(!same(&wrong));
         }
     }

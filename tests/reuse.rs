@@ -11,7 +11,7 @@ use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Write,
 };
 
-const KEY: MaskKey = MaskKey { seed: 1, layer: 2, step: 3 };
+const KEY: MaskKey = MaskKey::new(1, 2).at_step(3);
 
 /// Every call that draws, each into results of its own.
 fn record(kernels: &Kernels, shape: Shape, key: MaskKey, arena: &Arena) -> Result<Vec<Recording>, Error> {
@@ -103,7 +103,7 @@ fn another_key_draws_what_a_new_call_draws() {
     let mut seen = Vec::new();
     let reused = arena();
     let recordings = record(kernels, shape, KEY, &reused).unwrap();
-    for key in [KEY, MaskKey { step: 4, ..KEY }, MaskKey { seed: u64::MAX, layer: 0, step: 1 << 40 }, KEY] {
+    for key in [KEY, KEY.at_step(4), MaskKey::new(u64::MAX, 0).at_step(1 << 40), KEY, KEY.pass(1)] {
         recordings.iter().for_each(|recording| recording.set_key(gpu.queue(), key).unwrap());
         submit(&recordings);
         let fresh = arena();

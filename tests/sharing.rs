@@ -28,7 +28,7 @@ fn sharings() -> [Sharing; 11] {
 }
 
 fn mask(p: f64) -> Mask {
-    Mask::new(MaskKey { seed: 2013, layer: 1, step: 77 }, DropProbability::new(p).unwrap())
+    Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
 }
 
 fn origin(sample: u32, output: u32, input: u32) -> Origin {

@@ -134,7 +134,7 @@ fn the_layer_is_unbiased() {
         let ratio = probability.scale() - 1.0;
         let (mut y, mut dw) = (vec![0.0; 42], vec![0.0; 280]);
         for seed in 0..SEEDS {
-            let mask = Mask::new(MaskKey { seed, layer: 0, step: 0 }, probability);
+            let mask = Mask::new(MaskKey::new(seed, 0), probability);
             let add = |sums: &mut [f64], values: Vec<f32>| {
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
             };

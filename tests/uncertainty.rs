@@ -6,7 +6,7 @@ mod adam;
 use std::f32::consts::PI;
 
 use adam::Adam;
-use dropconnect::{Device, DropConnect, Error, Write};
+use dropconnect::{Device, DropConnect, Error, MaskKey, Write};
 
 const FEATURES: usize = 64;
 const PASSES: u32 = 200;
@@ -47,8 +47,9 @@ fn trained() -> Result<Classifier, Error> {
     let (points, classes) = moons();
     let x = points.as_flattened();
     // p = 0 is the plain linear layer.
-    let features = DropConnect::new(&Device::Cpu, 2, FEATURES).drop_probability(0.0).seed(3).build()?;
-    let head = DropConnect::new(&Device::Cpu, FEATURES, 2).seed(3).layer(1).build()?;
+    let [first, second] = [0, 1].map(|layer| MaskKey::new(3, layer));
+    let features = DropConnect::new(&Device::Cpu, first, 2, FEATURES).drop_probability(0.0).build()?;
+    let head = DropConnect::new(&Device::Cpu, second, FEATURES, 2).build()?;
     let mut net = Classifier { features, head };
     let mut adam = [Adam::new(&net.features)?, Adam::new(&net.head)?];
     for _ in 0..1500 {

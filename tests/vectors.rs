@@ -1,5 +1,6 @@
-//! The vectors of the mask format (`tests/data/vectors.json`, and `vectors-1.1.json` for shared masks and Gaussian
-//! samples), made by an independent NumPy program: through Rust, and through WGSL on the adapter. Philox itself through WGSL is in `src/gpu/wgsl_tests.rs`.
+//! The vectors of the mask format (`tests/data/vectors.json`, and `vectors-1.1.json` for shared masks, Gaussian
+//! samples and Monte-Carlo passes), made by an independent program: through Rust, and through WGSL on the adapter.
+//! Philox itself through WGSL is in `src/gpu/wgsl_tests.rs`.
 
 mod common;
 
@@ -29,6 +30,17 @@ struct Extension {
     small: Vec<Layer>,
     large: Vec<Layer>,
     gaussian: Vec<Gaussian>,
+    passes: Vec<PassKey>,
+}
+
+/// The key of a pass of a Monte-Carlo call.
+#[derive(Deserialize)]
+struct PassKey {
+    seed: String,
+    layer: u32,
+    step: String,
+    t: u32,
+    key: [String; 2],
 }
 
 /// One call of the generator for Gaussian samples, and the four samples in it.
@@ -142,7 +154,7 @@ impl Layer {
     }
 
     fn mask(&self) -> Mask {
-        let key = MaskKey { seed: number(&self.seed), layer: self.layer, step: number(&self.step) };
+        let key = MaskKey::new(number(&self.seed), self.layer).at_step(number(&self.step));
         let probability = DropProbability::with_bits(self.p, self.max_bits).unwrap();
         assert_eq!((probability.threshold(), probability.bits()), (self.threshold, self.bits));
         assert_eq!(probability.scale(), self.scale);
@@ -224,8 +236,8 @@ fn the_file_holds_what_these_tests_expect() {
     assert_eq!((counts, vectors.small.len(), vectors.large.len()), ([6, 5, 20], 8, 4));
     let extension = extension();
     assert_eq!(extension.mask_format, "1.1");
-    let counts = [extension.small.len(), extension.large.len(), extension.gaussian.len()];
-    assert_eq!(counts, [4, 3, 4]);
+    let Extension { small, large, gaussian, passes, .. } = &extension;
+    assert_eq!([small.len(), large.len(), gaussian.len(), passes.len()], [4, 3, 4, 5]);
     for layer in vectors.small.iter().chain(&extension.small) {
         assert!(layer.results.is_some() && layer.mask_hex.is_some());
         assert!(layer.masked_bias == layer.bias_mask_hex.is_some());
@@ -244,7 +256,15 @@ fn philox_gives_the_known_answers() {
 #[test]
 fn keys_are_derived_as_in_the_vectors() {
     for row in vectors().keys {
-        let key = MaskKey { seed: number(&row.seed), layer: row.layer, step: number(&row.step) };
+        let key = MaskKey::new(number(&row.seed), row.layer).at_step(number(&row.step));
+        assert_eq!(key.words(), words(&row.key), "{key:?}");
+    }
+}
+
+#[test]
+fn passes_have_the_keys_of_the_vectors() {
+    for row in extension().passes {
+        let key = MaskKey::new(number(&row.seed), row.layer).at_step(number(&row.step)).pass(row.t);
         assert_eq!(key.words(), words(&row.key), "{key:?}");
     }
 }
@@ -252,7 +272,7 @@ fn keys_are_derived_as_in_the_vectors() {
 #[test]
 fn gaussian_samples_are_those_of_the_vectors() {
     for row in extension().gaussian {
-        let key = MaskKey { seed: number(&row.seed), layer: row.layer, step: number(&row.step) };
+        let key = MaskKey::new(number(&row.seed), row.layer).at_step(number(&row.step));
         assert_eq!(key.gaussian_words(), words(&row.key), "{key:?}");
         let counter = [row.output, row.sample, row.call, 0];
         assert_eq!(philox4x32(counter, key.gaussian_words(), Rounds::Ten), words(&row.words), "{key:?}");

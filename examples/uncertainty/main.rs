@@ -10,7 +10,7 @@ use std::f32::consts::TAU;
 
 use adam::Adam;
 use dropconnect::gpu::AdapterChoice;
-use dropconnect::{Device, DropConnect, Error, Moments, Write};
+use dropconnect::{Device, DropConnect, Error, MaskKey, Moments, Write};
 
 const FEATURES: usize = 100;
 const STEPS: u64 = 3000;
@@ -24,9 +24,10 @@ struct Network {
 
 impl Network {
     fn new(device: &Device) -> Result<Self, Error> {
-        // p = 0 is the plain linear layer.
-        let features = DropConnect::new(device, 1, FEATURES).drop_probability(0.0).seed(1).build()?;
-        let head = DropConnect::new(device, FEATURES, 1).drop_probability(0.2).seed(1).layer(1).build()?;
+        // One seed, and a number for each layer. p = 0 is the plain linear layer.
+        let [first, second] = [0, 1].map(|layer| MaskKey::new(1, layer));
+        let features = DropConnect::new(device, first, 1, FEATURES).drop_probability(0.0).build()?;
+        let head = DropConnect::new(device, second, FEATURES, 1).drop_probability(0.2).build()?;
         Ok(Self { features, head })
     }
 

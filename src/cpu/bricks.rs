@@ -189,7 +189,7 @@ mod tests {
                     let p = 1.0 - f64::from((0xCCCD & ((1 << bits) - 1)) | 1u32) / f64::from(1u32 << bits);
                     let probability = DropProbability::with_bits(p, bits).unwrap();
                     assert_eq!(probability.bits(), bits);
-                    let key = MaskKey { seed: 0x0123_4567_89AB_CDEF, layer: 7, step: 1 << 40 };
+                    let key = MaskKey::new(0x0123_4567_89AB_CDEF, 7).at_step(1 << 40);
                     let mask = Mask::new(key, probability).with_rounds(rounds);
                     let input = std::array::from_fn(|lane| u32::MAX - 3 * lane as u32);
                     let output = std::array::from_fn(|lane| 0x8000_0000 | (5 * lane as u32));

@@ -11,7 +11,8 @@ const CHUNK: usize = 4096;
 /// passes there are.
 ///
 /// [`monte_carlo`] is this around one layer. A network keeps one for its own output, and moves all its layers
-/// on together:
+/// from pass to pass together ([`MaskKey::pass`](crate::MaskKey::pass),
+/// [`DropConnect::set_pass`](crate::DropConnect::set_pass)):
 ///
 /// ```
 /// use dropconnect::cpu::RunningMoments;

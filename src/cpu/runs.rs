@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn runs_are_the_groups_and_pieces_cover_them() {
-        let mask = Mask::new(MaskKey::default(), DropProbability::new(0.5).unwrap());
+        let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap());
         for (batch, size, sample) in [(0, 8, 0), (1, 8, 7), (50, 8, 0), (50, 9, 13), (700, 300, 299)] {
             let shape = Shape::new(batch, 1, 1).unwrap();
             let size = NonZeroU32::new(size).unwrap();
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_group_past_every_coordinate_is_one_run() {
-        let mask = Mask::new(MaskKey::default(), DropProbability::new(0.5).unwrap())
+        let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap())
             .shared(Sharing::Group(NonZeroU32::MAX))
             .at(Origin { sample: u32::MAX - 4, ..Origin::default() });
         let runs = runs(&Shape::new(5, 1, 1).unwrap(), &mask).unwrap().unwrap();

@@ -28,28 +28,33 @@ pub enum Device {
 }
 
 impl Device {
-    /// The best there is: a hardware adapter, else a software adapter, else the CPU backend. The text says
-    /// which, and why nothing better.
+    /// The best there is: a hardware adapter, else the CPU backend. The text says which, and why nothing better.
     ///
-    /// A software adapter runs the kernels that hardware would, to the bit. Where speed is all, [`Device::Cpu`]
-    /// is several times as fast on the same cores (x86-64 with AVX2 or AVX-512).
+    /// A software adapter is several times slower than the CPU backend on the same cores, so that it has to be asked
+    /// for: by [`name`](AdapterChoice::name) here, or with [`Device::gpu`].
     pub fn auto(choice: &AdapterChoice) -> (Self, String) {
-        match Self::gpu(choice) {
+        let hardware_only = choice.hardware_only || choice.name.is_none();
+        let why = match Self::gpu(&AdapterChoice { hardware_only, ..choice.clone() }) {
             Ok(device) => {
-                let why = match &device {
-                    Self::Gpu(gpu) if gpu.info().device_type == wgpu::DeviceType::Cpu => {
-                        "a software adapter: no hardware adapter was found (the CPU backend is mostly faster)"
-                    }
-                    _ => "the best adapter found",
-                };
-                let text = format!("{device}, {why}");
-                (device, text)
+                let text = format!("{device}, the best adapter found");
+                return (device, text);
             }
-            Err(error) => (Self::Cpu, format!("{}: {error}", Self::Cpu)),
+            Err(Error::NoAdapter { .. }) if choice.name.is_none() => {
+                "no hardware adapter was found".to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        let mut text = format!("{}: {why}", Self::Cpu);
+        if choice.name.is_none()
+            && let Some(info) = choice.software()
+        {
+            let name = info.name.split(" (").next().unwrap_or_default();
+            text += &format!("; a software adapter, {name}, is there for those who ask for it");
         }
+        (Self::Cpu, text)
     }
 
-    /// An adapter, hardware before software.
+    /// An adapter, hardware before software. [`Display`](fmt::Display) says so of a software adapter.
     ///
     /// # Errors
     /// As [`Gpu::open`].
@@ -265,7 +270,12 @@ impl fmt::Display for Device {
         match self {
             Self::Gpu(gpu) => {
                 let info = gpu.info();
-                write!(f, "{} ({}, {})", info.name, info.backend, info.driver_info)
+                write!(f, "{} ({}, {})", info.name, info.backend, info.driver_info)?;
+                if info.device_type == wgpu::DeviceType::Cpu {
+                    f.write_str(", a software adapter")
+                } else {
+                    Ok(())
+                }
             }
             Self::Cpu => write!(f, "CPU backend, {} threads", rayon::current_num_threads()),
         }

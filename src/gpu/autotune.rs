@@ -133,7 +133,7 @@ impl<'a> Trial<'a> {
         };
         let (x, weight, y) = (shape.input_len(), shape.weight_len(), shape.output_len());
         let tensors = [tensor(x)?, tensor(weight)?, tensor(y)?, tensor(y)?, tensor(x)?, tensor(weight)?];
-        Ok(Self { device, queue, shape, mask: Mask::new(MaskKey::default(), probability), tensors })
+        Ok(Self { device, queue, shape, mask: Mask::new(MaskKey::new(0, 0), probability), tensors })
     }
 
     /// The one of two tunings with which these passes take less time.

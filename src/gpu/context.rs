@@ -32,6 +32,12 @@ impl AdapterChoice {
         found
     }
 
+    /// The software adapter among them, if there is one.
+    pub(crate) fn software(&self) -> Option<wgpu::AdapterInfo> {
+        let mut infos = self.adapters().into_iter().map(|adapter| adapter.get_info());
+        infos.find(|info| info.device_type == wgpu::DeviceType::Cpu)
+    }
+
     fn enumerate(&self) -> Vec<wgpu::Adapter> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
             backends: self.backends,

@@ -12,7 +12,7 @@
 //! # fn example(device: &wgpu::Device, queue: &wgpu::Queue, x: &wgpu::Buffer, w: &wgpu::Buffer, y: &wgpu::Buffer)
 //! # -> Result<(), dropconnect::Error> {
 //! let kernels = Kernels::new(device, &KernelOptions::default())?;
-//! let mask = Mask::new(MaskKey { seed: 42, layer: 0, step: 0 }, DropProbability::new(0.5)?);
+//! let mask = Mask::new(MaskKey::new(42, 0), DropProbability::new(0.5)?);
 //! let forward = kernels.forward(&Forward {
 //!     shape: Shape::new(128, 800, 784)?,
 //!     element: ElementType::F32,

@@ -17,7 +17,7 @@ pub struct MonteCarlo<'a> {
     pub shape: Shape,
     /// How X, W and b are stored.
     pub element: ElementType,
-    /// The mask of the first pass; pass t has step `mask.key.step + t`.
+    /// The mask of the step; pass t draws [`Mask::pass`]`(t)`.
     pub mask: &'a Mask,
     /// Number of passes, 1 to 65,536.
     pub passes: u32,

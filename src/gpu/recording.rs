@@ -41,20 +41,15 @@ impl Draws {
         match self {
             Self::Nothing => None,
             Self::Masks(rounds) => Some(round_keys(key.words(), rounds)),
-            Self::Pass(pass, rounds) => Some(round_keys(pass_key(key, pass), rounds)),
+            Self::Pass(pass, rounds) => Some(round_keys(key.pass(pass).words(), rounds)),
             Self::Gaussian => Some(round_keys(key.gaussian_words(), Rounds::Ten)),
         }
     }
 }
 
-/// The key words of a Monte-Carlo pass.
-pub(crate) fn pass_key(key: MaskKey, pass: u32) -> [u32; 2] {
-    MaskKey { step: key.step.wrapping_add(pass.into()), ..key }.words()
-}
-
 /// The key words of so many Monte-Carlo passes.
 pub(crate) fn pass_keys(key: MaskKey, passes: u32) -> Vec<[u32; 2]> {
-    (0..passes).map(|pass| pass_key(key, pass)).collect()
+    (0..passes).map(|t| key.pass(t).words()).collect()
 }
 
 #[derive(Debug)]
@@ -109,8 +104,10 @@ impl Recording {
         allocate::submit(device, queue, self.label, record).map(drop)
     }
 
-    /// Changes seed, layer and step: the recording then draws the masks (or Gaussian samples) of another
-    /// training step, without being checked and prepared again. Nothing is allocated.
+    /// Changes seed, layer, step and pass: the recording then draws the masks (or Gaussian samples) of another
+    /// training step, or those of a Monte-Carlo pass, without being checked and prepared again. Nothing is
+    /// allocated. A recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its passes at
+    /// the key's step.
     ///
     /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call
     /// and not been submitted yet draws the new masks too.

@@ -13,7 +13,7 @@ use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Rounds
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Init {
     /// W and b uniform in `[-1/sqrt(inputs), 1/sqrt(inputs))`, as PyTorch's `nn.Linear`, drawn from the
-    /// layer's seed and number: the same layer starts the same everywhere.
+    /// layer's seed and number: the same layer starts the same everywhere, and no two of a model alike.
     #[default]
     Linear,
     /// All zero.
@@ -27,19 +27,18 @@ pub enum Init {
     },
 }
 
-/// Options of a [`DropConnect`] layer; everything but the sizes has a default.
+/// Options of a [`DropConnect`] layer; everything but device, key and sizes has a default.
 #[derive(Clone, Debug)]
 #[must_use = "`build` makes the layer"]
 pub struct DropConnectBuilder {
     device: Device,
+    key: MaskKey,
     inputs: usize,
     outputs: usize,
     p: f64,
     bits: u32,
     rounds: Rounds,
     sharing: Sharing,
-    seed: u64,
-    layer: u32,
     bias: bool,
     masked_bias: bool,
     element: ElementType,
@@ -48,17 +47,16 @@ pub struct DropConnectBuilder {
 }
 
 impl DropConnectBuilder {
-    pub(super) fn new(device: Device, inputs: usize, outputs: usize) -> Self {
+    pub(super) fn new(device: Device, key: MaskKey, inputs: usize, outputs: usize) -> Self {
         Self {
             device,
+            key,
             inputs,
             outputs,
             p: 0.5,
             bits: 16,
             rounds: Rounds::default(),
             sharing: Sharing::default(),
-            seed: 0,
-            layer: 0,
             bias: true,
             masked_bias: false,
             element: ElementType::F32,
@@ -85,16 +83,6 @@ impl DropConnectBuilder {
     /// Which examples share a mask: none, by default, which is what makes it DropConnect.
     pub fn sharing(self, sharing: Sharing) -> Self {
         Self { sharing, ..self }
-    }
-
-    /// The seed of masks and first values; 0 by default.
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-
-    /// The number of this layer in its model, so that layers of one seed differ; 0 by default.
-    pub fn layer(self, layer: u32) -> Self {
-        Self { layer, ..self }
     }
 
     /// Whether the layer has a bias; it does by default.
@@ -136,7 +124,7 @@ impl DropConnectBuilder {
             Init::Zeros => (host::zeros(shape.weight_len())?, host::zeros(bias_len)?),
             Init::Linear => {
                 let bound = 1.0 / (self.inputs as f32).sqrt();
-                let draw = |stream, count| uniform(self.seed, self.layer, stream, bound, count);
+                let draw = |stream, count| uniform(&self.key, stream, bound, count);
                 (draw(0, shape.weight_len())?, draw(1, bias_len)?)
             }
             Init::Values { weight, bias } => {
@@ -175,7 +163,7 @@ impl DropConnectBuilder {
             probability,
             rounds: self.rounds,
             sharing: self.sharing,
-            key: MaskKey { seed: self.seed, layer: self.layer, step: 0 },
+            key: self.key,
             origin: self.origin,
             masked_bias: self.masked_bias,
             parameters,
@@ -183,11 +171,12 @@ impl DropConnectBuilder {
     }
 }
 
-/// Uniform values in `[-bound, bound)`, 24 bits each, from a stream of Philox that no mask uses: the last
-/// counter word is the ASCII of "DCI0" plus the stream, and a mask's is below 9.
-fn uniform(seed: u64, layer: u32, stream: u32, bound: f32, count: usize) -> Result<Vec<f32>, Error> {
+/// Uniform values in `[-bound, bound)`, 24 bits each, of the key's seed and layer, whatever its step. They are from
+/// a stream of Philox that no mask uses: the last counter word is the ASCII of "DCI0" plus the stream, and a mask's
+/// is below 9.
+fn uniform(key: &MaskKey, stream: u32, bound: f32, count: usize) -> Result<Vec<f32>, Error> {
     const DOMAIN: u32 = 0x4443_4930;
-    let key = [seed as u32, (seed >> 32) as u32];
+    let (layer, key) = (key.layer, [key.seed as u32, (key.seed >> 32) as u32]);
     let call = |k: usize| {
         let k = k as u64;
         philox4x32([k as u32, (k >> 32) as u32, layer, DOMAIN + stream], key, Rounds::Ten)

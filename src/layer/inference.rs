@@ -8,9 +8,9 @@ use crate::{Activation, Error, Moments, Predictive};
 /// Inference over masks. [`eval`](DropConnect::eval) is the plain answer; these say how far it can be trusted.
 ///
 /// ```
-/// use dropconnect::{Activation, Device, DropConnect};
+/// use dropconnect::{Activation, Device, DropConnect, MaskKey};
 ///
-/// let layer = DropConnect::new(&Device::Cpu, 5, 10).seed(42).build()?;
+/// let layer = DropConnect::new(&Device::Cpu, MaskKey::new(42, 0), 5, 10).build()?;
 /// let x = [1.0, 2.0, 3.0, 4.0, 5.0];
 /// let matched = layer.gaussian(&x, Activation::Relu, None)?; // the paper's inference, in closed form
 /// let sampled = layer.monte_carlo(&x, 100)?; // a hundred masks in one launch
@@ -48,7 +48,8 @@ impl DropConnect {
         activate(self.gpu(), &self.shape_of(x)?, activation, method, &u)
     }
 
-    /// Mean and unbiased variance of Y over `passes` masks, of this step and those that follow.
+    /// Mean and unbiased variance of Y over `passes` masks, those of this step's passes 0 to `passes - 1`. Estimates
+    /// at other steps have other masks, all of them.
     ///
     /// # Errors
     /// [`Error::Count`] for the passes, 1 to 65,536 on an adapter; as [`forward`](Self::forward).

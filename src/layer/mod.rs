@@ -20,12 +20,13 @@ use parameters::{OnCpu, OnGpu, Parameters};
 /// Holds W `[outputs, inputs]`, b `[outputs]` and their gradients on a [`Device`]. The mask of a call is a
 /// function of the seed, the layer's number, the [step](Self::step) and the position, so a call may be
 /// repeated (activation checkpointing, resuming) and draws the same mask until
-/// [`advance`](Self::advance) is called.
+/// [`advance`](Self::advance) is called. Every layer of a model needs a number of its own.
 ///
 /// ```
-/// use dropconnect::{Device, DropConnect, Write};
+/// use dropconnect::{Device, DropConnect, MaskKey, Write};
 ///
-/// let mut layer = DropConnect::new(&Device::Cpu, 5, 10).drop_probability(0.5).seed(42).build()?;
+/// // Seed 42, layer 0 of the model; the next one is MaskKey::new(42, 1).
+/// let mut layer = DropConnect::new(&Device::Cpu, MaskKey::new(42, 0), 5, 10).drop_probability(0.5).build()?;
 /// let x = [1.0, 2.0, 3.0, 4.0, 5.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // a batch of 2
 /// let y = layer.forward(&x)?;
 /// let grad_x = layer.backward(&x, &vec![1.0; y.len()], Write::Overwrite)?;
@@ -48,10 +49,14 @@ pub struct DropConnect {
 }
 
 impl DropConnect {
-    /// Starts building a layer; p is 0.5 and the seed 0 unless set.
-    #[allow(clippy::new_ret_no_self, reason = "reads as `DropConnect::new(..).seed(..).build()`")]
-    pub fn new(device: &Device, inputs: usize, outputs: usize) -> DropConnectBuilder {
-        DropConnectBuilder::new(device.clone(), inputs, outputs)
+    /// Starts building a layer; p is 0.5 unless set.
+    ///
+    /// The key is the seed and the *number of this layer in its model*, `MaskKey::new(seed, number)`: two layers
+    /// with the same seed and number would draw the same masks and start from the same weights. Masks begin at the
+    /// key's step, which is 0 unless set with [`MaskKey::at_step`].
+    #[allow(clippy::new_ret_no_self, reason = "reads as `DropConnect::new(..).bias(..).build()`")]
+    pub fn new(device: &Device, key: MaskKey, inputs: usize, outputs: usize) -> DropConnectBuilder {
+        DropConnectBuilder::new(device.clone(), key, inputs, outputs)
     }
 
     /// Columns of W.
@@ -79,17 +84,25 @@ impl DropConnect {
         self.key.step
     }
 
-    /// Goes to any step, as when resuming from a checkpoint.
+    /// Goes to any step, as when resuming from a checkpoint, and to its training masks.
     pub fn set_step(&mut self, step: u64) {
         self.key.step = step;
+        self.key.pass = None;
     }
 
     /// Goes to the next step: call it once per optimiser step, after the backward pass.
     pub fn advance(&mut self) {
-        self.key.step = self.key.step.wrapping_add(1);
+        self.set_step(self.key.step.wrapping_add(1));
     }
 
-    /// The mask of the current step.
+    /// Goes to the masks of a Monte-Carlo pass of this step, until the step changes; `None` goes back to the
+    /// training masks. For a network, whose layers have to go through the passes together; a single layer has
+    /// [`monte_carlo`](Self::monte_carlo).
+    pub fn set_pass(&mut self, pass: Option<u32>) {
+        self.key.pass = pass;
+    }
+
+    /// The mask of the current step, or of its pass.
     pub fn mask(&self) -> Mask {
         Mask::new(self.key, self.probability).with_rounds(self.rounds).shared(self.sharing).at(self.origin)
     }

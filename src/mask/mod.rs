@@ -1,13 +1,13 @@
 //! The mask as a pure function: mask format 1, without any GPU.
 //!
-//! Whether a connection is kept depends on the seed, the layer, the step, the drop probability and the
-//! *global* coordinates of the connection, and on nothing else: not on tile sizes, devices, batch
-//! splits or the order of evaluation. `docs/mask-format.md` is the normative text.
+//! Whether a connection is kept depends on the seed, the layer, the step (and the pass of a Monte-Carlo call
+//! there), the drop probability and the *global* coordinates of the connection, and on nothing else: not on tile
+//! sizes, devices, batch splits or the order of evaluation. `docs/mask-format.md` is the normative text.
 //!
 //! ```
 //! use dropconnect::{DropProbability, Mask, MaskKey};
 //!
-//! let mask = Mask::new(MaskKey { seed: 42, layer: 0, step: 7 }, DropProbability::new(0.5)?);
+//! let mask = Mask::new(MaskKey::new(42, 0).at_step(7), DropProbability::new(0.5)?);
 //! // Example 3, output 10, input 200: the answer is the same on every machine.
 //! let kept: bool = mask.keep(3, 10, 200);
 //! # let _ = kept;
@@ -61,7 +61,7 @@ impl Sharing {
 /// Everything that decides which connections of a layer are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mask {
-    /// Seed, layer and step.
+    /// Seed, layer, step and Monte-Carlo pass.
     pub key: MaskKey,
     /// The probability of dropping a connection.
     pub probability: DropProbability,
@@ -103,11 +103,10 @@ impl Mask {
         Self { sharing, ..self }
     }
 
-    /// The mask of Monte-Carlo pass `t`: `t` steps on, the last step being followed by step 0.
+    /// The mask of pass `t` of a Monte-Carlo call at this step: [`MaskKey::pass`].
     #[must_use]
     pub fn pass(self, t: u32) -> Self {
-        let step = self.key.step.wrapping_add(u64::from(t));
-        Self { key: MaskKey { step, ..self.key }, ..self }
+        Self { key: self.key.pass(t), ..self }
     }
 
     /// The sample coordinate of the mask that local example `n` gets: its own global index, that of its

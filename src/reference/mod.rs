@@ -60,7 +60,7 @@ mod tests {
     use crate::{Bias, DropProbability, MaskKey, Origin};
 
     fn half() -> Mask {
-        Mask::new(MaskKey { seed: 3, layer: 1, step: 4 }, DropProbability::new(0.5).unwrap())
+        Mask::new(MaskKey::new(3, 1).at_step(4), DropProbability::new(0.5).unwrap())
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub fn origin(sample: u32, output: u32, input: u32) -> Origin {
 }
 
 pub fn mask(p: f64) -> Mask {
-    Mask::new(MaskKey { seed: 2013, layer: 1, step: 77 }, DropProbability::new(p).unwrap())
+    Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
 }
 
 pub fn mask_with_bits(p: f64, bits: u32, rounds: Rounds) -> Mask {

@@ -13,13 +13,22 @@ use dropconnect::gpu::{
     AdapterChoice, Apply, BiasGradient, Combine, Forward, Gpu, Gradients, InputGradient, KernelOptions,
     Kernels, Multiply, Recording, Tensor, Tile, Tuning, WeightGradient, WriteMask,
 };
-use dropconnect::{Bias, ElementType, Error, Mask, Shape, Write, reference, wgpu};
+use dropconnect::{Bias, Device, ElementType, Error, Mask, Shape, Write, reference, wgpu};
 
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use adapter::{adapter, not_run};
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use compare::*;
 pub use data::*;
+
+/// The CPU, and the adapter where there is one, as devices.
+pub fn devices(test: &str) -> Vec<Device> {
+    let mut devices = vec![Device::Cpu];
+    if adapter(test).is_some() {
+        devices.push(Device::gpu(&AdapterChoice::default()).expect("the adapter opens once more"));
+    }
+    devices
+}
 
 // ---------------------------------------------------------------------------------------------- kernels
 

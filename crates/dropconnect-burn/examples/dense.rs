@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weight = Tensor::<2>::random([inputs, outputs], Distribution::Default, &device);
     let stored = Tensor::<2>::random([outputs, inputs], Distribution::Default, &device);
     let mask = |p| -> Result<_, dropconnect_burn::dropconnect::Error> {
-        Ok(Mask::new(MaskKey { seed: 1, layer: 0, step: 0 }, DropProbability::new(p)?))
+        Ok(Mask::new(MaskKey::new(1, 0), DropProbability::new(p)?))
     };
     let (half, fifth) = (mask(0.5)?, mask(0.2)?);
     let ours = |mask| drop_connect(x.clone(), stored.clone().transpose(), None, mask, false);

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (device, setup) = Device::wgpu_options().init_with_setup()?;
     dropconnect_burn::attach(&device, &setup)?;
     let device = device.autodiff();
-    let layer = DropConnectConfig::new(inputs, outputs).init(&device);
+    let layer = DropConnectConfig::new(0, inputs, outputs).init(&device);
     let x = Tensor::<2>::random([batch, inputs], Distribution::Default, &device).require_grad();
     let upstream = Tensor::<2>::random([batch, outputs], Distribution::Default, &device);
 

@@ -23,7 +23,8 @@ pub struct Predictive<const D: usize> {
 /// Inference over masks, on any device: no autodiff device is needed to draw them.
 ///
 /// For a whole network, call its `forward` again and again on an autodiff device: every call draws fresh masks
-/// in all layers.
+/// in all layers. Or give every layer's [`forward_at`](DropConnect::forward_at) the same step and pass, which takes
+/// no step of any.
 impl DropConnect {
     /// Mean and variance of the output over all masks, element by element, in closed form (Wan et al. 2013,
     /// Algorithm 2). Where many inputs count, the output is nearly normal, and these two say nearly everything.
@@ -77,8 +78,8 @@ impl DropConnect {
         check(passes);
         let mut sum = None;
         for pass in 0..passes {
-            let step = draw.step.wrapping_add(pass.into());
-            let logs = log_softmax(self.masked(input.clone(), Draw { step, ..draw }), D - 1);
+            let draw = Draw { pass: Some(pass), ..draw };
+            let logs = log_softmax(self.masked(input.clone(), draw), D - 1);
             let probabilities = logs.clone().exp();
             let entropy = (probabilities.clone() * logs).sum_dim(D - 1).neg();
             sum = Some(match sum {
@@ -95,8 +96,8 @@ impl DropConnect {
         Predictive { mean, entropy, mutual_information }
     }
 
-    /// Mean and unbiased variance of the output over `passes` masks: those of `draw` and of the steps after it.
-    /// Takes as long as so many forward passes, and the memory of a few outputs. No step of the layer is taken.
+    /// Mean and unbiased variance of the output over `passes` masks: passes 0 to `passes - 1` of the step of `draw`,
+    /// whatever its own pass. Estimates at other steps have other masks, all of them. Takes as long as so many forward passes, and the memory of a few outputs. No step of the layer is taken.
     ///
     /// # Shapes
     /// As [`moments`](Self::moments).
@@ -110,14 +111,14 @@ impl DropConnect {
         passes: u32,
     ) -> (Tensor<D>, Tensor<D>) {
         check(passes);
-        let mut mean = self.masked(input.clone(), draw);
+        let pass = |pass| Draw { pass: Some(pass), ..draw };
+        let mut mean = self.masked(input.clone(), pass(0));
         let mut squares = mean.zeros_like();
         // Welford's update: no difference of large sums.
-        for pass in 1..passes {
-            let step = draw.step.wrapping_add(pass.into());
-            let y = self.masked(input.clone(), Draw { step, ..draw });
+        for t in 1..passes {
+            let y = self.masked(input.clone(), pass(t));
             let deviation = y.clone() - mean.clone();
-            mean = mean + deviation.clone() / (pass + 1);
+            mean = mean + deviation.clone() / (t + 1);
             squares = squares + deviation * (y - mean.clone());
         }
         (mean, squares / (passes - 1).max(1))

@@ -14,8 +14,14 @@ use crate::op::{drop_connect, layout};
 use crate::{Draw, Error, MaskSettings, StepCounter, device};
 
 /// Configuration to create a [`DropConnect`] layer using the [init function](DropConnectConfig::init).
+///
+/// `DropConnectConfig::new(layer, d_input, d_output)` begins with the number of the layer in its model: layers of
+/// one seed and number would draw the same masks.
 #[derive(Config, Debug)]
 pub struct DropConnectConfig {
+    /// Which layer of the model this is, 0, 1, 2 and so on. Layers with the same seed and the same number draw the
+    /// same masks wherever their shapes overlap.
+    pub layer: u32,
     /// The size of the input features.
     pub d_input: usize,
     /// The size of the output features.
@@ -26,13 +32,9 @@ pub struct DropConnectConfig {
     /// The probability of dropping a connection during training, at least 0 and below 1.
     #[config(default = 0.5)]
     pub prob: f64,
-    /// The seed of the masks.
+    /// The seed of the masks, one for all layers of a model.
     #[config(default = 0)]
     pub seed: u64,
-    /// Which layer of the model this is. Layers with the same seed and the same number draw the same masks
-    /// wherever their shapes overlap: number the layers of a model.
-    #[config(default = 0)]
-    pub layer: u32,
     /// If the bias should be dropped like the weights, as in the paper.
     #[config(default = false)]
     pub masked_bias: bool,
@@ -178,7 +180,7 @@ impl DropConnect {
         if !self.drops(&input) {
             return self.dense(input);
         }
-        self.masked(input, Draw { step: self.steps.take(), first_sample: 0 })
+        self.masked(input, Draw { step: self.steps.take(), ..Draw::default() })
     }
 
     /// The same with the masks of a given place, and without taking a step: for recomputing a pass, for a shard of

@@ -6,7 +6,8 @@
 //! use dropconnect_burn::DropConnectConfig;
 //!
 //! let device = dropconnect_burn::wgpu_device()?.autodiff();
-//! let layer = DropConnectConfig::new(784, 800).with_prob(0.5).init(&device);
+//! // Layer 0 of the model: every layer has a number of its own.
+//! let layer = DropConnectConfig::new(0, 784, 800).with_prob(0.5).init(&device);
 //! let x = Tensor::<2>::random([128, 784], Distribution::Default, &device);
 //! let gradients = layer.forward(x).mean().backward();
 //! let _weight_gradient = layer.weight.grad(&gradients);

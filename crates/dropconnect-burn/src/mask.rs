@@ -25,7 +25,7 @@ pub struct MaskSettings {
 impl MaskSettings {
     /// The mask of one call.
     pub fn mask(&self, draw: Draw) -> Mask {
-        let key = MaskKey { seed: self.seed, layer: self.layer, step: draw.step };
+        let key = MaskKey { pass: draw.pass, ..MaskKey::new(self.seed, self.layer).at_step(draw.step) };
         Mask::new(key, self.probability)
             .with_rounds(self.rounds)
             .shared(self.sharing)
@@ -43,8 +43,11 @@ impl fmt::Display for MaskSettings {
 /// device and backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Draw {
-    /// The training step, or Monte-Carlo pass.
+    /// The training step, or the step at which a Monte-Carlo estimate is made.
     pub step: u64,
+    /// Which pass of that estimate: for a network, whose layers have to go through the passes together. `None` for
+    /// training. Passes of one step share no mask with those of another.
+    pub pass: Option<u32>,
     /// Global index of the first example: where this shard starts in a batch split over devices.
     pub first_sample: u32,
 }

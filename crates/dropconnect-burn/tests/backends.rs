@@ -22,10 +22,10 @@ fn shards_of_a_batch_add_up_to_it() {
     let device = device.autodiff();
     let layer = config(40, 12).with_masked_bias(true).init(&device);
     let (x, upstream) = (ramp([22, 40], 31, 7, &device), ramp([22, 12], 91, 5, &device));
-    let whole = results(&layer, x.clone(), upstream.clone(), Draw { step: 6, first_sample: 0 });
+    let whole = results(&layer, x.clone(), upstream.clone(), Draw { step: 6, ..Draw::default() });
     let shard = |layer: &DropConnect, from: usize, to: usize| {
         let (x, upstream) = (x.clone().slice(from..to), upstream.clone().slice(from..to));
-        results(layer, x, upstream, Draw { step: 6, first_sample: from as u32 })
+        results(layer, x, upstream, Draw { step: 6, first_sample: from as u32, ..Draw::default() })
     };
     // The second shard runs on a copy of the layer, as on another device. It starts within a brick.
     let (first, second) = (shard(&layer, 0, 9), shard(&layer.clone(), 9, 22));
@@ -48,7 +48,12 @@ fn the_cpu_backend_draws_the_same_masks() {
         layer.weight = layer.weight.map(|_| ramp([40, 12], 57, 3, device).require_grad());
         layer.bias = layer.bias.map(|bias| bias.map(|_| ramp([12], 13, 1, device).require_grad()));
         let upstream = ramp([22, 12], 91, 5, device);
-        results(&layer, ramp([22, 40], 31, 7, device), upstream, Draw { step: 6, first_sample: 1 })
+        results(
+            &layer,
+            ramp([22, 40], 31, 7, device),
+            upstream,
+            Draw { step: 6, first_sample: 1, ..Draw::default() },
+        )
     };
     for (got, want) in run(&cpu).iter().zip(&run(&gpu.autodiff())) {
         assert_close(got, want, 2e-6, "flex against wgpu");
@@ -68,7 +73,8 @@ fn typed(rounded: DType, dtype: DType, device: &Device) -> Vec<Vec<f32>> {
     // As the layer stores it: one output's weights next to each other. Odd lengths share words between rows.
     let stored = Tensor::<2>::from_data(data(&[11, 41], 57, 3), (device, dtype)).require_grad();
     let bias = Tensor::<1>::from_data(data(&[11], 13, 1), (device, dtype)).require_grad();
-    let mask = config(41, 11).init(device).settings().mask(Draw { step: 6, first_sample: 3 });
+    let mask =
+        config(41, 11).init(device).settings().mask(Draw { step: 6, first_sample: 3, ..Draw::default() });
     let y =
         dropconnect_burn::drop_connect(x.clone(), stored.clone().transpose(), Some(bias.clone()), mask, true);
     assert_eq!(y.dtype(), dtype);

@@ -42,7 +42,7 @@ fn relu_has_its_closed_form() {
 fn a_classifier_is_as_sure_as_float64_says() {
     let Some(device) = device("a_classifier_is_as_sure_as_float64_says") else { return };
     let layer = config(24, 7).init(&device);
-    let draw = Draw { step: 5, first_sample: 2 };
+    let draw = Draw { step: 5, first_sample: 2, ..Draw::default() };
     for size in [1.0, 40.0] {
         let x = ramp([6, 24], 31, 7, &device).mul_scalar(size);
         let (weight, bias) = parameters(&layer);
@@ -88,5 +88,30 @@ fn moments_are_those_of_many_masks() {
         let (first, none) = layer.monte_carlo(x.clone(), Draw::default(), 1);
         assert_eq!(values(first), values(layer.monte_carlo(x, Draw::default(), 1).0), "the same masks");
         assert!(values(none).iter().all(|&variance| variance == 0.0), "one pass has no variance");
+    }
+}
+
+#[test]
+fn passes_are_those_of_the_reference_and_of_one_step_only() {
+    let Some(device) = device("passes_are_those_of_the_reference_and_of_one_step_only") else { return };
+    let layer = config(24, 7).init(&device.clone().autodiff());
+    let x = ramp([6, 24], 31, 7, &device.autodiff());
+    let (weight, bias) = parameters(&layer);
+    let (shape, xs) = (Shape::new(6, 7, 24).unwrap(), wide(&values(x.clone())));
+    let mut seen = Vec::new();
+    for step in [5, 6, u64::MAX] {
+        let draw = Draw { step, ..Draw::default() };
+        let mask = layer.settings().mask(draw);
+        let want = reference::monte_carlo(&shape, &mask, 9, &xs, &weight, Bias::Plain(&bias)).unwrap();
+        let got = layer.monte_carlo(x.clone(), draw, 9);
+        assert_close(&values(got.0), &narrow(&want.0), 1e-5, "mean");
+        assert_close(&values(got.1), &narrow(&want.1), 1e-5, "variance");
+        seen.push(values(layer.forward_at(x.clone(), draw)));
+        for t in 0..9 {
+            seen.push(values(layer.forward_at(x.clone(), Draw { pass: Some(t), ..draw })));
+        }
+    }
+    for (at, y) in seen.iter().enumerate() {
+        assert!(!seen[..at].contains(y), "call {at} repeats an earlier one");
     }
 }

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData, activation::relu};
-use common::{assert_close, config, device, ramp, relative_error, values};
+use common::{assert_close, config, device, numbered, ramp, relative_error, values};
 use dropconnect::{DropProbability, Mask, MaskKey, Origin, Shape, cpu};
 use dropconnect_burn::{Draw, drop_connect};
 
@@ -14,8 +14,7 @@ const TOLERANCE: f64 = 2e-6;
 
 fn mask(p: f64, bits: u32) -> Mask {
     let probability = DropProbability::with_bits(p, bits).unwrap();
-    Mask::new(MaskKey { seed: 42, layer: 3, step: 17 }, probability)
-        .at(Origin { sample: 5, ..Origin::default() })
+    Mask::new(MaskKey::new(42, 3).at_step(17), probability).at(Origin { sample: 5, ..Origin::default() })
 }
 
 /// The mask as a Burn tensor of zeros and scales, `[batch, outputs, inputs]` or `[batch, outputs]`.
@@ -135,7 +134,7 @@ fn leading_dimensions_are_examples() {
     let Some(device) = device("leading_dimensions_are_examples") else { return };
     let device = device.autodiff();
     let layer = config(10, 6).init(&device);
-    let at = Draw { step: 9, first_sample: 0 };
+    let at = Draw { step: 9, ..Draw::default() };
     let x = ramp([24, 10], 31, 7, &device);
     let want = values(layer.forward_at(x.clone(), at));
     let y = layer.forward_at(x.clone().reshape([2, 3, 4, 10]), at);
@@ -164,7 +163,7 @@ fn trains_and_infers_as_dropout_does() {
 
     assert!(!close(values(layer.forward(x.clone()))), "training drops");
     assert_ne!(values(layer.forward(x.clone())), values(layer.forward(x.clone())), "other masks each time");
-    let at = Draw { step: 1, first_sample: 0 };
+    let at = Draw { step: 1, ..Draw::default() };
     assert_eq!(values(layer.forward_at(x.clone(), at)), values(layer.forward_at(x.clone(), at)));
     assert_eq!(layer.steps.get(), 3, "only `forward` takes steps");
 
@@ -182,9 +181,9 @@ fn trains_and_infers_as_dropout_does() {
 fn gradients_go_through_two_layers() {
     let Some(device) = device("gradients_go_through_two_layers") else { return };
     let device = device.autodiff();
-    let first = config(20, 30).with_layer(0).init(&device);
-    let second = config(30, 10).with_layer(1).with_prob(0.5).init(&device);
-    let draw = Draw { step: 4, first_sample: 0 };
+    let first = numbered(0, 20, 30).init(&device);
+    let second = numbered(1, 30, 10).with_prob(0.5).init(&device);
+    let draw = Draw { step: 4, ..Draw::default() };
     let x = ramp([16, 20], 31, 7, &device).require_grad();
     let run = |ours: bool| {
         let layer = |layer: &dropconnect_burn::DropConnect, x: Tensor<2>| {
@@ -213,7 +212,7 @@ fn gradients_go_through_two_layers() {
 fn examples_share_masks_where_the_configuration_says_so() {
     let Some(device) = device("examples_share_masks_where_the_configuration_says_so") else { return };
     let device = device.autodiff();
-    let at = Draw { step: 2, first_sample: 0 };
+    let at = Draw { step: 2, ..Draw::default() };
     // The same example again and again: equal outputs are equal masks.
     let x = ramp([1, 24], 31, 7, &device).expand([6, 24]);
     for (examples_per_mask, groups) in [(1, [0, 1, 2, 3, 4, 5]), (3, [0, 0, 0, 1, 1, 1]), (0, [0; 6])] {
@@ -224,4 +223,15 @@ fn examples_share_masks_where_the_configuration_says_so() {
             assert_eq!(rows[a] == rows[b], groups[a] == groups[b], "{examples_per_mask}: {a} and {b}");
         }
     }
+}
+
+#[test]
+fn layers_of_one_seed_drop_differently() {
+    let Some(device) = device("layers_of_one_seed_drop_differently") else { return };
+    let mask = |number| numbered(number, 40, 30).init(&device).settings().mask(Draw::default());
+    let (first, second) = (mask(0), mask(1));
+    let differ = (0..30).flat_map(|o| (0..40).map(move |i| (o, i)));
+    let differ = differ.filter(|&(o, i)| first.keep(0, o, i) != second.keep(0, o, i)).count();
+    // 2 p q = 0.42 of 1200, and 4 standard deviations.
+    assert!(differ.abs_diff(504) < 69, "{differ}");
 }

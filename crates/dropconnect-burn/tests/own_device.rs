@@ -34,7 +34,7 @@ fn a_device_of_the_application_works_beside_burns() {
     let Some(theirs) = device("a_device_of_the_application_works_beside_burns") else { return };
     let setup = own_setup();
     let own = Device::wgpu_options().setup(setup.clone()).init().expect("Burn takes the device");
-    let draw = Draw { step: 3, first_sample: 0 };
+    let draw = Draw { step: 3, ..Draw::default() };
     // Before it is attached, the layer says what is missing.
     let unattached = std::panic::catch_unwind(|| {
         let device = own.clone().autodiff();

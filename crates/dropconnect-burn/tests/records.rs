@@ -7,7 +7,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, activation::relu};
-use common::{config, device, ramp, values};
+use common::{config, device, numbered, ramp, values};
 use dropconnect_burn::DropConnect;
 
 #[derive(Module, Debug)]
@@ -18,8 +18,8 @@ struct Network {
 
 fn network(device: &Device) -> Network {
     Network {
-        hidden: config(12, 20).with_layer(0).init(device),
-        output: config(20, 4).with_layer(1).with_prob(0.5).with_masked_bias(true).init(device),
+        hidden: numbered(0, 12, 20).init(device),
+        output: numbered(1, 20, 4).with_prob(0.5).with_masked_bias(true).init(device),
     }
 }
 

@@ -12,7 +12,10 @@ use crate::{device, output};
 
 #[derive(Serialize)]
 struct Row {
+    /// By `--device auto`.
     chosen: bool,
+    /// By `--device gpu`.
+    chosen_as_gpu: bool,
     name: String,
     kind: String,
     backend: String,
@@ -53,15 +56,18 @@ struct Cpu {
 /// Runs the command.
 pub fn run(command: &AdaptersOptions, options: &DeviceOptions) -> Result<(), CliError> {
     let wanted = device::choice(options);
-    // `auto` leaves OpenGL to those who ask for it; here it is shown.
+    // OpenGL is for those who ask for it; here it is shown.
     let shown = AdapterChoice {
         backends: if options.backend.is_some() { wanted.backends } else { wgpu::Backends::all() },
         ..wanted.clone()
     };
-    let chosen = wanted.adapters().first().map(wgpu::Adapter::get_info);
-    let adapters: Vec<_> = shown.adapters().iter().map(|adapter| row(adapter, chosen.as_ref())).collect();
-    let particular = options.adapter.is_some() || options.backend.is_some();
-    if adapters.is_empty() && particular {
+    let as_gpu = wanted.adapters().first().map(wgpu::Adapter::get_info);
+    let software = |info: &wgpu::AdapterInfo| info.device_type == wgpu::DeviceType::Cpu;
+    let asked_for = device::about_an_adapter(options).is_some();
+    let chosen = as_gpu.as_ref().filter(|info| asked_for || !software(info));
+    let adapters: Vec<_> =
+        shown.adapters().iter().map(|adapter| row(adapter, [chosen, as_gpu.as_ref()])).collect();
+    if adapters.is_empty() && (options.adapter.is_some() || options.backend.is_some()) {
         return Err(CliError::Usage(format!(
             "no adapter matches{}{}; `dropconnect adapters` lists those there are",
             options.adapter.as_ref().map_or(String::new(), |name| format!(" --adapter {name}")),
@@ -89,11 +95,14 @@ fn backend_name(backend: Backend) -> &'static str {
     }
 }
 
-fn row(adapter: &wgpu::Adapter, chosen: Option<&wgpu::AdapterInfo>) -> Row {
+/// `chosen`: by `--device auto` and by `--device gpu`.
+fn row(adapter: &wgpu::Adapter, chosen: [Option<&wgpu::AdapterInfo>; 2]) -> Row {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
     let tuning = Tuning::for_adapter(&info);
+    let [chosen, chosen_as_gpu] = chosen.map(|chosen| chosen == Some(&info));
     Row {
-        chosen: chosen == Some(&info),
+        chosen,
+        chosen_as_gpu,
         kind: kind(&info).to_owned(),
         backend: info.backend.to_string(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
@@ -171,23 +180,27 @@ fn text(report: &Report) -> String {
             },
         );
         line("largest binding, buffer", format!("{}, {}", size(row.binding_bytes), size(row.buffer_bytes)));
-        text += &format!("{} {}\n{}\n\n", mark(row.chosen), row.name, table.trim_fmt());
+        text += &format!("{} {}\n{}\n\n", mark(row.chosen, row.chosen_as_gpu), row.name, table.trim_fmt());
     }
     if report.adapters.is_empty() {
         text += "wgpu sees no adapter.\n\n";
     }
     let cpu = &report.cpu_backend;
     text += &format!(
-        "{} CPU backend\n   {} instructions, {} threads\n\n* is what --device auto takes\n",
-        mark(cpu.chosen),
+        "{} CPU backend\n   {} instructions, {} threads\n\n* is what --device auto takes, + what --device gpu would\n",
+        mark(cpu.chosen, false),
         cpu.instructions,
         cpu.threads
     );
     text
 }
 
-fn mark(chosen: bool) -> char {
-    if chosen { '*' } else { '-' }
+fn mark(chosen: bool, chosen_as_gpu: bool) -> char {
+    match (chosen, chosen_as_gpu) {
+        (true, _) => '*',
+        (false, true) => '+',
+        (false, false) => '-',
+    }
 }
 
 /// Bytes for people.

@@ -320,6 +320,12 @@ impl ApplyCommand {
                 )));
             }
         }
+        if self.mode == Mode::Mc && self.mask.pass.is_some() {
+            return Err(CliError::Usage(
+                "--pass names one mask, and --mode mc draws those of --passes passes from 0 on; leave it out"
+                    .to_owned(),
+            ));
+        }
         let by_samples = [ActivationName::Sigmoid, ActivationName::Tanh];
         if self.samples.is_none() && self.activation.is_some_and(|name| by_samples.contains(&name)) {
             return Err(CliError::Usage(

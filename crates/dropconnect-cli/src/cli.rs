@@ -34,7 +34,8 @@ pub struct Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Device")]
 pub struct DeviceOptions {
-    /// Where to compute: the best adapter or else the CPU, an adapter only, or the CPU only
+    /// Where to compute. `auto` leaves software adapters, which are slower than the CPU backend, to those who ask
+    /// for one: with `gpu`, or with an option that is about an adapter
     #[arg(long, global = true, value_enum, default_value_t = DeviceKind::Auto)]
     pub device: DeviceKind,
     /// Take only adapters of this graphics API (OpenGL is used only when asked for)
@@ -51,9 +52,9 @@ pub struct DeviceOptions {
 /// `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceKind {
-    /// The best GPU, then a software adapter, then the CPU backend
+    /// The best hardware GPU, then the CPU backend
     Auto,
-    /// An adapter, or an error
+    /// The best adapter, hardware or software, or an error
     Gpu,
     /// The library's own CPU backend
     Cpu,
@@ -257,9 +258,12 @@ pub struct MaskOptions {
     /// Which layer of the model, 32 bits
     #[arg(long, default_value_t = 0)]
     pub layer: u32,
-    /// Training step or Monte-Carlo pass, 64 bits
+    /// Training step, 64 bits
     #[arg(long, default_value_t = 0)]
     pub step: u64,
+    /// The mask of this pass of a Monte-Carlo call at that step, in place of the training mask
+    #[arg(long, value_name = "NUMBER")]
+    pub pass: Option<u32>,
     /// Global coordinates of the first example, output and input
     #[arg(long, default_value = "0,0,0", value_name = "N,O,I", value_parser = parse_origin)]
     pub origin: Origin,
@@ -278,7 +282,8 @@ impl MaskOptions {
     /// The mask.
     pub fn mask(&self) -> Result<Mask, CliError> {
         let probability = DropProbability::with_bits(self.p, self.bits).about("--p")?;
-        let key = MaskKey { seed: self.seed, layer: self.layer, step: self.step };
+        let key = MaskKey::new(self.seed, self.layer).at_step(self.step);
+        let key = self.pass.map_or(key, |pass| key.pass(pass));
         Ok(Mask::new(key, probability)
             .with_rounds(self.rounds)
             .shared(self.examples_per_mask)

@@ -54,20 +54,39 @@ pub fn choice(options: &DeviceOptions) -> AdapterChoice {
     AdapterChoice { backends: backends.unwrap_or(all.backends), name: options.adapter.clone(), ..all }
 }
 
+/// What among the options asks for an adapter, so that `auto` does not take the CPU backend instead.
+pub fn about_an_adapter(options: &DeviceOptions) -> Option<&'static str> {
+    let given = [
+        ("--adapter", options.adapter.is_some()),
+        ("--backend", options.backend.is_some()),
+        ("--tuning", options.tuning.is_some()),
+    ];
+    given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
+}
+
 /// Opens the device that the options ask for, and says on standard error which and why.
 pub fn select(options: &DeviceOptions) -> Result<Selected, CliError> {
     let choice = choice(options);
-    let particular = options.adapter.is_some() || options.backend.is_some();
-    let (device, text) = match options.device {
-        DeviceKind::Cpu if particular => {
-            let given = if options.adapter.is_some() { "--adapter" } else { "--backend" };
+    let (device, text) = match (options.device, about_an_adapter(options)) {
+        (DeviceKind::Cpu, Some(given)) => {
             return Err(CliError::Usage(format!(
-                "{given} chooses an adapter and `--device cpu` uses none; leave one of them out"
+                "{given} is about an adapter and `--device cpu` uses none; leave one of them out"
             )));
         }
-        DeviceKind::Cpu => (Device::Cpu, format!("{}, as --device cpu asks", Device::Cpu)),
-        DeviceKind::Auto if !particular => Device::auto(&choice),
-        DeviceKind::Auto | DeviceKind::Gpu => {
+        (DeviceKind::Cpu, None) => (Device::Cpu, format!("{}, as --device cpu asks", Device::Cpu)),
+        (DeviceKind::Auto, None) => {
+            let (device, mut text) = Device::auto(&choice);
+            if device.as_gpu().is_none() && !choice.adapters().is_empty() {
+                text += ", with --device gpu";
+            }
+            (device, text)
+        }
+        (DeviceKind::Auto, Some(given)) => {
+            let device = Device::gpu(&choice)?;
+            let text = format!("{device}, the best adapter that matches, for which {given} asks");
+            (device, text)
+        }
+        (DeviceKind::Gpu, _) => {
             let device = Device::gpu(&choice)?;
             let text = format!("{device}, the best adapter that matches");
             (device, text)

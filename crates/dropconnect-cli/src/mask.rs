@@ -138,7 +138,7 @@ pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {
         Sharing::Group(size) => size.to_string(),
         Sharing::Batch => "batch".to_owned(),
     };
-    vec![
+    let mut metadata = vec![
         ("mask_format", "1".to_owned()),
         ("p_drop", mask.probability.requested().to_string()),
         ("p_drop_bits", bits.to_string()),
@@ -153,5 +153,7 @@ pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {
         ("rounds", mask.rounds.count().to_string()),
         ("examples_per_mask", examples_per_mask),
         ("dropconnect", env!("CARGO_PKG_VERSION").to_owned()),
-    ]
+    ];
+    metadata.extend(mask.key.pass.map(|pass| ("pass", pass.to_string())));
+    metadata
 }

@@ -33,7 +33,7 @@ fn results_are_those_of_the_reference() {
     let (input, output) = (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
     let shape = Shape::new(6, 7, 19).unwrap();
     let (x, w, b, g) = (ramp(6 * 19, 31, 7), ramp(7 * 19, 57, 3), ramp(7, 13, 1), ramp(6 * 7, 91, 5));
-    let key = MaskKey { seed: 9, layer: 2, step: 3 };
+    let key = MaskKey::new(9, 2).at_step(3);
     let mask = Mask::new(key, DropProbability::new(0.25).unwrap());
     for device in devices("results_are_those_of_the_reference") {
         for (dtype, element, bound) in TYPES {
@@ -223,7 +223,7 @@ fn moments_are_those_of_the_reference() {
     let (input, output) = (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
     let shape = Shape::new(6, 7, 19).unwrap();
     let (x, w, b) = (ramp(6 * 19, 31, 7), ramp(7 * 19, 57, 3), ramp(7, 13, 1));
-    let key = MaskKey { seed: 9, layer: 0, step: 3 };
+    let key = MaskKey::new(9, 0).at_step(3);
     let group = Sharing::Group(NonZeroU32::new(2).unwrap());
     let mask = Mask::new(key, DropProbability::new(0.25).unwrap()).shared(group);
     for device in devices("moments_are_those_of_the_reference") {
@@ -280,6 +280,7 @@ fn moments_are_those_of_the_reference() {
     refused(&["--passes", "3"], &["--passes", "mc", "train"]);
     refused(&["--mode", "mc", "--activation", "relu"], &["--activation", "gaussian", "mc"]);
     refused(&["--mode", "gaussian", "--activation", "tanh"], &["tanh", "--samples"]);
+    refused(&["--mode", "mc", "--pass", "3"], &["--pass", "--mode mc"]);
     refused(&["--mode", "mc", "--passes", "0"], &["--passes", "0", "65536"]);
     refused(&["--examples-per-mask", "0"], &["--examples-per-mask", "0", "batch"]);
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{devices, fail, succeed, text};
+use common::{devices, fail, run, succeed, text};
 use serde_json::Value;
 
 #[test]
@@ -60,6 +60,53 @@ fn a_small_benchmark_writes_its_reports() {
             let (opened, closed) =
                 (page.matches(&format!("<{tag}")).count(), page.matches(&format!("</{tag}>")).count());
             assert!(opened == closed && opened > 0, "{tag}: {opened} opened, {closed} closed");
+        }
+    }
+}
+
+/// Without a GPU the fast device is the CPU backend, and a software adapter has to be asked for.
+#[test]
+fn the_device_is_named_and_why() {
+    let found: Value = serde_json::from_str(&succeed(&["adapters", "--json"])).unwrap();
+    let adapters = found["adapters"].as_array().unwrap();
+    let as_gpu = adapters.iter().find(|adapter| adapter["chosen_as_gpu"] == true);
+    let software = as_gpu.is_some_and(|adapter| adapter["kind"] == "software");
+    let hardware = as_gpu.is_some() && !software;
+    assert_eq!(adapters.iter().any(|adapter| adapter["chosen"] == true), hardware);
+    assert_eq!(found["cpu_backend"]["chosen"], !hardware);
+
+    let quick = ["bench", "--shape", "5,9,13", "--p", "0.5", "--repeats", "1", "--warmup", "0"];
+    let said = |options: &[&str]| {
+        let output = run(&[&quick[..], options].concat());
+        let (table, text) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{options:?}: {text}");
+        let line = text.lines().find(|line| line.starts_with("device: ")).unwrap_or_default();
+        (line.to_owned(), table.lines().next().unwrap_or_default().to_owned())
+    };
+    let (line, head) = said(&[]);
+    if hardware {
+        assert!(line.contains("the best adapter found"), "{line}");
+    } else {
+        assert!(line.contains("CPU backend") && line.contains("no hardware adapter was found"), "{line}");
+        assert!(head.contains("CPU backend"), "{head}");
+    }
+    if !software {
+        println!("NOT RUN: the rest of the_device_is_named_and_why: the best adapter is no software adapter");
+        return;
+    }
+    assert!(line.contains("--device gpu"), "{line}");
+    let name = as_gpu.unwrap()["name"].as_str().unwrap();
+    // The device, a name, an API and kernel shapes each ask for an adapter.
+    let backend = as_gpu.unwrap()["backend"].as_str().unwrap();
+    let shapes = "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576";
+    for options in [["--device", "gpu"], ["--adapter", name], ["--backend", backend], ["--tuning", shapes]] {
+        let (line, head) = said(&options);
+        assert!(line.contains(name) && line.contains("a software adapter"), "{options:?}: {line}");
+        assert!(head.contains(name), "{head}");
+        let named = &["verify", "--device", "cpu", options[0], options[1]];
+        if options[0] != "--device" {
+            fail(named, 2, &[options[0], "--device cpu"]);
         }
     }
 }
@@ -140,7 +187,7 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--p", "NaN"], &["--p", "NaN"]);
     with(&["--p", "0.5", "--p", "2"], &["--p", "2", "below 1"]);
     with(&["--element", "f64"], &["--element", "f64", "bf16"]);
-    with(&["--element", "f16"], &["--element", "f32"]);
+    with(&["--element", "f16"], &["--element", "f32", "--device gpu"]);
     with(&["--seconds", "0"], &["--seconds", "above 0"]);
     with(&["--seconds", "-1"], &["--seconds", "-1"]);
     with(&["--seconds", "nan"], &["--seconds", "nan"]);
@@ -148,7 +195,7 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--tune"], &["--tune", "adapters"]);
     with(&["--tuning", "1x1"], &["--tuning", "1x1", "1x1x8x8"]);
     with(
-        &["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0"],
+        &["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576"],
         &["--tune", "cannot be used"],
     );
     with(&["--backend", "vulkan"], &["--backend", "--device cpu"]);

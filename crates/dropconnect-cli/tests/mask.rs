@@ -10,7 +10,7 @@ use safetensors::Dtype;
 fn the_file_holds_the_mask_of_the_reference() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mask.safetensors");
-    let key = MaskKey { seed: u64::MAX - 4, layer: 7, step: 1 << 40 };
+    let key = MaskKey::new(u64::MAX - 4, 7).at_step(1 << 40);
     let probability = DropProbability::with_bits(0.3, 9).unwrap();
     let origin = Origin { sample: 5, output: 6, input: 13 };
     let mask = Mask::new(key, probability).with_rounds(Rounds::Seven).at(origin);
@@ -51,6 +51,27 @@ fn the_file_holds_the_mask_of_the_reference() {
 }
 
 #[test]
+fn a_pass_has_a_mask_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    let mask = Mask::new(MaskKey::new(8, 1).at_step(2), DropProbability::new(0.5).unwrap());
+    let shape = Shape::new(5, 6, 7).unwrap();
+    let command = ["mask", "--shape", "5,6,7", "--seed", "8", "--layer", "1", "--step", "2"];
+    for device in devices("a_pass_has_a_mask_of_its_own") {
+        for (options, mask) in [(&[][..], mask), (&["--pass", "3"][..], mask.pass(3))] {
+            succeed(&[&command[..], &["--device", device, "--out", text(&path)], options].concat());
+            let want: Vec<_> =
+                reference::mask::mask(&shape, &mask).unwrap().into_iter().map(u8::from).collect();
+            assert_eq!(read_tensors(&path)["mask"], (Dtype::U8, vec![5, 6, 7], want), "{device} {options:?}");
+            let bytes = std::fs::read(&path).unwrap();
+            let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+            let metadata = header.metadata().as_ref().unwrap();
+            assert_eq!(metadata.get("pass"), mask.key.pass.map(|pass| pass.to_string()).as_ref());
+        }
+    }
+}
+
+#[test]
 fn pieces_make_the_same_file_as_the_whole() {
     // 40 MB: more than the program computes at once.
     let folder = tempfile::tempdir().unwrap();
@@ -59,7 +80,7 @@ fn pieces_make_the_same_file_as_the_whole() {
     let tensors = read_tensors(&path);
     let (_, shape, bytes) = &tensors["mask"];
     assert_eq!(shape, &[5, 2001, 4003]);
-    let mask = Mask::new(MaskKey::default(), DropProbability::new(0.5).unwrap());
+    let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap());
     for at in (0..bytes.len()).step_by(99_991) {
         let (n, rest) = (at / (2001 * 4003), at % (2001 * 4003));
         let kept = mask.keep(n as u32, (rest / 4003) as u32, (rest % 4003) as u32);

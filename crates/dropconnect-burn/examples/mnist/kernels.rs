@@ -23,7 +23,7 @@ pub fn seconds_per_step(
     tries: usize,
 ) -> Result<f64, Error> {
     let kernels = Kernels::new(device, &Default::default())?;
-    let mask = Mask::new(MaskKey { seed: 0, layer: 0, step: 0 }, DropProbability::new(p)?);
+    let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(p)?);
     let tensor = |elements: usize| {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: None,

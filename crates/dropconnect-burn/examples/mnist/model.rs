@@ -38,8 +38,8 @@ impl Network {
         device.seed(seed);
         let layer = |inputs, number| match regularizer {
             Regularizer::Dropconnect => {
-                let config = DropConnectConfig::new(inputs, hidden).with_prob(p).with_seed(seed);
-                Layer::DropConnect(config.with_layer(number).init(device))
+                let config = DropConnectConfig::new(number, inputs, hidden).with_prob(p).with_seed(seed);
+                Layer::DropConnect(config.init(device))
             }
             _ => Layer::Linear(LinearConfig::new(inputs, hidden).init(device)),
         };

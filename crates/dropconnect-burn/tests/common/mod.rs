@@ -53,7 +53,12 @@ pub fn assert_close(got: &[f32], want: &[f32], tolerance: f64, what: &str) {
     assert!(error < tolerance, "{what}: relative error {error:e}");
 }
 
-/// A configuration with a probability that takes all 16 bits.
+/// Layer 0 of a model, with a probability that takes all 16 bits.
 pub fn config(d_input: usize, d_output: usize) -> DropConnectConfig {
-    DropConnectConfig::new(d_input, d_output).with_prob(0.3).with_seed(42)
+    numbered(0, d_input, d_output)
+}
+
+/// Another layer of that model.
+pub fn numbered(layer: u32, d_input: usize, d_output: usize) -> DropConnectConfig {
+    DropConnectConfig::new(layer, d_input, d_output).with_prob(0.3).with_seed(42)
 }

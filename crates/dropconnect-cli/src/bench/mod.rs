@@ -15,7 +15,7 @@ use dropconnect::gpu::Tuning;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
 use indicatif::ProgressBar;
 
-use crate::cli::{BenchOptions, DeviceOptions, Dimension};
+use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Dimension};
 use crate::device::{self, Selected};
 use crate::error::{About, CliError, shown};
 use crate::interrupt;
@@ -133,21 +133,30 @@ pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(),
     let targets = Targets::new(options)?;
     let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
     plan.probabilities.iter().for_each(warn_of_rounding);
-    let mut device = device::select(device_options)?;
+    let mut device_options = device_options.clone();
+    if options.tune && device_options.device == DeviceKind::Auto {
+        // Kernel shapes are an adapter's: what would be found here is nothing to the CPU backend.
+        device_options.device = DeviceKind::Gpu;
+    }
+    let mut device = device::select(&device_options)?;
     if device.gpu().is_none() && plan.elements.iter().any(|&element| element != ElementType::F32) {
         return Err(CliError::Usage(
-            "--element: the CPU backend computes in f32; f16 and bf16 need an adapter".to_owned(),
+            "--element: the CPU backend computes in f32; f16 and bf16 need an adapter, such as one of \
+             --device gpu"
+                .to_owned(),
         ));
     }
     if options.tune {
         let Some(gpu) = device.gpu() else {
-            return Err(CliError::Usage("--tune is for adapters; the CPU backend has one way".to_owned()));
+            return Err(CliError::Usage(
+                "--tune is for adapters (--device gpu); the CPU backend has one way".to_owned(),
+            ));
         };
         let (shape, p) = (&plan.shapes[0], plan.probabilities[0]);
         let tuning = Tuning::measured(gpu.device(), gpu.queue(), shape, p)?;
         device.check()?;
         note(&format!("fastest for {shape}, p = {}: --tuning {tuning}", p.requested()));
-        device = device::select(&DeviceOptions { tuning: Some(tuning), ..device_options.clone() })?;
+        device = device::select(&DeviceOptions { tuning: Some(tuning), ..device_options })?;
     }
     let timer = Timer::of(device.gpu());
     let mut report = Report::new(Environment::of(&device.device), timer, &plan.effort);
@@ -214,7 +223,7 @@ fn problem(
         dense.push(timed(&mut engine, &operands, &job, Way::Dense, plan, bar)?.1);
     }
     for &probability in &plan.probabilities {
-        let mask = Mask::new(MaskKey { seed: 42, layer: 0, step: 1 }, probability);
+        let mask = Mask::new(MaskKey::new(42, 0).at_step(1), probability);
         let missing = engine.store_mask(&mask)?;
         let mut passes = Vec::new();
         let outcome = Job::ALL.into_iter().zip(&dense).try_for_each(|(job, dense)| {

@@ -117,7 +117,7 @@ fn each_mask(
         }
     }
     // Seed and step past 32 bits, the last layer, the smallest keep probability, 16 bits.
-    let key = MaskKey { seed: u64::MAX, layer: u32::MAX, step: u64::MAX - 1 };
+    let key = MaskKey::new(u64::MAX, u32::MAX).at_step(u64::MAX - 1);
     let smallest = DropProbability::new(1.0 - 1.0 / 65536.0)?;
     test(&shape([16, 24, 40])?, &Mask::new(key, smallest))
 }

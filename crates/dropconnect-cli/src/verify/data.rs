@@ -38,7 +38,7 @@ pub fn shape([batch, outputs, inputs]: [usize; 3]) -> Result<Shape, Error> {
 
 /// A mask at the origin.
 pub fn mask(p: f64, step: u64) -> Result<Mask, Error> {
-    let key = MaskKey { seed: 0x1234_5678_9abc_def0, layer: 3, step };
+    let key = MaskKey::new(0x1234_5678_9abc_def0, 3).at_step(step);
     Ok(Mask::new(key, DropProbability::new(p)?))
 }
 
@@ -53,11 +53,8 @@ pub fn varied_mask(p: f64, case: u64) -> Result<Mask, Error> {
     ];
     let [sample, output, input] = origins[case as usize % origins.len()];
     let bits = [16, 5, 9, 16][case as usize % 4];
-    let key = MaskKey {
-        seed: case.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        layer: (case as u32).wrapping_mul(0x85eb_ca6b),
-        step: case << 31 | case,
-    };
+    let key = MaskKey::new(case.wrapping_mul(0x9e37_79b9_7f4a_7c15), (case as u32).wrapping_mul(0x85eb_ca6b))
+        .at_step(case << 31 | case);
     let rounds = if case % 3 == 1 { Rounds::Seven } else { Rounds::Ten };
     let mask = Mask::new(key, DropProbability::with_bits(p, bits)?);
     Ok(mask.with_rounds(rounds).at(Origin { sample, output, input }))

@@ -41,9 +41,8 @@ pub fn fail(args: &[&str], code: i32, parts: &[&str]) {
 pub fn devices(test: &str) -> Vec<&'static str> {
     let found = succeed(&["adapters", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
-    let chosen =
-        found["adapters"].as_array().expect("a list").iter().any(|adapter| adapter["chosen"] == true);
-    if chosen {
+    let mut adapters = found["adapters"].as_array().expect("a list").iter();
+    if adapters.any(|adapter| adapter["chosen_as_gpu"] == true) {
         return vec!["cpu", "gpu"];
     }
     assert!(std::env::var("DROPCONNECT_REQUIRE_ADAPTER").as_deref() != Ok("1"), "{test}: no adapter");
