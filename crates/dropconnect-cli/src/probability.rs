@@ -45,7 +45,10 @@ mod tests {
         // The last is near as a probability of dropping, and not as one of keeping.
         for (p, bits, real) in [(0.3, 1, "0.5"), (1e-5, 16, "1.52587890625e-5"), (0.9999, 16, "0.99989")] {
             let said = said(p, bits).unwrap();
-            assert!(said.contains(&format!("--p {p:?} ")) && said.contains(&format!("rounds to {real}")), "{said}");
+            assert!(
+                said.contains(&format!("--p {p:?} ")) && said.contains(&format!("rounds to {real}")),
+                "{said}"
+            );
         }
     }
 }
