@@ -125,7 +125,7 @@ fn passes(criterion: &mut Criterion) {
         let mut time = |pass: &str, recording: &Recording| {
             group.bench_function(format!("{pass}/{name}"), |b| {
                 b.iter(|| {
-                    gpu.submit(recording);
+                    gpu.submit(recording).unwrap();
                     idle(&gpu);
                 });
             });
@@ -141,7 +141,7 @@ fn passes(criterion: &mut Criterion) {
         let recording = gpu.kernels().write_mask(&call).unwrap();
         group.bench_function(format!("mask/p={p}"), |b| {
             b.iter(|| {
-                gpu.submit(&recording);
+                gpu.submit(&recording).unwrap();
                 idle(&gpu);
             });
         });
@@ -158,7 +158,7 @@ fn monte_carlo(criterion: &mut Criterion) {
     let recording = tensors.monte_carlo(&gpu, &mask(0.5), 100);
     group.bench_function("monte_carlo", |b| {
         b.iter(|| {
-            gpu.submit(&recording);
+            gpu.submit(&recording).unwrap();
             idle(&gpu);
         });
     });
@@ -166,8 +166,8 @@ fn monte_carlo(criterion: &mut Criterion) {
     group.bench_function("100 forward passes", |b| {
         b.iter(|| {
             for step in 0..100 {
-                recording.set_key(gpu.queue(), MaskKey { step, ..KEY });
-                gpu.submit(&recording);
+                recording.set_key(gpu.queue(), MaskKey { step, ..KEY }).unwrap();
+                gpu.submit(&recording).unwrap();
             }
             idle(&gpu);
         });
@@ -188,7 +188,7 @@ fn recording(criterion: &mut Criterion) {
     group.bench_function("set_key", |b| {
         b.iter(|| {
             step += 1;
-            recording.set_key(gpu.queue(), MaskKey { step, ..KEY });
+            recording.set_key(gpu.queue(), MaskKey { step, ..KEY }).unwrap();
             // Otherwise the writes of all iterations pile up until the next submission.
             if step.is_multiple_of(1000) {
                 gpu.queue().submit([]);
@@ -208,7 +208,7 @@ fn recording(criterion: &mut Criterion) {
     });
     group.bench_function("submit and wait", |b| {
         b.iter(|| {
-            gpu.submit(&recording);
+            gpu.submit(&recording).unwrap();
             idle(&gpu);
         });
     });

@@ -147,4 +147,21 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
 //% endif
 }
 
+//% if result.kept
+// What the result, which is f32, holds there.
+fn ${result.name}_quad(row: u32, column: i32) -> vec4<f32> {
+    let index = ${result.base} + row * ${result.stride};
+//% if vector
+    return ${result.name}[(index + u32(column)) / 4u];
+//% else
+    let last = i32(${result.columns}) - 1;
+    return vec4(
+//% for lane in range(4)
+        ${result.name}[index + u32(clamp(column + ${lane}, 0, last))],
+//% endfor
+    );
+//% endif
+}
+
+//% endif
 //% endfor

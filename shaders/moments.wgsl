@@ -1,8 +1,13 @@
 // Mean and variance of W X + b under the mask, in one pass over X and W (Wan et al. 2013, Algorithm 2):
 // mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
 // Where the bias is masked its term, p / (1 - p) * b^2, is added. Twin: src/reference/moments.rs.
-// `params.scale` is p / (1 - p) here.
+// `params.scale` is p / (1 - p) here. The results are f32 whatever X, W and b are.
 //% set xyzw = "xyzw"
+
+// NaN where the mean is; at p = 0 it is 0, not 0 * infinity.
+fn variance_of(mean: f32, squares: f32) -> f32 {
+    return nan_where(is_nan(mean), zero_where(params.scale == 0.0, squares));
+}
 
 @compute @workgroup_size(${workgroup_x}, ${workgroup_y})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
@@ -27,14 +32,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let i = i32(block * 4u);
 //% for c in range(4 * columns)
         let w_${c} = w_quad(w_row_${c}, i);
-        let ww_${c} = w_${c} * w_${c};
 //% endfor
 //% for r in range(4 * rows)
         let x_${r} = x_quad(x_row_${r}, i);
-        let xx_${r} = x_${r} * x_${r};
 //% for c in range(4 * columns)
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_${r}_${c} = w_${c} * x_${r};
         mean_${r}_${c} += dot(w_${c}, x_${r});
-        square_${r}_${c} += dot(ww_${c}, xx_${r});
+        square_${r}_${c} += dot(params.scale * product_${r}_${c}, product_${r}_${c});
 //% endfor
 //% endfor
     }
@@ -42,20 +48,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if bias
 //% set bias_at = "min(o + " ~ 4 * column ~ ", i32(params.outputs) - 4)" if vector else "o + " ~ 4 * column
     let bias_${column} = bias_quad(0u, ${bias_at});
-    let spread_${column} = select(vec4(0.0), bias_${column} * bias_${column}, params.masked_bias == 1u);
+    let spread_${column} = select(vec4(0.0), params.scale * bias_${column} * bias_${column}, params.masked_bias == 1u);
 //% endif
 //% for n in range(4 * rows)
 //% set at = "n + " ~ n ~ ", o + " ~ 4 * column
-    store_mean_quad(${at}, vec4(
+    let means_${n}_${column} = vec4(
 //% for c in range(4 * column, 4 * column + 4)
         mean_${n}_${c},
 //% endfor
-    )${" + bias_" ~ column if bias else ""});
-    store_variance_quad(${at}, params.scale * (vec4(
+    )${" + bias_" ~ column if bias else ""};
+    let squares_${n}_${column} = vec4(
 //% for c in range(4 * column, 4 * column + 4)
         square_${n}_${c},
 //% endfor
-    )${" + spread_" ~ column if bias else ""}));
+    )${" + spread_" ~ column if bias else ""};
+    store_mean_quad(${at}, means_${n}_${column});
+    store_variance_quad(${at}, vec4(
+//% for lane in xyzw
+        variance_of(means_${n}_${column}.${lane}, squares_${n}_${column}.${lane}),
+//% endfor
+    ));
 //% endfor
 //% endfor
 }

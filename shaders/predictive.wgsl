@@ -1,62 +1,145 @@
 // What a classifier's logits of many passes say: mean softmax, entropy of that mean, and mutual
-// information, in natural logarithms. Twin: src/reference/predictive.rs.
+// information, in natural logarithms. Twin: src/reference/predictive.rs, which says what becomes of logits that are
+// not finite.
 //
-// A thread owns an example and adds one pass to what the results hold: probabilities to `mean`, the
-// softmax's entropy to `information`. The last pass turns sums into results.
+//% if split > 1
+// A workgroup owns an example; its threads walk the classes together and add up in a fixed order.
+//% else
+// A thread owns an example.
+//% endif
+// It updates what the results hold with one pass: the mean softmax, and in `information` the mean of the passes'
+// entropies. The last pass turns that into the results.
 
 @group(0) @binding(2) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(3) var<storage, read_write> entropy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> information: array<f32>;
+//% if split > 1
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+var<workgroup> words: array<u32, ${split}>;
+
+// The sum of what all threads have, to all of them.
+fn sum_of_all(local: u32, value: f32) -> f32 {
+    // Others may still read an earlier result.
+    workgroupBarrier();
+    words[local] = bitcast<u32>(value);
+    workgroupBarrier();
+//% for step in steps
+    if local < ${step}u {
+        words[local] = bitcast<u32>(bitcast<f32>(words[local]) + bitcast<f32>(words[local + ${step}u]));
+    }
+    workgroupBarrier();
+//% endfor
+    return bitcast<f32>(words[0]);
+}
+
+fn largest_of_all(local: u32, value: u32) -> u32 {
+    words[local] = value;
+    workgroupBarrier();
+//% for step in steps
+    if local < ${step}u {
+        words[local] = max(words[local], words[local + ${step}u]);
+    }
+    workgroupBarrier();
+//% endfor
+    return words[0];
+}
+//% endif
+
+// A word for a number: they are in the order of the numbers, and NaN is past all.
+fn rank(x: f32) -> u32 {
+    let bits = bitcast<u32>(x);
+    return select(bits ^ select(0x80000000u, ~0u, bits >= 0x80000000u), ~0u, is_nan(x));
+}
+
+// The number of that word.
+fn ranked(rank: u32) -> f32 {
+    return bitcast<f32>(rank ^ select(~0u, 0x80000000u, rank >= 0x80000000u));
+}
+
+// -p ln p. What is below the normal numbers counts as next to nothing. NaN stays.
+fn surprise(p: f32) -> f32 {
+    return -p * logarithm(max(p, 1.2e-38));
+}
+
+@compute @workgroup_size(${workgroup_x})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+//% if split > 1
+    let n = group.x;
+//% else
     let n = group.x * ${workgroup_x}u + local.x;
     if n >= params.samples {
         return;
     }
+//% endif
     let row = params.base[0].y + n * params.output_stride;
     let entropy_at = params.base[0].z + n;
     let information_at = params.base[0].w + n;
     let first = params.first_pass == 0u;
     let last = params.first_pass + 1u == params.passes;
+    let share = 1.0 / f32(params.first_pass + 1u);
     let quads = (params.outputs + 3u) / 4u;
 
-    // A softmax shifted by its largest logit never overflows.
-    var largest = -3.4028235e38;
-    for (var q = 0u; q < quads; q++) {
+    var largest = 0u;
+    for (var q = ${first_quad}; q < quads; q += ${split}u) {
         let logits = logits_quad(n, i32(q * 4u));
 //% for k in range(4)
-        largest = select(largest, max(largest, logits[${k}]), q * 4u + ${k}u < params.outputs);
+        largest = max(largest, select(0u, rank(logits[${k}]), q * 4u + ${k}u < params.outputs));
 //% endfor
     }
+//% if split > 1
+    largest = largest_of_all(local.x, largest);
+//% endif
+    // Up to the rank of -infinity, or from that of infinity on.
+    let bad = largest <= 0x007fffffu || largest >= 0xff800000u;
+    // A softmax shifted by its largest logit never overflows.
+    let shift = ranked(largest);
+
     var total = 0.0;
-    var weighted = 0.0;
-    for (var q = 0u; q < quads; q++) {
-        let shifted = logits_quad(n, i32(q * 4u)) - largest;
-        let weights = exp(shifted);
+    for (var q = ${first_quad}; q < quads; q += ${split}u) {
+        let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
-        if q * 4u + ${k}u < params.outputs {
-            total += weights[${k}];
-            weighted = fma(weights[${k}], max(shifted[${k}], -1e4), weighted);
-        }
+        total += select(0.0, exponential(shifted[${k}]), q * 4u + ${k}u < params.outputs);
 //% endfor
     }
-    // Entropy of this pass: -sum of q (shifted - log total), q = weight / total.
-    let own = log(total) - weighted / total;
-    let own_sum = select(information[information_at], 0.0, first) + own;
+//% if split > 1
+    total = sum_of_all(local.x, total);
+//% endif
+
+    var own = 0.0;
     var of_mean = 0.0;
-    let share = select(1.0, 1.0 / f32(params.passes), last);
-    for (var q = 0u; q < quads; q++) {
-        let weights = exp(logits_quad(n, i32(q * 4u)) - largest);
+    for (var q = ${first_quad}; q < quads; q += ${split}u) {
+        let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
         if q * 4u + ${k}u < params.outputs {
             let at = row + q * 4u + ${k}u;
-            let probability = share * (select(mean[at], 0.0, first) + weights[${k}] / total);
-            mean[at] = probability;
-            of_mean -= select(0.0, probability * log(max(probability, 1e-38)), probability > 0.0);
+            // Division may round up past 1.
+            let probability = nan_where(bad, min(exponential(shifted[${k}]) / total, 1.0));
+            own += surprise(probability);
+            var average = probability;
+            if !first {
+                average = mean[at] + share * (probability - mean[at]);
+            }
+            mean[at] = average;
+            if last {
+                of_mean += surprise(average);
+            }
         }
 //% endfor
     }
-    entropy[entropy_at] = of_mean;
-    information[information_at] = select(own_sum, max(of_mean - own_sum / f32(params.passes), 0.0), last);
+//% if split > 1
+    own = sum_of_all(local.x, own);
+    of_mean = sum_of_all(local.x, of_mean);
+    if local.x > 0u {
+        return;
+    }
+//% endif
+    var of_passes = own;
+    if !first {
+        of_passes = information[information_at] + share * (own - information[information_at]);
+    }
+    if last {
+        entropy[entropy_at] = of_mean;
+        of_passes = rectified(of_mean - of_passes);
+    }
+    information[information_at] = of_passes;
 }

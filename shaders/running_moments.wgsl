@@ -6,20 +6,30 @@
 @group(0) @binding(${moments_at + 2}) var<storage, read_write> variance: array<${"vec4<f32>" if vector else "f32"}>;
 
 //% set number = "vec4<f32>" if vector else "f32"
-// What becomes of the mean and the variance with one more value: `count` of them with it.
+//% set bits = "vec4<u32>" if vector else "u32"
+// What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
+// that leaves f32 only where its results do; `with` in src/cpu/monte_carlo.rs is the same.
 fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
     // The first value of all finds memory that may hold anything.
-    var before = ${number}(0.0);
-    var squares = ${number}(0.0);
+    var before = value;
+    var spread = ${number}(0.0);
     if count > 1u {
         before = mean[mean_at];
-        // The variance so far is the sum of squares over count - 2, one value fewer than count - 1.
-        squares = variance[variance_at] * f32(max(count, 2u) - 2u);
+        spread = variance[variance_at];
     }
-    let delta = value - before;
-    let after = before + delta / f32(count);
-    mean[mean_at] = after;
-    variance[variance_at] = (squares + delta * (value - after)) / f32(max(count, 2u) - 1u);
+    let share = 1.0 / f32(count);
+    let rest = 1.0 / f32(max(count, 2u) - 1u);
+    let after = before + (0.5 * value - 0.5 * before) * (2.0 * share);
+    let term = (value - before) * rest * (value - after);
+    let next = bitcast<${bits}>(spread + (term - spread * rest));
+    // An infinite variance stays: it is not infinity less infinity. Where a value is infinite or NaN there is none, and an
+    // infinite mean stays unless the opposite infinity comes. All this by bits: drivers may assume there is no such thing.
+    let infinity = ${bits}(0x7f800000u);
+    let held = bitcast<${bits}>(spread);
+    let wild = ((bitcast<${bits}>(value) & infinity) == infinity) | ((bitcast<${bits}>(before) & infinity) == infinity);
+    mean[mean_at] = bitcast<${number}>(select(bitcast<${bits}>(after), bitcast<${bits}>(before + value), wild));
+    let nan = select(${bits}(0u), ${bits}(0x7fc00000u), wild);
+    variance[variance_at] = bitcast<${number}>(select(next, held, held == infinity) | nan);
 }
 
 // The same for columns `column` to `column + 3` of row `row`, where those exist.

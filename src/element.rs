@@ -41,20 +41,37 @@ impl ElementType {
     }
 
     /// The bytes of `values` in this type, rounded to nearest even.
+    ///
+    /// Where host memory ends, this does what every `Vec` does. The library's own calls return
+    /// [`Error::HostMemory`](crate::Error::HostMemory) then.
     pub fn encode(self, values: &[f32]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(values.len() * self.size());
+        self.encode_into(values, &mut bytes);
+        bytes
+    }
+
+    /// The same at the end of other bytes.
+    pub(crate) fn encode_into(self, values: &[f32], bytes: &mut Vec<u8>) {
         match self {
-            Self::F32 => bytemuck::cast_slice(values).to_vec(),
-            Self::F16 => values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
-            Self::BF16 => values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect(),
+            Self::F32 => bytes.extend_from_slice(bytemuck::cast_slice(values)),
+            Self::F16 => bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
+            Self::BF16 => bytes.extend(values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes())),
         }
     }
 
-    /// The values in `bytes`. A trailing part of an element is ignored.
+    /// The values in `bytes`. A trailing part of an element is ignored. As to memory, see [`encode`](Self::encode).
     pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        let mut values = vec![0.0; bytes.len() / self.size()];
+        self.decode_into(bytes, &mut values);
+        values
+    }
+
+    /// The same over other values, as many as both have.
+    pub(crate) fn decode_into(self, bytes: &[u8], values: &mut [f32]) {
         match self {
-            Self::F32 => bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-            Self::F16 => bytes.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
-            Self::BF16 => bytes.as_chunks::<2>().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
+            Self::F32 => fill(values, bytes, f32::from_le_bytes),
+            Self::F16 => fill(values, bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::BF16 => fill(values, bytes, |b| bf16::from_le_bytes(b).to_f32()),
         }
     }
 
@@ -65,6 +82,12 @@ impl ElementType {
             Self::F16 => f16::from_f32(value).to_f32(),
             Self::BF16 => bf16::from_f32(value).to_f32(),
         }
+    }
+}
+
+fn fill<const N: usize>(values: &mut [f32], bytes: &[u8], decode: impl Fn([u8; N]) -> f32) {
+    for (value, &bytes) in values.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *value = decode(bytes);
     }
 }
 

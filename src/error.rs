@@ -153,6 +153,16 @@ pub enum Error {
         /// The size of the buffer.
         buffer_size: u64,
     },
+    /// A range of bytes that ends before it starts.
+    #[error("`{argument}` is {start}..{end}; a range must not end before it starts")]
+    Range {
+        /// The argument.
+        argument: &'static str,
+        /// Where it starts.
+        start: u64,
+        /// Where it ends.
+        end: u64,
+    },
     /// A result that shares bytes with another argument.
     #[error("result `{output}` overlaps `{other}` in the same buffer; give them disjoint ranges")]
     Overlap {
@@ -161,13 +171,15 @@ pub enum Error {
         /// The argument it overlaps.
         other: &'static str,
     },
-    /// A buffer that was created without `BufferUsages::STORAGE`.
-    #[error("the buffer of `{argument}` has usages {usage:?}; it needs STORAGE")]
+    /// A buffer that was created without a usage it needs.
+    #[error("the buffer of `{argument}` has usages {usage:?}; it needs {needed:?}")]
     Usage {
         /// The argument.
         argument: &'static str,
         /// What it was created with.
         usage: wgpu::BufferUsages,
+        /// What is missing.
+        needed: wgpu::BufferUsages,
     },
     /// One row of a tensor is larger than the device can bind.
     #[error(
@@ -222,18 +234,46 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
-    /// The device has no memory left for a buffer.
-    #[error("the device has no memory for a buffer of {size} bytes; use a smaller batch")]
+    /// The device has no memory left for a buffer, a pipeline and the like.
+    #[error("the device has no memory for {}; use a smaller batch", sized(what, *size))]
     OutOfMemory {
-        /// What was asked for.
+        /// What was to be made.
+        what: &'static str,
+        /// Its size in bytes; 0 where wgpu does not tell.
         size: u64,
     },
-    /// A result could not be read back, most likely because the device was lost.
+    /// The host has no memory left for a result or a copy.
+    #[error("the host has no memory for {bytes} bytes; use a smaller layer or batch, or fewer passes")]
+    HostMemory {
+        /// What was asked for (saturated at `u64::MAX`).
+        bytes: u64,
+    },
+    /// The device is gone: destroyed, reset, removed, or given up by its driver. What was on it is lost. A new one
+    /// can be opened.
+    #[error("the device is lost: {reason}; open a new one")]
+    DeviceLost {
+        /// Why, as far as it is known.
+        reason: String,
+    },
+    /// The device refused what should be right: a fault of a driver, of wgpu or of this library, or a buffer, an
+    /// encoder or a queue of another device.
+    #[error("the device refused {what}: {reason}")]
+    DeviceFault {
+        /// What was to be made or done.
+        what: &'static str,
+        /// wgpu's reason.
+        reason: String,
+    },
+    /// A result could not be read back from a device that is not lost.
     #[error("reading a result back failed: {reason}")]
     Readback {
         /// wgpu's reason.
         reason: String,
     },
+}
+
+fn sized(what: &str, size: u64) -> String {
+    if size > 0 { format!("{what} of {size} bytes") } else { what.to_owned() }
 }
 
 impl Error {

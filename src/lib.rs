@@ -20,6 +20,7 @@ mod device;
 pub mod element;
 mod error;
 pub mod gpu;
+mod host;
 mod layer;
 pub mod mask;
 mod moments;

@@ -1,6 +1,6 @@
 //! Mean and variance of a layer's output.
 
-use crate::Shape;
+use crate::{Error, Shape, host};
 
 /// Mean and variance, element by element, of an output `[batch, outputs]` that depends on a random mask.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,8 +12,8 @@ pub struct Moments {
 }
 
 impl Moments {
-    pub(crate) fn zeros(shape: &Shape) -> Self {
-        let zeros = vec![0.0; shape.output_len()];
-        Self { mean: zeros.clone(), variance: zeros }
+    pub(crate) fn zeros(shape: &Shape) -> Result<Self, Error> {
+        let zeros = || host::zeros(shape.output_len());
+        Ok(Self { mean: zeros()?, variance: zeros()? })
     }
 }

@@ -18,7 +18,7 @@ pub struct Shape {
 impl Shape {
     /// # Errors
     /// [`Error::ZeroDimension`] for zero outputs or inputs; [`Error::TooLarge`] where a dimension
-    /// passes `u32::MAX`, the range of mask coordinates.
+    /// passes `u32::MAX`, the range of mask coordinates, or a tensor has more elements than the host can count.
     pub fn new(batch: usize, outputs: usize, inputs: usize) -> Result<Self, Error> {
         for (argument, value) in [("outputs", outputs), ("inputs", inputs)] {
             if value == 0 {
@@ -32,11 +32,23 @@ impl Shape {
                 limit: u64::from(u32::MAX),
             })
         };
-        Ok(Self {
+        let shape = Self {
             batch: fit("batch", batch)?,
             outputs: fit("outputs", outputs)?,
             inputs: fit("inputs", inputs)?,
-        })
+        };
+        // Where a `usize` has 64 bits, they all fit.
+        for (argument, [a, b]) in [
+            ("batch * inputs", [batch, inputs]),
+            ("outputs * inputs", [outputs, inputs]),
+            ("batch * outputs", [batch, outputs]),
+        ] {
+            if a.checked_mul(b).is_none() {
+                let value = (a as u64).saturating_mul(b as u64);
+                return Err(Error::TooLarge { argument, value, limit: usize::MAX as u64 });
+            }
+        }
+        Ok(shape)
     }
 
     /// Number of examples.

@@ -186,10 +186,10 @@ fn monte_carlo(
         .unwrap();
     // Under the keys of another step first, to see that those of all dispatches change.
     let other = dropconnect::MaskKey { step: mask.key.step + 1000, ..mask.key };
-    recording.set_key(gpu.queue(), other);
-    gpu.submit(&recording);
-    recording.set_key(gpu.queue(), mask.key);
-    gpu.submit(&recording);
+    recording.set_key(gpu.queue(), other).unwrap();
+    gpu.submit(&recording).unwrap();
+    recording.set_key(gpu.queue(), mask.key).unwrap();
+    gpu.submit(&recording).unwrap();
     let read = |buffer| ElementType::F32.decode(&gpu.read(buffer, 0..4 * shape.output_len() as u64).unwrap());
     ([read(&mean), read(&variance)], recording.dispatches())
 }

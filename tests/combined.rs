@@ -54,7 +54,7 @@ fn gradients(
 ) -> ([Vec<f32>; 2], usize) {
     let arena = arena(gpu, call, data, writes);
     let recording = record(kernels, call, &arena, writes);
-    gpu.submit(&recording);
+    gpu.submit(&recording).unwrap();
     let results = arena.results(&[3, 4]).unwrap_or_else(|error| panic!("{call:?}: {error}"));
     let results: [Vec<u8>; 2] = results.try_into().unwrap();
     (results.map(|bytes| call.element.decode(&bytes)), recording.dispatches())
@@ -217,8 +217,8 @@ fn another_key_draws_what_a_new_call_draws() {
         let mut seen = Vec::new();
         for step in [1, 2, 1] {
             let key = MaskKey { step, ..call.mask.unwrap().key };
-            recording.set_key(gpu.queue(), key);
-            gpu.submit(&recording);
+            recording.set_key(gpu.queue(), key).unwrap();
+            gpu.submit(&recording).unwrap();
             let mask = Some(Mask { key, ..call.mask.unwrap() });
             let ([dx, dw], _) = gradients(gpu, kernels, &Call { mask, ..call }, &data, writes);
             let bytes = [dx, dw].map(|values| call.element.encode(&values));

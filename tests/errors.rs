@@ -318,7 +318,7 @@ fn empty_tensors_may_lie_anywhere() {
         grad_weight: Buffers::at(&buffer, 0, 12),
         write: Write::Overwrite,
     };
-    gpu.submit(&gpu.kernels().weight_gradient(&call).unwrap());
+    gpu.submit(&gpu.kernels().weight_gradient(&call).unwrap()).unwrap();
     assert_eq!(gpu.read(&buffer, 0..48).unwrap(), [0; 48]);
 }
 

@@ -309,7 +309,7 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
         assert!(text.to_string().contains("samples"));
     }
     assert_eq!(named(reference::monte_carlo(&shape, &mask, 0, &[], &[], Bias::None).map(drop)), "passes");
-    assert_eq!(named(RunningMoments::new(3).add(&[0.0; 4])), "values");
+    assert_eq!(named(RunningMoments::new(3).unwrap().add(&[0.0; 4])), "values");
     assert_eq!(named(RunningPredictive::new(1, 3).unwrap().add(&[0.0; 4])), "logits");
     assert!(matches!(RunningPredictive::new(1, 0), Err(Error::ZeroDimension { .. })));
     assert_eq!((m, v), ([5.0; 6], [5.0; 6]));

@@ -63,7 +63,6 @@ fn record(kernels: &Kernels, shape: Shape, key: MaskKey, arena: &Arena) -> Resul
         })?,
         kernels.activate(&Activate {
             shape,
-            element,
             activation: Activation::Tanh,
             method,
             u_mean,
@@ -96,7 +95,8 @@ fn another_key_draws_what_a_new_call_draws() {
         contents.extend([outputs; 4].into_iter().map(poison));
         Arena::new(gpu, Placement::Separate, &contents)
     };
-    let submit = |recordings: &[Recording]| recordings.iter().for_each(|recording| gpu.submit(recording));
+    let submit =
+        |recordings: &[Recording]| recordings.iter().for_each(|recording| gpu.submit(recording).unwrap());
     let read = |arena: &Arena| arena.results(&[6, 7, 8, 9, 10, 11, 12, 13, 14]).unwrap();
     let kernels = plain_kernels(gpu);
 
@@ -104,7 +104,7 @@ fn another_key_draws_what_a_new_call_draws() {
     let reused = arena();
     let recordings = record(kernels, shape, KEY, &reused).unwrap();
     for key in [KEY, KEY.at_step(4), MaskKey::new(u64::MAX, 0).at_step(1 << 40), KEY, KEY.pass(1)] {
-        recordings.iter().for_each(|recording| recording.set_key(gpu.queue(), key));
+        recordings.iter().for_each(|recording| recording.set_key(gpu.queue(), key).unwrap());
         submit(&recordings);
         let fresh = arena();
         submit(&record(kernels, shape, key, &fresh).unwrap());

@@ -15,7 +15,7 @@ use crate::{Activation, Error, MaskKey, Origin, Shape};
 /// ```
 ///
 /// without that difference's cancellation: see [`reference::closed_form`](crate::reference::closed_form). A
-/// variance of 0 gives f(mean) and 0.
+/// variance of 0 gives f(mean) and 0; what is not finite is treated as there.
 ///
 /// # Errors
 /// [`Error::NoClosedForm`] for other activations, see [`sampled`]; [`Error::Length`] for a slice that does not
@@ -51,11 +51,14 @@ pub fn closed_form(
 
 /// The float64 twin says why.
 fn relu(mean: f32, variance: f32) -> (f32, f32) {
+    if mean.is_nan() || variance.is_nan() || variance < 0.0 || mean.is_infinite() && variance.is_infinite() {
+        return (f32::NAN, f32::NAN);
+    }
     let deviation = variance.sqrt();
     if deviation == 0.0 {
-        return (mean.max(0.0), 0.0);
+        return (normal::rectified(mean), 0.0);
     }
-    // Past 15 deviations nothing is left of the tail, and its parts underflow. `clamp` keeps NaN.
+    // Past 15 deviations nothing is left of the tail, and its parts underflow.
     let t = (mean / deviation).abs().clamp(0.0, 15.0);
     let (density, tail) = normal::density_and_tail(t);
     let h = (density - t * tail).max(0.0);
@@ -72,7 +75,10 @@ fn relu(mean: f32, variance: f32) -> (f32, f32) {
 /// Algorithm 2 of Wan et al. (ICML 2013).
 ///
 /// Samples depend on the key, the global example, the global output and their number alone: "Gaussian
-/// samples 1" of `docs/mask-format.md`. None is stored: the average is Welford's.
+/// samples 1" of `docs/mask-format.md`. None is stored.
+///
+/// Both are NaN where the mean of u is NaN, or its variance NaN, negative or infinite. An infinite mean is what every
+/// sample is: the mean is f of it, and the variance 0, or NaN where that is infinite.
 ///
 /// # Errors
 /// [`Error::Count`] for 0 samples; [`Error::Length`] for a slice that does not have the shape's length;
@@ -95,11 +101,17 @@ pub fn sampled(
     // One compiled loop for each activation.
     match activation {
         Activation::Identity => sampling.run(out_mean, out_variance, |u| u),
-        Activation::Relu => sampling.run(out_mean, out_variance, |u| u.max(0.0)),
-        Activation::Sigmoid => sampling.run(out_mean, out_variance, |u| 1.0 / (1.0 + (-u).exp())),
+        Activation::Relu => sampling.run(out_mean, out_variance, normal::rectified),
+        Activation::Sigmoid => sampling.run(out_mean, out_variance, sigmoid),
         Activation::Tanh => sampling.run(out_mean, out_variance, f32::tanh),
     }
     Ok(())
+}
+
+/// 1 / (1 + exp(-u)), whose exponential does not overflow in the lower tail.
+fn sigmoid(u: f32) -> f32 {
+    let tail = (-u.abs()).exp();
+    (if u < 0.0 { tail } else { 1.0 }) / (1.0 + tail)
 }
 
 struct Sampling<'a> {
@@ -125,19 +137,30 @@ impl Sampling<'_> {
     }
 
     fn one(&self, [n, o]: [u32; 2], mean: f32, variance: f32, apply: impl Fn(f32) -> f32) -> (f32, f32) {
-        let deviation = variance.sqrt();
-        let (mut average, mut squares, mut count) = (0.0, 0.0, 0);
-        for call in 0..self.samples.div_ceil(4) {
-            let left = (self.samples - count).min(4) as usize;
-            for z in &normal::samples(self.key, n, o, call)[..left] {
-                let value = apply(mean + deviation * z);
-                count += 1;
-                let difference = value - average;
-                average += difference / count as f32;
-                squares += difference * (value - average);
-            }
+        if mean.is_nan() || !(0.0..f32::INFINITY).contains(&variance) {
+            return (f32::NAN, f32::NAN);
         }
-        (average, squares / self.samples as f32)
+        // f does not fall, so that this is the median of f(u). The mean is within a deviation of it, and the
+        // difference of squares below keeps its digits.
+        let middle = apply(mean);
+        if mean.is_infinite() {
+            return (middle, middle - middle);
+        }
+        let deviation = variance.sqrt();
+        // Neither do float64 sums overflow, nor do they stand still after 2^24 samples.
+        let (mut sum, mut squares, mut left) = (0.0f64, 0.0f64, self.samples);
+        for call in 0..self.samples.div_ceil(4) {
+            for z in &normal::samples(self.key, n, o, call)[..left.min(4) as usize] {
+                let difference = f64::from(apply(mean + deviation * z)) - f64::from(middle);
+                sum += difference;
+                squares += difference * difference;
+            }
+            left = left.saturating_sub(4);
+        }
+        let count = f64::from(self.samples);
+        let average = sum / count;
+        let variance = (squares / count - average * average).max(0.0);
+        ((f64::from(middle) + average) as f32, variance as f32)
     }
 }
 

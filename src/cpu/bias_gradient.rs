@@ -6,7 +6,7 @@ use super::bricks::Bricks;
 use super::grid::Axes;
 use super::simd::{Job, Kept, Level, Simd};
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::{Mask, Shape, Write};
+use crate::{Error, Mask, Shape, Write};
 
 /// Blocks of outputs in a unit of work: the lanes of one generator call.
 const O_BLOCKS: usize = 8;
@@ -27,10 +27,10 @@ pub(super) fn bias_gradient(
     grad_output: &[f32],
     grad_bias: &mut [f32],
     write: Write,
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, mask);
     let pass = &BiasGradient { axes, mask, outputs: shape.outputs(), grad_output, write };
-    super::grid::tiles(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))
+    super::grid::tiles(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
         .for_each(|tile| {
             let (o_first, mut rows) = (tile.column_piece * O_BLOCKS, tile.rows.into_iter());
@@ -38,6 +38,7 @@ pub(super) fn bias_gradient(
                 level.run(Unit { pass, o_first, result });
             }
         });
+    Ok(())
 }
 
 /// The gradient of the biases in [`O_BLOCKS`] blocks of outputs.

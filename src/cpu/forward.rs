@@ -7,7 +7,7 @@ use super::bricks::Bricks;
 use super::grid::{Axes, Tile, pack, tiles};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::{Bias, Mask, Shape};
+use crate::{Bias, Error, Mask, Shape};
 
 /// Blocks of examples in a unit of work.
 pub(super) const N_BLOCKS: usize = 8;
@@ -50,11 +50,12 @@ pub(super) fn forward(
     weight: &[f32],
     bias: Bias<&[f32]>,
     y: &mut [f32],
-) {
+) -> Result<(), Error> {
     let pass = &Forward { axes: Axes::new(shape, Some(mask)), mask, x, weight, bias };
-    tiles(y, pass.axes.samples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))
+    tiles(y, pass.axes.samples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
+    Ok(())
 }
 
 /// One tile of Y.

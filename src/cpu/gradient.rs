@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::bricks::Bricks;
 use super::grid::{Axes, Axis, GradBlock, Tile, pack, pack_grad, tiles};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
-use crate::{Mask, Shape, Write};
+use crate::{Error, Mask, Shape, Write};
 
 /// Blocks of rows in a unit of work.
 pub(super) const ROW_BLOCKS: usize = 8;
@@ -56,10 +56,10 @@ pub(super) fn input_gradient(
     weight: &[f32],
     grad_input: &mut [f32],
     write: Write,
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
     let pass = &Gradient { axes, mask, grad_output, matrix: weight, write };
-    gradient::<true>(level, pass, grad_input);
+    gradient::<true>(level, pass, grad_input)
 }
 
 /// dW from X. The lengths have been checked, and a mask drops something.
@@ -71,10 +71,10 @@ pub(super) fn weight_gradient(
     x: &[f32],
     grad_weight: &mut [f32],
     write: Write,
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
     let pass = &Gradient { axes, mask, grad_output, matrix: x, write };
-    gradient::<false>(level, pass, grad_weight);
+    gradient::<false>(level, pass, grad_weight)
 }
 
 /// The axes of the rows of the result and of the reduced dimension.
@@ -82,13 +82,18 @@ fn roles<const OVER_OUTPUTS: bool>(axes: &Axes) -> (&Axis, &Axis) {
     if OVER_OUTPUTS { (&axes.samples, &axes.outputs) } else { (&axes.outputs, &axes.samples) }
 }
 
-fn gradient<const OVER_OUTPUTS: bool>(level: Level, pass: &Gradient, result: &mut [f32]) {
+fn gradient<const OVER_OUTPUTS: bool>(
+    level: Level,
+    pass: &Gradient,
+    result: &mut [f32],
+) -> Result<(), Error> {
     let (rows, _) = roles::<OVER_OUTPUTS>(&pass.axes);
-    tiles(result, rows.pieces(ROW_BLOCKS), pass.axes.inputs.pieces(COLUMNS * WIDTH / 8))
+    tiles(result, rows.pieces(ROW_BLOCKS), pass.axes.inputs.pieces(COLUMNS * WIDTH / 8))?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| {
             level.run(Unit::<OVER_OUTPUTS> { pass, tile, scratch });
         });
+    Ok(())
 }
 
 /// One tile of the result.

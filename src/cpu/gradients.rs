@@ -13,7 +13,7 @@ use super::gradient::{add_panel, finish};
 use super::grid::{Axes, GradBlock, Tile, pack, pack_grad, tiles};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_INPUTS;
-use crate::{Mask, Shape, Write};
+use crate::{Error, Mask, Shape, Write, host};
 
 /// Blocks of examples, and of outputs, that are decided at a time: what they need is 56 KiB.
 const CHUNK: usize = 8;
@@ -78,20 +78,19 @@ pub(super) fn gradients(
     (grad_output, x, weight): (&[f32], &[f32], &[f32]),
     (grad_input, input_write): (&mut [f32], Write),
     (grad_weight, weight_write): (&mut [f32], Write),
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
     let pass = &Gradients { axes, mask, grad_output, x, weight, writes: [input_write, weight_write] };
     let columns = axes.inputs.pieces(UNIT_BLOCKS);
-    let mut units: Vec<_> = tiles(grad_input, std::iter::once(shape.batch()), columns.clone())
-        .into_iter()
-        .map(|grad_input| (grad_input, Vec::new()))
-        .collect();
-    for tile in tiles(grad_weight, axes.outputs.pieces(CHUNK), columns) {
-        units[tile.column_piece].1.push(tile);
+    let grad_input = tiles(grad_input, std::iter::once(shape.batch()), columns.clone())?;
+    let mut units = host::collect(grad_input.into_iter().map(|grad_input| (grad_input, Vec::new())))?;
+    for tile in tiles(grad_weight, axes.outputs.pieces(CHUNK), columns)? {
+        host::push(&mut units[tile.column_piece].1, tile)?;
     }
     units.into_par_iter().for_each_init(Scratch::new, |scratch, (grad_input, grad_weight)| {
         level.run(Unit { pass, grad_input, grad_weight, scratch });
     });
+    Ok(())
 }
 
 struct Unit<'a> {

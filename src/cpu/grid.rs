@@ -6,7 +6,7 @@
 
 use super::simd::{Row, WIDTH};
 use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
-use crate::{Mask, Shape};
+use crate::{Error, Mask, Shape, host};
 
 /// G for the examples and outputs of a brick, `[n][o]`.
 pub(super) type GradBlock = [[f32; 4]; 4];
@@ -95,27 +95,26 @@ pub(super) struct Tile<'a, T> {
     pub rows: Vec<&'a mut [T]>,
 }
 
-/// Cuts a row-major matrix into tiles with these numbers of rows and columns.
+/// Cuts a row-major matrix into tiles with these numbers of rows and columns. Nothing is written yet, so that
+/// memory that ends leaves results as they are.
 pub(super) fn tiles<T>(
     mut matrix: &mut [T],
     rows: impl Iterator<Item = usize>,
     columns: impl Iterator<Item = usize> + Clone,
-) -> Vec<Tile<'_, T>> {
+) -> Result<Vec<Tile<'_, T>>, Error> {
     let mut tiles = Vec::new();
     for (row_piece, rows) in rows.enumerate() {
         let first = tiles.len();
-        tiles.extend(columns.clone().enumerate().map(|(column_piece, _)| Tile {
-            row_piece,
-            column_piece,
-            rows: Vec::with_capacity(rows),
-        }));
+        for (column_piece, _) in columns.clone().enumerate() {
+            host::push(&mut tiles, Tile { row_piece, column_piece, rows: host::empty(rows)? })?;
+        }
         for _ in 0..rows {
             for (tile, columns) in tiles[first..].iter_mut().zip(columns.clone()) {
                 tile.rows.push(matrix.split_off_mut(..columns).expect("the pieces add up to the matrix"));
             }
         }
     }
-    tiles
+    Ok(tiles)
 }
 
 /// Four rows from `first_row`, [`WIDTH`] columns from `first_column`, both padded, of the matrix with the
@@ -185,7 +184,7 @@ mod tests {
     fn tiles_own_every_element_once() {
         let mut matrix: Vec<u32> = (0..35).collect();
         let mut seen = vec![];
-        for tile in tiles(&mut matrix, [2, 3].into_iter(), [4, 1, 2].into_iter()) {
+        for tile in tiles(&mut matrix, [2, 3].into_iter(), [4, 1, 2].into_iter()).unwrap() {
             for (r, row) in tile.rows.iter().enumerate() {
                 let first = ([0, 2][tile.row_piece] + r) * 7 + [0, 4, 5][tile.column_piece];
                 assert_eq!(row[0], first as u32);

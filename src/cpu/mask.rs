@@ -6,27 +6,29 @@ use super::bricks::Bricks;
 use super::grid::{Axes, Tile, tiles};
 use super::simd::{Job, Kept, Level, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::{Mask, Shape};
+use crate::{Error, Mask, Shape};
 
 /// Blocks of outputs in a unit of work: the lanes of one generator call, for masked biases.
 const O_BLOCKS: usize = 8;
 
 /// `[batch, outputs, inputs]`. The length has been checked, and the mask drops something.
-pub(super) fn mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) {
+pub(super) fn mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
     let inputs = shape.inputs();
     let columns = axes.outputs.pieces(O_BLOCKS).map(|outputs| outputs * inputs);
-    tiles(out, axes.samples.pieces(1), columns)
+    tiles(out, axes.samples.pieces(1), columns)?
         .into_par_iter()
         .for_each(|tile| level.run(Weights { axes, mask, inputs, tile }));
+    Ok(())
 }
 
 /// `[batch, outputs]`. The length has been checked, and the mask drops something.
-pub(super) fn bias_mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) {
+pub(super) fn bias_mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
-    tiles(out, axes.samples.pieces(1), axes.outputs.pieces(O_BLOCKS))
+    tiles(out, axes.samples.pieces(1), axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
         .for_each(|tile| level.run(Biases { axes, mask, tile }));
+    Ok(())
 }
 
 /// The connections of one block of examples and [`O_BLOCKS`] of outputs.

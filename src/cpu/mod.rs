@@ -2,6 +2,8 @@
 //!
 //! A mask of `None` means evaluation: the plain linear layer, by the same kernels without the bits.
 //!
+//! Every call may also end in [`Error::HostMemory`]: lists of the tiles of a result take a small part of its size.
+//!
 //! # How
 //! A unit of work owns a tile of the result and computes all of it, so results depend neither on the number
 //! of threads nor on their timing. It copies its parts of the operands into panels of some 64 KiB, aligned
@@ -124,7 +126,8 @@ pub fn weight_gradient(
 ///
 /// # Errors
 /// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate. Both results are untouched then.
+/// shard passes the last global coordinate. Both results are untouched then; after [`Error::HostMemory`]
+/// `grad_weight` is.
 pub fn gradients(
     shape: &Shape,
     mask: Option<&Mask>,
@@ -212,13 +215,10 @@ impl Backend {
         }
         shape.expect_len("y", y.len(), shape.output_len())?;
         let mask = dropping(shape, mask)?;
-        match Plan::new(shape, mask) {
+        match Plan::new(shape, mask)? {
             Plan::Examples(mask) => forward::forward(self.0, shape, mask, x, weight, bias, y),
-            Plan::Runs(mask, runs) => {
-                run_forward::forward(self.0, shape, (mask, runs), x, weight, bias, y);
-            }
+            Plan::Runs(mask, runs) => run_forward::forward(self.0, shape, (mask, runs), x, weight, bias, y),
         }
-        Ok(())
     }
 
     /// See [`input_gradient`].
@@ -235,16 +235,15 @@ impl Backend {
         shape.expect_len("weight", weight.len(), shape.weight_len())?;
         shape.expect_len("grad_input", grad_input.len(), shape.input_len())?;
         let mask = dropping(shape, mask)?;
-        match Plan::new(shape, mask) {
+        match Plan::new(shape, mask)? {
             Plan::Examples(mask) => {
-                gradient::input_gradient(self.0, shape, mask, grad_output, weight, grad_input, write);
+                gradient::input_gradient(self.0, shape, mask, grad_output, weight, grad_input, write)
             }
             Plan::Runs(mask, runs) => {
                 let runs = (mask, runs);
-                run_gradient::input_gradient(self.0, shape, runs, grad_output, weight, grad_input, write);
+                run_gradient::input_gradient(self.0, shape, runs, grad_output, weight, grad_input, write)
             }
         }
-        Ok(())
     }
 
     /// See [`weight_gradient`].
@@ -265,16 +264,15 @@ impl Backend {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(());
         }
-        match Plan::new(shape, mask) {
+        match Plan::new(shape, mask)? {
             Plan::Examples(mask) => {
-                gradient::weight_gradient(self.0, shape, mask, grad_output, x, grad_weight, write);
+                gradient::weight_gradient(self.0, shape, mask, grad_output, x, grad_weight, write)
             }
             Plan::Runs(mask, runs) => {
                 let runs = (mask, runs);
-                run_gradient::weight_gradient(self.0, shape, runs, grad_output, x, grad_weight, write);
+                run_gradient::weight_gradient(self.0, shape, runs, grad_output, x, grad_weight, write)
             }
         }
-        Ok(())
     }
 
     /// See [`gradients`].
@@ -294,13 +292,12 @@ impl Backend {
         shape.expect_len("grad_input", grad_input.len(), shape.input_len())?;
         shape.expect_len("grad_weight", grad_weight.len(), shape.weight_len())?;
         if let Some(mask) = dropping(shape, mask)?
-            && let Plan::Examples(mask) = Plan::new(shape, Some(mask))
+            && let Plan::Examples(mask) = Plan::new(shape, Some(mask))?
             && gradients::serves(shape, mask)
         {
             let operands = (grad_output, x, weight);
             let (dx, dw) = ((grad_input, input_write), (grad_weight, weight_write));
-            gradients::gradients(self.0, shape, mask, operands, dx, dw);
-            return Ok(());
+            return gradients::gradients(self.0, shape, mask, operands, dx, dw);
         }
         self.input_gradient(shape, mask, grad_output, weight, grad_input, input_write)?;
         self.weight_gradient(shape, mask, grad_output, x, grad_weight, weight_write)
@@ -321,8 +318,7 @@ impl Backend {
         if shape.batch() == 0 && write == Write::Accumulate {
             return Ok(());
         }
-        bias_gradient::bias_gradient(self.0, shape, mask, grad_output, grad_bias, write);
-        Ok(())
+        bias_gradient::bias_gradient(self.0, shape, mask, grad_output, grad_bias, write)
     }
 
     /// See [`moments`].
@@ -343,8 +339,7 @@ impl Backend {
         }
         shape.expect_len("mean", mean.len(), shape.output_len())?;
         shape.expect_len("variance", variance.len(), shape.output_len())?;
-        moments::run(self.0, shape, probability, (x, weight, bias), mean, variance);
-        Ok(())
+        moments::run(self.0, shape, probability, (x, weight, bias), mean, variance)
     }
 
     /// See [`mask`](fn@mask).
@@ -353,9 +348,11 @@ impl Backend {
         shape.expect_len("out", out.len(), shape.output_len().saturating_mul(shape.inputs()))?;
         match dropping(shape, Some(mask))? {
             Some(mask) => mask::mask(self.0, shape, mask, out),
-            None => out.fill(1),
+            None => {
+                out.fill(1);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// See [`bias_mask`].
@@ -363,9 +360,11 @@ impl Backend {
         shape.expect_len("out", out.len(), shape.output_len())?;
         match dropping(shape, Some(mask))? {
             Some(mask) => mask::bias_mask(self.0, shape, mask, out),
-            None => out.fill(1),
+            None => {
+                out.fill(1);
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 

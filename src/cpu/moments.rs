@@ -23,7 +23,8 @@ const COLUMNS: usize = 8;
 ///
 /// `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`; p is the realised
 /// probability of dropping. [`reference::moments`](crate::reference::moments) says how this is Algorithm 2
-/// of Wan et al. (ICML 2013), which scales otherwise.
+/// of Wan et al. (ICML 2013), which scales otherwise. Where p is 0 the variance is 0, however large the mean; where
+/// the mean is NaN, so is the variance.
 ///
 /// # Errors
 /// [`Error::Length`] for a slice that does not have the shape's length. The results are untouched then.
@@ -68,14 +69,16 @@ pub(super) fn run(
     (x, weight, bias): (&[f32], &[f32], Bias<&[f32]>),
     mean: &mut [f32],
     variance: &mut [f32],
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, None);
-    let spread = (probability.scale() - 1.0) as f32;
+    let spread = probability.spread() as f32;
     let pass = &Moments { axes, x, weight, bias, spread };
     let cut = |result| tiles(result, axes.samples.pieces(N_BLOCKS), axes.outputs.pieces(O_BLOCKS));
-    cut(mean).into_par_iter().zip(cut(variance)).for_each_init(Scratch::new, |scratch, (mean, variance)| {
+    let (mean, variance) = (cut(mean)?, cut(variance)?);
+    mean.into_par_iter().zip(variance).for_each_init(Scratch::new, |scratch, (mean, variance)| {
         level.run(Unit { pass, mean, variance, scratch });
     });
+    Ok(())
 }
 
 /// The same tile of both results.
@@ -95,7 +98,7 @@ impl Job for Unit<'_> {
         let n_blocks = N_BLOCKS.min(samples.blocks() - n_first);
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
 
-        // [n][o] in the unit: sums of products, and of their squares.
+        // [n][o] in the unit: sums of products, and of their squares times p / (1 - p).
         let mut sums = [[[0.0f32; 2]; O_BLOCKS * 4]; N_BLOCKS * 4];
         let all_columns = inputs.blocks().div_ceil(WIDTH / 8);
         for first in (0..all_columns).step_by(COLUMNS) {
@@ -114,7 +117,7 @@ impl Job for Unit<'_> {
                 let weight = &scratch.weight[o_block * COLUMNS..][..columns];
                 for n_block in 0..n_blocks {
                     let x = &scratch.x[n_block * COLUMNS..][..columns];
-                    let tile = tile_sums(simd, x, weight);
+                    let tile = tile_sums(simd, x, weight, pass.spread);
                     for (n, tile) in tile.iter().enumerate() {
                         for (o, tile) in tile.iter().enumerate() {
                             let sums = &mut sums[n_block * 4 + n][o_block * 4 + o];
@@ -132,10 +135,15 @@ impl Job for Unit<'_> {
                 let (bias, masked) = match pass.bias {
                     Bias::None => (0.0, 0.0),
                     Bias::Plain(bias) => (bias[o], 0.0),
-                    Bias::Masked(bias) => (bias[o], bias[o] * bias[o]),
+                    Bias::Masked(bias) => (bias[o], pass.spread * bias[o] * bias[o]),
                 };
                 *mean = sum + bias;
-                *variance = pass.spread * (squares + masked);
+                *variance = match *mean {
+                    mean if mean.is_nan() => mean,
+                    // Not 0 * infinity.
+                    _ if pass.spread == 0.0 => 0.0,
+                    _ => squares + masked,
+                };
             }
         }
     }
@@ -144,15 +152,21 @@ impl Job for Unit<'_> {
 /// The sums over a panel's inputs for 4 examples x 4 outputs. Half the rows of the forward pass at a time:
 /// there are two sums for each.
 #[inline(always)]
-fn tile_sums<S: Simd>(simd: S, x: &[[Row; 4]], weight: &[[Row; 4]]) -> [[[f32; 2]; 4]; 4] {
+fn tile_sums<S: Simd>(simd: S, x: &[[Row; 4]], weight: &[[Row; 4]], spread: f32) -> [[[f32; 2]; 4]; 4] {
     match S::TILE_ROWS {
-        4 => tile_rows::<S, 2>(simd, x, weight),
-        _ => tile_rows::<S, 1>(simd, x, weight),
+        4 => tile_rows::<S, 2>(simd, x, weight, spread),
+        _ => tile_rows::<S, 1>(simd, x, weight, spread),
     }
 }
 
 #[inline(always)]
-fn tile_rows<S: Simd, const ROWS: usize>(simd: S, x: &[[Row; 4]], weight: &[[Row; 4]]) -> [[[f32; 2]; 4]; 4] {
+fn tile_rows<S: Simd, const ROWS: usize>(
+    simd: S,
+    x: &[[Row; 4]],
+    weight: &[[Row; 4]],
+    spread: f32,
+) -> [[[f32; 2]; 4]; 4] {
+    let spread = simd.splat(spread);
     let mut tile = [[[0.0; 2]; 4]; 4];
     for (part, tile) in tile.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
         let mut sums = [[simd.zero(); 4]; ROWS];
@@ -163,10 +177,12 @@ fn tile_rows<S: Simd, const ROWS: usize>(simd: S, x: &[[Row; 4]], weight: &[[Row
                 for r in 0..ROWS {
                     let x = simd.load(&x[part * ROWS + r], column);
                     for o in 0..4 {
-                        // Squaring the product, not the factors: it does not overflow where they would.
+                        // Squaring the product, not the factors, and taking its share of the variance
+                        // first: nothing leaves float32 that the results do not leave.
                         let product = simd.multiply(w[o], x);
+                        let share = simd.multiply(product, spread);
                         sums[r][o] = simd.add_product(w[o], x, sums[r][o]);
-                        squares[r][o] = simd.add_product(product, product, squares[r][o]);
+                        squares[r][o] = simd.add_product(share, product, squares[r][o]);
                     }
                 }
             }

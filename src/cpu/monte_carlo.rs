@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Bias, Error, Mask, Shape};
+use crate::{Bias, Error, Mask, Shape, host};
 
 /// Elements that one thread updates at a time.
 const CHUNK: usize = 4096;
@@ -17,25 +17,28 @@ const CHUNK: usize = 4096;
 /// ```
 /// use dropconnect::cpu::RunningMoments;
 ///
-/// let mut moments = RunningMoments::new(2);
+/// let mut moments = RunningMoments::new(2)?;
 /// for output in [[1.0, 5.0], [3.0, 5.0]] {
 ///     moments.add(&output)?;
 /// }
-/// assert_eq!((moments.mean(), moments.variance()), (&[2.0, 5.0][..], vec![2.0, 0.0]));
+/// assert_eq!((moments.mean(), moments.variance()?), (&[2.0, 5.0][..], vec![2.0, 0.0]));
 /// # Ok::<(), dropconnect::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct RunningMoments {
     passes: u32,
     mean: Vec<f32>,
-    /// Sums of squared differences from the mean.
-    squares: Vec<f32>,
+    /// The unbiased variance: sums of squares would leave float32 long before it.
+    variance: Vec<f32>,
 }
 
 impl RunningMoments {
     /// No passes yet, of results with this many elements.
-    pub fn new(len: usize) -> Self {
-        Self { passes: 0, mean: vec![0.0; len], squares: vec![0.0; len] }
+    ///
+    /// # Errors
+    /// [`Error::HostMemory`].
+    pub fn new(len: usize) -> Result<Self, Error> {
+        Ok(Self { passes: 0, mean: host::zeros(len)?, variance: host::zeros(len)? })
     }
 
     /// Adds a pass's result.
@@ -46,7 +49,7 @@ impl RunningMoments {
     pub fn add(&mut self, values: &[f32]) -> Result<(), Error> {
         let shape = Shape::new(0, 1, 1)?;
         shape.expect_len("values", values.len(), self.mean.len())?;
-        update(&mut self.passes, &mut self.mean, &mut self.squares, values)
+        update(&mut self.passes, &mut self.mean, &mut self.variance, values)
     }
 
     /// Passes so far.
@@ -59,44 +62,49 @@ impl RunningMoments {
         &self.mean
     }
 
-    /// The unbiased variance, over passes - 1; zeros before the second pass.
-    pub fn variance(&self) -> Vec<f32> {
-        let share = share(self.passes);
-        self.squares.iter().map(|squares| squares * share).collect()
+    /// The unbiased variance, over passes - 1; zeros before the second pass. NaN where a value was infinite or NaN.
+    ///
+    /// # Errors
+    /// [`Error::HostMemory`].
+    pub fn variance(&self) -> Result<Vec<f32>, Error> {
+        host::collect(self.variance.iter().copied())
     }
 }
 
-fn share(passes: u32) -> f32 {
-    if passes > 1 { 1.0 / (passes - 1) as f32 } else { 0.0 }
-}
-
 /// Counts the pass and adds its values. The first finds memory that may hold anything.
-fn update(passes: &mut u32, mean: &mut [f32], squares: &mut [f32], values: &[f32]) -> Result<(), Error> {
+fn update(passes: &mut u32, mean: &mut [f32], variance: &mut [f32], values: &[f32]) -> Result<(), Error> {
     let Some(count) = passes.checked_add(1) else {
         return Err(Error::Count { argument: "passes", value: *passes, least: 1, most: u32::MAX - 1 });
     };
     *passes = count;
-    let all = mean.par_chunks_mut(CHUNK).zip(squares.par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
-    if count == 1 {
-        all.for_each(|((mean, squares), values)| {
-            mean.copy_from_slice(values);
-            squares.fill(0.0);
-        });
-        return Ok(());
-    }
-    let share = 1.0 / count as f32;
-    all.for_each(|((mean, squares), values)| {
-        for ((mean, squares), value) in mean.iter_mut().zip(squares).zip(values) {
-            let difference = value - *mean;
-            *mean += difference * share;
-            *squares += difference * (value - *mean);
+    let all = mean.par_chunks_mut(CHUNK).zip(variance.par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
+    all.for_each(|((mean, variance), values)| {
+        for ((mean, variance), &value) in mean.iter_mut().zip(variance).zip(values) {
+            // NaN where the value is not finite, else 0.
+            let first = (value, value - value);
+            (*mean, *variance) = if count == 1 { first } else { with(*mean, *variance, value, count) };
         }
     });
     Ok(())
 }
 
+/// Mean and variance with one more value, by Welford's update in a form that leaves float32 only where its results
+/// do. Shader: `shaders/monte_carlo.wgsl`.
+fn with(mean: f32, variance: f32, value: f32, count: u32) -> (f32, f32) {
+    if !(mean.is_finite() && value.is_finite()) {
+        // An infinity stays unless its opposite comes.
+        return (mean + value, f32::NAN);
+    }
+    let (share, rest) = (1.0 / count as f32, 1.0 / (count - 1) as f32);
+    let after = mean + (0.5 * value - 0.5 * mean) * (2.0 * share);
+    let term = (value - mean) * rest * (value - after);
+    let next = variance + (term - variance * rest);
+    // Not infinity less infinity.
+    (after, if variance.is_infinite() { variance } else { next })
+}
+
 /// Writes the mean and the unbiased variance of Y over `passes` masks to `mean` and `variance`, each
-/// `[batch, outputs]`. The variance of a single pass is 0.
+/// `[batch, outputs]`. The variance of a single pass is 0. Where a pass is infinite or NaN the variance is NaN.
 ///
 /// Pass t is [`forward`](super::forward()) with [`Mask::pass`]`(t)`, for those who want every sample. The
 /// operands are as there: `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`.
@@ -104,7 +112,8 @@ fn update(passes: &mut u32, mean: &mut [f32], squares: &mut [f32], values: &[f32
 ///
 /// # Errors
 /// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
-/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then.
+/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then; after
+/// [`Error::HostMemory`] they hold anything.
 pub fn monte_carlo(
     shape: &Shape,
     mask: &Mask,
@@ -118,10 +127,7 @@ pub fn monte_carlo(
     shape.expect_len("mean", mean.len(), shape.output_len())?;
     shape.expect_len("variance", variance.len(), shape.output_len())?;
     let mut done = 0;
-    for_each_pass(shape, mask, passes, x, weight, bias, |y| update(&mut done, mean, variance, y))?;
-    let share = share(passes);
-    variance.iter_mut().for_each(|squares| *squares *= share);
-    Ok(())
+    for_each_pass(shape, mask, passes, x, weight, bias, |y| update(&mut done, mean, variance, y))
 }
 
 /// Hands every pass's Y on.
@@ -135,7 +141,7 @@ pub(super) fn for_each_pass(
     mut each: impl FnMut(&[f32]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     Error::check_count("passes", passes)?;
-    let mut y = vec![0.0; shape.output_len()];
+    let mut y = host::zeros(shape.output_len())?;
     (0..passes).try_for_each(|t| {
         super::forward(shape, Some(&mask.pass(t)), x, weight, bias, &mut y)?;
         each(&y)

@@ -24,6 +24,11 @@ pub(crate) const MILLS: [f32; 11] = [
     0.000_156_963_68,
 ];
 
+/// `max(u, 0)` that keeps NaN, which `f32::max` would make 0.
+pub(super) fn rectified(u: f32) -> f32 {
+    if u < 0.0 { 0.0 } else { u }
+}
+
 /// Density phi(t) and upper tail P(z > t) for t >= 0. The tail's relative error is below 2e-7 in units of
 /// the density.
 pub(super) fn density_and_tail(t: f32) -> (f32, f32) {

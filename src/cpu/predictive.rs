@@ -3,11 +3,15 @@
 use rayon::prelude::*;
 
 use super::monte_carlo::for_each_pass;
-use crate::{Bias, Error, Mask, Predictive, Shape};
+use super::normal::rectified;
+use crate::{Bias, Error, Mask, Predictive, Shape, host};
 
 /// The running result of many passes of a classifier: memory for one result, however many passes there are.
 ///
 /// [`predictive`] is this around one layer; a network keeps one for its own logits.
+///
+/// Everything said of an example is NaN where, in any pass, one of its logits is NaN or +infinity, or all are
+/// -infinity. A logit of -infinity beside finite ones is a class with probability 0.
 #[derive(Clone, Debug)]
 pub struct RunningPredictive {
     batch: usize,
@@ -23,17 +27,18 @@ impl RunningPredictive {
     /// No passes yet, of logits `[batch, classes]`.
     ///
     /// # Errors
-    /// [`Error::ZeroDimension`] for 0 classes; [`Error::TooLarge`] past `u32::MAX` of either.
+    /// [`Error::ZeroDimension`] for 0 classes; [`Error::TooLarge`] past `u32::MAX` of either;
+    /// [`Error::HostMemory`].
     pub fn new(batch: usize, classes: usize) -> Result<Self, Error> {
         let len = Shape::new(batch, classes, 1)?.output_len();
-        Ok(Self { batch, classes, passes: 0, mean: vec![0.0; len], entropy: vec![0.0; batch] })
+        Ok(Self { batch, classes, passes: 0, mean: host::zeros(len)?, entropy: host::zeros(batch)? })
     }
 
     /// Adds a pass's logits, `[batch, classes]`.
     ///
     /// # Errors
-    /// [`Error::Length`] for another number of logits; [`Error::Count`] after `u32::MAX` passes. Nothing is
-    /// added then.
+    /// [`Error::Length`] for another number of logits; [`Error::Count`] after `u32::MAX` passes;
+    /// [`Error::HostMemory`]. Nothing is added then.
     pub fn add(&mut self, logits: &[f32]) -> Result<(), Error> {
         let shape = Shape::new(self.batch, self.classes, 1)?;
         shape.expect_len("logits", logits.len(), shape.output_len())?;
@@ -45,10 +50,12 @@ impl RunningPredictive {
                 most: u32::MAX - 1,
             });
         };
+        let mut softmax: Vec<f32> = host::zeros(logits.len())?;
         self.passes = passes;
         let share = 1.0 / passes as f32;
         let examples = logits.par_chunks(self.classes).zip(self.mean.par_chunks_mut(self.classes));
-        examples.zip(&mut self.entropy).for_each_init(Vec::new, |softmax, ((logits, mean), entropy)| {
+        let examples = examples.zip(softmax.par_chunks_mut(self.classes));
+        examples.zip(&mut self.entropy).for_each(|(((logits, mean), softmax), entropy)| {
             softmax_into(logits, softmax);
             *entropy += (entropy_of(softmax) - *entropy) * share;
             for (mean, probability) in mean.iter_mut().zip(softmax) {
@@ -64,16 +71,20 @@ impl RunningPredictive {
     }
 
     /// The result of the passes so far; zeros before the first.
-    pub fn finish(self) -> Predictive<f32> {
-        let entropy: Vec<f32> = self.mean.chunks(self.classes).map(entropy_of).collect();
-        let difference = |(whole, of_passes): (&f32, f32)| (whole - of_passes).max(0.0);
-        let mutual_information = entropy.iter().zip(self.entropy).map(difference).collect();
-        Predictive { mean: self.mean, entropy, mutual_information }
+    ///
+    /// # Errors
+    /// [`Error::HostMemory`].
+    pub fn finish(self) -> Result<Predictive<f32>, Error> {
+        let entropy: Vec<f32> = host::collect(self.mean.chunks(self.classes).map(entropy_of))?;
+        let difference = |(whole, of_passes): (&f32, f32)| rectified(whole - of_passes);
+        let mutual_information = host::collect(entropy.iter().zip(self.entropy).map(difference))?;
+        Ok(Predictive { mean: self.mean, entropy, mutual_information })
     }
 }
 
 /// [`Predictive`] of Y, taken as logits `[batch, classes]`, over `passes` masks: pass t is
-/// [`forward`](super::forward()) with [`Mask::pass`]`(t)`. The operands are as there.
+/// [`forward`](super::forward()) with [`Mask::pass`]`(t)`. The operands are as there; [`RunningPredictive`] says
+/// what becomes of logits that are not finite.
 ///
 /// # Errors
 /// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
@@ -88,21 +99,23 @@ pub fn predictive(
 ) -> Result<Predictive<f32>, Error> {
     let mut running = RunningPredictive::new(shape.batch(), shape.outputs())?;
     for_each_pass(shape, mask, passes, x, weight, bias, |y| running.add(y))?;
-    Ok(running.finish())
+    running.finish()
 }
 
-/// Shifted by the largest logit, which changes nothing and cannot overflow.
-fn softmax_into(logits: &[f32], softmax: &mut Vec<f32>) {
+/// Shifted by the largest logit, which changes nothing and cannot overflow. Infinity less itself is NaN, and a NaN is
+/// in the total.
+fn softmax_into(logits: &[f32], softmax: &mut [f32]) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    softmax.clear();
-    softmax.extend(logits.iter().map(|logit| (logit - largest).exp()));
-    let total: f32 = softmax.iter().sum();
-    softmax.iter_mut().for_each(|weight| *weight /= total);
+    softmax.iter_mut().zip(logits).for_each(|(weight, logit)| *weight = (logit - largest).exp());
+    // Of a million classes a float32 would lose the small ones.
+    let total: f64 = softmax.iter().map(|&weight| f64::from(weight)).sum();
+    softmax.iter_mut().for_each(|weight| *weight /= total as f32);
 }
 
 /// From the probabilities, for the mean as for a pass: where all passes agree, the difference is exactly 0.
 fn entropy_of(probabilities: &[f32]) -> f32 {
-    // Adding 0 keeps a certain answer's entropy from being -0.
-    let terms = probabilities.iter().map(|&p| if p > 0.0 { p * p.ln() } else { 0.0 });
-    0.0 - terms.sum::<f32>()
+    // NaN is not 0, and stays.
+    let terms = probabilities.iter().map(|&p| if p == 0.0 { 0.0 } else { p * p.ln() });
+    // Taking it from 0 keeps a certain answer's entropy from being -0.
+    (0.0 - terms.map(f64::from).sum::<f64>()) as f32
 }

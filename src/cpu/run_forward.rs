@@ -9,7 +9,7 @@ use super::runs::{Run, drop_from, pieces};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::BRICK_SAMPLES;
-use crate::{Bias, Mask, Shape};
+use crate::{Bias, Error, Mask, Shape};
 
 struct Forward<'a> {
     axes: Axes,
@@ -47,14 +47,15 @@ pub(super) fn forward(
     weight: &[f32],
     bias: Bias<&[f32]>,
     y: &mut [f32],
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, mask);
     let columns = axes.outputs.pieces(O_BLOCKS);
-    let runs = pieces(runs, columns.clone().count());
+    let runs = pieces(runs, columns.clone().count())?;
     let pass = &Forward { axes, runs, mask, shape, x, weight, bias };
-    tiles(y, pass.runs.iter().map(|run| run.examples.len()), columns)
+    tiles(y, pass.runs.iter().map(|run| run.examples.len()), columns)?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
+    Ok(())
 }
 
 /// One tile of Y.

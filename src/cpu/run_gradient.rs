@@ -9,7 +9,7 @@ use super::grid::{Axes, Axis, GradBlock, Tile, pack, pack_grad, tiles};
 use super::runs::{Run, drop_from, pieces};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_SAMPLES;
-use crate::{Mask, Shape, Write};
+use crate::{Error, Mask, Shape, Write};
 
 /// What the dense kernel takes for decisions.
 const UNMASKED: [Kept; REDUCED_BLOCKS] = [Kept::NONE; REDUCED_BLOCKS];
@@ -77,14 +77,15 @@ pub(super) fn input_gradient(
     weight: &[f32],
     grad_input: &mut [f32],
     write: Write,
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, mask);
     let columns = axes.inputs.pieces(COLUMNS * WIDTH / 8);
-    let runs = pieces(runs, columns.clone().count());
+    let runs = pieces(runs, columns.clone().count())?;
     let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: weight, write };
-    tiles(grad_input, pass.runs.iter().map(|run| run.examples.len()), columns)
+    tiles(grad_input, pass.runs.iter().map(|run| run.examples.len()), columns)?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(InputUnit { pass, tile, scratch }));
+    Ok(())
 }
 
 /// One tile of dX.
@@ -143,13 +144,14 @@ pub(super) fn weight_gradient(
     x: &[f32],
     grad_weight: &mut [f32],
     write: Write,
-) {
+) -> Result<(), Error> {
     let axes = Axes::new(shape, mask);
     let (rows, columns) = (axes.outputs.pieces(ROW_BLOCKS), axes.inputs.pieces(COLUMNS * WIDTH / 8));
     let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: x, write };
-    tiles(grad_weight, rows, columns)
+    tiles(grad_weight, rows, columns)?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(WeightUnit { pass, tile, scratch }));
+    Ok(())
 }
 
 /// One tile of dW.

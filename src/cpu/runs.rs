@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::simd::{Row, Simd, WIDTH};
-use crate::{Mask, Shape, Sharing};
+use crate::{Error, Mask, Shape, Sharing, host};
 
 /// Groups from this size on are runs. A call of the generator decides for four sample coordinates, and a run
 /// uses one of them: groups below eight are no worse off as single examples.
@@ -40,11 +40,14 @@ pub(super) enum Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// A mask must drop something.
-    pub(super) fn new(shape: &Shape, mask: Option<&'a Mask>) -> Self {
-        match mask {
-            Some(mask) => runs(shape, mask).map_or(Self::Examples(mask), |runs| Self::Runs(Some(mask), runs)),
+    pub(super) fn new(shape: &Shape, mask: Option<&'a Mask>) -> Result<Self, Error> {
+        Ok(match mask {
+            Some(mask) => match runs(shape, mask)? {
+                Some(runs) => Self::Runs(Some(mask), runs),
+                None => Self::Examples(mask),
+            },
             None => Self::Runs(None, whole(shape)),
-        }
+        })
     }
 }
 
@@ -55,9 +58,9 @@ fn whole(shape: &Shape) -> Vec<Run> {
 }
 
 /// The runs of a batch; `None` where examples have masks of their own, or groups are small.
-fn runs(shape: &Shape, mask: &Mask) -> Option<Vec<Run>> {
+fn runs(shape: &Shape, mask: &Mask) -> Result<Option<Vec<Run>>, Error> {
     let batch = shape.batch();
-    match mask.sharing {
+    Ok(match mask.sharing {
         Sharing::Example => None,
         Sharing::Batch => Some(whole(shape)),
         Sharing::Group(size) if size.get() < LEAST_GROUP => None,
@@ -70,25 +73,23 @@ fn runs(shape: &Shape, mask: &Mask) -> Option<Vec<Run>> {
                 let examples = start.saturating_sub(before)..(start + size - before).min(batch);
                 Run { sample: mask.sample(examples.start as u32), examples }
             };
-            Some(starts.map(run).filter(|run| !run.examples.is_empty()).collect())
+            Some(host::collect(starts.map(run).filter(|run| !run.examples.is_empty()))?)
         }
-    }
+    })
 }
 
 /// The runs cut to what a unit of work takes, where each piece is `others` units. Results do not depend on
 /// the cut.
-pub(super) fn pieces(runs: Vec<Run>, others: usize) -> Vec<Run> {
+pub(super) fn pieces(runs: Vec<Run>, others: usize) -> Result<Vec<Run>, Error> {
     let batch: usize = runs.iter().map(|run| run.examples.len()).sum();
     let mut rows = MOST_ROWS;
     while rows > LEAST_ROWS && batch.div_ceil(rows) * others < 4 * rayon::current_num_threads() {
         rows /= 2;
     }
-    runs.into_iter()
-        .flat_map(|Run { examples, sample }| {
-            let end = examples.end;
-            examples.step_by(rows).map(move |start| Run { examples: start..(start + rows).min(end), sample })
-        })
-        .collect()
+    host::collect(runs.into_iter().flat_map(|Run { examples, sample }| {
+        let end = examples.end;
+        examples.step_by(rows).map(move |start| Run { examples: start..(start + rows).min(end), sample })
+    }))
 }
 
 /// Clears the dropped numbers of four rows.
@@ -116,9 +117,9 @@ mod tests {
             let shape = Shape::new(batch, 1, 1).unwrap();
             let size = NonZeroU32::new(size).unwrap();
             let mask = mask.shared(Sharing::Group(size)).at(Origin { sample, ..Origin::default() });
-            let runs = runs(&shape, &mask).unwrap();
+            let runs = runs(&shape, &mask).unwrap().unwrap();
             assert!(runs.windows(2).all(|pair| pair[0].sample + 1 == pair[1].sample));
-            for runs in [runs.clone(), pieces(runs, 1)] {
+            for runs in [runs.clone(), pieces(runs, 1).unwrap()] {
                 let mut next = 0;
                 for run in runs {
                     assert_eq!(run.examples.start, next);
@@ -135,7 +136,7 @@ mod tests {
         let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap())
             .shared(Sharing::Group(NonZeroU32::MAX))
             .at(Origin { sample: u32::MAX - 4, ..Origin::default() });
-        let runs = runs(&Shape::new(5, 1, 1).unwrap(), &mask).unwrap();
+        let runs = runs(&Shape::new(5, 1, 1).unwrap(), &mask).unwrap().unwrap();
         // Example u32::MAX, the last, is the first of the second group.
         assert_eq!(runs, [Run { examples: 0..4, sample: 0 }, Run { examples: 4..5, sample: 1 }]);
     }

@@ -7,7 +7,8 @@ use crate::{Activation, Bias, DropProbability, ElementType, Error, Mask, Moments
 
 impl Device {
     /// Mean and variance of Y over all masks, without drawing any: the first half of Algorithm 2 of Wan et al.
-    /// (ICML 2013). The operands are those of [`forward`](Self::forward).
+    /// (ICML 2013). The operands are those of [`forward`](Self::forward), rounded to `element`; mean and variance are
+    /// f32 whatever that is.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -77,7 +78,7 @@ impl Device {
     }
 
     /// What a classifier whose last layer this is predicts over `passes` masks: Y is taken as logits
-    /// `[batch, classes]`.
+    /// `[batch, classes]`, in f32 whatever `element` is.
     ///
     /// # Errors
     /// As [`monte_carlo`](Self::monte_carlo), with 2^24 passes at most.

@@ -10,8 +10,9 @@ use crate::gpu::{
     AdapterChoice, BiasGradient, Gpu, InputGradient, KernelOptions, Recording, Tensor, WeightGradient,
     WriteMask,
 };
+use crate::host::{self, encode, round_all, rounded};
 use crate::{Bias, ElementType, Error, Mask, Shape, Write, cpu};
-use weights::{Resident, Weights, round_all, rounded, tensor};
+use weights::{Resident, Weights, fetch, tensor};
 
 /// A place to compute.
 ///
@@ -103,13 +104,13 @@ impl Device {
         let values = bias.tensor().copied().unwrap_or_default();
         match self {
             Self::Gpu(gpu) => {
-                let weight = gpu.upload(&element.encode(weight))?;
-                let buffer = gpu.upload(&element.encode(values))?;
+                let weight = gpu.upload(&encode(element, weight)?)?;
+                let buffer = gpu.upload(&encode(element, values)?)?;
                 let weight = tensor(&weight, shape.weight_len(), element);
                 run(Weights::Gpu { gpu, weight, bias: bias.map(|_| tensor(&buffer, values.len(), element)) })
             }
             Self::Cpu => {
-                let (weight, values) = (rounded(element, weight), rounded(element, values));
+                let (weight, values) = (rounded(element, weight)?, rounded(element, values)?);
                 run(Weights::Cpu { weight: &weight, bias: bias.map(|_| &*values) })
             }
         }
@@ -130,14 +131,14 @@ impl Device {
         shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
         shape.expect_len("weight", weight.len(), shape.weight_len())?;
         let Self::Gpu(gpu) = self else {
-            let (grad_output, weight) = (rounded(element, grad_output), rounded(element, weight));
-            let mut grad_input = vec![0.0; shape.input_len()];
+            let (grad_output, weight) = (rounded(element, grad_output)?, rounded(element, weight)?);
+            let mut grad_input = host::zeros(shape.input_len())?;
             cpu::input_gradient(shape, mask, &grad_output, &weight, &mut grad_input, Write::Overwrite)?;
             round_all(element, &mut grad_input);
             return Ok(grad_input);
         };
-        let grad_output = gpu.upload(&element.encode(grad_output))?;
-        let weight = gpu.upload(&element.encode(weight))?;
+        let grad_output = gpu.upload(&encode(element, grad_output)?)?;
+        let weight = gpu.upload(&encode(element, weight)?)?;
         run(gpu, shape.input_len(), element, |grad_input| {
             gpu.kernels().input_gradient(&InputGradient {
                 shape: *shape,
@@ -166,14 +167,14 @@ impl Device {
         shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
         shape.expect_len("x", x.len(), shape.input_len())?;
         let Self::Gpu(gpu) = self else {
-            let (grad_output, x) = (rounded(element, grad_output), rounded(element, x));
-            let mut grad_weight = vec![0.0; shape.weight_len()];
+            let (grad_output, x) = (rounded(element, grad_output)?, rounded(element, x)?);
+            let mut grad_weight = host::zeros(shape.weight_len())?;
             cpu::weight_gradient(shape, mask, &grad_output, &x, &mut grad_weight, Write::Overwrite)?;
             round_all(element, &mut grad_weight);
             return Ok(grad_weight);
         };
-        let grad_output = gpu.upload(&element.encode(grad_output))?;
-        let x = gpu.upload(&element.encode(x))?;
+        let grad_output = gpu.upload(&encode(element, grad_output)?)?;
+        let x = gpu.upload(&encode(element, x)?)?;
         run(gpu, shape.weight_len(), element, |grad_weight| {
             gpu.kernels().weight_gradient(&WeightGradient {
                 shape: *shape,
@@ -201,18 +202,18 @@ impl Device {
     ) -> Result<Vec<f32>, Error> {
         shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
         let Self::Gpu(gpu) = self else {
-            let mut grad_bias = vec![0.0; shape.outputs()];
+            let mut grad_bias = host::zeros(shape.outputs())?;
             cpu::bias_gradient(
                 shape,
                 bias_mask,
-                &rounded(element, grad_output),
+                &rounded(element, grad_output)?,
                 &mut grad_bias,
                 Write::Overwrite,
             )?;
             round_all(element, &mut grad_bias);
             return Ok(grad_bias);
         };
-        let grad_output = gpu.upload(&element.encode(grad_output))?;
+        let grad_output = gpu.upload(&encode(element, grad_output)?)?;
         run(gpu, shape.outputs(), element, |grad_bias| {
             gpu.kernels().bias_gradient(&BiasGradient {
                 shape: *shape,
@@ -236,13 +237,13 @@ impl Device {
             limit: isize::MAX as u64,
         })?;
         let Self::Gpu(gpu) = self else {
-            let mut kept = vec![0; bytes];
+            let mut kept = host::zeros(bytes)?;
             cpu::mask(shape, mask, &mut kept)?;
             return Ok(kept);
         };
         let buffer = gpu.buffer(bytes as u64)?;
         let result = Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
-        gpu.submit(&gpu.kernels().write_mask(&WriteMask { shape: *shape, mask, result })?);
+        gpu.submit(&gpu.kernels().write_mask(&WriteMask { shape: *shape, mask, result })?)?;
         gpu.read(&buffer, 0..bytes as u64)
     }
 
@@ -253,13 +254,13 @@ impl Device {
     pub fn bias_mask(&self, shape: &Shape, mask: &Mask) -> Result<Vec<u8>, Error> {
         let bytes = shape.output_len();
         let Self::Gpu(gpu) = self else {
-            let mut kept = vec![0; bytes];
+            let mut kept = host::zeros(bytes)?;
             cpu::bias_mask(shape, mask, &mut kept)?;
             return Ok(kept);
         };
         let buffer = gpu.buffer(bytes as u64)?;
         let result = Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
-        gpu.submit(&gpu.kernels().write_bias_mask(&WriteMask { shape: *shape, mask, result })?);
+        gpu.submit(&gpu.kernels().write_bias_mask(&WriteMask { shape: *shape, mask, result })?)?;
         gpu.read(&buffer, 0..bytes as u64)
     }
 }
@@ -289,6 +290,6 @@ fn run(
     call: impl FnOnce(Tensor<'_>) -> Result<Recording, Error>,
 ) -> Result<Vec<f32>, Error> {
     let result = Resident::new(gpu, elements, element)?;
-    gpu.submit(&call(result.tensor())?);
-    result.read(gpu)
+    let [values] = fetch(gpu, &[call(result.tensor())?], [&result])?;
+    Ok(values)
 }

@@ -1,10 +1,10 @@
 //! A layer's weights where they are computed with, and the passes that only read them.
 
-use std::borrow::Cow;
-
 use crate::gpu::{
-    Forward, Gpu, Method, Moments as GpuMoments, MonteCarlo, Predictive as GpuPredictive, Tensor,
+    Download, Forward, Gpu, Method, Moments as GpuMoments, MonteCarlo, Predictive as GpuPredictive,
+    Recording, Tensor,
 };
+use crate::host::{self, encode, round_all, rounded};
 use crate::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, Moments, Predictive, Shape, cpu, gpu,
 };
@@ -28,30 +28,23 @@ impl Weights<'_> {
         shape.expect_len("x", x.len(), shape.input_len())?;
         match *self {
             Self::Gpu { gpu, weight, bias } => {
-                let x = gpu.upload(&element.encode(x))?;
+                let x = gpu.upload(&encode(element, x)?)?;
                 let y = Resident::new(gpu, shape.output_len(), element)?;
                 let (x, shape) = (tensor(&x, shape.input_len(), element), *shape);
-                gpu.submit(&gpu.kernels().forward(&Forward {
-                    shape,
-                    element,
-                    mask,
-                    x,
-                    weight,
-                    bias,
-                    y: y.tensor(),
-                })?);
-                y.read(gpu)
+                let call = Forward { shape, element, mask, x, weight, bias, y: y.tensor() };
+                let [y] = fetch(gpu, &[gpu.kernels().forward(&call)?], [&y])?;
+                Ok(y)
             }
             Self::Cpu { weight, bias } => {
-                let mut y = vec![0.0; shape.output_len()];
-                cpu::forward(shape, mask, &rounded(element, x), weight, bias, &mut y)?;
+                let mut y = host::zeros(shape.output_len())?;
+                cpu::forward(shape, mask, &rounded(element, x)?, weight, bias, &mut y)?;
                 round_all(element, &mut y);
                 Ok(y)
             }
         }
     }
 
-    /// Mean and variance of Y over all masks.
+    /// Mean and variance of Y over all masks, in f32.
     pub fn moments(
         &self,
         shape: &Shape,
@@ -62,10 +55,10 @@ impl Weights<'_> {
         shape.expect_len("x", x.len(), shape.input_len())?;
         match *self {
             Self::Gpu { gpu, weight, bias } => {
-                let x = gpu.upload(&element.encode(x))?;
+                let x = gpu.upload(&encode(element, x)?)?;
                 let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let variance = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                gpu.submit(&gpu.kernels().moments(&GpuMoments {
+                let recording = gpu.kernels().moments(&GpuMoments {
                     shape: *shape,
                     element,
                     probability,
@@ -74,13 +67,14 @@ impl Weights<'_> {
                     bias,
                     mean: mean.tensor(),
                     variance: variance.tensor(),
-                })?);
-                Ok(Moments { mean: mean.read(gpu)?, variance: variance.read(gpu)? })
+                })?;
+                let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
+                Ok(Moments { mean, variance })
             }
             Self::Cpu { weight, bias } => {
-                let mut moments = Moments::zeros(shape);
+                let mut moments = Moments::zeros(shape)?;
                 let Moments { mean, variance } = &mut moments;
-                cpu::moments(shape, probability, &rounded(element, x), weight, bias, mean, variance)?;
+                cpu::moments(shape, probability, &rounded(element, x)?, weight, bias, mean, variance)?;
                 Ok(moments)
             }
         }
@@ -98,10 +92,10 @@ impl Weights<'_> {
         shape.expect_len("x", x.len(), shape.input_len())?;
         match *self {
             Self::Gpu { gpu, weight, bias } => {
-                let x = gpu.upload(&element.encode(x))?;
+                let x = gpu.upload(&encode(element, x)?)?;
                 let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let variance = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                gpu.submit(&gpu.kernels().monte_carlo(&MonteCarlo {
+                let recording = gpu.kernels().monte_carlo(&MonteCarlo {
                     shape: *shape,
                     element,
                     mask,
@@ -111,13 +105,14 @@ impl Weights<'_> {
                     bias,
                     mean: mean.tensor(),
                     variance: variance.tensor(),
-                })?);
-                Ok(Moments { mean: mean.read(gpu)?, variance: variance.read(gpu)? })
+                })?;
+                let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
+                Ok(Moments { mean, variance })
             }
             Self::Cpu { weight, bias } => {
-                let mut moments = Moments::zeros(shape);
+                let mut moments = Moments::zeros(shape)?;
                 let Moments { mean, variance } = &mut moments;
-                cpu::monte_carlo(shape, mask, passes, &rounded(element, x), weight, bias, mean, variance)?;
+                cpu::monte_carlo(shape, mask, passes, &rounded(element, x)?, weight, bias, mean, variance)?;
                 Ok(moments)
             }
         }
@@ -133,14 +128,14 @@ impl Weights<'_> {
         x: &[f32],
     ) -> Result<Vec<f32>, Error> {
         shape.expect_len("x", x.len(), shape.input_len())?;
-        let mut samples = Vec::new();
+        let mut samples = host::empty(shape.output_len().saturating_mul(passes as usize))?;
         let Self::Gpu { gpu, weight, bias } = *self else {
             for pass in 0..passes {
                 samples.extend(self.forward(shape, element, Some(&mask.pass(pass)), x)?);
             }
             return Ok(samples);
         };
-        let x = gpu.upload(&element.encode(x))?;
+        let x = gpu.upload(&encode(element, x)?)?;
         let y = Resident::new(gpu, shape.output_len(), element)?;
         let forward = gpu.kernels().forward(&Forward {
             shape: *shape,
@@ -152,14 +147,14 @@ impl Weights<'_> {
             y: y.tensor(),
         })?;
         for pass in 0..passes {
-            forward.set_key(gpu.queue(), mask.pass(pass).key);
-            gpu.submit(&forward);
-            samples.extend(y.read(gpu)?);
+            forward.set_key(gpu.queue(), mask.pass(pass).key)?;
+            let [y] = fetch(gpu, std::slice::from_ref(&forward), [&y])?;
+            samples.extend(y);
         }
         Ok(samples)
     }
 
-    /// What passes taken as logits predict, in f32. Memory grows with one pass's logits.
+    /// What passes taken as logits predict, in f32 from the logits on. Memory grows with one pass's logits.
     pub fn predictive(
         &self,
         shape: &Shape,
@@ -172,12 +167,12 @@ impl Weights<'_> {
         match *self {
             Self::Gpu { gpu, weight, bias } => {
                 Error::check_count("passes", passes)?;
-                let x = gpu.upload(&element.encode(x))?;
-                let logits = Resident::new(gpu, shape.output_len(), element)?;
+                let x = gpu.upload(&encode(element, x)?)?;
+                let logits = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
                 let entropy = Resident::new(gpu, shape.batch(), ElementType::F32)?;
                 let information = Resident::new(gpu, shape.batch(), ElementType::F32)?;
-                let forward = gpu.kernels().forward(&Forward {
+                let forward = gpu.kernels().forward_f32(&Forward {
                     shape: *shape,
                     element,
                     mask: Some(mask),
@@ -187,27 +182,24 @@ impl Weights<'_> {
                     y: logits.tensor(),
                 })?;
                 for pass in 0..passes {
-                    forward.set_key(gpu.queue(), mask.pass(pass).key);
-                    gpu.submit(&forward);
+                    forward.set_key(gpu.queue(), mask.pass(pass).key)?;
+                    gpu.submit(&forward)?;
                     gpu.submit(&gpu.kernels().predictive(&GpuPredictive {
                         shape: *shape,
-                        element,
+                        element: ElementType::F32,
                         pass,
                         passes,
                         logits: logits.tensor(),
                         mean: mean.tensor(),
                         entropy: entropy.tensor(),
                         information: information.tensor(),
-                    })?);
+                    })?)?;
                 }
-                Ok(Predictive {
-                    mean: mean.read(gpu)?,
-                    entropy: entropy.read(gpu)?,
-                    mutual_information: information.read(gpu)?,
-                })
+                let [mean, entropy, mutual_information] = fetch(gpu, &[], [&mean, &entropy, &information])?;
+                Ok(Predictive { mean, entropy, mutual_information })
             }
             Self::Cpu { weight, bias } => {
-                cpu::predictive(shape, mask, passes, &rounded(element, x), weight, bias)
+                cpu::predictive(shape, mask, passes, &rounded(element, x)?, weight, bias)
             }
         }
     }
@@ -224,7 +216,7 @@ pub(crate) fn activate(
     shape.expect_len("mean", u.mean.len(), shape.output_len())?;
     shape.expect_len("variance", u.variance.len(), shape.output_len())?;
     let Some(gpu) = gpu else {
-        let mut moments = Moments::zeros(shape);
+        let mut moments = Moments::zeros(shape)?;
         let Moments { mean, variance } = &mut moments;
         match method {
             Method::Closed => cpu::closed_form(shape, activation, &u.mean, &u.variance, mean, variance),
@@ -236,20 +228,20 @@ pub(crate) fn activate(
     };
     let element = ElementType::F32;
     let (u_mean, u_variance) =
-        (gpu.upload(&element.encode(&u.mean))?, gpu.upload(&element.encode(&u.variance))?);
+        (gpu.upload(&encode(element, &u.mean)?)?, gpu.upload(&encode(element, &u.variance)?)?);
     let mean = Resident::new(gpu, shape.output_len(), element)?;
     let variance = Resident::new(gpu, shape.output_len(), element)?;
-    gpu.submit(&gpu.kernels().activate(&gpu::Activate {
+    let recording = gpu.kernels().activate(&gpu::Activate {
         shape: *shape,
-        element,
         activation,
         method,
         u_mean: tensor(&u_mean, shape.output_len(), element),
         u_variance: tensor(&u_variance, shape.output_len(), element),
         mean: mean.tensor(),
         variance: variance.tensor(),
-    })?);
-    Ok(Moments { mean: mean.read(gpu)?, variance: variance.read(gpu)? })
+    })?;
+    let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
+    Ok(Moments { mean, variance })
 }
 
 /// A result in device memory.
@@ -261,35 +253,46 @@ pub(crate) struct Resident {
 
 impl Resident {
     pub fn new(gpu: &Gpu, elements: usize, element: ElementType) -> Result<Self, Error> {
-        let buffer = gpu.buffer((elements * element.size()) as u64)?;
+        let buffer = gpu.buffer(bytes(elements, element))?;
         Ok(Self { buffer, elements, element })
     }
 
     pub fn tensor(&self) -> Tensor<'_> {
         tensor(&self.buffer, self.elements, self.element)
     }
+}
 
-    pub fn read(&self, gpu: &Gpu) -> Result<Vec<f32>, Error> {
-        Ok(self.element.decode(&gpu.read(&self.buffer, 0..self.tensor().size)?))
+/// Runs calls and reads results back. All memory that this takes is there before anything runs.
+pub(crate) fn fetch<const N: usize>(
+    gpu: &Gpu,
+    recordings: &[Recording],
+    results: [&Resident; N],
+) -> Result<[Vec<f32>; N], Error> {
+    let mut values = [const { Vec::new() }; N];
+    let mut downloads = Vec::with_capacity(N);
+    for (values, result) in values.iter_mut().zip(results) {
+        *values = host::zeros(result.elements)?;
+        downloads.push(Download::new(gpu, result.buffer.size())?);
     }
+    gpu.encode("dropconnect.call", |encoder| {
+        recordings.iter().for_each(|recording| recording.encode(encoder));
+        for (download, result) in downloads.iter().zip(results) {
+            download.record(encoder, &result.buffer, 0);
+        }
+        Ok(())
+    })?;
+    for ((download, result), values) in downloads.iter().zip(results).zip(&mut values) {
+        download.finish(gpu, |view| result.element.decode_into(view, values))?;
+    }
+    Ok(values)
 }
 
 /// A tensor that starts its buffer.
 pub(crate) fn tensor(buffer: &wgpu::Buffer, elements: usize, element: ElementType) -> Tensor<'_> {
-    Tensor { buffer, offset: 0, size: (elements * element.size()) as u64 }
+    Tensor { buffer, offset: 0, size: bytes(elements, element) }
 }
 
-/// Values as they read after being stored.
-pub(crate) fn rounded(element: ElementType, values: &[f32]) -> Cow<'_, [f32]> {
-    let mut values = Cow::Borrowed(values);
-    if element != ElementType::F32 {
-        round_all(element, values.to_mut());
-    }
-    values
-}
-
-pub(crate) fn round_all(element: ElementType, values: &mut [f32]) {
-    if element != ElementType::F32 {
-        values.iter_mut().for_each(|value| *value = element.round(*value));
-    }
+/// The bytes of so many elements (saturated at `u64::MAX`, which no buffer has).
+pub(crate) fn bytes(elements: usize, element: ElementType) -> u64 {
+    (elements as u64).saturating_mul(element.size() as u64)
 }

@@ -25,13 +25,11 @@ pub enum Method {
     },
 }
 
-/// Arguments of [`Kernels::activate`].
+/// Arguments of [`Kernels::activate`]. All tensors are f32.
 #[derive(Clone, Copy, Debug)]
 pub struct Activate<'a> {
     /// Batch and outputs; inputs play no part.
     pub shape: Shape,
-    /// How all tensors are stored.
-    pub element: ElementType,
     /// The function f.
     pub activation: Activation,
     /// In closed form or by samples.
@@ -47,13 +45,15 @@ pub struct Activate<'a> {
 }
 
 impl Kernels {
-    /// Mean and variance of f(u), element by element, for u normal with the given mean and variance.
+    /// Mean and variance of f(u), element by element, for u normal with the given mean and variance. What becomes of
+    /// values that are not finite, [`reference::closed_form`](crate::reference::closed_form) and
+    /// [`reference::sampled`](crate::reference::sampled) say.
     ///
     /// # Errors
     /// As [`Kernels::forward`]; [`Error::NoClosedForm`]; [`Error::Count`] for the number of samples.
     pub fn activate(&self, call: &Activate) -> Result<Recording, Error> {
         const MOST_SAMPLES: u32 = 1 << 24; // the last that f32 counts exactly
-        let Activate { shape, element, activation, method, .. } = *call;
+        let Activate { shape, activation, method, .. } = *call;
         let [batch, outputs, _] = shape.dims();
         match method {
             Method::Closed if !matches!(activation, Activation::Identity | Activation::Relu) => {
@@ -68,41 +68,49 @@ impl Kernels {
         }
         let argument = |name, tensor| {
             let argument = Argument { name, tensor };
-            argument.check(shape.output_len() as u64, element).map(|()| argument)
+            argument.check(shape.output_len() as u64, ElementType::F32).map(|()| argument)
         };
         let operands = [argument("u_mean", call.u_mean)?, argument("u_variance", call.u_variance)?];
         let results = [argument("mean", call.mean)?, argument("variance", call.variance)?];
         let read_write = check_disjoint(&operands, &results)?;
-        let mut plan = Plan::new(self, Pass::Activation, [element; 2], None, read_write)
+        let mut plan = Plan::new(self, Pass::Activation, [ElementType::F32; 2], None, read_write)
             .with_activation(activation, method == Method::Closed);
 
         if let Method::Sampled { .. } = method {
             plan.draws = Draws::Gaussian;
         }
         let [most_samples, most_outputs] = plan.extent_in_dispatch([1, BRICK_OUTPUTS]);
-        let most_samples = most_samples.min(plan.rows_in_binding("mean", outputs, element)?);
+        let most_samples = most_samples.min(plan.rows_in_binding("mean", outputs, ElementType::F32)?);
+        // A thread has four elements and draws four samples of each in a turn of its loop.
+        let in_dispatch = self.tuning.iterations - self.tuning.iterations % 4;
+        let launches = match method {
+            Method::Closed => 1,
+            Method::Sampled { samples, .. } => samples.div_ceil(in_dispatch),
+        };
         for rows in pieces(batch, most_samples) {
             for columns in pieces(outputs, most_outputs) {
                 let extent = [rows.len() as u32, columns.len() as u32, 0];
                 let mut params = plan.params([0; 3], extent);
                 params.output_stride = outputs;
-                if let Method::Sampled { samples, key, origin } = method {
-                    params.round_keys = round_keys(key.gaussian_words(), Rounds::Ten);
-                    params.passes = samples;
-                    // Global coordinates of the first element, not of a brick.
-                    params.sample_block = origin.sample + rows.start;
-                    params.output_block = origin.output + columns.start;
-                }
-                let bound = |tensor| {
-                    Rows::new(tensor, outputs, rows.clone(), element.size() as u64).at_column(columns.start)
-                };
+                let bound = |tensor| Rows::new(tensor, outputs, rows.clone(), 4).at_column(columns.start);
                 let grid = [columns.len().div_ceil(4) as u32, rows.len() as u32, 1];
-                plan.dispatch(
-                    params,
-                    &[call.u_mean, call.u_variance].map(bound),
-                    &[call.mean, call.variance].map(bound),
-                    grid,
-                );
+                for launch in 0..launches {
+                    if let Method::Sampled { samples, key, origin } = method {
+                        params.round_keys = round_keys(key.gaussian_words(), Rounds::Ten);
+                        // The results hold those of the samples before.
+                        params.first_pass = launch * in_dispatch;
+                        params.passes = (samples - params.first_pass).min(in_dispatch);
+                        // Global coordinates of the first element, not of a brick.
+                        params.sample_block = origin.sample + rows.start;
+                        params.output_block = origin.output + columns.start;
+                    }
+                    plan.dispatch(
+                        params,
+                        &[call.u_mean, call.u_variance].map(bound),
+                        &[call.mean, call.variance].map(bound),
+                        grid,
+                    )?;
+                }
             }
         }
         Ok(plan.recording)

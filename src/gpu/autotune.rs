@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Apply, Combine, Forward, Gradients, InputGradient, KernelOptions, Kernels, Recording, Tile, Tuning,
-    WeightGradient,
+    WeightGradient, allocate,
 };
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
@@ -43,7 +43,8 @@ impl Tuning {
     /// a layer are allocated and freed.
     ///
     /// # Errors
-    /// As [`Kernels::new`] and [`Kernels::forward`].
+    /// [`Error::BufferSize`] and [`Error::OutOfMemory`] where the tensors do not fit the device;
+    /// [`Error::DeviceLost`]; as [`Kernels::new`] and [`Kernels::forward`].
     pub fn measured(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -64,7 +65,7 @@ impl Tuning {
                 workgroups.iter().filter(fits).map(move |&workgroup| Tile { rows, columns, workgroup })
             })
             .collect();
-        let trial = Trial::new(device, queue, *shape, probability);
+        let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = Self::for_adapter(&device.adapter_info());
         for apply in [Apply::Select, Apply::And] {
             best = trial.faster(best, Self { apply, ..best }, &[Pass::Forward])?;
@@ -83,7 +84,8 @@ impl Tuning {
         for &tile in combined.iter().filter(|tile| fits(&&tile.workgroup)) {
             // From as many calls and threads on as here: with fewer it has not been tried.
             let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
-            let (calls, threads) = (probability.calls().max(1), tile.count(bricks) as u32);
+            let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
+            let calls = probability.calls().max(1);
             let combine = Combine { tile, calls, threads };
             best = trial.faster(best, Self { combine: Some(combine), ..best }, &[Pass::Gradients])?;
         }
@@ -124,18 +126,14 @@ impl<'a> Trial<'a> {
         queue: &'a wgpu::Queue,
         shape: Shape,
         probability: DropProbability,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let tensor = |elements: usize| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("dropconnect.autotune"),
-                size: 4 * elements.max(1) as u64,
-                usage: wgpu::BufferUsages::STORAGE,
-                mapped_at_creation: false,
-            })
+            let bytes = (elements as u64).saturating_mul(size_of::<f32>() as u64);
+            allocate::zeroed(device, "dropconnect.autotune", bytes, wgpu::BufferUsages::STORAGE)
         };
         let (x, weight, y) = (shape.input_len(), shape.weight_len(), shape.output_len());
-        let tensors = [x, weight, y, y, x, weight].map(tensor);
-        Self { device, queue, shape, mask: Mask::new(MaskKey::new(0, 0), probability), tensors }
+        let tensors = [tensor(x)?, tensor(weight)?, tensor(y)?, tensor(y)?, tensor(x)?, tensor(weight)?];
+        Ok(Self { device, queue, shape, mask: Mask::new(MaskKey::new(0, 0), probability), tensors })
     }
 
     /// The one of two tunings with which these passes take less time.
@@ -159,13 +157,12 @@ impl<'a> Trial<'a> {
         // The first one compiles and warms up.
         for attempt in 0..=TRIES {
             let start = Instant::now();
-            let mut encoder = self.device.create_command_encoder(&Default::default());
-            for _ in 0..if attempt == 0 { 1 } else { RUNS } {
-                recording.encode(&mut encoder);
-            }
-            self.queue.submit([encoder.finish()]);
-            // A lost device is as fast as it likes: its host has other worries.
-            let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+            let index = allocate::submit(self.device, self.queue, "dropconnect.autotune", |encoder| {
+                (0..if attempt == 0 { 1 } else { RUNS }).for_each(|_| recording.encode(encoder));
+                Ok(())
+            })?;
+            let what = wgpu::PollType::Wait { submission_index: Some(index), timeout: None };
+            allocate::poll(self.device, what)?;
             if attempt > 0 {
                 fastest = fastest.min(start.elapsed());
             }

@@ -1,12 +1,8 @@
-//! An adapter opened for a program that has no engine of its own: device, queue and kernels, with the
-//! copies to and from the host that [`Kernels`] leaves to its caller.
+//! An adapter opened for a program that has no engine of its own: device, queue and kernels.
 
-use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_intrusive::channel::shared::oneshot_channel;
-use wgpu::util::DeviceExt;
-
-use super::{KernelOptions, Kernels, Recording};
+use super::{KernelOptions, Kernels, allocate};
 use crate::Error;
 
 /// Which adapter to open.
@@ -75,12 +71,20 @@ fn rank(kind: wgpu::DeviceType) -> u32 {
     }
 }
 
-/// An open adapter and its kernels.
+/// An open adapter and its kernels, with the copies to and from the host that [`Kernels`] leaves to its caller.
+///
+/// A device can go at any time: it is destroyed, reset or removed, or its driver gives it up. Every call
+/// from then on returns [`Error::DeviceLost`]; a new `Gpu` can be opened. Its callback for the loss is in
+/// use here: a host that sets another one loses no more than the reason in that error.
 #[derive(Debug)]
 pub struct Gpu {
     info: wgpu::AdapterInfo,
     queue: wgpu::Queue,
     kernels: Kernels,
+    /// Why the device is lost, once it is.
+    loss: Arc<Mutex<Option<String>>>,
+    /// See [`Gpu::in_turn`].
+    pub(super) turn: Mutex<()>,
 }
 
 impl Gpu {
@@ -133,8 +137,30 @@ impl Gpu {
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|source| Error::RequestDevice { adapter: info.name.clone(), source })?;
+        let loss: Arc<Mutex<Option<String>>> = Arc::default();
+        let known = Arc::clone(&loss);
+        device.set_device_lost_callback(move |reason, message| {
+            let reason = match reason {
+                wgpu::DeviceLostReason::Destroyed => "it was destroyed".to_owned(),
+                wgpu::DeviceLostReason::Unknown => message,
+            };
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        });
         let kernels = Kernels::new(&device, options)?;
-        Ok(Self { info, queue, kernels })
+        Ok(Self { info, queue, kernels, loss, turn: Mutex::default() })
+    }
+
+    /// The error of a lost device with the reason, where wgpu has told it; any other as it is.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::DeviceLost { reason } => {
+                // A destroyed device says so when it is polled.
+                let _ = self.in_turn(|| allocate::poll(self.device(), wgpu::PollType::Poll));
+                let known = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
+                Error::DeviceLost { reason: known.clone().unwrap_or(reason) }
+            }
+            error => error,
+        }
     }
 
     /// The adapter.
@@ -156,117 +182,4 @@ impl Gpu {
     pub fn kernels(&self) -> &Kernels {
         &self.kernels
     }
-
-    /// A buffer of at least `size` bytes, for tensors: zeroed, and copyable both ways.
-    ///
-    /// # Errors
-    /// [`Error::BufferSize`] past the device's limit; [`Error::OutOfMemory`].
-    pub fn buffer(&self, size: u64) -> Result<wgpu::Buffer, Error> {
-        self.allocate(size, |device, size| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("dropconnect.tensor"),
-                size,
-                usage: TENSOR,
-                mapped_at_creation: false,
-            })
-        })
-    }
-
-    /// A buffer that holds `bytes`, padded with zeros to whole words.
-    ///
-    /// # Errors
-    /// As [`buffer`](Self::buffer).
-    pub fn upload(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
-        if bytes.is_empty() {
-            return self.buffer(0);
-        }
-        self.allocate(bytes.len() as u64, |device, _| {
-            device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-                label: Some("dropconnect.tensor"),
-                contents: bytes,
-                usage: TENSOR,
-            })
-        })
-    }
-
-    fn allocate(
-        &self,
-        size: u64,
-        create: impl FnOnce(&wgpu::Device, u64) -> wgpu::Buffer,
-    ) -> Result<wgpu::Buffer, Error> {
-        let limit = self.device().limits().max_buffer_size;
-        let size = size.max(4).next_multiple_of(4);
-        if size > limit {
-            return Err(Error::BufferSize { size, limit });
-        }
-        let scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = create(self.device(), size);
-        match pollster::block_on(scope.pop()) {
-            None => Ok(buffer),
-            Some(_) => Err(Error::OutOfMemory { size }),
-        }
-    }
-
-    /// Records and submits one call.
-    pub fn submit(&self, recording: &Recording) {
-        let mut encoder = self
-            .device()
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("dropconnect.submit") });
-        recording.encode(&mut encoder);
-        self.queue.submit([encoder.finish()]);
-    }
-
-    /// Waits until everything submitted so far is done.
-    ///
-    /// # Errors
-    /// [`Error::Readback`] where the device is lost.
-    pub fn wait(&self) -> Result<(), Error> {
-        match self.device().poll(wgpu::PollType::wait_indefinitely()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::Readback { reason: error.to_string() }),
-        }
-    }
-
-    /// Reads a range of a buffer back, after all work submitted so far.
-    ///
-    /// # Errors
-    /// [`Error::Readback`] where the device is lost; [`Error::OutOfMemory`], [`Error::BufferSize`] for the
-    /// staging buffer.
-    pub fn read(&self, buffer: &wgpu::Buffer, bytes: Range<u64>) -> Result<Vec<u8>, Error> {
-        if bytes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let start = bytes.start - bytes.start % 4;
-        let size = (bytes.end - start).next_multiple_of(4);
-        let staging = self.allocate(size, |device, size| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("dropconnect.readback"),
-                size,
-                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-                mapped_at_creation: false,
-            })
-        })?;
-        let mut encoder = self
-            .device()
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("dropconnect.readback") });
-        encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, size);
-        self.queue.submit([encoder.finish()]);
-
-        let lost = |reason: String| Error::Readback { reason };
-        let (sender, receiver) = oneshot_channel();
-        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-            // The receiver lives until the end of this function; if it is gone, nobody asks.
-            let _ = sender.send(result);
-        });
-        self.wait()?;
-        pollster::block_on(receiver.receive())
-            .ok_or_else(|| lost("the device dropped the request".to_owned()))?
-            .map_err(|error| lost(error.to_string()))?;
-        let view = staging.slice(..).get_mapped_range().map_err(|error| lost(error.to_string()))?;
-        let skip = (bytes.start - start) as usize;
-        Ok(view[skip..skip + (bytes.end - bytes.start) as usize].to_vec())
-    }
 }
-
-const TENSOR: wgpu::BufferUsages =
-    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::Kernels;
+use super::allocate::zeroed;
 use super::faces::{Axis, Face};
 use super::params::Params;
 use super::plan::{Plan, Rows, pieces};
@@ -194,10 +195,10 @@ impl Kernels {
                     Some(sums) => vec![sums.clone()],
                     None => call.results.iter().map(|face| face.part(dims, &ranges)).collect(),
                 };
-                plan.dispatch(params, &bound, &results, call.grid(&params));
+                plan.dispatch(params, &bound, &results, call.grid(&params))?;
             }
             if let Some(sums) = sums {
-                plan.recording.append(self.round(&sums, result, &part, dims, call.write));
+                plan.recording.append(self.round(&sums, result, &part, dims, call.write)?);
             }
         }
         Ok(plan.recording)
@@ -211,7 +212,7 @@ impl Kernels {
         part: &[Range<u32>; 3],
         dims: [u32; 3],
         write: Write,
-    ) -> Recording {
+    ) -> Result<Recording, Error> {
         let mut plan = Plan::new(self, Pass::Round, [ElementType::F32, result.element], None, false);
         let stride = dims[result.columns as usize];
         let columns = part[result.columns as usize].clone();
@@ -224,17 +225,12 @@ impl Kernels {
             let rows = first + rows.start..first + rows.end;
             let place = Rows::new(result.argument.tensor, stride, rows, size).at_column(column);
             (vec![own], vec![place])
-        });
-        plan.recording
+        })?;
+        Ok(plan.recording)
     }
 
     /// Memory for sums on their way, which only kernels touch.
     pub(super) fn scratch(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
-        Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("dropconnect.scratch"),
-            size: bytes,
-            usage: wgpu::BufferUsages::STORAGE,
-            mapped_at_creation: false,
-        }))
+        zeroed(&self.device, "dropconnect.scratch", bytes, wgpu::BufferUsages::STORAGE)
     }
 }

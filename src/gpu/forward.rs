@@ -36,6 +36,20 @@ impl Kernels {
     /// # Errors
     /// Sizes, offsets, usages, overlaps and origins that do not fit, each named; nothing is recorded then.
     pub fn forward(&self, call: &Forward) -> Result<Recording, Error> {
+        self.forward_into(call, call.element)
+    }
+
+    /// The same with Y in f32 whatever X, W and b are stored as: logits for [`Kernels::predictive`], say, which f16
+    /// and bf16 would round.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn forward_f32(&self, call: &Forward) -> Result<Recording, Error> {
+        self.forward_into(call, ElementType::F32)
+    }
+
+    /// `result` is the element type of Y: the call's, or f32.
+    fn forward_into(&self, call: &Forward, result: ElementType) -> Result<Recording, Error> {
         let Forward { shape, element, mask, .. } = *call;
         self.contract(&Contraction {
             pass: Pass::Forward,
@@ -43,7 +57,7 @@ impl Kernels {
             mask,
             operands: &[Face::input("x", call.x, element), Face::weight("weight", call.weight, element)],
             bias: call.bias.map(|bias| Face::bias("bias", bias, element)),
-            results: &[Face::output("y", call.y, element)],
+            results: &[Face::output("y", call.y, result)],
             walked: Axis::Input,
             write: Write::Overwrite,
             scale: None,

@@ -118,7 +118,7 @@ impl Kernels {
                 }
                 let bound = faces.operands.map(|face| face.part(dims, &ranges));
                 let results = faces.results.map(|face| face.part(dims, &ranges));
-                plan.dispatch(params, &bound, &results, [across, rows, 1]);
+                plan.dispatch(params, &bound, &results, [across, rows, 1])?;
             }
         }
         Ok(Some(plan.recording))

@@ -42,7 +42,11 @@ impl Kernels {
         mask.check(&shape)?;
         // The bias's mask has a single, virtual input.
         let inputs = if bias { 1 } else { inputs };
-        let bytes = shape.output_len() as u64 * u64::from(inputs);
+        let bytes = (shape.output_len() as u64).checked_mul(inputs.into()).ok_or(Error::TooLarge {
+            argument: "batch * outputs * inputs",
+            value: u64::MAX,
+            limit: u64::MAX - 1,
+        })?;
         Argument { name: "result", tensor: result }.check_bytes(bytes)?;
         let mut plan = Plan::new(self, Pass::Mask, [ElementType::F32; 2], Some(mask), false);
         plan.variant.bias = bias;
@@ -59,7 +63,7 @@ impl Kernels {
         // Whole examples where several fit a binding, else pieces of one.
         let most_samples = most_samples.min(row / outputs).max(1);
         let most_outputs = if outputs <= row { outputs } else { row };
-        let most_outputs = most_outputs.min((self.groups_limit - 1) * BRICK_OUTPUTS);
+        let most_outputs = most_outputs.min((self.groups_limit - 1).saturating_mul(BRICK_OUTPUTS).max(1));
         let most_samples = if most_outputs < outputs { 1 } else { most_samples };
         for samples in pieces(batch, most_samples) {
             for columns in pieces(outputs, most_outputs) {
@@ -76,7 +80,7 @@ impl Kernels {
                 let part = Tensor { offset: result.offset + first * u64::from(inputs), ..result };
                 let count = samples.len() as u32 * columns.len() as u32;
                 let result = Rows::new(part, inputs, 0..count, 1);
-                plan.dispatch(params, &[], &[result], [across, rows, deep]);
+                plan.dispatch(params, &[], &[result], [across, rows, deep])?;
             }
         }
         Ok(plan.recording)

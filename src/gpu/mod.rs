@@ -30,6 +30,7 @@
 //! ```
 
 mod activation;
+pub(crate) mod allocate;
 mod autotune;
 mod bias_gradient;
 mod context;
@@ -49,6 +50,7 @@ mod predictive;
 mod recording;
 mod shader;
 mod tensor;
+mod transfer;
 mod tuning;
 mod weight_gradient;
 
@@ -72,6 +74,9 @@ pub use tensor::Tensor;
 pub use tuning::{Apply, Combine, Multiply, Tile, Tuning};
 pub use weight_gradient::WeightGradient;
 
+pub(crate) use transfer::Download;
+
+use params::Params;
 use pipeline::Pipelines;
 use shader::Pass;
 
@@ -103,7 +108,13 @@ pub struct KernelOptions {
 
 /// The kernels of one device. Cheap to share by reference; `Send` and `Sync`.
 ///
-/// Pipelines are compiled on first use and kept. After a device is lost, make a new one from the new device.
+/// Pipelines are compiled on first use and kept. After a device is lost, every call that prepares something
+/// returns [`Error::DeviceLost`]: make new kernels from the new device. No fault of a call reaches the device's
+/// handler of uncaptured errors, and its callback for the loss is left to the host.
+///
+/// Buffers, encoders and queues have to be those of this device. wgpu does not tell whose they are: with a
+/// buffer of another device a call returns [`Error::DeviceFault`], with an encoder or a queue of another device it
+/// is the host's `finish` or `submit` that fails.
 #[derive(Debug)]
 pub struct Kernels {
     device: wgpu::Device,
@@ -112,10 +123,11 @@ pub struct Kernels {
     multiply: Multiply,
     binding_limit: u64,
     alignment: u64,
-    /// Limits of the device: workgroups along an axis, threads of a workgroup, those along its depth, and bytes
-    /// that they share.
+    /// Limits of the device: workgroups along an axis, threads of a workgroup, those along its width and its depth,
+    /// and bytes that they share.
     groups_limit: u32,
     invocations_limit: u32,
+    width_limit: u32,
     depth_limit: u32,
     shared_limit: u32,
 }
@@ -125,7 +137,8 @@ impl Kernels {
     ///
     /// # Errors
     /// [`Error::DeviceLimit`] where the device was created with less than the kernels need, or lacks the
-    /// feature that `options.multiply` asks for; [`Error::Count`] for a tile or workgroup of nothing.
+    /// feature that `options.multiply` asks for; [`Error::Count`] for a tile or workgroup of nothing;
+    /// [`Error::DeviceLost`].
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
         let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
@@ -154,6 +167,7 @@ impl Kernels {
             ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 6),
             ("max_uniform_buffers_per_shader_stage", limits.max_uniform_buffers_per_shader_stage, 1),
             ("max_bindings_per_bind_group", limits.max_bindings_per_bind_group, 7),
+            ("max_bind_groups", limits.max_bind_groups, 1),
             ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, bias_bytes),
             (
                 "max_compute_invocations_per_workgroup",
@@ -170,6 +184,7 @@ impl Kernels {
                 limits.max_compute_workgroup_size_y,
                 largest(|t| t.workgroup[1]),
             ),
+            ("max_compute_workgroup_size_z", limits.max_compute_workgroup_size_z, 1),
             ("max_compute_workgroups_per_dimension", limits.max_compute_workgroups_per_dimension, 1),
             (
                 "SHADER_INT64 (a feature, for Multiply::Wide)",
@@ -182,12 +197,22 @@ impl Kernels {
                 return Err(Error::DeviceLimit { limit, actual: actual.into(), needed: needed.into() });
             }
         }
+        let parameters = size_of::<Params>() as u64;
+        for (limit, actual, needed) in [
+            ("max_uniform_buffer_binding_size", limits.max_uniform_buffer_binding_size, parameters),
+            ("max_buffer_size", limits.max_buffer_size, parameters),
+        ] {
+            if actual < needed {
+                return Err(Error::DeviceLimit { limit, actual, needed });
+            }
+        }
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
         let binding_limit = limits.max_storage_buffer_binding_size.min(INDEXABLE);
         if binding_limit < 2 * alignment {
             let limit = "max_storage_buffer_binding_size";
             return Err(Error::DeviceLimit { limit, actual: binding_limit, needed: 2 * alignment });
         }
+        allocate::check_alive(device)?;
         Ok(Self {
             device: device.clone(),
             pipelines: Pipelines::new(options.cache.clone(), options.checked),
@@ -197,6 +222,7 @@ impl Kernels {
             alignment,
             groups_limit: limits.max_compute_workgroups_per_dimension,
             invocations_limit: limits.max_compute_invocations_per_workgroup,
+            width_limit: limits.max_compute_workgroup_size_x,
             depth_limit: limits.max_compute_workgroup_size_z,
             shared_limit: limits.max_compute_workgroup_storage_size,
         })

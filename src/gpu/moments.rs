@@ -13,7 +13,7 @@ use crate::{Bias, DropProbability, ElementType, Error, Shape, Write};
 pub struct Moments<'a> {
     /// Batch, outputs and inputs.
     pub shape: Shape,
-    /// How all tensors are stored.
+    /// How X, W and b are stored.
     pub element: ElementType,
     /// The probability of dropping.
     pub probability: &'a DropProbability,
@@ -23,9 +23,9 @@ pub struct Moments<'a> {
     pub weight: Tensor<'a>,
     /// b, `[outputs]`.
     pub bias: Bias<Tensor<'a>>,
-    /// The mean of W X + b over masks, `[batch, outputs]`: overwritten.
+    /// The mean of W X + b over masks, `[batch, outputs]`, always f32: overwritten.
     pub mean: Tensor<'a>,
-    /// Its variance, `[batch, outputs]`: overwritten.
+    /// Its variance, `[batch, outputs]`, always f32: overwritten.
     pub variance: Tensor<'a>,
 }
 
@@ -33,7 +33,8 @@ impl Kernels {
     /// Mean and variance of the layer's output over masks, in one pass over X and W (Wan et al. 2013,
     /// Algorithm 2): mean = W X + b, variance = p / (1 - p) * W² X² with the realised p, and
     /// p / (1 - p) * b² more where the bias is masked. The mean over masks does not depend on p, since
-    /// kept weights are scaled by 1 / (1 - p).
+    /// kept weights are scaled by 1 / (1 - p). Where p is 0 the variance is 0, however large the mean; where the mean
+    /// is NaN, so is the variance.
     ///
     /// # Errors
     /// As [`Kernels::forward`].
@@ -51,7 +52,7 @@ impl Kernels {
             ],
             walked: Axis::Input,
             write: Write::Overwrite,
-            scale: Some((call.probability.scale() - 1.0) as f32),
+            scale: Some(call.probability.spread() as f32),
         })
     }
 }

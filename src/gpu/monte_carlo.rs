@@ -1,8 +1,7 @@
 //! Many masks in one launch. Shader: `shaders/monte_carlo.wgsl`.
 
-use wgpu::util::DeviceExt;
-
 use super::Kernels;
+use super::allocate::initialised;
 use super::contract::Contraction;
 use super::faces::{Axis, Face};
 use super::plan::{Plan, Rows, pieces};
@@ -83,11 +82,10 @@ impl Kernels {
         if most[Axis::Input as usize] < dims[Axis::Input as usize] {
             return Ok(None);
         }
-        let keys = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("dropconnect.monte_carlo.keys"),
-            contents: bytemuck::cast_slice(&pass_keys(mask.key, passes)),
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-        });
+        let keys = pass_keys(mask.key, passes);
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let keys =
+            initialised(&self.device, "dropconnect.monte_carlo.keys", bytemuck::cast_slice(&keys), usage)?;
         let key_bytes = size_of::<[u32; 2]>() as u64;
         let most_keys = plan.rows_of_bytes_in_binding("keys", key_bytes)?;
         for part in call.parts(most) {
@@ -106,7 +104,7 @@ impl Kernels {
                     .collect();
                 bound.push(Rows::new((&keys).into(), 1, piece, key_bytes));
                 let results: Vec<_> = call.results.iter().map(|face| face.part(dims, &part)).collect();
-                plan.dispatch(params, &bound, &results, call.grid(&params));
+                plan.dispatch(params, &bound, &results, call.grid(&params))?;
             }
         }
         plan.recording.pass_keys = Some((keys, passes));
@@ -152,7 +150,7 @@ impl Kernels {
                     let down = rows.start + down.start..rows.start + down.end;
                     let at = |tensor| Rows::new(tensor, outputs, down.clone(), 4).at_column(across.start);
                     (vec![at(y.argument.tensor)], vec![at(mean), at(variance)])
-                });
+                })?;
             }
             recording.append(plan.recording);
         }

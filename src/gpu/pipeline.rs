@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::allocate::{check_alive, guarded};
 use super::params::Params;
 use super::shader::Variant;
+use crate::Error;
 
 /// A compiled kernel and the layout of its bindings: parameters, operands, result.
 #[derive(Debug)]
@@ -28,10 +30,16 @@ impl Pipelines {
 
     /// The pipeline of a variant. The first call for it compiles, while others wait: two threads never
     /// compile the same kernel.
-    pub(crate) fn get(&self, device: &wgpu::Device, variant: Variant) -> Arc<Pipeline> {
+    pub(crate) fn get(&self, device: &wgpu::Device, variant: Variant) -> Result<Arc<Pipeline>, Error> {
         // A panic while compiling leaves the map as it was, so a poisoned lock guards sound data.
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(made.entry(variant).or_insert_with(|| Arc::new(self.compile(device, &variant))))
+        if let Some(pipeline) = made.get(&variant) {
+            return Ok(Arc::clone(pipeline));
+        }
+        // Kept only if it is one: what failed for want of memory may be made later.
+        let pipeline = guarded(device, variant.pass.label(), 0, || self.compile(device, &variant))?;
+        check_alive(device)?;
+        Ok(Arc::clone(made.entry(variant).or_insert(Arc::new(pipeline))))
     }
 
     fn compile(&self, device: &wgpu::Device, variant: &Variant) -> Pipeline {

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use wgpu::util::DeviceExt;
-
 use super::Kernels;
+use super::allocate::{check_alive, guarded, initialised};
 use super::faces::Axis;
 use super::iterations::Iterations;
 use super::params::Params;
@@ -107,7 +106,9 @@ impl<'k> Plan<'k> {
             activation: (Activation::Identity, false),
         };
         let draws = mask.map_or(Draws::Nothing, |mask| Draws::Masks(mask.rounds));
-        let mut plan = Self { kernels, variant, mask, draws, recording: Recording::new(pass) };
+        let mut recording = Recording::new(pass);
+        recording.device = Some(kernels.device.clone());
+        let mut plan = Self { kernels, variant, mask, draws, recording };
         // Less of a tile so large that a dispatch would hold few of its steps.
         while plan.variant.tile.rows * plan.variant.tile.columns > 1
             && plan.steps_of(plan.costliest()) < LEAST_STEPS
@@ -121,6 +122,15 @@ impl<'k> Plan<'k> {
     /// For the activation kernel: the function, and whether in closed form.
     pub(crate) fn with_activation(mut self, activation: Activation, closed: bool) -> Self {
         self.variant.activation = (activation, closed);
+        self
+    }
+
+    /// For the predictive kernel: so many threads, a power of two, share an example. 1: a thread has one of its own.
+    pub(crate) fn with_threads_of_example(mut self, threads: u32) -> Self {
+        if threads > 1 {
+            self.variant.split = threads;
+            self.variant.tile.workgroup = [threads, 1];
+        }
         self
     }
 
@@ -217,10 +227,10 @@ impl<'k> Plan<'k> {
     pub(crate) fn extent_in_dispatch(&self, brick: [u32; 2]) -> [u32; 2] {
         let Variant { tile, .. } = self.variant;
         let threads = [tile.rows * tile.workgroup[1], tile.columns * tile.workgroup[0]];
-        // One brick less: the first may start before the extent does.
+        // One brick less: the first may start before the extent does. One element never touches two.
         std::array::from_fn(|k| {
             (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
-                .min(1 << 30) as u32
+                .clamp(1, 1 << 30) as u32
         })
     }
 
@@ -253,9 +263,10 @@ impl<'k> Plan<'k> {
         if self.variant.pass == Pass::Gradients {
             return self.tile_of_all_samples(bricks);
         }
-        let tall = Tile { rows: 2 * tile.rows, ..tile }.within(bricks);
+        let tall = self.within(Tile { rows: 2 * tile.rows, ..tile }, bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
-        let mut tile = if self.variant.pass == Pass::Forward && same { tall } else { tile.within(bricks) };
+        let mut tile =
+            if self.variant.pass == Pass::Forward && same { tall } else { self.within(tile, bricks) };
         let most = u64::from(self.most_threads_of_a_tile(tile));
         let [_, y] = tile.workgroup;
         while tile.rows > 1
@@ -265,6 +276,14 @@ impl<'k> Plan<'k> {
             tile.rows /= 2;
         }
         tile
+    }
+
+    /// The tile, no larger than the problem, unless so many more of them pass what a dispatch holds.
+    fn within(&self, tile: Tile, bricks: [u32; 2]) -> Tile {
+        let small = tile.within(bricks);
+        let [x, y] = tile.workgroup;
+        let groups = [bricks[0].div_ceil(small.columns * x), bricks[1].div_ceil(small.rows * y)];
+        if groups.iter().all(|&groups| groups <= self.kernels.groups_limit) { small } else { tile }
     }
 
     /// The tile of the pass for both gradients, whose workgroups own all examples: no taller than they need.
@@ -327,7 +346,7 @@ impl<'k> Plan<'k> {
             Pass::Forward => inputs,
             Pass::InputGradient | Pass::Gradients => outputs,
             Pass::WeightGradient => samples,
-            _ => return 1,
+            _ => return variant.split,
         };
         let threads = variant.tile.count(bricks);
         let mut split = 1;
@@ -348,7 +367,7 @@ impl<'k> Plan<'k> {
         [rows, columns]: [u32; 2],
         stride: u32,
         mut bound: impl FnMut(&mut Params, Range<u32>, Range<u32>) -> (Vec<Rows<'a>>, Vec<Rows<'a>>),
-    ) {
+    ) -> Result<(), Error> {
         let [most_rows, most_columns] = self.extent_in_dispatch([1, 4]);
         for down in pieces(rows, most_rows) {
             for across in pieces(columns, most_columns) {
@@ -356,9 +375,10 @@ impl<'k> Plan<'k> {
                 let mut params = self.params([0; 3], extent);
                 params.output_stride = stride;
                 let (operands, results) = bound(&mut params, down.clone(), across);
-                self.dispatch(params, &operands, &results, [extent[1].div_ceil(4), extent[0], 1]);
+                self.dispatch(params, &operands, &results, [extent[1].div_ceil(4), extent[0], 1])?;
             }
         }
+        Ok(())
     }
 
     /// Adds a dispatch: `bricks` of the result along columns, rows and depth.
@@ -368,7 +388,7 @@ impl<'k> Plan<'k> {
         operands: &[Rows],
         results: &[Rows],
         bricks: [u32; 3],
-    ) {
+    ) -> Result<(), Error> {
         let mut bindings = Vec::with_capacity(operands.len() + results.len());
         let mut whole_quads = true;
         for (at, rows) in operands.iter().chain(results).enumerate() {
@@ -394,13 +414,10 @@ impl<'k> Plan<'k> {
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
-        let device = &self.kernels.device;
-        let pipeline = self.kernels.pipelines.get(device, variant);
-        let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some(self.variant.pass.label()),
-            contents: bytemuck::bytes_of(&params),
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        });
+        let (device, label) = (&self.kernels.device, self.variant.pass.label());
+        let pipeline = self.kernels.pipelines.get(device, variant)?;
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let uniform = initialised(device, label, bytemuck::bytes_of(&params), usage)?;
         let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };
         let entries: Vec<_> = std::iter::once(entry(0, uniform.as_entire_binding()))
             .chain(
@@ -410,11 +427,10 @@ impl<'k> Plan<'k> {
                     .map(|(at, binding)| entry(at + 1, wgpu::BindingResource::Buffer(binding))),
             )
             .collect();
-        let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(self.variant.pass.label()),
-            layout: &pipeline.layout,
-            entries: &entries,
-        });
+        let descriptor =
+            wgpu::BindGroupDescriptor { label: Some(label), layout: &pipeline.layout, entries: &entries };
+        let bindings = guarded(device, "a bind group", 0, || device.create_bind_group(&descriptor))?;
+        check_alive(device)?;
         let groups = [
             bricks[0].div_ceil(tile.columns * tile.workgroup[0]),
             bricks[1].div_ceil(tile.rows * tile.workgroup[1]),
@@ -422,6 +438,7 @@ impl<'k> Plan<'k> {
         ];
         let draws = self.draws;
         self.recording.dispatches.push(Dispatch { pipeline, params: uniform, bindings, groups, draws });
+        Ok(())
     }
 }
 

@@ -7,6 +7,10 @@ use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::{ElementType, Error, Shape};
 
+/// Up to so many classes a thread has an example of its own, without the barriers that software adapters are slow at.
+const CLASSES_OF_A_THREAD: u32 = 64;
+/// Up to so many classes the threads that share an example are 64, past it 256, as far as the device has them.
+const CLASSES_OF_64_THREADS: u32 = 4096;
 /// Arguments of [`Kernels::predictive`].
 #[derive(Clone, Copy, Debug)]
 pub struct Predictive<'a> {
@@ -20,21 +24,27 @@ pub struct Predictive<'a> {
     pub passes: u32,
     /// The logits of this pass, `[batch, outputs]`.
     pub logits: Tensor<'a>,
-    /// The mean softmax, `[batch, outputs]`, f32: complete after the last pass, as are all results.
+    /// The mean softmax, `[batch, outputs]`, f32: of the passes so far.
     pub mean: Tensor<'a>,
-    /// The entropy of the mean softmax, `[batch]`, f32.
+    /// The entropy of the mean softmax, `[batch]`, f32: written by the last pass.
     pub entropy: Tensor<'a>,
-    /// The mutual information of class and mask, `[batch]`, f32: that entropy less the passes' mean entropy.
+    /// The mutual information of class and mask, `[batch]`, f32: that entropy less the passes' mean entropy, which
+    /// is what it holds until the last pass.
     pub information: Tensor<'a>,
 }
 
 impl Kernels {
     /// Adds one pass's logits to the prediction of a classifier with DropConnect anywhere in it: mean
     /// softmax, predictive entropy and mutual information, in natural logarithms. What the results held
-    /// before pass 0 does not matter; between passes they hold sums.
+    /// before pass 0 does not matter; between passes leave them alone.
+    ///
+    /// Everything said of an example is NaN where, in any pass, one of its logits is NaN or +infinity, or all are
+    /// -infinity: nothing is known then, least of all that the answer is certain.
     ///
     /// # Errors
-    /// As [`Kernels::forward`]; [`Error::Count`] for the passes.
+    /// As [`Kernels::forward`]; [`Error::Count`] for the passes; [`Error::TooLarge`] past what
+    /// [`Tuning::iterations`](super::Tuning::iterations) allow the threads that share an example, 256 of them on most
+    /// devices: 11 million classes.
     pub fn predictive(&self, call: &Predictive) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 24;
         let Predictive { shape, element, pass, passes, .. } = *call;
@@ -56,10 +66,25 @@ impl Kernels {
             argument("information", call.information, shape.batch(), ElementType::F32)?,
         ];
         let read_write = check_disjoint(&operands, &results)?;
-        let mut plan = Plan::new(self, Pass::Predictive, [element; 2], None, read_write);
+        let threads = match outputs {
+            0..=CLASSES_OF_A_THREAD => 1,
+            _ => {
+                let wanted = if outputs <= CLASSES_OF_64_THREADS { 64 } else { 256 };
+                // A power of two, in whose halves they add up.
+                1 << self.invocations_limit.min(self.width_limit).clamp(1, wanted).ilog2()
+            }
+        };
+        // A thread walks its quads of classes three times.
+        let limit = 4 * u64::from(self.tuning.iterations / 3) * u64::from(threads);
+        if u64::from(outputs) > limit {
+            return Err(Error::TooLarge { argument: "outputs", value: outputs.into(), limit });
+        }
+        let mut plan = Plan::new(self, Pass::Predictive, [element, ElementType::F32], None, read_write)
+            .with_threads_of_example(threads);
 
-        let [_, most_samples] = plan.extent_in_dispatch([1, 1]);
-        let most_samples = most_samples
+        let [_, most_threads] = plan.extent_in_dispatch([1, 1]);
+        let most_samples = (most_threads / threads)
+            .max(1)
             .min(plan.rows_in_binding("logits", outputs, element)?)
             .min(plan.rows_in_binding("mean", outputs, ElementType::F32)?);
         for rows in pieces(batch, most_samples) {
@@ -70,7 +95,7 @@ impl Kernels {
             let own = |tensor, stride| Rows::new(tensor, stride, rows.clone(), 4);
             let results = [own(call.mean, outputs), own(call.entropy, 1), own(call.information, 1)];
             let logits = Rows::new(call.logits, outputs, rows.clone(), element.size() as u64);
-            plan.dispatch(params, &[logits], &results, [rows.len() as u32, 1, 1]);
+            plan.dispatch(params, &[logits], &results, [threads * rows.len() as u32, 1, 1])?;
         }
         Ok(plan.recording)
     }

@@ -3,10 +3,11 @@
 use std::mem::offset_of;
 use std::sync::Arc;
 
+use super::allocate;
 use super::params::{Params, round_keys};
 use super::pipeline::Pipeline;
 use super::shader::Pass;
-use crate::{MaskKey, Rounds};
+use crate::{Error, MaskKey, Rounds};
 
 /// A call whose arguments have been checked: its pipelines, bindings and parameters.
 ///
@@ -21,6 +22,8 @@ pub struct Recording {
     pub(crate) pass_keys: Option<(wgpu::Buffer, u32)>,
     /// Bytes of memory that long sums of 16-bit results go through.
     pub(crate) scratch_bytes: u64,
+    /// Where they run. Nowhere, if there are none.
+    pub(crate) device: Option<wgpu::Device>,
 }
 
 /// What of a dispatch's parameters depends on the key, and how.
@@ -60,16 +63,18 @@ pub(crate) struct Dispatch {
 
 impl Recording {
     pub(crate) fn new(pass: Pass) -> Self {
-        Self { label: pass.label(), dispatches: Vec::new(), pass_keys: None, scratch_bytes: 0 }
+        Self { label: pass.label(), dispatches: Vec::new(), pass_keys: None, scratch_bytes: 0, device: None }
     }
 
     /// Adds the dispatches of another call with the same mask, to come after these.
     pub(crate) fn append(&mut self, other: Self) {
         self.dispatches.extend(other.dispatches);
         self.scratch_bytes += other.scratch_bytes;
+        self.device = self.device.take().or(other.device);
     }
 
-    /// Records the call into the caller's compute pass. Sets pipeline and bind group 0 and leaves them set.
+    /// Records the call into the caller's compute pass. If the device has been lost meanwhile, nothing is
+    /// recorded, and what the caller submits is not run. Sets pipeline and bind group 0 and leaves them set.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         for dispatch in &self.dispatches {
             let [x, y, z] = dispatch.groups;
@@ -85,6 +90,20 @@ impl Recording {
         self.record(&mut encoder.begin_compute_pass(&descriptor));
     }
 
+    /// Records the call into an encoder of its own and submits that, for a host that has no other work to record with
+    /// it. Waits for nothing.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`]; [`Error::OutOfMemory`]; [`Error::DeviceFault`], as for a queue of another device.
+    pub fn submit(&self, queue: &wgpu::Queue) -> Result<(), Error> {
+        let Some(device) = &self.device else { return Ok(()) };
+        let record = |encoder: &mut wgpu::CommandEncoder| {
+            self.encode(encoder);
+            Ok(())
+        };
+        allocate::submit(device, queue, self.label, record).map(drop)
+    }
+
     /// Changes seed, layer, step and pass: the recording then draws the masks (or Gaussian samples) of another
     /// training step, or those of a Monte-Carlo pass, without being checked and prepared again. Nothing is
     /// allocated. A recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its passes at
@@ -92,7 +111,18 @@ impl Recording {
     ///
     /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call
     /// and not been submitted yet draws the new masks too.
-    pub fn set_key(&self, queue: &wgpu::Queue, key: MaskKey) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], after which wgpu gives the device up; [`Error::DeviceFault`] for a queue of another
+    /// device. A lost device takes the bytes and no submission.
+    pub fn set_key(&self, queue: &wgpu::Queue, key: MaskKey) -> Result<(), Error> {
+        match &self.device {
+            Some(device) => allocate::guarded(device, "a key", 0, || self.write_key(queue, key)),
+            None => Ok(()),
+        }
+    }
+
+    fn write_key(&self, queue: &wgpu::Queue, key: MaskKey) {
         if let Some((keys, passes)) = &self.pass_keys {
             queue.write_buffer(keys, 0, bytemuck::cast_slice(&pass_keys(key, *passes)));
         }

@@ -141,7 +141,7 @@ pub(crate) struct Variant {
     /// The forward pass adds a bias; the mask kernel writes the bias's mask.
     pub bias: bool,
     pub tile: Tile,
-    /// Threads that share a tile, each with a part of its sums.
+    /// Threads that share a tile, each with a part of its sums; in the predictive kernel an example.
     pub split: u32,
     pub apply: Apply,
     pub multiply: Multiply,
@@ -152,11 +152,12 @@ pub(crate) struct Variant {
     pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
     ("elements", include_str!("../../shaders/elements.wgsl")),
+    ("elementary", include_str!("../../shaders/elementary.wgsl")),
     ("apply", include_str!("../../shaders/apply.wgsl")),
     ("tile_masks", include_str!("../../shaders/tile_masks.wgsl")),
     ("split_sums", include_str!("../../shaders/split_sums.wgsl")),
@@ -209,12 +210,12 @@ impl Variant {
             Pass::Gradients => &["params", "philox", "brick", "elements", "apply", "gradients"],
             Pass::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
             Pass::Mask => &["params", "philox", "brick", "mask"],
-            Pass::Moments => &["params", "elements", "moments"],
-            Pass::Activation => &["params", "philox", "elements", "activation"],
+            Pass::Moments => &["params", "elements", "elementary", "moments"],
+            Pass::Activation => &["params", "philox", "elements", "elementary", "activation"],
             Pass::MonteCarlo => {
                 &["params", "philox", "brick", "elements", "apply", "running_moments", "monte_carlo"]
             }
-            Pass::Predictive => &["params", "elements", "predictive"],
+            Pass::Predictive => &["params", "elements", "elementary", "predictive"],
             Pass::Round => &["params", "elements", "round"],
             Pass::Update => &["params", "elements", "running_moments", "update"],
         }
@@ -234,6 +235,10 @@ impl Variant {
     /// Quads of workgroup memory: those, and where the threads along y add up steps of dW, as many in turn for
     /// each of the others.
     fn shared_quads(&self) -> u32 {
+        if self.pass == Pass::Predictive {
+            // A word for each thread, where they share an example.
+            return if self.split > 1 { self.split.div_ceil(4) } else { 0 };
+        }
         let [x, y] = self.tile.workgroup;
         let steps =
             if self.pass == Pass::Gradients && y > 1 { 4 * self.row_quads() * self.split * x * y } else { 0 };
@@ -260,6 +265,8 @@ impl Variant {
             })
             .collect();
         let accumulate = "params.accumulate";
+        // Gaussian samples may go on from launch to launch.
+        let kept = self.pass == Pass::Activation && !self.activation.1;
         let results: Vec<_> = (self.pass.results().iter().enumerate())
             .map(|(at, &name)| {
                 let (rows, (columns, stride), accumulate) = match (self.pass, at) {
@@ -270,7 +277,8 @@ impl Variant {
                     (Pass::BiasGradient, _) => ("1", outputs, accumulate),
                     _ => ("params.samples", outputs, accumulate),
                 };
-                context! { name, base => base(operands.len() + at), rows, columns, stride, accumulate }
+                let base = base(operands.len() + at);
+                context! { name, base, rows, columns, stride, accumulate, kept }
             })
             .collect();
         let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } =
@@ -312,6 +320,9 @@ impl Variant {
             split => self.split,
             quads => self.row_quads(),
             shared_quads => self.shared_quads(),
+            // The halves in which threads that share an example add up.
+            steps => (0..self.split.ilog2()).rev().map(|power| 1 << power).collect::<Vec<u32>>(),
+            first_quad => if self.split > 1 { "local.x" } else { "0u" },
             // Where a thread starts to walk.
             first_block => if self.split > 1 { "local.z" } else { "0u" },
             // A literal where there is one row of threads, so that a driver can see rows are uniform.

@@ -40,7 +40,8 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
         Pass::Gradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
-        Pass::Mask | Pass::Activation | Pass::Predictive | Pass::Round | Pass::Update => vec![FLAT_TILE],
+        Pass::Mask | Pass::Activation | Pass::Round | Pass::Update => vec![FLAT_TILE],
+        Pass::Predictive => vec![FLAT_TILE, tile(1, 1, [256, 1])],
         Pass::Moments => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
         Pass::MonteCarlo => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
     }
@@ -48,11 +49,11 @@ fn tiles(pass: Pass) -> Vec<Tile> {
 
 /// Whether a pass reads f32 whatever the call's element type, and whether it writes f32.
 fn takes_f32(pass: Pass) -> bool {
-    matches!(pass, Pass::Round | Pass::Update)
+    matches!(pass, Pass::Round | Pass::Update | Pass::Activation)
 }
 
 fn gives_f32(pass: Pass) -> bool {
-    matches!(pass, Pass::Moments | Pass::MonteCarlo | Pass::Update)
+    matches!(pass, Pass::Moments | Pass::MonteCarlo | Pass::Update | Pass::Activation | Pass::Predictive)
 }
 
 /// Whether sums may go through scratch memory.
@@ -116,13 +117,19 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         })
         .collect();
     all.extend(shared);
-    // Sums of 16-bit operands on their way through scratch memory.
+    // Sums of 16-bit operands on their way through scratch memory, and Y that is f32.
     let wide: Vec<_> = all
         .iter()
         .filter(|one| one.element != ElementType::F32 && one.planes != Planes::None && contracts(pass))
+        // Which has nothing to do with how masks are drawn.
+        .filter(|one| one.rounds == Rounds::Ten && one.apply == Apply::And && one.multiply == Multiply::Split)
         .map(|one| Variant { result: ElementType::F32, ..*one })
         .collect();
     all.extend(wide);
+    // Threads that share an example.
+    if pass == Pass::Predictive {
+        all.iter_mut().for_each(|one| one.split = if tile == FLAT_TILE { 1 } else { 256 });
+    }
     // Threads that share a tile.
     if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::Gradients) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
@@ -353,6 +360,7 @@ fn twin(stem: &str) -> Option<&'static str> {
         "brick" | "tile_masks" => "src/mask/brick.rs",
         "params" => "src/gpu/params.rs",
         "elements" => "src/element.rs",
+        "elementary" => "src/reference/activation.rs",
         // Ways to say `if keep { sum += a * b }` that compile well; the twins of the passes say just that.
         "apply" => "src/reference/mod.rs",
         // The order of a sum is the kernel's own.
@@ -392,6 +400,6 @@ fn every_shader_has_a_twin_on_the_cpu() {
         }
         shaders += 1;
     }
-    assert_eq!(shaders, 21, "a shader of another name or number: extend the table of twins");
+    assert_eq!(shaders, 22, "a shader of another name or number: extend the table of twins");
     assert_eq!(twin("no_such_shader"), None);
 }

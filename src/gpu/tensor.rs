@@ -2,7 +2,8 @@
 
 use crate::{ElementType, Error};
 
-/// A range of the caller's buffer that holds a row-major tensor.
+/// A range of the caller's buffer that holds a row-major tensor. The buffer belongs to the device of the kernels, which
+/// cannot be checked here: see [`Kernels`](super::Kernels).
 ///
 /// The offset needs no more than 4-byte alignment; what the device wants of bindings
 /// (`min_storage_buffer_offset_alignment`) is taken care of. The size is the tensor's own, or that
@@ -64,26 +65,28 @@ impl Argument<'_> {
     }
 
     fn check_place(&self, expected: u64) -> Result<(), Error> {
-        let Self { name: argument, tensor: Tensor { buffer, offset, size } } = *self;
+        let Self { name: argument, tensor: Tensor { buffer, offset, .. } } = *self;
         if expected == 0 {
             return Ok(());
         }
         if !offset.is_multiple_of(4) {
             return Err(Error::Misaligned { argument, offset });
         }
-        let end = offset.saturating_add(size.next_multiple_of(4));
+        let end = self.words().end;
         if end > buffer.size() {
             return Err(Error::OutOfBounds { argument, offset, end, buffer_size: buffer.size() });
         }
         if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
-            return Err(Error::Usage { argument, usage: buffer.usage() });
+            let needed = wgpu::BufferUsages::STORAGE;
+            return Err(Error::Usage { argument, usage: buffer.usage(), needed });
         }
         Ok(())
     }
 
     /// The bytes a pass may touch: whole words.
     fn words(&self) -> std::ops::Range<u64> {
-        self.tensor.offset..self.tensor.offset.saturating_add(self.tensor.size.next_multiple_of(4))
+        let size = self.tensor.size.checked_next_multiple_of(4).unwrap_or(u64::MAX);
+        self.tensor.offset..self.tensor.offset.saturating_add(size)
     }
 }
 

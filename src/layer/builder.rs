@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::DropConnect;
 use super::parameters::{OnCpu, OnGpu, Parameters};
-use super::{DropConnect, round_all};
+use crate::device::weights::bytes;
+use crate::host::{self, encode, round_all};
 use crate::mask::philox::philox4x32;
 use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Rounds, Shape, Sharing};
 
@@ -111,18 +113,19 @@ impl DropConnectBuilder {
     /// Makes the layer.
     ///
     /// # Errors
-    /// p, bits or sizes out of range; given values of the wrong length; no device memory.
+    /// p, bits or sizes out of range; given values of the wrong length; [`Error::HostMemory`] and
+    /// [`Error::OutOfMemory`] for a layer that does not fit; [`Error::BufferSize`]; [`Error::DeviceLost`].
     pub fn build(self) -> Result<DropConnect, Error> {
         let shape = Shape::new(0, self.outputs, self.inputs)?;
         let probability = DropProbability::with_bits(self.p, self.bits)?;
         self.origin.check(&shape)?;
         let bias_len = if self.bias { self.outputs } else { 0 };
         let (mut weight, mut bias) = match self.init {
-            Init::Zeros => (vec![0.0; shape.weight_len()], vec![0.0; bias_len]),
+            Init::Zeros => (host::zeros(shape.weight_len())?, host::zeros(bias_len)?),
             Init::Linear => {
                 let bound = 1.0 / (self.inputs as f32).sqrt();
                 let draw = |stream, count| uniform(&self.key, stream, bound, count);
-                (draw(0, shape.weight_len()), draw(1, bias_len))
+                (draw(0, shape.weight_len())?, draw(1, bias_len)?)
             }
             Init::Values { weight, bias } => {
                 shape.expect_len("weight", weight.len(), shape.weight_len())?;
@@ -135,18 +138,19 @@ impl DropConnectBuilder {
                 round_all(self.element, &mut weight);
                 round_all(self.element, &mut bias);
                 Parameters::Cpu(OnCpu {
-                    grad_weight: vec![0.0; weight.len()],
-                    grad_bias: self.bias.then(|| vec![0.0; bias_len]),
+                    grad_weight: host::zeros(weight.len())?,
+                    grad_bias: self.bias.then(|| host::zeros(bias_len)).transpose()?,
                     weight,
                     bias: self.bias.then_some(bias),
                 })
             }
             Device::Gpu(gpu) => {
-                let zeros = |elements: usize| gpu.buffer((elements * self.element.size()) as u64);
+                let zeros = |elements: usize| gpu.buffer(bytes(elements, self.element));
+                let upload = |values: &[f32]| gpu.upload(&encode(self.element, values)?);
                 Parameters::Gpu(OnGpu {
-                    weight: gpu.upload(&self.element.encode(&weight))?,
+                    weight: upload(&weight)?,
                     grad_weight: zeros(weight.len())?,
-                    bias: self.bias.then(|| gpu.upload(&self.element.encode(&bias))).transpose()?,
+                    bias: self.bias.then(|| upload(&bias)).transpose()?,
                     grad_bias: self.bias.then(|| zeros(bias_len)).transpose()?,
                     gpu: Arc::clone(&gpu),
                 })
@@ -170,7 +174,7 @@ impl DropConnectBuilder {
 /// Uniform values in `[-bound, bound)`, 24 bits each, of the key's seed and layer, whatever its step. They are from
 /// a stream of Philox that no mask uses: the last counter word is the ASCII of "DCI0" plus the stream, and a mask's
 /// is below 9.
-fn uniform(key: &MaskKey, stream: u32, bound: f32, count: usize) -> Vec<f32> {
+fn uniform(key: &MaskKey, stream: u32, bound: f32, count: usize) -> Result<Vec<f32>, Error> {
     const DOMAIN: u32 = 0x4443_4930;
     let (layer, key) = (key.layer, [key.seed as u32, (key.seed >> 32) as u32]);
     let call = |k: usize| {
@@ -178,5 +182,8 @@ fn uniform(key: &MaskKey, stream: u32, bound: f32, count: usize) -> Vec<f32> {
         philox4x32([k as u32, (k >> 32) as u32, layer, DOMAIN + stream], key, Rounds::Ten)
     };
     let unit = |word: u32| (word >> 8) as f32 / (1 << 24) as f32;
-    (0..count.div_ceil(4)).flat_map(call).take(count).map(|word| (2.0 * unit(word) - 1.0) * bound).collect()
+    let mut values = host::empty(count)?;
+    let words = (0..count.div_ceil(4)).flat_map(call).take(count);
+    values.extend(words.map(|word| (2.0 * unit(word) - 1.0) * bound));
+    Ok(values)
 }

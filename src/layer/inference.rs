@@ -18,8 +18,8 @@ use crate::{Activation, Error, Moments, Predictive};
 /// # Ok::<(), dropconnect::Error>(())
 /// ```
 impl DropConnect {
-    /// Mean and variance of Y over all masks: Y is nearly normal where many inputs count, so that these
-    /// two say nearly everything.
+    /// Mean and variance of Y over all masks, in f32 whatever the layer's element type: Y is nearly normal where many
+    /// inputs count, so that these two say nearly everything.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).

@@ -6,8 +6,9 @@ mod parameters;
 
 pub use builder::{DropConnectBuilder, Init};
 
-use crate::device::weights::{Resident, Weights, round_all, rounded, tensor};
-use crate::gpu::{BiasGradient, Forward, Gpu, Gradients, Tensor, WeightGradient};
+use crate::device::weights::{Resident, Weights, fetch, tensor};
+use crate::gpu::{BiasGradient, Forward, Gpu, Gradients, Recording, Tensor, WeightGradient};
+use crate::host::{self, encode, round_all, rounded};
 use crate::{
     Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
     cpu,
@@ -132,7 +133,8 @@ impl DropConnect {
     /// Uses the current step's masks: call it before [`advance`](Self::advance).
     ///
     /// # Errors
-    /// [`Error::Length`] unless X and G are the same number of whole rows; the device's own errors.
+    /// [`Error::Length`] unless X and G are the same number of whole rows; the device's own errors. The gradients are
+    /// what they were then, unless the device is lost, and they with it.
     pub fn backward(&mut self, x: &[f32], grad_output: &[f32], write: Write) -> Result<Vec<f32>, Error> {
         let shape = self.shape_of(x)?;
         shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
@@ -141,25 +143,29 @@ impl DropConnect {
         match &mut self.parameters {
             Parameters::Gpu(own) => {
                 let gpu = std::sync::Arc::clone(&own.gpu);
-                let x = gpu.upload(&element.encode(x))?;
-                let grad_output = gpu.upload(&element.encode(grad_output))?;
+                let x = gpu.upload(&encode(element, x)?)?;
+                let grad_output = gpu.upload(&encode(element, grad_output)?)?;
                 let grad_input = Resident::new(&gpu, shape.input_len(), element)?;
-                let mut encoder =
-                    gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                self.encode_backward(
-                    &mut encoder,
-                    shape.batch(),
+                let recordings = self.record_backward(
+                    shape,
                     tensor(&x, shape.input_len(), element),
                     tensor(&grad_output, shape.output_len(), element),
                     Some(grad_input.tensor()),
                     write,
                 )?;
-                gpu.queue().submit([encoder.finish()]);
-                grad_input.read(&gpu)
+                let [grad_input] = fetch(&gpu, &recordings, [&grad_input])?;
+                Ok(grad_input)
             }
             Parameters::Cpu(own) => {
-                let (x, grad_output) = (rounded(element, x), rounded(element, grad_output));
-                let mut grad_input = vec![0.0; shape.input_len()];
+                let (x, grad_output) = (rounded(element, x)?, rounded(element, grad_output)?);
+                let mut grad_input = host::zeros(shape.input_len())?;
+                // What may fail comes first: the gradients that are there change all or not at all. The bias's is
+                // small, and worked out beside it; the weight's is the last that anything below writes.
+                let mut grad_bias = own.grad_bias.as_deref().map(host::copy).transpose()?;
+                if let Some(grad_bias) = &mut grad_bias {
+                    cpu::bias_gradient(&shape, bias_mask, &grad_output, grad_bias, write)?;
+                    round_all(element, grad_bias);
+                }
                 cpu::gradients(
                     &shape,
                     Some(&mask),
@@ -170,10 +176,7 @@ impl DropConnect {
                     (&mut own.grad_weight, write),
                 )?;
                 round_all(element, &mut own.grad_weight);
-                if let Some(grad_bias) = &mut own.grad_bias {
-                    cpu::bias_gradient(&shape, bias_mask, &grad_output, grad_bias, write)?;
-                    round_all(element, grad_bias);
-                }
+                own.grad_bias = grad_bias;
                 round_all(element, &mut grad_input);
                 Ok(grad_input)
             }
@@ -222,9 +225,22 @@ impl DropConnect {
         grad_input: Option<Tensor<'_>>,
         write: Write,
     ) -> Result<(), Error> {
+        let shape = Shape::new(batch, self.outputs, self.inputs)?;
+        let recordings = self.record_backward(shape, x, grad_output, grad_input, write)?;
+        recordings.iter().for_each(|recording| recording.encode(encoder));
+        Ok(())
+    }
+
+    fn record_backward(
+        &self,
+        shape: Shape,
+        x: Tensor<'_>,
+        grad_output: Tensor<'_>,
+        grad_input: Option<Tensor<'_>>,
+        write: Write,
+    ) -> Result<Vec<Recording>, Error> {
         let own = self.on_gpu("encode_backward")?;
         let (kernels, element) = (own.gpu.kernels(), self.element);
-        let shape = Shape::new(batch, self.outputs, self.inputs)?;
         let mask = Some(&self.mask());
         let weight = tensor(&own.weight, shape.weight_len(), element);
         let grad_weight = tensor(&own.grad_weight, shape.weight_len(), element);
@@ -259,10 +275,7 @@ impl DropConnect {
                 write,
             })?);
         }
-        for recording in recordings {
-            recording.encode(encoder);
-        }
-        Ok(())
+        Ok(recordings)
     }
 
     fn run_forward(&self, x: &[f32], mask: Option<&Mask>) -> Result<Vec<f32>, Error> {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{DropConnect, round_all};
+use super::DropConnect;
+use crate::device::weights::bytes;
 use crate::gpu::Gpu;
+use crate::host::{self, encode, round_all};
 use crate::{Error, Shape};
 
 #[derive(Debug)]
@@ -35,7 +37,7 @@ impl DropConnect {
     /// W, `[outputs, inputs]`.
     ///
     /// # Errors
-    /// [`Error::Readback`] where the device is lost.
+    /// [`Error::DeviceLost`]; [`Error::OutOfMemory`] and [`Error::HostMemory`] for the copy.
     pub fn weight(&self) -> Result<Vec<f32>, Error> {
         self.read(|gpu| Some(&gpu.weight), |cpu| Some(&cpu.weight), self.weight_len())
             .map(Option::unwrap_or_default)
@@ -66,44 +68,44 @@ impl DropConnect {
         self.read(|gpu| gpu.grad_bias.as_ref(), |cpu| cpu.grad_bias.as_ref(), self.outputs)
     }
 
-    /// Replaces W, `[outputs, inputs]`.
+    /// Replaces W, `[outputs, inputs]`: all of it or, where there is an error, nothing.
     ///
     /// # Errors
-    /// [`Error::Length`].
+    /// [`Error::Length`]; [`Error::DeviceLost`]; [`Error::OutOfMemory`] and [`Error::HostMemory`] for copies.
     pub fn set_weight(&mut self, weight: &[f32]) -> Result<(), Error> {
         let shape = Shape::new(0, self.outputs, self.inputs)?;
         shape.expect_len("weight", weight.len(), shape.weight_len())?;
         let element = self.element;
         match &mut self.parameters {
-            Parameters::Gpu(own) => write(&own.gpu, &own.weight, element.encode(weight)),
+            Parameters::Gpu(own) => own.gpu.write(&own.weight, &encode(element, weight)?),
             Parameters::Cpu(own) => {
                 own.weight.copy_from_slice(weight);
                 round_all(element, &mut own.weight);
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// Replaces b, `[outputs]`.
+    /// Replaces b, `[outputs]`: all of it or, where there is an error, nothing.
     ///
     /// # Errors
-    /// [`Error::Length`]; for a layer without a bias only an empty slice fits.
+    /// As [`set_weight`](Self::set_weight); for a layer without a bias only an empty slice fits.
     pub fn set_bias(&mut self, bias: &[f32]) -> Result<(), Error> {
         let shape = Shape::new(0, self.outputs, self.inputs)?;
         let element = self.element;
         match &mut self.parameters {
             Parameters::Gpu(OnGpu { gpu, bias: Some(own), .. }) => {
                 shape.expect_len("bias", bias.len(), shape.outputs())?;
-                write(gpu, own, element.encode(bias));
+                gpu.write(own, &encode(element, bias)?)
             }
             Parameters::Cpu(OnCpu { bias: Some(own), .. }) => {
                 shape.expect_len("bias", bias.len(), shape.outputs())?;
                 own.copy_from_slice(bias);
                 round_all(element, own);
+                Ok(())
             }
-            _ => shape.expect_len("bias", bias.len(), 0)?,
+            _ => shape.expect_len("bias", bias.len(), 0),
         }
-        Ok(())
     }
 
     /// W in device memory, for an optimiser of the host's own.
@@ -144,19 +146,15 @@ impl DropConnect {
         elements: usize,
     ) -> Result<Option<Vec<f32>>, Error> {
         match &self.parameters {
-            Parameters::Cpu(own) => Ok(on_cpu(own).cloned()),
+            Parameters::Cpu(own) => on_cpu(own).map(|values| host::copy(values)).transpose(),
             Parameters::Gpu(own) => on_gpu(own)
                 .map(|buffer| {
-                    let values = own.gpu.read(buffer, 0..(elements * self.element.size()) as u64)?;
-                    Ok(self.element.decode(&values))
+                    let mut values = host::zeros(elements)?;
+                    let stored = own.gpu.read(buffer, 0..bytes(elements, self.element))?;
+                    self.element.decode_into(&stored, &mut values);
+                    Ok(values)
                 })
                 .transpose(),
         }
     }
-}
-
-/// Queues a whole-buffer write. Copies go in words; the bytes past an odd number of 16-bit elements are padding.
-fn write(gpu: &Gpu, buffer: &wgpu::Buffer, mut bytes: Vec<u8>) {
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    gpu.queue().write_buffer(buffer, 0, &bytes);
 }

@@ -61,9 +61,28 @@ impl DropProbability {
         self.requested
     }
 
-    /// The probability of dropping that the masks have: `1 - threshold / 2^bits`.
+    /// The probability of dropping that the masks have: exactly `1 - threshold / 2^bits`.
+    ///
+    /// A p of at most half the resolution, 2^-17 by default, rounds to 0, and then nothing is ever dropped. That is
+    /// no error, since a p that decays to 0 is a usual thing. It shows in that this is 0 where
+    /// [`requested`](Self::requested) is not:
+    ///
+    /// ```
+    /// # use dropconnect::DropProbability;
+    /// let p = DropProbability::new(1e-6)?;
+    /// let drops_nothing_unasked = p.realised() == 0.0 && p.requested() > 0.0;
+    /// assert!(drops_nothing_unasked);
+    /// # Ok::<(), dropconnect::Error>(())
+    /// ```
     pub fn realised(&self) -> f64 {
-        1.0 - 1.0 / self.scale()
+        // Both numbers are integers below 2^17, so that neither difference nor quotient rounds.
+        f64::from((1u32 << self.bits) - self.threshold) / f64::from(1u32 << self.bits)
+    }
+
+    /// `p / (1 - p)` of the realised p: the variance of a kept or dropped weight of 1, under inverted scaling. 0
+    /// exactly where nothing is dropped.
+    pub(crate) fn spread(&self) -> f64 {
+        f64::from((1u32 << self.bits) - self.threshold) / f64::from(self.threshold)
     }
 
     /// `2^bits / threshold`, the inverse of the realised keep probability.
@@ -111,6 +130,19 @@ mod tests {
             assert_eq!(DropProbability::with_bits(largest, bits).unwrap().threshold(), 1);
             assert!(DropProbability::with_bits(largest + 1e-9, bits).is_err());
         }
+    }
+
+    #[test]
+    fn the_realised_probability_is_exact_at_every_threshold() {
+        for threshold in 1..=1u32 << 16 {
+            let keep = f64::from(threshold) / 65_536.0;
+            let p = DropProbability::new(1.0 - keep).unwrap();
+            assert_eq!(p.realised(), 1.0 - keep);
+            let spread = p.realised() / keep;
+            assert!((p.spread() - spread).abs() <= f64::EPSILON * spread, "{threshold}");
+        }
+        let small = DropProbability::new(1e-6).unwrap();
+        assert_eq!((small.realised(), small.spread(), small.requested()), (0.0, 0.0, 1e-6));
     }
 
     #[test]

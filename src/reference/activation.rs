@@ -1,9 +1,10 @@
-//! Mean and variance of f(u) for normal u. Twin: `shaders/activation.wgsl`.
+//! Mean and variance of f(u) for normal u. Twin: `shaders/activation.wgsl` with `shaders/elementary.wgsl`.
 
 use std::f64::consts::{PI, TAU};
 
+use super::rectified;
 use crate::mask::philox::{Rounds, philox4x32};
-use crate::{Activation, Error, MaskKey, Origin, Shape};
+use crate::{Activation, Error, MaskKey, Origin, Shape, host};
 
 /// The mean and the variance of `f(u)` for `u ~ N(mean, variance)`, element by element, in closed form: each
 /// `[batch, outputs]`. For [`Activation::Identity`] they are u's own; for [`Activation::Relu`], with
@@ -21,6 +22,9 @@ use crate::{Activation, Error, MaskKey, Origin, Shape};
 /// below 0, `E = s h` and `Var = s^2 (k - h^2)`; above 0, where max(u, 0) = u + max(-u, 0),
 /// `E = m + s h` and `Var = s^2 (1 - 2 Q + k - h^2)`. A variance of 0 gives f(mean) and 0.
 ///
+/// Through the ReLU both are NaN where either of u's is, where the variance is negative, and where mean and variance
+/// are infinite; an infinite variance alone gives infinity for both.
+///
 /// # Errors
 /// [`Error::NoClosedForm`] for other activations, see [`sampled`]; [`Error::Length`] for a slice that does not
 /// have the shape's length.
@@ -33,16 +37,25 @@ pub fn closed_form(
     shape.expect_len("mean", mean.len(), shape.output_len())?;
     shape.expect_len("variance", variance.len(), shape.output_len())?;
     match activation {
-        Activation::Identity => Ok((mean.to_vec(), variance.to_vec())),
-        Activation::Relu => Ok(mean.iter().zip(variance).map(|(&m, &v)| relu(m, v)).unzip()),
+        Activation::Identity => Ok((host::copy(mean)?, host::copy(variance)?)),
+        Activation::Relu => {
+            let (mut means, mut variances) = (host::copy(mean)?, host::copy(variance)?);
+            for (mean, variance) in means.iter_mut().zip(&mut variances) {
+                (*mean, *variance) = relu(*mean, *variance);
+            }
+            Ok((means, variances))
+        }
         Activation::Sigmoid | Activation::Tanh => Err(Error::NoClosedForm { activation }),
     }
 }
 
 fn relu(mean: f64, variance: f64) -> (f64, f64) {
+    if mean.is_nan() || variance.is_nan() || variance < 0.0 || mean.is_infinite() && variance.is_infinite() {
+        return (f64::NAN, f64::NAN);
+    }
     let deviation = variance.sqrt();
     if deviation == 0.0 {
-        return (mean.max(0.0), 0.0);
+        return (rectified(mean), 0.0);
     }
     // Past 40 deviations nothing is left of the tail, and t * t stays finite.
     let t = (mean / deviation).abs().clamp(0.0, 40.0);
@@ -80,6 +93,9 @@ fn upper_tail(t: f64) -> f64 {
 /// Samples depend on the key, the global example, the global output and their number alone:
 /// "Gaussian samples 1" of `docs/mask-format.md`.
 ///
+/// Both are NaN where the mean of u is NaN, or its variance NaN, negative or infinite. An infinite mean is what every
+/// sample is: the mean is f of it, and the variance 0, or NaN where that is infinite.
+///
 /// # Errors
 /// [`Error::Count`] for 0 samples; [`Error::Length`] for a slice that does not have the shape's length;
 /// [`Error::Origin`] where the shard passes the last global coordinate.
@@ -98,14 +114,17 @@ pub fn sampled(
     shape.expect_len("variance", variance.len(), shape.output_len())?;
     let key = key.gaussian_words();
     let outputs = shape.outputs();
-    let (mut means, mut variances) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
+    let (mut means, mut variances) = (host::zeros(mean.len())?, host::zeros(mean.len())?);
     for index in 0..mean.len() {
         let n = origin.sample + (index / outputs) as u32;
         let o = origin.output + (index % outputs) as u32;
+        if mean[index].is_nan() || !(0.0..f64::INFINITY).contains(&variance[index]) {
+            (means[index], variances[index]) = (f64::NAN, f64::NAN);
+            continue;
+        }
         let deviation = variance[index].sqrt();
-        let values: Vec<f64> = (0..samples)
-            .map(|sample| apply(activation, mean[index] + deviation * gaussian(key, n, o, sample)))
-            .collect();
+        let value = |sample| apply(activation, mean[index] + deviation * gaussian(key, n, o, sample));
+        let values: Vec<f64> = host::collect((0..samples).map(value))?;
         let count = f64::from(samples);
         let average = values.iter().sum::<f64>() / count;
         means[index] = average;
@@ -127,7 +146,7 @@ fn gaussian(key: [u32; 2], n: u32, o: u32, sample: u32) -> f64 {
 fn apply(activation: Activation, u: f64) -> f64 {
     match activation {
         Activation::Identity => u,
-        Activation::Relu => u.max(0.0),
+        Activation::Relu => rectified(u),
         Activation::Sigmoid => 1.0 / (1.0 + (-u).exp()),
         Activation::Tanh => u.tanh(),
     }

@@ -1,7 +1,7 @@
 //! The gradient of the bias. Twin: `shaders/bias_gradient.wgsl`.
 
 use super::mask;
-use crate::{Error, Mask, Shape};
+use crate::{Error, Mask, Shape, host};
 
 /// `db[o] = sum over n of G[n, o]`: `[outputs]`. With a mask the bias is masked, and
 /// `db[o] = scale * sum over n of Mb[n, o] * G[n, o]`.
@@ -22,7 +22,7 @@ pub fn bias_gradient(
         Some(mask) => (Some(mask::bias_mask(shape, mask)?), mask.scale()),
     };
     let outputs = shape.outputs();
-    let mut grad_bias = vec![0.0; outputs];
+    let mut grad_bias: Vec<f64> = host::zeros(outputs)?;
     for n in 0..shape.batch() {
         for o in 0..outputs {
             if kept.as_ref().is_none_or(|kept| kept[n * outputs + o]) {

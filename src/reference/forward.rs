@@ -1,7 +1,7 @@
 //! The output. Twin: `shaders/forward.wgsl` with `shaders/forward_tile.wgsl`.
 
 use super::{Connections, mask};
-use crate::{Bias, Error, Mask, Shape};
+use crate::{Bias, Error, Mask, Shape, host};
 
 /// `Y[n, o] = scale * sum over i of M[n, o, i] * W[o, i] * X[n, i] + b[o]`: `[batch, outputs]`.
 ///
@@ -29,7 +29,7 @@ pub fn forward(
         _ => None,
     };
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
-    let mut y = vec![0.0; shape.output_len()];
+    let mut y: Vec<f64> = host::zeros(shape.output_len())?;
     for n in 0..shape.batch() {
         for o in 0..outputs {
             let mut sum = 0.0;

@@ -1,7 +1,7 @@
 //! The gradient of the input. Twin: `shaders/input_gradient.wgsl`, and `shaders/gradients.wgsl` of both gradients.
 
 use super::Connections;
-use crate::{Error, Mask, Shape};
+use crate::{Error, Mask, Shape, host};
 
 /// `dX[n, i] = scale * sum over o of M[n, o, i] * W[o, i] * G[n, o]`: `[batch, inputs]`.
 ///
@@ -21,7 +21,7 @@ pub fn input_gradient(
     shape.expect_len("weight", weight.len(), shape.weight_len())?;
     let connections = Connections::new(shape, mask)?;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
-    let mut grad_input = vec![0.0; shape.input_len()];
+    let mut grad_input: Vec<f64> = host::zeros(shape.input_len())?;
     for n in 0..shape.batch() {
         for o in 0..outputs {
             for i in 0..inputs {

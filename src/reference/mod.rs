@@ -5,7 +5,7 @@
 //! "Layer" of `docs/mask-format.md`. Nothing here is fast, blocked or parallel, so that it can be checked
 //! by eye; a pass first writes its whole mask down, one `bool` per connection.
 //!
-//! A mask of `None` means evaluation: the plain linear layer.
+//! A mask of `None` means evaluation: the plain linear layer. Every call may also end in [`Error::HostMemory`].
 
 mod activation;
 mod bias_gradient;
@@ -47,6 +47,11 @@ impl Connections {
     fn keep(&self, index: usize) -> bool {
         self.kept.as_ref().is_none_or(|kept| kept[index])
     }
+}
+
+/// `max(value, 0)` that keeps NaN, which `f64::max` would make 0.
+fn rectified(value: f64) -> f64 {
+    if value < 0.0 { 0.0 } else { value }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Mean and variance of the output under its mask. Twin: `shaders/moments.wgsl`.
 
-use crate::{Bias, DropProbability, Error, Shape};
+use crate::{Bias, DropProbability, Error, Shape, host};
 
 /// The mean and the variance, over masks, of every output `u[n, o]`: each `[batch, outputs]`.
 ///
@@ -10,7 +10,8 @@ use crate::{Bias, DropProbability, Error, Shape};
 /// ```
 ///
 /// `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`. p is the *realised*
-/// probability of dropping, so that `p / (1 - p)` is `scale - 1`.
+/// probability of dropping, so that `p / (1 - p)` is `scale - 1`. Where p is 0 the variance is 0, however large the
+/// mean; where the mean is NaN, so is the variance.
 ///
 /// This is the first half of Algorithm 2 of Wan et al., "Regularization of Neural Networks using
 /// DropConnect" (ICML 2013), under inverted scaling: a kept weight is W / (1 - p) here, W with probability
@@ -33,9 +34,9 @@ pub fn moments(
         shape.expect_len("bias", bias.len(), shape.outputs())?;
     }
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
-    let spread = probability.scale() - 1.0;
-    let mut mean = vec![0.0; shape.output_len()];
-    let mut variance = vec![0.0; shape.output_len()];
+    let spread = probability.spread();
+    let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
+    let mut variance: Vec<f64> = host::zeros(shape.output_len())?;
     for n in 0..shape.batch() {
         for o in 0..outputs {
             let (mut sum, mut squares) = (0.0, 0.0);
@@ -53,7 +54,12 @@ pub fn moments(
                 }
             }
             mean[n * outputs + o] = sum;
-            variance[n * outputs + o] = spread * squares;
+            variance[n * outputs + o] = match sum {
+                _ if sum.is_nan() => sum,
+                // Not 0 * infinity.
+                _ if spread == 0.0 => 0.0,
+                _ => spread * squares,
+            };
         }
     }
     Ok((mean, variance))

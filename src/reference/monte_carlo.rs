@@ -2,10 +2,10 @@
 //! `shaders/running_moments.wgsl`, and `shaders/update.wgsl`.
 
 use super::forward;
-use crate::{Bias, Error, Mask, Shape};
+use crate::{Bias, Error, Mask, Shape, host};
 
 /// The mean and the unbiased variance of Y over `passes` masks, each `[batch, outputs]`. Pass t uses
-/// [`Mask::pass`]`(t)`; the variance of a single pass is 0.
+/// [`Mask::pass`]`(t)`; the variance of a single pass is 0. Where a pass is infinite or NaN the variance is NaN.
 ///
 /// Two passes over the stored samples; the fast backends use Welford's update instead.
 ///
@@ -20,12 +20,12 @@ pub fn monte_carlo(
     bias: Bias<&[f64]>,
 ) -> Result<(Vec<f64>, Vec<f64>), Error> {
     let samples = samples(shape, mask, passes, x, weight, bias)?;
-    let mut mean = vec![0.0; shape.output_len()];
-    let mut variance = vec![0.0; shape.output_len()];
+    let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
+    let mut variance: Vec<f64> = host::zeros(shape.output_len())?;
     for index in 0..shape.output_len() {
         mean[index] = samples.iter().map(|y| y[index]).sum::<f64>() / f64::from(passes);
         let squares: f64 = samples.iter().map(|y| (y[index] - mean[index]).powi(2)).sum();
-        variance[index] = if passes > 1 { squares / f64::from(passes - 1) } else { 0.0 };
+        variance[index] = squares / f64::from((passes - 1).max(1));
     }
     Ok((mean, variance))
 }
@@ -40,5 +40,5 @@ pub(super) fn samples(
     bias: Bias<&[f64]>,
 ) -> Result<Vec<Vec<f64>>, Error> {
     Error::check_count("passes", passes)?;
-    (0..passes).map(|t| forward(shape, Some(&mask.pass(t)), x, weight, bias)).collect()
+    host::try_collect((0..passes).map(|t| forward(shape, Some(&mask.pass(t)), x, weight, bias)))
 }

@@ -1,9 +1,14 @@
 //! What a classifier head says over many masks. Twin: `shaders/predictive.wgsl`.
 
 use super::monte_carlo::samples;
-use crate::{Bias, Error, Mask, Predictive, Shape};
+use super::rectified;
+use crate::{Bias, Error, Mask, Predictive, Shape, host};
 
 /// [`Predictive`] of Y, taken as logits, over `passes` masks: pass t uses [`Mask::pass`]`(t)`.
+///
+/// Everything said of an example is NaN where one of its logits is NaN or +infinity, or all are -infinity: nothing is
+/// known then, least of all that the answer is certain. A logit of -infinity beside finite ones is a class with
+/// probability 0.
 ///
 /// # Errors
 /// As [`monte_carlo`](super::monte_carlo()).
@@ -17,31 +22,34 @@ pub fn predictive(
 ) -> Result<Predictive<f64>, Error> {
     let samples = samples(shape, mask, passes, x, weight, bias)?;
     let classes = shape.outputs();
-    let mut mean = vec![0.0; shape.output_len()];
-    let (mut entropy, mut mutual_information) = (Vec::new(), Vec::new());
+    let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
+    let (mut entropy, mut mutual_information) = (host::empty(shape.batch())?, host::empty(shape.batch())?);
     for (n, mean) in mean.chunks_mut(classes).enumerate() {
         let mut of_passes = 0.0;
         for logits in &samples {
-            let probabilities = softmax(&logits[n * classes..][..classes]);
+            let probabilities = softmax(&logits[n * classes..][..classes])?;
             of_passes += entropy_of(&probabilities) / f64::from(passes);
             for (mean, probability) in mean.iter_mut().zip(probabilities) {
                 *mean += probability / f64::from(passes);
             }
         }
         entropy.push(entropy_of(mean));
-        mutual_information.push((entropy_of(mean) - of_passes).max(0.0));
+        mutual_information.push(rectified(entropy_of(mean) - of_passes));
     }
     Ok(Predictive { mean, entropy, mutual_information })
 }
 
-/// Shifted by the largest logit, which changes nothing and cannot overflow.
-fn softmax(logits: &[f64]) -> Vec<f64> {
+/// Shifted by the largest logit, which changes nothing and cannot overflow. Infinity less itself is NaN, and a NaN is
+/// in the total.
+fn softmax(logits: &[f64]) -> Result<Vec<f64>, Error> {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let mut weights: Vec<f64> = host::collect(logits.iter().map(|logit| (logit - largest).exp()))?;
     let total: f64 = weights.iter().sum();
-    weights.iter().map(|weight| weight / total).collect()
+    weights.iter_mut().for_each(|weight| *weight /= total);
+    Ok(weights)
 }
 
 fn entropy_of(probabilities: &[f64]) -> f64 {
-    probabilities.iter().map(|&p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
+    // NaN is not 0, and stays.
+    probabilities.iter().map(|&p| if p == 0.0 { 0.0 } else { -p * p.ln() }).sum()
 }

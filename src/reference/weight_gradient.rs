@@ -2,7 +2,7 @@
 //! gradients.
 
 use super::Connections;
-use crate::{Error, Mask, Shape};
+use crate::{Error, Mask, Shape, host};
 
 /// `dW[o, i] = scale * sum over n of M[n, o, i] * G[n, o] * X[n, i]`: `[outputs, inputs]`.
 ///
@@ -21,7 +21,7 @@ pub fn weight_gradient(
     shape.expect_len("x", x.len(), shape.input_len())?;
     let connections = Connections::new(shape, mask)?;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
-    let mut grad_weight = vec![0.0; shape.weight_len()];
+    let mut grad_weight: Vec<f64> = host::zeros(shape.weight_len())?;
     for n in 0..shape.batch() {
         for o in 0..outputs {
             for i in 0..inputs {

@@ -333,6 +333,6 @@ pub fn written_mask(
     let arena = Arena::new(gpu, placement, &[vec![0; 4], vec![POISON; bytes]]);
     let call = WriteMask { shape, mask, result: arena.tensor(1) };
     let recording = if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
-    gpu.submit(&recording.unwrap());
+    gpu.submit(&recording.unwrap()).unwrap();
     arena.results(&[1]).unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}")).remove(0)
 }

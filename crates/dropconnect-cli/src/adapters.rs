@@ -81,8 +81,7 @@ pub fn run(command: &AdaptersOptions, options: &DeviceOptions) -> Result<(), Cli
     };
     let report = Report { adapters, cpu_backend };
     if command.json {
-        let json = serde_json::to_string_pretty(&report).map_err(|error| CliError::Stdout(error.into()))?;
-        return output::print(&format!("{json}\n"));
+        return output::print_json(&report);
     }
     output::print(&text(&report))
 }

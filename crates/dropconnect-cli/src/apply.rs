@@ -1,13 +1,19 @@
 //! `dropconnect apply`: a layer and its gradients on tensors from a file.
 
+use std::path::Path;
+
 use dropconnect::gpu::Method;
 use dropconnect::{Activation, Bias, ElementType, Error, Mask, Moments, Shape};
 
 use crate::cli::{ActivationName, ApplyCommand, DeviceOptions, Mode};
 use crate::device::{self, Selected};
-use crate::error::{About, CliError, reserve};
-use crate::output::{Target, note, print};
-use crate::tensors::{Entry, FileTensor, TensorFile, dtype, write_header};
+use crate::error::{About, CliError, reserve, shown};
+use crate::escape::list;
+use crate::mask::mask_metadata;
+use crate::output::{note, summary};
+use crate::probability::warn_of_rounding;
+use crate::target::Target;
+use crate::tensors::{Entry, FileTensor, TensorFile, dtype, write_header, write_values};
 
 /// The input, checked.
 struct Layer {
@@ -33,17 +39,19 @@ struct Output {
 pub fn run(command: &ApplyCommand, options: &DeviceOptions) -> Result<(), CliError> {
     command.check()?;
     let mask = command.mask.mask()?;
-    let file = TensorFile::read(&command.input)?;
-    let layer = Layer::read(&file, command.masked_bias)?;
+    if command.mode != Mode::Eval {
+        warn_of_rounding(&mask.probability);
+    }
     let target = Target::new(&command.output)?;
     if target.is_file(&command.input) {
         return Err(CliError::Usage(format!(
             "--output {} is the input file; give another path",
-            command.output.display()
+            shown(&command.output)
         )));
     }
-    layer.check_memory()?;
+    let layer = Layer::read(&command.input, command.masked_bias)?;
     let device = device::select(options)?;
+    layer.check_memory(&device, command)?;
     let outputs = match command.mode {
         Mode::Train => layer.passes(&device, Some(&mask), command.masked_bias),
         Mode::Eval => layer.passes(&device, None, command.masked_bias),
@@ -62,30 +70,30 @@ pub fn run(command: &ApplyCommand, options: &DeviceOptions) -> Result<(), CliErr
         })
         .collect();
     target.write(|file| {
-        write_header(file, &entries, &[])?;
+        write_header(file, &entries, &command.metadata(&mask))?;
         for output in &outputs {
-            file.write_all(&output.element.encode(&output.values))?;
+            write_values(file, output.element, &output.values)?;
         }
         Ok(())
     })?;
     for output in &outputs {
-        print(&format!("{}: {} {:?}\n", output.name, output.element, output.shape))?;
+        summary(&format!("{}: {} {:?}\n", output.name, output.element, output.shape), &[&target])?;
     }
-    note(&format!("wrote {}", command.output.display()));
+    note(&format!("wrote {}", shown(&command.output)));
     Ok(())
 }
 
 impl Layer {
-    fn read(file: &TensorFile, masked_bias: bool) -> Result<Self, CliError> {
-        let tensors = file.parse()?;
-        let x = file.required(&tensors, "x")?;
-        let weight = file.required(&tensors, "weight")?;
-        let bias = file.optional(&tensors, "bias")?;
-        let grad_output = file.optional(&tensors, "grad_output")?;
-        for name in tensors.names() {
-            if !["x", "weight", "bias", "grad_output"].contains(&name) {
-                note(&format!("tensor `{name}` of the input is not used"));
-            }
+    fn read(path: &Path, masked_bias: bool) -> Result<Self, CliError> {
+        let used = ["x", "weight", "bias", "grad_output"];
+        let mut file = TensorFile::read(path, &used)?;
+        let x = file.required("x")?;
+        let weight = file.required("weight")?;
+        let bias = file.optional("bias");
+        let grad_output = file.optional("grad_output");
+        let unused: Vec<_> = file.names().filter(|name| !used.contains(name)).collect();
+        if !unused.is_empty() {
+            note(&format!("not used of the input: {}", list(unused.into_iter())));
         }
         if masked_bias && bias.is_none() {
             return Err(file.problem("has no tensor `bias`, which --masked-bias needs".to_owned()));
@@ -149,11 +157,40 @@ impl Layer {
         })
     }
 
-    /// The output is the only tensor that can be much larger than the input file.
-    fn check_memory(&self) -> Result<(), CliError> {
-        let bytes = (self.shape.output_len() as u64).checked_mul(4);
-        // The values and their encoded form.
-        reserve("`y`", &[bytes, bytes])
+    /// Asks for all that a mode takes besides the input, which is in memory: results, and what the library holds on
+    /// the way to them. On an adapter that is each operand as bytes, in a buffer for the transfer and (where the
+    /// adapter is software) in the device's memory, and each result in all of these forms.
+    fn check_memory(&self, device: &Selected, command: &ApplyCommand) -> Result<(), CliError> {
+        let (shape, size) = (&self.shape, |length: usize| 4 * length as u128);
+        let [x, weight, y] = [shape.input_len(), shape.weight_len(), shape.output_len()].map(size);
+        let bias = self.bias.as_ref().map_or(0, |bias| size(bias.len()));
+        let grad_output = self.grad_output.as_ref().map_or(0, |_| y);
+        let operands = x + weight + bias;
+        let (what, results, working) = match command.mode {
+            Mode::Train | Mode::Eval => {
+                let gradients = if self.grad_output.is_some() { operands } else { 0 };
+                let rounded = if self.element == ElementType::F32 { 0 } else { operands + grad_output };
+                let largest = y.max(x).max(weight);
+                let working =
+                    if device.gpu().is_some() { 3 * (operands + grad_output + largest) } else { rounded };
+                ("the layer", y + gradients, working)
+            }
+            // Moments before and after the activation.
+            Mode::Gaussian => {
+                let working = if device.gpu().is_some() { 3 * (operands + 4 * y) } else { 0 };
+                ("--mode gaussian", 4 * y, working)
+            }
+            // Beside the moments, one pass's output and a running sum.
+            Mode::Mc => {
+                let batch = size(shape.batch());
+                let softmax = if command.softmax { y + 2 * batch } else { 0 };
+                let rows = size(shape.outputs()) * rayon::current_num_threads() as u128;
+                let on_cpu = 2 * y + if command.softmax { rows + batch } else { 0 };
+                let working = if device.gpu().is_some() { 3 * (operands + 3 * y) } else { on_cpu };
+                ("--mode mc", 2 * y + softmax, working)
+            }
+        };
+        reserve(what, &[u64::try_from(results + working).ok()])
     }
 
     /// `y`, and the gradients where `grad_output` is given.
@@ -208,7 +245,7 @@ impl Layer {
         command: &ApplyCommand,
     ) -> Result<Vec<Output>, Error> {
         let bias = self.bias(command.masked_bias);
-        let (shape, element, passes) = (&self.shape, ElementType::F32, command.passes.unwrap_or(100));
+        let (shape, element, passes) = (&self.shape, ElementType::F32, command.passes());
         let moments = device.monte_carlo(shape, element, mask, passes, &self.x, &self.weight, bias)?;
         let mut outputs = self.moments(moments);
         if command.softmax {
@@ -245,6 +282,28 @@ impl Layer {
 }
 
 impl ApplyCommand {
+    /// What the results are of, besides the input.
+    fn metadata(&self, mask: &Mask) -> Vec<(&'static str, String)> {
+        let mode = format!("{:?}", self.mode).to_lowercase();
+        let mut metadata = vec![("mode", mode), ("masked_bias", self.masked_bias.to_string())];
+        if self.mode != Mode::Eval {
+            metadata.extend(mask_metadata(mask, self.mask.bits));
+        }
+        if self.mode == Mode::Gaussian {
+            let activation = self.activation.unwrap_or(ActivationName::Identity);
+            metadata.push(("activation", format!("{activation:?}").to_lowercase()));
+            metadata.extend(self.samples.map(|samples| ("samples", samples.to_string())));
+        }
+        if self.mode == Mode::Mc {
+            metadata.push(("passes", self.passes().to_string()));
+        }
+        metadata
+    }
+
+    fn passes(&self) -> u32 {
+        self.passes.unwrap_or(100)
+    }
+
     /// Options of one mode are refused in the others, where they would be ignored.
     fn check(&self) -> Result<(), CliError> {
         for (option, given, mode) in [

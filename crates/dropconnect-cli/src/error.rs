@@ -1,7 +1,9 @@
 //! The one error type of the binary, and what it exits with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use crate::escape::escaped;
 
 /// Why a command stopped.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +26,7 @@ pub enum CliError {
     #[error(transparent)]
     Library(#[from] dropconnect::Error),
     /// A file that cannot be read or written.
-    #[error("{what} `{path}`: {source}")]
+    #[error("{what} `{}`: {source}", shown(path))]
     File {
         /// What was tried.
         what: &'static str,
@@ -34,7 +36,7 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// A file that is not what it should be.
-    #[error("`{path}` {problem}")]
+    #[error("`{}` {problem}", shown(path))]
     Input {
         /// The file.
         path: PathBuf,
@@ -55,16 +57,28 @@ pub enum CliError {
     /// The terminal or pipe refused the output.
     #[error("writing to standard output failed: {0}")]
     Stdout(std::io::Error),
+    /// A signal ended the command before it was through.
+    #[error("interrupted")]
+    Interrupted {
+        /// Its number; 2 for Ctrl-C.
+        signal: i32,
+    },
 }
 
 impl CliError {
-    /// 1 for a failed check, 2 for everything else.
+    /// 1 for a failed check, 128 and the signal as shells have it, 2 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Check(_) => ExitCode::from(1),
+            Self::Interrupted { signal } => ExitCode::from(u8::try_from(128 + signal).unwrap_or(2)),
             _ => ExitCode::from(2),
         }
     }
+}
+
+/// A path in a message.
+pub fn shown(path: &Path) -> String {
+    escaped(&path.to_string_lossy())
 }
 
 /// Names the argument that a library error is about.
@@ -79,11 +93,18 @@ impl<T> About<T> for Result<T, dropconnect::Error> {
     }
 }
 
-/// Whether the host has room for a result, asked before the library allocates it and cannot say no.
+/// Whether the host has room for all of this, asked before it is allocated by what cannot say no.
 pub fn reserve(what: &'static str, sizes: &[Option<u64>]) -> Result<(), CliError> {
-    let refused = |bytes| CliError::Memory { what, bytes };
     let bytes = sizes.iter().try_fold(0u64, |sum, size| sum.checked_add((*size)?));
-    let bytes = bytes.ok_or(refused(u64::MAX))?;
-    let size = usize::try_from(bytes).map_err(|_| refused(bytes))?;
-    Vec::<u8>::new().try_reserve_exact(size).map_err(|_| refused(bytes))
+    let bytes = bytes.ok_or(CliError::Memory { what, bytes: u64::MAX })?;
+    let size = usize::try_from(bytes).map_err(|_| CliError::Memory { what, bytes })?;
+    room::<u8>(what, size).map(drop)
+}
+
+/// An empty vector with room for `length` elements.
+pub fn room<T>(what: &'static str, length: usize) -> Result<Vec<T>, CliError> {
+    let mut room = Vec::new();
+    let bytes = (length as u64).saturating_mul(size_of::<T>() as u64);
+    room.try_reserve_exact(length).map_err(|_| CliError::Memory { what, bytes })?;
+    Ok(room)
 }

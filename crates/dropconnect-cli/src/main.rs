@@ -6,8 +6,12 @@ mod bench;
 mod cli;
 mod device;
 mod error;
+mod escape;
+mod interrupt;
 mod mask;
 mod output;
+mod probability;
+mod target;
 mod tensors;
 mod verify;
 
@@ -18,6 +22,7 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    interrupt::install();
     let result = match &cli.command {
         None => bench::run(&cli::BenchOptions::default(), &cli.device),
         Some(Command::Bench(options)) => bench::run(options, &cli.device),

@@ -1,14 +1,16 @@
 //! `dropconnect mask`: a mask as a tensor, computed on the device.
 
-use dropconnect::{Mask, Origin, Shape};
+use dropconnect::{Mask, Origin, Shape, Sharing};
 
 use crate::cli::{DeviceOptions, MaskCommand};
 use crate::device::{self, Selected};
-use crate::error::CliError;
-use crate::output::{Target, WriteError, note, print, progress};
+use crate::error::{CliError, reserve, shown};
+use crate::output::{note, progress, summary};
+use crate::probability::warn_of_rounding;
+use crate::target::{Target, WriteError};
 use crate::tensors::{Entry, write_header};
 
-/// The mask is computed in pieces of about this many bytes, so that no device limit is near.
+/// The mask is computed in pieces of at most this many bytes, so that no limit of memory or device is near.
 const PIECE: usize = 32 << 20;
 /// No file becomes larger than this.
 const LARGEST: u64 = 64 << 30;
@@ -19,13 +21,16 @@ pub fn run(command: &MaskCommand, options: &DeviceOptions) -> Result<(), CliErro
     let entries = entries(&shape, command.bias)?;
     check_origin(&shape, &mask)?;
     let target = Target::new(&command.out)?;
+    warn_of_rounding(&mask.probability);
     let device = device::select(options)?;
+    // A piece as the library returns it, on its way from an adapter and in a software adapter's own memory.
+    reserve("a piece of the mask", &[Some(3 * (PIECE as u64).min(shape.connections()))])?;
 
     let bar = progress(entries.iter().map(|entry| entry.bytes).sum());
     bar.set_message("bytes of mask");
     let mut kept = [0u64; 2];
     target.write(|file| {
-        write_header(file, &entries, &metadata(&mask))?;
+        write_header(file, &entries, &mask_metadata(&mask, command.mask.bits))?;
         for (entry, kept) in entries.iter().zip(&mut kept) {
             // The mask of the bias has one, virtual input.
             let inputs = if entry.shape.len() == 3 { shape.inputs() } else { 1 };
@@ -41,16 +46,17 @@ pub fn run(command: &MaskCommand, options: &DeviceOptions) -> Result<(), CliErro
     bar.finish_and_clear();
     for (entry, kept) in entries.iter().zip(kept) {
         let share = if entry.bytes == 0 { 0.0 } else { kept as f64 / entry.bytes as f64 };
-        print(&format!(
+        let text = format!(
             "{}: u8 {:?}, {kept} of {} kept ({:.3} %, {:.3} % expected)\n",
             entry.name,
             entry.shape,
             entry.bytes,
             100.0 * share,
             100.0 * (1.0 - mask.probability.realised()),
-        ))?;
+        );
+        summary(&text, &[&target])?;
     }
-    note(&format!("wrote {}", command.out.display()));
+    note(&format!("wrote {}", shown(&command.out)));
     Ok(())
 }
 
@@ -95,38 +101,57 @@ fn check_origin(shape: &Shape, mask: &Mask) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The parts of a shape, in the order of their bytes, with their masks: some examples, or some outputs of one.
+/// The parts of a shape, in the order of their bytes, with their masks: some examples, or some outputs of one, or
+/// some inputs of one output.
 fn pieces(shape: &Shape, inputs: usize, mask: &Mask) -> Vec<(Shape, Mask)> {
     let (batch, outputs) = (shape.batch(), shape.outputs());
-    let most_rows = (PIECE / inputs).max(1);
-    let (samples, columns) =
-        if outputs <= most_rows { (most_rows / outputs, outputs) } else { (1, most_rows) };
+    let most_rows = PIECE / inputs;
+    let [samples, columns, part] = match most_rows {
+        0 => [1, 1, PIECE],
+        rows if rows < outputs => [1, rows, inputs],
+        rows => [rows / outputs, outputs, inputs],
+    };
     let mut pieces = Vec::new();
     for n in (0..batch).step_by(samples) {
         for o in (0..outputs).step_by(columns) {
-            let (samples, columns) = (samples.min(batch - n), columns.min(outputs - o));
-            // The parts of a valid shape and origin are valid.
-            let Ok(piece) = Shape::new(samples, columns, shape.inputs()) else { continue };
-            let Origin { sample, output, input } = mask.origin;
-            let origin = Origin { sample: sample + n as u32, output: output + o as u32, input };
-            pieces.push((piece, mask.at(origin)));
+            for i in (0..inputs).step_by(part) {
+                let [samples, columns] = [samples.min(batch - n), columns.min(outputs - o)];
+                // The mask of the bias is that of a whole row, however long.
+                let inputs = if part == inputs { shape.inputs() } else { part.min(inputs - i) };
+                // The parts of a valid shape and origin are valid.
+                let Ok(piece) = Shape::new(samples, columns, inputs) else { continue };
+                let Origin { sample, output, input } = mask.origin;
+                let [sample, output, input] = [sample + n as u32, output + o as u32, input + i as u32];
+                pieces.push((piece, mask.at(Origin { sample, output, input })));
+            }
         }
     }
     pieces
 }
 
-fn metadata(mask: &Mask) -> Vec<(&'static str, String)> {
+/// All that a mask is a function of, so that it can be drawn again from a file alone; and what became of p, of which
+/// `bits` is the resolution that was asked for.
+pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {
     let Origin { sample, output, input } = mask.origin;
+    let examples_per_mask = match mask.sharing {
+        Sharing::Example => "1".to_owned(),
+        Sharing::Group(size) => size.to_string(),
+        Sharing::Batch => "batch".to_owned(),
+    };
     let mut metadata = vec![
         ("mask_format", "1".to_owned()),
         ("p_drop", mask.probability.requested().to_string()),
+        ("p_drop_bits", bits.to_string()),
         ("p_drop_realised", mask.probability.realised().to_string()),
+        ("threshold", mask.probability.threshold().to_string()),
+        ("threshold_bits", mask.probability.bits().to_string()),
         ("scale", mask.scale().to_string()),
         ("seed", mask.key.seed.to_string()),
         ("layer", mask.key.layer.to_string()),
         ("step", mask.key.step.to_string()),
         ("origin", format!("{sample},{output},{input}")),
         ("rounds", mask.rounds.count().to_string()),
+        ("examples_per_mask", examples_per_mask),
         ("dropconnect", env!("CARGO_PKG_VERSION").to_owned()),
     ];
     metadata.extend(mask.key.pass.map(|pass| ("pass", pass.to_string())));

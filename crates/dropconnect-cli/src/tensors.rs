@@ -1,19 +1,31 @@
 //! Safetensors files: tensors by name, checked with what the name needs; and a writer that streams.
 
-use std::fs;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use dropconnect::ElementType;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use serde_json::{Map, Value, json};
 
-use crate::error::CliError;
+use crate::error::{CliError, reserve, room};
+use crate::escape::{excerpt, list};
 
-/// The bytes of a safetensors file.
+/// The largest header that the `safetensors` crate reads.
+const LARGEST_HEADER: u64 = 100_000_000;
+/// Memory that parsing takes at most, for a byte of a header: a digit and a comma of a shape become 8 bytes in a
+/// vector that doubles, behind 32 bytes each while their kind is looked up.
+const PARSED: u64 = 64;
+/// Bytes that go through memory at a time, a multiple of every element's size.
+const CHUNK: usize = 1 << 16;
+
+/// A safetensors file of which some tensors have been read: from its front to its end, once, so that it may be a
+/// pipe, and with no more in memory than the values.
 pub struct TensorFile {
     path: PathBuf,
-    bytes: Vec<u8>,
+    names: Vec<String>,
+    read: Vec<(&'static str, FileTensor)>,
 }
 
 /// A tensor of one of the layer's element types.
@@ -27,10 +39,116 @@ pub struct FileTensor {
 }
 
 impl TensorFile {
-    /// Reads the file.
-    pub fn read(path: &Path) -> Result<Self, CliError> {
+    /// Reads the tensors of these names, those that are there.
+    pub fn read(path: &Path, wanted: &[&'static str]) -> Result<Self, CliError> {
         let failed = |source| CliError::File { what: "cannot read", path: path.to_owned(), source };
-        Ok(Self { path: path.to_owned(), bytes: fs::read(path).map_err(failed)? })
+        let mut result = Self { path: path.to_owned(), names: Vec::new(), read: Vec::new() };
+        let file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?;
+        let length = length.is_file().then_some(length.len());
+        let mut file = BufReader::new(file);
+
+        let (size, header) = result.header(&mut file)?;
+        let data = header.data_len() as u64;
+        let whole = size.checked_add(8).and_then(|head| head.checked_add(data));
+        if length.is_some_and(|length| whole != Some(length)) {
+            let length = length.unwrap_or_default();
+            return Err(result.broken(&format!(
+                "it has {length} bytes, and by its header 8, {size} of header and {data} of tensors"
+            )));
+        }
+        result.names = header.offset_keys();
+        result.names.sort_unstable();
+        let mut found = Vec::new();
+        for &name in wanted {
+            let Some(info) = header.info(name) else { continue };
+            found.push((info.data_offsets, name, info, result.element(name, info.dtype, &info.shape)?));
+        }
+        // By both ends: an empty tensor begins where the next one does.
+        found.sort_unstable_by_key(|(offsets, ..)| *offsets);
+        let mut at = 0;
+        for ((start, end), name, info, element) in found {
+            result.skip(&mut file, (start - at) as u64)?;
+            let values = result.values(&mut file, element, end - start)?;
+            result.read.push((name, FileTensor { shape: info.shape.clone(), element, values }));
+            at = end;
+        }
+        result.skip(&mut file, data - at as u64)?;
+        match file.read(&mut [0]) {
+            Ok(0) => Ok(result),
+            Ok(_) => Err(result.broken("it goes on after its tensors")),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    /// The size of the header, and what it says.
+    fn header(&self, file: &mut impl Read) -> Result<(u64, Metadata), CliError> {
+        let mut size = [0; 8];
+        self.fill(file, &mut size)?;
+        let size = u64::from_le_bytes(size);
+        if size > LARGEST_HEADER {
+            return Err(
+                self.broken(&format!("its header has {size} bytes; at most {LARGEST_HEADER} are read"))
+            );
+        }
+        reserve("the header of the input", &[size.checked_mul(PARSED)])?;
+        let mut header = room("the header of the input", size as usize)?;
+        header.resize(size as usize, 0);
+        self.fill(file, &mut header)?;
+        let header = serde_json::from_slice(&header).map_err(|error| self.broken(&error.to_string()))?;
+        Ok((size, header))
+    }
+
+    fn element(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<ElementType, CliError> {
+        match dtype {
+            Dtype::F32 => Ok(ElementType::F32),
+            Dtype::F16 => Ok(ElementType::F16),
+            Dtype::BF16 => Ok(ElementType::BF16),
+            other => {
+                Err(self
+                    .problem(format!("holds `{name}` {shape:?} as {other}; F32, F16 and BF16 are allowed")))
+            }
+        }
+    }
+
+    fn values(
+        &self,
+        file: &mut impl Read,
+        element: ElementType,
+        mut bytes: usize,
+    ) -> Result<Vec<f32>, CliError> {
+        let mut values = room("the input", bytes / element.size())?;
+        let mut chunk = vec![0; CHUNK.min(bytes)];
+        while bytes > 0 {
+            let part = &mut chunk[..CHUNK.min(bytes)];
+            self.fill(file, part)?;
+            values.extend(element.decode(part));
+            bytes -= part.len();
+        }
+        Ok(values)
+    }
+
+    fn fill(&self, file: &mut impl Read, bytes: &mut [u8]) -> Result<(), CliError> {
+        file.read_exact(bytes).map_err(|source| self.ended(source))
+    }
+
+    fn skip(&self, file: &mut impl Read, bytes: u64) -> Result<(), CliError> {
+        match io::copy(&mut file.take(bytes), &mut io::sink()) {
+            Ok(skipped) if skipped == bytes => Ok(()),
+            Ok(_) => Err(self.ended(ErrorKind::UnexpectedEof.into())),
+            Err(source) => Err(self.ended(source)),
+        }
+    }
+
+    fn ended(&self, source: io::Error) -> CliError {
+        match source.kind() {
+            ErrorKind::UnexpectedEof => self.broken("it ends too early"),
+            _ => CliError::File { what: "cannot read", path: self.path.clone(), source },
+        }
+    }
+
+    fn broken(&self, reason: &str) -> CliError {
+        self.problem(format!("is not a whole safetensors file: {}", excerpt(reason)))
     }
 
     /// An error about this file.
@@ -38,36 +156,22 @@ impl TensorFile {
         CliError::Input { path: self.path.clone(), problem }
     }
 
-    /// The tensors in it.
-    pub fn parse(&self) -> Result<SafeTensors<'_>, CliError> {
-        SafeTensors::deserialize(&self.bytes)
-            .map_err(|error| self.problem(format!("is not a whole safetensors file: {error}")))
+    /// The names of all tensors in it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
-    /// A tensor that may be there.
-    pub fn optional(&self, file: &SafeTensors, name: &str) -> Result<Option<FileTensor>, CliError> {
-        let Ok(view) = file.tensor(name) else { return Ok(None) };
-        let element = match view.dtype() {
-            Dtype::F32 => ElementType::F32,
-            Dtype::F16 => ElementType::F16,
-            Dtype::BF16 => ElementType::BF16,
-            other => {
-                return Err(self.problem(format!(
-                    "holds `{name}` {:?} as {other}; F32, F16 and BF16 are allowed",
-                    view.shape()
-                )));
-            }
-        };
-        let values = element.decode(view.data());
-        Ok(Some(FileTensor { shape: view.shape().to_vec(), element, values }))
+    /// Takes a tensor that may be there.
+    pub fn optional(&mut self, name: &str) -> Option<FileTensor> {
+        let at = self.read.iter().position(|(read, _)| *read == name)?;
+        Some(self.read.swap_remove(at).1)
     }
 
-    /// A tensor that must be there.
-    pub fn required(&self, file: &SafeTensors, name: &str) -> Result<FileTensor, CliError> {
-        self.optional(file, name)?.ok_or_else(|| {
-            let mut names = file.names();
-            names.sort_unstable();
-            let names = if names.is_empty() { "no tensors".to_owned() } else { names.join(", ") };
+    /// Takes a tensor that must be there.
+    pub fn required(&mut self, name: &str) -> Result<FileTensor, CliError> {
+        self.optional(name).ok_or_else(|| {
+            let names = list(self.names.iter().map(String::as_str));
+            let names = if self.names.is_empty() { "no tensors" } else { &names };
             self.problem(format!("has no tensor `{name}`; it holds {names}"))
         })
     }
@@ -85,6 +189,11 @@ pub struct Entry {
     pub bytes: u64,
 }
 
+/// Writes values as an element type, a part at a time.
+pub fn write_values(file: &mut dyn Write, element: ElementType, values: &[f32]) -> io::Result<()> {
+    values.chunks(CHUNK).try_for_each(|part| file.write_all(&element.encode(part)))
+}
+
 /// The name of an element type in a safetensors file.
 pub fn dtype(element: ElementType) -> &'static str {
     match element {
@@ -96,11 +205,7 @@ pub fn dtype(element: ElementType) -> &'static str {
 
 /// Writes the header of a file that goes on with the bytes of these tensors, in this order. The `safetensors`
 /// crate would want each tensor whole in memory.
-pub fn write_header(
-    file: &mut dyn Write,
-    entries: &[Entry],
-    metadata: &[(&str, String)],
-) -> std::io::Result<()> {
+pub fn write_header(file: &mut dyn Write, entries: &[Entry], metadata: &[(&str, String)]) -> io::Result<()> {
     let mut header = Map::new();
     if !metadata.is_empty() {
         let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), Value::from(value.as_str())));

@@ -1,13 +1,19 @@
 //! An earlier run, to compare with: `--compare`.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, de};
 
 use super::json::{Entry, FORMAT, Report};
-use crate::error::CliError;
+use crate::error::{CliError, shown};
+use crate::escape::excerpt;
 use crate::output::note;
+
+/// No report is larger, whatever a device or pipe goes on to deliver.
+const LARGEST: u64 = 1 << 30;
 
 /// Medians of an earlier run, by problem and pass.
 pub struct Earlier {
@@ -20,40 +26,71 @@ pub struct Earlier {
 /// Batch, outputs, inputs, element type, the bits of p, pass.
 type Key = ([u64; 3], String, u64, String);
 
+// What is read of a report. Samples, the bulk of it, are passed over.
+
+#[derive(Deserialize)]
+struct EarlierReport {
+    #[serde(deserialize_with = "this_format")]
+    #[expect(dead_code, reason = "to be read, it has to be right")]
+    format: (),
+    date: String,
+    environment: EarlierEnvironment,
+    timer_text: String,
+    results: Vec<EarlierEntry>,
+}
+
+#[derive(Deserialize)]
+struct EarlierEnvironment {
+    adapter: String,
+}
+
+#[derive(Deserialize)]
+struct EarlierEntry {
+    batch: u64,
+    outputs: u64,
+    inputs: u64,
+    element: String,
+    p: f64,
+    passes: Vec<EarlierPass>,
+}
+
+#[derive(Deserialize)]
+struct EarlierPass {
+    pass: String,
+    ours: EarlierSamples,
+}
+
+#[derive(Deserialize)]
+struct EarlierSamples {
+    median_ms: f64,
+}
+
+fn this_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    match u32::deserialize(deserializer)? {
+        FORMAT => Ok(()),
+        format => Err(de::Error::custom(format!("format is {format}; this version reads {FORMAT}"))),
+    }
+}
+
 impl Earlier {
     /// Reads what `--json` wrote.
     pub fn read(path: &Path) -> Result<Self, CliError> {
-        let fault = |what: &str| CliError::Usage(format!("--compare: {}: {what}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| fault(&error.to_string()))?;
-        let report: Value =
-            serde_json::from_str(&text).map_err(|error| fault(&format!("no JSON of `bench`: {error}")))?;
-        if report["format"] != FORMAT {
-            return Err(fault(&format!("format is {}; this version reads {FORMAT}", report["format"])));
-        }
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let read = || {
-            let mut medians = HashMap::new();
-            for entry in report["results"].as_array()? {
-                let dims = ["batch", "outputs", "inputs"].map(|name| entry[name].as_u64());
-                let [Some(batch), Some(outputs), Some(inputs)] = dims else { return None };
-                for pass in entry["passes"].as_array()? {
-                    let key = (
-                        [batch, outputs, inputs],
-                        text(&entry["element"])?,
-                        entry["p"].as_f64()?.to_bits(),
-                        text(&pass["pass"])?,
-                    );
-                    medians.insert(key, pass["ours"]["median_ms"].as_f64()?);
-                }
+        let fault = |what: &str| CliError::Usage(format!("--compare {}: {}", shown(path), excerpt(what)));
+        let file = File::open(path).map_err(|error| fault(&error.to_string()))?;
+        let report: EarlierReport = serde_json::from_reader(BufReader::new(file.take(LARGEST)))
+            .map_err(|error| fault(&format!("no JSON of `bench`: {error}")))?;
+        let mut medians = HashMap::new();
+        for entry in report.results {
+            for pass in entry.passes {
+                let dims = [entry.batch, entry.outputs, entry.inputs];
+                let key = (dims, entry.element.clone(), entry.p.to_bits(), pass.pass);
+                medians.insert(key, pass.ours.median_ms);
             }
-            Some(Self {
-                medians,
-                date: text(&report["date"])?,
-                adapter: text(&report["environment"]["adapter"])?,
-                timer: text(&report["timer_text"])?,
-            })
-        };
-        read().ok_or_else(|| fault("a field of a benchmark is missing or of another type"))
+        }
+        // These are shown.
+        let [date, adapter, timer] =
+            [report.date, report.environment.adapter, report.timer_text].map(|text| excerpt(&text));
+        Ok(Self { medians, date, adapter, timer })
     }
 
     /// The median of the same pass then, in milliseconds.
@@ -73,7 +110,7 @@ impl Earlier {
             ("adapter", &self.adapter, report.environment.adapter.as_str()),
             ("timer", &self.timer, report.timer_text),
         ] {
-            if then != now {
+            if *then != excerpt(now) {
                 note(&format!("--compare: another {what} then: {then}; now: {now}"));
             }
         }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::baseline::{StoredMask, Tensors};
 use super::measure::{Effort, Samples, Stopwatch, Timer, measure};
 use super::problem::{Job, Operands, Pass, Way};
-use crate::error::{CliError, reserve};
+use crate::error::{CliError, room};
 
 /// A device with the tensors of one problem.
 pub enum Engine<'a> {
@@ -41,8 +41,13 @@ pub struct OnCpu<'a> {
 impl<'a> Engine<'a> {
     pub fn new(gpu: Option<&'a Gpu>, timer: Timer, operands: &'a Operands) -> Result<Self, CliError> {
         let Some(gpu) = gpu else {
-            let results = Pass::ALL.map(|pass| vec![f32::NAN; operands.result_len(pass)]);
-            return Ok(Self::Cpu(OnCpu { operands, results, stored: None }));
+            let poisoned = |pass| {
+                let mut result = room("a result of the benchmark", operands.result_len(pass))?;
+                result.resize(operands.result_len(pass), f32::NAN);
+                Ok::<_, CliError>(result)
+            };
+            let [forward, input, weight] = Pass::ALL.map(poisoned);
+            return Ok(Self::Cpu(OnCpu { operands, results: [forward?, input?, weight?], stored: None }));
         };
         let upload = |values: &[f32]| gpu.upload(&operands.element.encode(values));
         let inputs = [upload(&operands.x)?, upload(&operands.weight)?, upload(&operands.grad_output)?];
@@ -93,7 +98,13 @@ impl<'a> Engine<'a> {
                     engine.results[pass as usize].fill(f32::NAN);
                 }
                 engine.run(job, way)?;
-                Ok(job.passes.iter().map(|&pass| engine.results[pass as usize].clone()).collect())
+                let copy = |&pass: &Pass| {
+                    let result = &engine.results[pass as usize];
+                    let mut copy = room("a copy of a result of the benchmark", result.len())?;
+                    copy.extend_from_slice(result);
+                    Ok(copy)
+                };
+                job.passes.iter().map(copy).collect()
             }
         }
     }
@@ -256,12 +267,13 @@ impl OnCpu<'_> {
     fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
         self.stored = None;
         let bytes = self.operands.shape.connections();
-        if reserve("a stored mask", &[Some(bytes)]).is_err() {
+        let room = usize::try_from(bytes).ok().and_then(|bytes| room("a stored mask", bytes).ok());
+        let Some(mut kept) = room else {
             let reason = format!("a mask of {bytes} bytes does not fit the host's memory");
             self.stored = Some(Err(reason.clone()));
             return Ok(Some(reason));
-        }
-        let mut kept = vec![0; bytes as usize];
+        };
+        kept.resize(bytes as usize, 0);
         cpu::mask(&self.operands.shape, mask, &mut kept)?;
         self.stored = Some(Ok(kept));
         Ok(None)

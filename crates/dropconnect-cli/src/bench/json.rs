@@ -25,6 +25,8 @@ pub struct Report {
     pub warmup: u32,
     /// Independent f32 multiply-adds a second on this adapter, from registers. Not measured on the CPU.
     pub multiply_adds_per_second: Option<f64>,
+    /// Why there are fewer results than were asked for, where there are.
+    pub stopped: Option<String>,
     pub results: Vec<Entry>,
 }
 
@@ -98,6 +100,7 @@ impl Report {
             timer_text: timer.describe(),
             warmup: effort.warmup,
             multiply_adds_per_second: None,
+            stopped: None,
             results: Vec::new(),
         }
     }

@@ -7,6 +7,7 @@ use dropconnect::wgpu;
 use serde::Serialize;
 
 use crate::error::CliError;
+use crate::interrupt;
 
 /// How a time was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -90,7 +91,7 @@ impl Samples {
     }
 }
 
-/// Runs `once`, which returns how long it took, as often as the effort asks.
+/// Runs `once`, which returns how long it took, as often as the effort asks. Fails at the first signal.
 pub fn measure(
     effort: &Effort,
     multiply_adds: u64,
@@ -99,6 +100,7 @@ pub fn measure(
     // Where one run takes as long as all are meant to, one is warm-up enough.
     let start = Instant::now();
     for _ in 0..effort.warmup {
+        interrupt::check()?;
         once()?;
         if effort.repeats.is_none() && start.elapsed() >= effort.budget {
             break;
@@ -107,6 +109,7 @@ pub fn measure(
     let mut samples = Vec::new();
     let start = Instant::now();
     loop {
+        interrupt::check()?;
         let sample = once()?;
         samples.push(sample.as_secs_f64().max(1e-9) * 1e3);
         let enough = match effort.repeats {

@@ -17,8 +17,11 @@ use indicatif::ProgressBar;
 
 use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Dimension};
 use crate::device::{self, Selected};
-use crate::error::{About, CliError};
-use crate::output::{Target, note, print, progress};
+use crate::error::{About, CliError, shown};
+use crate::interrupt;
+use crate::output::{self, note, progress};
+use crate::probability::warn_of_rounding;
+use crate::target::Target;
 use compare::Earlier;
 use engine::Engine;
 use json::{Entry, Environment, Memory, PassEntry, Report};
@@ -85,15 +88,51 @@ fn sweep(shape: Shape, dimension: Dimension) -> Result<Vec<Shape>, CliError> {
     sizes.into_iter().map(shape).collect()
 }
 
+/// Where the report goes, besides standard output.
+struct Targets {
+    json: Option<Target>,
+    html: Option<Target>,
+}
+
+impl Targets {
+    fn new(options: &BenchOptions) -> Result<Self, CliError> {
+        let json = options.json.as_deref().map(Target::new).transpose()?;
+        let html = options.html.as_deref().map(Target::new).transpose()?;
+        if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
+            let reason = "--json and --html name the same file; give each its own";
+            return Err(CliError::Usage(reason.to_owned()));
+        }
+        Ok(Self { json, html })
+    }
+
+    /// Writes what was measured everywhere: a place that fails keeps it from no other. Returns the first failure.
+    fn write(&self, report: &Report, earlier: Option<&Earlier>) -> Result<(), CliError> {
+        let targets: Vec<_> = self.json.iter().chain(&self.html).collect();
+        let mut outcomes = vec![output::summary(&table::text(report, earlier), &targets)];
+        let written = |target: &Target, text: String| {
+            target.write_all(text.as_bytes())?;
+            note(&format!("wrote {}", shown(target.path())));
+            Ok(())
+        };
+        if let Some(target) = &self.json {
+            outcomes.push(output::json(report).and_then(|text| written(target, text + "\n")));
+        }
+        if let Some(target) = &self.html {
+            outcomes.push(written(target, report::html(report)));
+        }
+        let mut failures = outcomes.into_iter().filter_map(Result::err);
+        let first = failures.next();
+        failures.for_each(|error| note(&format!("error: {error}")));
+        first.map_or(Ok(()), Err)
+    }
+}
+
 /// Runs the command.
 pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(), CliError> {
     let plan = Plan::new(options)?;
-    let json = options.json.as_deref().map(Target::new).transpose()?;
-    let html = options.html.as_deref().map(Target::new).transpose()?;
-    if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
-        return Err(CliError::Usage("--json and --html name the same file; give each its own".to_owned()));
-    }
+    let targets = Targets::new(options)?;
     let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
+    plan.probabilities.iter().for_each(warn_of_rounding);
     let mut device_options = device_options.clone();
     if options.tune && device_options.device == DeviceKind::Auto {
         // Kernel shapes are an adapter's: what would be found here is nothing to the CPU backend.
@@ -128,25 +167,40 @@ pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(),
         earlier.warn(&report);
     }
     let bar = progress(plan.steps());
-    for shape in &plan.shapes {
-        for &element in &plan.elements {
-            let rate = report.multiply_adds_per_second;
-            let entries = problem(&device, timer, &plan, *shape, element, rate, &bar);
-            report.results.extend(device.checked(entries)?);
+    let outcome = problems(&device, timer, &plan, &mut report, &bar);
+    bar.finish_and_clear();
+    if let Err(error) = &outcome {
+        if report.results.is_empty() {
+            return outcome;
+        }
+        // What was measured before stays right, and may have taken hours.
+        report.stopped = Some(error.to_string());
+    }
+    let written = targets.write(&report, earlier.as_ref());
+    match (outcome, written) {
+        (Ok(()), Ok(())) => interrupt::check(),
+        (Ok(()), Err(error)) | (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(unwritten)) => {
+            note(&format!("error: {unwritten}"));
+            Err(error)
         }
     }
-    bar.finish_and_clear();
-    print(&table::text(&report, earlier.as_ref()))?;
-    if let Some(target) = &json {
-        let mut text = serde_json::to_vec_pretty(&report).map_err(|error| CliError::Stdout(error.into()))?;
-        text.push(b'\n');
-        target.write_all(&text)?;
-    }
-    if let Some(target) = &html {
-        target.write_all(report::html(&report).as_bytes())?;
-    }
-    for path in options.json.iter().chain(&options.html) {
-        note(&format!("wrote {}", path.display()));
+}
+
+/// All problems of a plan, into the report: what stands there when one fails is good.
+fn problems(
+    device: &Selected,
+    timer: Timer,
+    plan: &Plan,
+    report: &mut Report,
+    bar: &ProgressBar,
+) -> Result<(), CliError> {
+    let rate = report.multiply_adds_per_second;
+    for shape in &plan.shapes {
+        for &element in &plan.elements {
+            let results = problem(device, timer, plan, *shape, element, rate, bar, &mut report.results);
+            device.checked(results)?;
+        }
     }
     Ok(())
 }
@@ -160,53 +214,64 @@ fn problem(
     element: ElementType,
     rate: Option<f64>,
     bar: &ProgressBar,
-) -> Result<Vec<Entry>, CliError> {
-    let operands = Operands::new(shape, element)?;
+    results: &mut Vec<Entry>,
+) -> Result<(), CliError> {
+    let operands = Operands::new(shape, element, device.gpu().is_some())?;
     let mut engine = Engine::new(device.gpu(), timer, &operands)?;
-    let step = |what: &str, way: &str| bar.set_message(format!("{what}: {way}, {shape}, {element}"));
     let mut dense = Vec::new();
     for job in Job::ALL {
-        step(job.name, "dense");
-        checked(&mut engine, &operands, &job, Way::Dense)?;
-        dense.push(engine.time(&job, Way::Dense, &plan.effort)?);
-        bar.inc(1);
+        dense.push(timed(&mut engine, &operands, &job, Way::Dense, plan, bar)?.1);
     }
-    let mut entries = Vec::new();
     for &probability in &plan.probabilities {
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), probability);
         let missing = engine.store_mask(&mask)?;
         let mut passes = Vec::new();
-        for (job, dense) in Job::ALL.into_iter().zip(&dense) {
-            step(job.name, "regenerated masks");
-            let error = checked(&mut engine, &operands, &job, Way::Ours(&mask))?;
-            let ours = engine.time(&job, Way::Ours(&mask), &plan.effort)?;
-            bar.inc(1);
-            step(job.name, "stored mask");
-            let mut stored_mask = None;
-            if missing.is_none() {
-                checked(&mut engine, &operands, &job, Way::Stored(&mask))?;
-                stored_mask = Some(engine.time(&job, Way::Stored(&mask), &plan.effort)?);
-            }
-            bar.inc(1);
+        let outcome = Job::ALL.into_iter().zip(&dense).try_for_each(|(job, dense)| {
+            let (error, ours) = timed(&mut engine, &operands, &job, Way::Ours(&mask), plan, bar)?;
+            let stored_mask = match missing {
+                None => Some(timed(&mut engine, &operands, &job, Way::Stored(&mask), plan, bar)?.1),
+                Some(_) => {
+                    bar.inc(1);
+                    None
+                }
+            };
             let floor_ms = rate.map(|rate| floor::floor_ms(&probability, &job, &shape, rate));
-            passes.push(PassEntry {
-                pass: job.name,
-                error,
-                floor_ms,
-                ours,
-                dense: dense.clone(),
-                stored_mask,
-            });
-        }
+            let dense = dense.clone();
+            passes.push(PassEntry { pass: job.name, error, floor_ms, ours, dense, stored_mask });
+            // There is something to keep now.
+            interrupt::defer();
+            Ok::<_, CliError>(())
+        });
         let memory = Memory {
             tensors: operands.tensor_bytes(),
             ours_extra: engine.parameter_bytes(),
             stored_mask_extra: engine.stored_bytes(),
         };
-        entries.push(Entry::new(&shape, element, &probability, memory, missing, passes));
+        // The device's own word on these passes, before they count.
         device.check()?;
+        if !passes.is_empty() {
+            results.push(Entry::new(&shape, element, &probability, memory, missing, passes));
+        }
+        outcome?;
     }
-    Ok(entries)
+    Ok(())
+}
+
+/// Checks one way to do a job, and times it. Returns the error of its results, too.
+fn timed(
+    engine: &mut Engine,
+    operands: &Operands,
+    job: &Job,
+    way: Way,
+    plan: &Plan,
+    bar: &ProgressBar,
+) -> Result<(f64, Samples), CliError> {
+    interrupt::check()?;
+    bar.set_message(format!("{}: {}, {}, {}", job.name, way.name(), operands.shape, operands.element));
+    let error = checked(engine, operands, job, way)?;
+    let samples = engine.time(job, way, &plan.effort)?;
+    bar.inc(1);
+    Ok((error, samples))
 }
 
 /// Compares a sample of each of a job's results with float64. Returns the largest relative error.
@@ -215,19 +280,17 @@ fn checked(engine: &mut Engine, operands: &Operands, job: &Job, way: Way) -> Res
         Way::Ours(mask) | Way::Stored(mask) => Some(mask),
         Way::Dense => None,
     };
-    let name = match way {
-        Way::Ours(_) => "regenerated masks",
-        Way::Dense => "dense",
-        Way::Stored(_) => "stored mask",
-    };
     let mut largest = 0.0f64;
     for (&pass, got) in job.passes.iter().zip(engine.results(job, way)?) {
         let error = sample::relative_error(operands, pass, mask, &got);
         let bound = sample::bound(operands, pass);
         if error.is_nan() || error > bound {
             return Err(CliError::Check(format!(
-                "{}, {name}, {}, {}: relative error {error:.1e} against float64, of {bound:.1e} allowed; nothing more is timed",
-                job.name, operands.shape, operands.element
+                "{}, {}, {}, {}: relative error {error:.1e} against float64, of {bound:.1e} allowed; nothing more is timed",
+                job.name,
+                way.name(),
+                operands.shape,
+                operands.element
             )));
         }
         largest = largest.max(error);

@@ -2,8 +2,8 @@
 
 use dropconnect::{ElementType, Mask, Shape};
 
-use crate::error::{CliError, reserve};
-use crate::verify::data::uniform;
+use crate::error::{CliError, reserve, room};
+use crate::verify::data::uniform_values;
 
 /// The passes, one result each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,16 @@ pub enum Way<'a> {
     Stored(&'a Mask),
 }
 
+impl Way<'_> {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ours(_) => "regenerated masks",
+            Self::Dense => "dense",
+            Self::Stored(_) => "stored mask",
+        }
+    }
+}
+
 /// Operands on the host, rounded to the element type.
 pub struct Operands {
     pub shape: Shape,
@@ -64,18 +74,22 @@ pub struct Operands {
 }
 
 impl Operands {
-    pub fn new(shape: Shape, element: ElementType) -> Result<Self, CliError> {
+    pub fn new(shape: Shape, element: ElementType, on_gpu: bool) -> Result<Self, CliError> {
         let lengths = [shape.input_len(), shape.weight_len(), shape.output_len()];
-        // Operands, results, and a copy of each on the way to a device.
-        let sizes = lengths.map(|length| (length as u64).checked_mul(4 * 4));
-        reserve("the benchmark's tensors on the host", &sizes)?;
-        Ok(Self {
-            shape,
-            element,
-            x: uniform(lengths[0], 1, element),
-            weight: uniform(lengths[1], 2, element),
-            grad_output: uniform(lengths[2], 4, element),
-        })
+        // Bytes for an element of an operand and of the result of its length. On the host: both, and a copy that
+        // is checked. On an adapter, which may have no memory but the host's: operands as values, as bytes, on their
+        // way and there; results there, in a second type, poisoned, and on their way back as bytes and values.
+        let bytes = if on_gpu { 4 * 10 } else { 4 * 4 };
+        let what = "the benchmark's tensors on the host";
+        reserve(what, &lengths.map(|length| (length as u64).checked_mul(bytes)))?;
+        let values = |length, stream| {
+            let mut values = room(what, length)?;
+            values.extend(uniform_values(length, stream, element));
+            Ok::<_, CliError>(values)
+        };
+        let [x, weight, grad_output] =
+            [values(lengths[0], 1)?, values(lengths[1], 2)?, values(lengths[2], 4)?];
+        Ok(Self { shape, element, x, weight, grad_output })
     }
 
     pub fn result_len(&self, pass: Pass) -> usize {

@@ -38,7 +38,14 @@ pub fn html(report: &Report) -> String {
     ] {
         put(&mut page, format_args!("<div><dt>{what}</dt><dd>{}</dd></div>\n", escape(value)));
     }
-    page += "</dl>\n</header>\n";
+    page += "</dl>\n";
+    if let Some(reason) = &report.stopped {
+        put(
+            &mut page,
+            format_args!("<p class=\"note\">Stopped before all was measured: {}</p>\n", escape(reason)),
+        );
+    }
+    page += "</header>\n";
     page += "<section>\n<h2>Time per pass</h2>\n<p class=\"legend\">";
     for (name, class) in WAYS {
         put(&mut page, format_args!("<span><i class=\"{class}\"></i>{name}</span> "));

@@ -22,6 +22,9 @@ pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
         report.date,
         report.timer_text
     );
+    if let Some(reason) = &report.stopped {
+        text += &format!("STOPPED before all was measured: {reason}\n\n");
+    }
     text += &times(report, earlier);
     text += "\n\n";
     text += &memory(report);

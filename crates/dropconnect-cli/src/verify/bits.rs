@@ -132,7 +132,7 @@ fn written_by_gpu(
     let size = (shape.output_len() * if bias { 1 } else { shape.inputs() }) as u64;
     let buffer = gpu.upload(&vec![0xff; size as usize])?;
     let call = WriteMask { shape: *shape, mask, result: Tensor { buffer: &buffer, offset: 0, size } };
-    gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?);
+    gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
     gpu.read(&buffer, 0..size)
 }
 

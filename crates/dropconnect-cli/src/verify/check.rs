@@ -109,6 +109,12 @@ pub fn bound(element: ElementType) -> f64 {
     storage + 1e-5
 }
 
+/// The same for sums of many products: rounding errors of f32 additions, each 2^-25 of a sum that grows like a random
+/// walk, come to about 2^-25 sqrt(n / 2) of the whole; ten times that is allowed.
+pub fn bound_of_sum(element: ElementType, products: usize) -> f64 {
+    bound(element).max(10.0 * f64::from(2f32.powi(-25)) * (products as f64 / 2.0).sqrt())
+}
+
 /// How many values differ.
 pub fn differences<T: PartialEq>(got: &[T], want: &[T]) -> f64 {
     let missing = got.len().abs_diff(want.len());

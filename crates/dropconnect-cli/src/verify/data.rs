@@ -96,19 +96,22 @@ impl Data {
 
 /// Values uniform in -1..1, rounded to `element`; the same for the same stream.
 pub fn uniform(length: usize, stream: u32, element: ElementType) -> Vec<f32> {
-    let word = |index: usize| {
+    uniform_values(length, stream, element).collect()
+}
+
+/// Those of [`uniform`], one by one.
+pub fn uniform_values(length: usize, stream: u32, element: ElementType) -> impl Iterator<Item = f32> {
+    let word = move |index: usize| {
         let counter = [(index / 4) as u32, ((index / 4) as u64 >> 32) as u32, stream, 0];
         philox4x32(counter, [0x6a09_e667, 0xbb67_ae85], Rounds::Ten)
     };
     let mut words = [0; 4];
-    (0..length)
-        .map(|index| {
-            if index % 4 == 0 {
-                words = word(index);
-            }
-            element.round((words[index % 4] >> 8) as f32 / (1 << 23) as f32 - 1.0)
-        })
-        .collect()
+    (0..length).map(move |index| {
+        if index % 4 == 0 {
+            words = word(index);
+        }
+        element.round((words[index % 4] >> 8) as f32 / (1 << 23) as f32 - 1.0)
+    })
 }
 
 /// `f32` values as `f64`.

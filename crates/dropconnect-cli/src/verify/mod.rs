@@ -3,6 +3,7 @@
 mod bits;
 pub mod check;
 pub mod data;
+mod long;
 mod passes;
 mod runner;
 mod soak;
@@ -67,6 +68,8 @@ pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliEr
         passes::against_float64(&context, &mut checks, &runner, "");
         passes::properties(&context, &mut checks, &runner);
         variants::all(&context, &mut checks, gpu);
+        long::sums(&context, &mut checks, &runner, "");
+        long::inference(&context, &mut checks, &device.device);
         check::self_test(&context, &mut checks, &runner);
     } else {
         check::self_test(&context, &mut checks, &Runner::Cpu);
@@ -74,6 +77,7 @@ pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliEr
     bits::written_by_cpu(&context, &mut checks);
     bits::inside_passes(&context, &mut checks, &Runner::Cpu, &Pass::ALL, "CPU: ");
     passes::against_float64(&context, &mut checks, &Runner::Cpu, "CPU: ");
+    long::sums(&context, &mut checks, &Runner::Cpu, "CPU: ");
     if device.gpu().is_none() {
         passes::properties(&context, &mut checks, &Runner::Cpu);
     }

@@ -236,7 +236,7 @@ impl Runner<'_> {
             let buffers = contents.map(|bytes| gpu.upload(&bytes)).collect::<Result<Vec<_>, _>>()?;
             let tensors: Vec<_> =
                 buffers.iter().zip(sizes).map(|(buffer, size)| Tensor { buffer, offset: 0, size }).collect();
-            gpu.submit(&pass.record(kernels, call, &tensors)?);
+            gpu.submit(&pass.record(kernels, call, &tensors)?)?;
             let mut values = Vec::with_capacity(length);
             for result in &tensors[count..] {
                 values.extend(element.decode(&gpu.read(result.buffer, 0..result.size)?));
@@ -259,7 +259,7 @@ impl Runner<'_> {
             .iter()
             .map(|place| Tensor { buffer: &buffer, offset: place.start as u64, size: place.len() as u64 })
             .collect();
-        gpu.submit(&pass.record(kernels, call, &tensors)?);
+        gpu.submit(&pass.record(kernels, call, &tensors)?)?;
         let mut after = gpu.read(&buffer, 0..pool.len() as u64)?;
         let mut values = Vec::with_capacity(length);
         for place in &places[count..] {

@@ -1,0 +1,122 @@
+//! Sums, passes and classes past what one dispatch holds.
+//!
+//! Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations in sum, and says nothing. The library
+//! cuts its work so that none comes near; a driver with another such limit is found here.
+
+use std::num::NonZeroU32;
+
+use dropconnect::gpu::Method;
+use dropconnect::{Activation, Bias, Device, DropProbability, ElementType, Error, Moments, Origin, Sharing};
+
+use super::Context;
+use super::check::{Check, bound_of_sum, relative_error};
+use super::data::{Data, mask, shape, uniform, wide};
+use super::passes::case_of;
+use super::runner::{BiasMode, Call, Pass, Runner};
+use crate::error::CliError;
+
+/// A sum of every pass of the layer, in each element type, with masks of their own and shared ones.
+pub fn sums(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix: &str) {
+    let (inputs, batch) = if context.quick { (600_000, 300_000) } else { (2_000_000, 300_000) };
+    for pass in Pass::ALL {
+        // The longest along what the pass sums over.
+        let dims: &[[usize; 3]] = match pass {
+            Pass::Forward => &[[2, 4, inputs]],
+            Pass::InputGradient => &[[2, 300_000, 8]],
+            Pass::WeightGradient => &[[batch, 2, 16]],
+            // Sixteen threads share its examples.
+            Pass::BiasGradient => &[[1_000_000, 1, 1]],
+            Pass::BothGradients => &[[2, 300_000, 8], [batch, 2, 16]],
+        };
+        let longest = dims.iter().flatten().copied().max().unwrap_or_default();
+        let elements = if context.quick { &ElementType::ALL[..1] } else { &ElementType::ALL[..2] };
+        for &element in elements {
+            let name = format!("{prefix}{}, {element}, sums of {longest}", pass.name());
+            context.check(checks, Check::error(name, bound_of_sum(element, longest)), |check| {
+                for &dims in dims {
+                    case(check, runner, pass, element, dims, Sharing::Example)?;
+                }
+                Ok(())
+            });
+        }
+    }
+    // Where masks are shared by groups, every word is sought on its own.
+    let name = format!("{prefix}every pass, masks shared by four examples, sums of 20000");
+    context.check(checks, Check::error(name, bound_of_sum(ElementType::F32, 20_000)), |check| {
+        for pass in Pass::LINEAR {
+            let dims = match pass {
+                Pass::InputGradient => [16, 20_000, 16],
+                Pass::WeightGradient => [20_000, 16, 16],
+                _ => [16, 16, 20_000],
+            };
+            case(check, runner, pass, ElementType::F32, dims, group(4))?;
+        }
+        Ok(())
+    });
+}
+
+fn case(
+    check: &mut Check,
+    runner: &Runner,
+    pass: Pass,
+    element: ElementType,
+    dims: [usize; 3],
+    sharing: Sharing,
+) -> Result<(), CliError> {
+    let (shape, mask) = (shape(dims)?, mask(0.3, 5)?.shared(sharing));
+    let data = Data::new(&shape, element);
+    case_of(check, runner, pass, &Call::new(shape, element, Some(&mask), BiasMode::Masked, &data))
+}
+
+fn group(size: u32) -> Sharing {
+    NonZeroU32::new(size).map_or(Sharing::Batch, Sharing::Group)
+}
+
+/// What is reported over masks, on the adapter against the CPU backend.
+pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
+    let f32 = ElementType::F32;
+    let mut check = |name: &str, run: &dyn Fn(&Device) -> Result<Vec<Vec<f32>>, Error>| {
+        let check = Check::error(format!("{name}: as on the CPU"), 1e-5);
+        context.check(checks, check, |check| {
+            for (got, want) in run(adapter)?.iter().zip(run(&Device::Cpu)?) {
+                check.case(relative_error(got, &wide(&want)), || "one of its results".to_owned());
+            }
+            Ok(())
+        });
+    };
+    let both = |Moments { mean, variance }| vec![mean, variance];
+
+    let passes = if context.quick { 100 } else { 1000 };
+    check(&format!("Monte Carlo, {passes} passes"), &|device| {
+        let (shape, mask) = (shape([8, 16, 1024])?, mask(0.3, 6)?);
+        let data = Data::new(&shape, f32);
+        let bias = Bias::Plain(&data.bias[..]);
+        device.monte_carlo(&shape, f32, &mask, passes, &data.x, &data.weight, bias).map(both)
+    });
+    check("Monte Carlo, passes of several dispatches each", &|device| {
+        let (shape, mask) = (shape([2, 4, 100_000])?, mask(0.3, 7)?);
+        let data = Data::new(&shape, f32);
+        let bias = Bias::Masked(&data.bias[..]);
+        device.monte_carlo(&shape, f32, &mask, 5, &data.x, &data.weight, bias).map(both)
+    });
+    check("moments, sums of 600000", &|device| {
+        let (shape, probability) = (shape([2, 4, 600_000])?, DropProbability::new(0.3)?);
+        let data = Data::new(&shape, f32);
+        device.moments(&shape, f32, &probability, &data.x, &data.weight, Bias::None).map(both)
+    });
+    check("activation, 300000 samples", &|device| {
+        let shape = shape([3, 5, 1])?;
+        let u = Moments {
+            mean: uniform(shape.output_len(), 21, f32),
+            variance: uniform(shape.output_len(), 22, f32).iter().map(|value| value.abs()).collect(),
+        };
+        let method = Method::Sampled { samples: 300_000, key: mask(0.3, 8)?.key, origin: Origin::default() };
+        device.activate(&shape, Activation::Tanh, method, &u).map(both)
+    });
+    check("predictive, 100000 classes", &|device| {
+        let (shape, mask) = (shape([3, 100_000, 8])?, mask(0.3, 9)?);
+        let data = Data::new(&shape, f32);
+        let predicted = device.predictive(&shape, f32, &mask, 3, &data.x, &data.weight, Bias::None)?;
+        Ok(vec![predicted.mean, predicted.entropy, predicted.mutual_information])
+    });
+}

@@ -1,0 +1,165 @@
+//! Calls of wgpu whose faults come back as [`Error`]s, on a device that may be a host's own.
+//!
+//! By default wgpu reports a fault to the device's handler of uncaptured errors, which panics. Error scopes keep it
+//! from there; they are stacks of the calling thread. Of a *lost* device wgpu says nothing at all: it hands out
+//! objects that look like any other, and whose use is a fault. So every object is checked for that here before
+//! anyone gets it. The device's callback for its loss is its owner's, and is left alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::Error;
+
+/// Runs calls on a device, and returns a fault that they raised. `what` is made or done, of so many bytes or 0.
+pub(crate) fn guarded<T>(
+    device: &wgpu::Device,
+    what: &'static str,
+    bytes: u64,
+    run: impl FnOnce() -> T,
+) -> Result<T, Error> {
+    let (result, fault) = scoped(device, run);
+    match fault {
+        None => Ok(result),
+        Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory { what, size: bytes }),
+        Some(fault) => {
+            // What a lost device made is no valid object: the loss is the reason then.
+            check_alive(device)?;
+            Err(Error::DeviceFault { what, reason: one_line(&fault.to_string()) })
+        }
+    }
+}
+
+/// Runs calls on a device, and catches the fault that explains the others.
+fn scoped<T>(device: &wgpu::Device, run: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
+    use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+    // A stack, popped from its end: where memory has ended, what was not made is used nevertheless.
+    let scopes = [Validation, Internal, OutOfMemory].map(|filter| device.push_error_scope(filter));
+    let result = run();
+    let mut fault = None;
+    for scope in scopes.into_iter().rev() {
+        let caught = ready(scope.pop()).flatten();
+        fault = fault.or(caught);
+    }
+    (result, fault)
+}
+
+/// What a future has at once. wgpu's scopes have everything at once but in a browser, where nobody may wait here.
+fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
+}
+
+/// That the device is gone, where nobody says why.
+pub(crate) fn lost() -> Error {
+    Error::DeviceLost { reason: "it was destroyed, or its driver gave it up".to_owned() }
+}
+
+/// Refuses a device that is lost. Whatever it made before this succeeds was sound: a lost device stays lost.
+///
+/// Only a buffer that is mapped from the start shows it: one that a lost device made has no memory to map.
+pub(crate) fn check_alive(device: &wgpu::Device) -> Result<(), Error> {
+    let descriptor = wgpu::BufferDescriptor {
+        label: Some("dropconnect.alive"),
+        size: wgpu::COPY_BUFFER_ALIGNMENT,
+        usage: wgpu::BufferUsages::MAP_WRITE,
+        mapped_at_creation: true,
+    };
+    let (mapped, fault) =
+        scoped(device, || device.create_buffer(&descriptor).get_mapped_range_mut(..).is_ok());
+    // Without memory for four bytes the device may live; whatever it is asked for next will say so.
+    if mapped || fault.is_some() { Ok(()) } else { Err(lost()) }
+}
+
+/// The size of a buffer for so many bytes: whole words, and no more than the device makes.
+pub(crate) fn buffer_size(device: &wgpu::Device, bytes: u64) -> Result<u64, Error> {
+    let limit = device.limits().max_buffer_size;
+    match bytes.max(wgpu::COPY_BUFFER_ALIGNMENT).checked_next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT) {
+        Some(size) if size <= limit => Ok(size),
+        _ => Err(Error::BufferSize { size: bytes, limit }),
+    }
+}
+
+/// A zeroed buffer of at least so many bytes.
+pub(crate) fn zeroed(
+    device: &wgpu::Device,
+    label: &'static str,
+    bytes: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, Error> {
+    let size = buffer_size(device, bytes)?;
+    let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+    let buffer = guarded(device, "a buffer", size, || device.create_buffer(&descriptor))?;
+    check_alive(device)?;
+    Ok(buffer)
+}
+
+/// A buffer that holds `contents`, for which no queue is needed.
+///
+/// For parameters: without `MAP_WRITE` among the usages wgpu goes through memory of its own, and gives the whole
+/// device up where there is none left.
+pub(crate) fn initialised(
+    device: &wgpu::Device,
+    label: &'static str,
+    contents: &[u8],
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, Error> {
+    mapped(device, label, contents.len() as u64, usage, |mut view| {
+        view.slice(..contents.len()).copy_from_slice(contents);
+    })
+}
+
+/// A buffer of at least so many bytes that is written while it is mapped.
+fn mapped(
+    device: &wgpu::Device,
+    label: &'static str,
+    bytes: u64,
+    usage: wgpu::BufferUsages,
+    write: impl FnOnce(wgpu::BufferViewMut),
+) -> Result<wgpu::Buffer, Error> {
+    let size = buffer_size(device, bytes)?;
+    let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true };
+    let buffer = guarded(device, "a buffer", size, || {
+        let buffer = device.create_buffer(&descriptor);
+        let view = buffer.get_mapped_range_mut(..).ok()?;
+        write(view);
+        buffer.unmap();
+        Some(buffer)
+    })?;
+    buffer.ok_or_else(lost)
+}
+
+/// Records commands and submits them.
+pub(crate) fn submit(
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    label: &'static str,
+    record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<(), Error>,
+) -> Result<wgpu::SubmissionIndex, Error> {
+    let index = guarded(device, label, 0, || {
+        let descriptor = wgpu::CommandEncoderDescriptor { label: Some(label) };
+        let mut encoder = device.create_command_encoder(&descriptor);
+        record(&mut encoder)?;
+        Ok(queue.submit([encoder.finish()]))
+    })??;
+    // A lost device has taken no such submission, which this tells without waiting for it.
+    let at_once = Some(std::time::Duration::ZERO);
+    poll(device, wgpu::PollType::Wait { submission_index: Some(index.clone()), timeout: at_once })?;
+    Ok(index)
+}
+
+/// Polls the device: fires callbacks, and waits where that is asked for. A time-out is no fault.
+pub(crate) fn poll(device: &wgpu::Device, what: wgpu::PollType) -> Result<(), Error> {
+    // Where the driver gives up a device that is waited for, wgpu panics, with its locks released.
+    match catch_unwind(AssertUnwindSafe(|| device.poll(what))) {
+        Ok(Ok(_) | Err(wgpu::PollError::Timeout)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(lost()),
+    }
+}
