@@ -166,12 +166,19 @@ impl Default for BenchOptions {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
     dropconnect verify\n  \
-    dropconnect verify --quick --device cpu\n\n\
+    dropconnect verify --quick --device cpu\n  \
+    dropconnect verify --soak 2000 --device gpu\n\n\
     Exits with 1 if any check fails.")]
 pub struct VerifyOptions {
     /// Fewer shapes, probabilities and kernel variants
     #[arg(long)]
     pub quick: bool,
+    /// In place of the fixed checks, try so many random cases; the seed of one that fails is printed
+    #[arg(long, value_name = "CASES", conflicts_with = "quick", value_parser = clap::value_parser!(u64).range(1..))]
+    pub soak: Option<u64>,
+    /// What the random cases are drawn from; that of a case that failed, with `--soak 1`, is this case again [default: the clock]
+    #[arg(long, requires = "soak")]
+    pub seed: Option<u64>,
 }
 
 /// `adapters`.

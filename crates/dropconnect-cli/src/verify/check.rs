@@ -80,6 +80,12 @@ impl Check {
 /// The relative L2 error. Infinite for a NaN anywhere, for a wrong length, and where all of `want` is zero
 /// and something of `got` is not.
 pub fn relative_error(got: &[f32], want: &[f64]) -> f64 {
+    error_in_units(got, want, 0.0)
+}
+
+/// The same, relative to no less than as many elements of size `unit`: the terms of few sums may cancel by chance,
+/// and rounding is that of the terms.
+pub fn error_in_units(got: &[f32], want: &[f64], unit: f64) -> f64 {
     if got.len() != want.len() {
         return f64::INFINITY;
     }
@@ -88,7 +94,7 @@ pub fn relative_error(got: &[f32], want: &[f64]) -> f64 {
     match difference {
         d if d.is_nan() => f64::INFINITY,
         0.0 => 0.0,
-        _ => (difference / norm).sqrt(),
+        _ => (difference / norm.max(unit * unit * want.len() as f64)).sqrt(),
     }
 }
 

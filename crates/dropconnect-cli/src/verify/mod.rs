@@ -6,6 +6,7 @@ pub mod data;
 mod long;
 mod passes;
 mod runner;
+mod soak;
 mod variants;
 
 use dropconnect::gpu::{KernelOptions, Kernels, Multiply};
@@ -48,6 +49,9 @@ impl Context<'_> {
 /// Runs the command.
 pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliError> {
     let device = device::select(options)?;
+    if let Some(cases) = command.soak {
+        return report(&soak::run(&device, cases, command.seed)?);
+    }
     let bar = progress(if device.gpu().is_some() { 40 } else { 20 });
     let context = Context { quick: command.quick, bar: &bar };
     let mut checks = Vec::new();

@@ -30,7 +30,7 @@ pub enum BiasMode {
 impl BiasMode {
     pub const ALL: [Self; 3] = [Self::None, Self::Plain, Self::Masked];
 
-    fn of<T>(self, bias: T) -> Bias<T> {
+    pub fn of<T>(self, bias: T) -> Bias<T> {
         match self {
             Self::None => Bias::None,
             Self::Plain => Bias::Plain(bias),
@@ -96,7 +96,7 @@ impl Pass {
         self.result_lengths(shape).iter().sum()
     }
 
-    fn result_lengths(self, shape: &Shape) -> Vec<usize> {
+    pub fn result_lengths(self, shape: &Shape) -> Vec<usize> {
         match self {
             Self::Forward => vec![shape.output_len()],
             Self::InputGradient => vec![shape.input_len()],
@@ -136,7 +136,7 @@ impl Pass {
         Ok(result)
     }
 
-    fn operands<'a>(self, call: &Call<'a>) -> Vec<&'a [f32]> {
+    pub fn operands<'a>(self, call: &Call<'a>) -> Vec<&'a [f32]> {
         let Data { x, weight, bias, grad_output } = call.data;
         match self {
             Self::Forward if call.bias == BiasMode::None => vec![x, weight],
@@ -149,7 +149,7 @@ impl Pass {
     }
 
     /// Makes the GPU call: its operands in the order of [`operands`](Self::operands), then its results.
-    fn record(self, kernels: &Kernels, call: &Call, tensors: &[Tensor]) -> Result<Recording, Error> {
+    pub fn record(self, kernels: &Kernels, call: &Call, tensors: &[Tensor]) -> Result<Recording, Error> {
         let Call { shape, element, mask, .. } = *call;
         let write = call.write();
         let (operands, results) = tensors.split_at(self.operands(call).len());

@@ -1,0 +1,128 @@
+//! That the soak finds what is wrong, and brings it back.
+
+use std::cell::Cell;
+
+use super::*;
+
+/// The CPU backend, with one fault in one call of one case.
+struct Faulty {
+    inner: OnCpu,
+    trial: Trial,
+    /// The case, counted from 0.
+    at: u64,
+    fault: fn(&mut Pool),
+    calls: Cell<u64>,
+}
+
+impl Device for Faulty {
+    fn storage(&self, element: ElementType) -> ElementType {
+        self.inner.storage(element)
+    }
+
+    fn run(&self, trial: Trial, case: &Case, pool: &mut Pool) -> Result<(), CliError> {
+        self.inner.run(trial, case, pool)?;
+        if trial == self.trial {
+            if self.calls.get() == self.at {
+                (self.fault)(pool);
+            }
+            self.calls.set(self.calls.get() + 1);
+        }
+        Ok(())
+    }
+}
+
+/// A seed whose first cases have examples, so that all results have elements.
+const SEED: u64 = 0x0123_4567_89ab_cdef;
+const CASES: u64 = 3;
+
+fn run_with(trial: Trial, seed: u64, at: u64, fault: fn(&mut Pool)) -> Vec<Check> {
+    let device = Faulty { inner: OnCpu::new(), trial, at, fault, calls: Cell::new(0) };
+    soak(&device, at + 1, seed, &ProgressBar::hidden())
+}
+
+/// A bit of the last result's first element: of a number the highest of its exponent that is not its sign.
+fn flip_a_bit(pool: &mut Pool) {
+    let place = pool.results().last().unwrap().clone();
+    let bytes = &mut pool.bytes_mut()[place];
+    let at = if bytes.len() % 4 == 0 { 3 } else { 0 };
+    bytes[at] ^= 0x40;
+}
+
+fn write_before(pool: &mut Pool) {
+    let start = pool.results()[0].start;
+    pool.bytes_mut()[start - 1] ^= 1;
+}
+
+fn write_after(pool: &mut Pool) {
+    let end = pool.results().last().unwrap().end;
+    pool.bytes_mut()[end] = 0;
+}
+
+fn leave_it_unwritten(pool: &mut Pool) {
+    let place = pool.results()[0].clone();
+    pool.bytes_mut()[place].fill(0xff);
+}
+
+fn write_an_operand(pool: &mut Pool) {
+    if let Some(place) = pool.places.first().filter(|place| *place != &pool.results()[0]).cloned() {
+        pool.bytes_mut()[place.start] ^= 1;
+    } else {
+        write_before(pool);
+    }
+}
+
+#[test]
+fn cases_on_the_cpu_pass() {
+    let checks = soak(&OnCpu::new(), 60, SEED, &ProgressBar::hidden());
+    for check in &checks {
+        assert!(check.ok(), "{}: {}", check.name, check.reason());
+    }
+    let names: Vec<_> = checks.iter().map(|check| check.name.as_str()).collect();
+    for trial in Trial::ALL {
+        assert!(names.iter().any(|name| name.contains(trial.name())), "{} was not tried", trial.name());
+    }
+}
+
+/// Every fault in every kind of call is found, named with its case's seed, and found again from that seed alone.
+#[test]
+fn faults_are_found_and_come_back_from_their_seed() {
+    let faults: [(&str, fn(&mut Pool)); 5] = [
+        ("a flipped bit", flip_a_bit),
+        ("a byte before a result", write_before),
+        ("a byte after a result", write_after),
+        ("a result that nobody wrote", leave_it_unwritten),
+        ("a changed operand", write_an_operand),
+    ];
+    let at = CASES - 1;
+    let seed = case_seed(SEED, at);
+    for trial in Trial::ALL {
+        for (name, fault) in faults {
+            let what = format!("{name}, {}", trial.name());
+            for (soak_seed, at) in [(SEED, at), (seed, 0)] {
+                let checks = run_with(trial, soak_seed, at, fault);
+                let failed: Vec<_> = checks.iter().filter(|check| !check.ok()).collect();
+                assert_eq!(failed.len(), 1, "{what}");
+                assert!(failed[0].name.contains(trial.name()), "{what}: {}", failed[0].name);
+                let reason = failed[0].reason();
+                assert!(reason.contains(&format!("--soak 1 --seed {seed}")), "{what}: {reason}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_case_is_its_seed_and_cases_of_a_block_share_their_kernels() {
+    let seeds: Vec<_> = (0..100).map(|index| case_seed(SEED, index)).collect();
+    assert_eq!(seeds[0], SEED);
+    assert!((1..100).all(|at| !seeds[..at].contains(&seeds[at])));
+    for (at, &seed) in seeds.iter().enumerate() {
+        let (case, again, first) = (Case::new(seed), Case::new(seed), Case::new(seeds[at / 25 * 25]));
+        let (case, again, first) = (case.unwrap(), again.unwrap(), first.unwrap());
+        assert_eq!(case.describe(), again.describe());
+        assert_eq!(case.data.x, again.data.x);
+        let kernels =
+            |case: &Case| (case.kernels, case.element, case.mask.rounds, case.activation, case.aligned);
+        assert_eq!(kernels(&case), kernels(&first));
+        assert!(at % 25 == 0 || case.describe() != first.describe());
+    }
+}
