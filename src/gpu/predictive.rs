@@ -55,17 +55,6 @@ impl Kernels {
         if pass >= passes {
             return Err(Error::Count { argument: "pass", value: pass, least: 0, most: passes - 1 });
         }
-        let argument = |name, tensor, elements: usize, element| {
-            let argument = Argument { name, tensor };
-            argument.check(elements as u64, element).map(|()| argument)
-        };
-        let operands = [argument("logits", call.logits, shape.output_len(), element)?];
-        let results = [
-            argument("mean", call.mean, shape.output_len(), ElementType::F32)?,
-            argument("entropy", call.entropy, shape.batch(), ElementType::F32)?,
-            argument("information", call.information, shape.batch(), ElementType::F32)?,
-        ];
-        let read_write = check_disjoint(&operands, &results)?;
         let threads = match outputs {
             0..=CLASSES_OF_A_THREAD => 1,
             _ => {
@@ -79,6 +68,17 @@ impl Kernels {
         if u64::from(outputs) > limit {
             return Err(Error::TooLarge { argument: "outputs", value: outputs.into(), limit });
         }
+        let argument = |name, tensor, elements: usize, element| {
+            let argument = Argument { name, tensor };
+            argument.check(elements as u64, element).map(|()| argument)
+        };
+        let operands = [argument("logits", call.logits, shape.output_len(), element)?];
+        let results = [
+            argument("mean", call.mean, shape.output_len(), ElementType::F32)?,
+            argument("entropy", call.entropy, shape.batch(), ElementType::F32)?,
+            argument("information", call.information, shape.batch(), ElementType::F32)?,
+        ];
+        let read_write = check_disjoint(&operands, &results)?;
         let mut plan = Plan::new(self, Pass::Predictive, [element, ElementType::F32], None, read_write)
             .with_threads_of_example(threads);
 
