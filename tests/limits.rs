@@ -274,7 +274,8 @@ fn layers_past_host_memory() {
     for outputs in [4_000_000_000, MOST] {
         for element in ElementType::ALL {
             let build = |device: &Device| {
-                dropconnect::DropConnect::new(device, 4_000_000_000, outputs).element(element)
+                let key = dropconnect::MaskKey::new(1, 0);
+                dropconnect::DropConnect::new(device, key, 4_000_000_000, outputs).element(element)
             };
             let devices = [
                 Some(Device::Cpu),

@@ -3,12 +3,10 @@
 
 mod common;
 
-use common::{adapter, mask, pair, probability, shape, wide};
+use common::*;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
-use dropconnect::gpu::{Gpu, Method, Predictive};
-use dropconnect::{
-    Activation, Bias, Device, ElementType, Mask, MaskKey, Moments, Origin, Shape, cpu, reference,
-};
+use dropconnect::gpu::{Apply, Method, Tuning};
+use dropconnect::{Activation, Bias, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};
 
 const NAN: f32 = f32::NAN;
 const INF: f32 = f32::INFINITY;
@@ -218,7 +216,10 @@ fn one_unknown_pass_makes_an_example_unknown_and_no_other() {
         let said = running.finish();
         let mut all = vec![[said.mean, said.entropy, said.mutual_information]];
         if let Some(gpu) = adapter(test) {
-            all.push(predicted(gpu, &shape, &passes));
+            all.push(predicted(gpu, gpu.kernels(), &shape, &passes));
+            let tuning = Tuning { threads: 1 << 16, ..small_tiles(Apply::And) };
+            let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+            all.push(predicted(gpu, kernels, &shape, &passes));
         }
         for [mean, entropy, information] in all {
             for n in 0..3 {
@@ -228,29 +229,6 @@ fn one_unknown_pass_makes_an_example_unknown_and_no_other() {
             }
         }
     }
-}
-
-/// Mean, entropy and information of passes with these logits.
-fn predicted(gpu: &Gpu, shape: &Shape, passes: &[Vec<f32>]) -> [Vec<f32>; 3] {
-    let element = ElementType::F32;
-    let upload = |values: &[f32]| gpu.upload(&element.encode(values)).unwrap();
-    let poison = |len| upload(&vec![NAN; len]);
-    let [mean, entropy, information] = [shape.output_len(), shape.batch(), shape.batch()].map(poison);
-    for (pass, logits) in passes.iter().enumerate() {
-        let logits = upload(logits);
-        let call = Predictive {
-            shape: *shape,
-            element,
-            pass: pass as u32,
-            passes: passes.len() as u32,
-            logits: (&logits).into(),
-            mean: (&mean).into(),
-            entropy: (&entropy).into(),
-            information: (&information).into(),
-        };
-        gpu.submit(&gpu.kernels().predictive(&call).unwrap());
-    }
-    [mean, entropy, information].map(|buffer| element.decode(&gpu.read(&buffer, 0..buffer.size()).unwrap()))
 }
 
 #[test]
