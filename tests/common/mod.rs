@@ -355,7 +355,7 @@ pub fn predicted(gpu: &Gpu, kernels: &Kernels, shape: &Shape, passes: &[Vec<f32>
             entropy: (&entropy).into(),
             information: (&information).into(),
         };
-        gpu.submit(&kernels.predictive(&call).unwrap());
+        gpu.submit(&kernels.predictive(&call).unwrap()).unwrap();
     }
     [mean, entropy, information].map(|buffer| element.decode(&gpu.read(&buffer, 0..buffer.size()).unwrap()))
 }
