@@ -58,7 +58,7 @@ fn the_file_holds_the_mask_of_the_reference() {
 fn from_metadata(metadata: &HashMap<String, String>) -> Mask {
     let number = |key: &str| metadata[key].parse::<u64>().unwrap();
     assert_eq!(metadata["mask_format"], "1");
-    let key = MaskKey { seed: number("seed"), layer: number("layer") as u32, step: number("step") };
+    let key = MaskKey::new(number("seed"), number("layer") as u32).at_step(number("step"));
     let p = metadata["p_drop"].parse().unwrap();
     let probability = DropProbability::with_bits(p, number("p_drop_bits") as u32).unwrap();
     assert_eq!(u64::from(probability.threshold()), number("threshold"));
@@ -133,7 +133,7 @@ fn a_row_longer_than_a_piece_is_written_in_parts() {
     succeed(&[&args[..], &[text(&path)]].concat());
     let tensors = read_tensors(&path);
     let origin = Origin { sample: 3, output: 2, input: 5 };
-    let mask = Mask::new(MaskKey::default(), DropProbability::new(0.5).unwrap()).at(origin);
+    let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap()).at(origin);
     let (_, shape, bytes) = &tensors["mask"];
     assert_eq!(shape, &[1, 2, 40_000_003]);
     for at in (0..bytes.len()).step_by(99_991).chain([bytes.len() - 1, 32 << 20, (32 << 20) - 1]) {
