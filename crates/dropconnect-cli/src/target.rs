@@ -22,6 +22,7 @@ pub struct Target {
 
 /// What a path leads to.
 #[derive(Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "descriptors have paths on Unix alone"))]
 enum Place {
     /// A regular file, or none yet, with links resolved: replaced at once by a file written beside it.
     File(PathBuf),
@@ -34,6 +35,7 @@ enum Place {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "descriptors have paths on Unix alone"))]
 enum Stream {
     Output,
     Error,

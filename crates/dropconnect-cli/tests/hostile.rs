@@ -182,6 +182,17 @@ fn a_mode_that_memory_does_not_hold_is_refused() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_row_longer_than_memory_is_written_in_parts() {
+    let script =
+        "ulimit -v 350000; exec \"$0\" mask --device cpu --shape 1,1,600000000 --out /dev/fd/1 > /dev/null";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_dropconnect")]).env("RAYON_NUM_THREADS", "2");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_system_without_threads_to_spare_is_an_error() {
     let script = "ulimit -v 2000000; exec \"$0\" verify --quick --device cpu";
     let mut command = std::process::Command::new("sh");
