@@ -62,12 +62,11 @@ impl Buffers {
     }
 }
 
+/// A call that prepares something, by its name.
+type Named<'a> = (&'static str, Box<dyn Fn() -> Result<Recording, Error> + 'a>);
+
 /// Every pass of [`Kernels`].
-fn passes<'a>(
-    kernels: &'a Kernels,
-    buffers: &'a Buffers,
-    mask: &'a Mask,
-) -> Vec<(&'static str, Box<dyn Fn() -> Result<Recording, Error> + 'a>)> {
+fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) -> Vec<Named<'a>> {
     let (shape, element, write) = (SHAPE(), F32, Write::Overwrite);
     let [input, weights, output, outputs, batch] =
         [shape.input_len(), shape.weight_len(), shape.output_len(), shape.outputs(), shape.batch()];
@@ -172,7 +171,6 @@ fn passes<'a>(
                 let [mean, variance] = pair;
                 kernels.activate(&Activate {
                     shape,
-                    element,
                     activation: Activation::Tanh,
                     method: Method::Sampled { samples: 3, key: mask.key, origin: mask.origin },
                     u_mean: grad_output,
@@ -272,7 +270,7 @@ fn before_a_call() {
         let gpu = Arc::new(open());
         let device = Device::Gpu(Arc::clone(&gpu));
         let (buffers, mask) = (Buffers::new(&gpu), mask(0.3));
-        let mut layer = DropConnect::new(&device, 9, 5).layer(1).build().unwrap();
+        let mut layer = DropConnect::new(&device, MaskKey::new(0, 1), 9, 5).build().unwrap();
         gpu.wait().unwrap();
         gpu.device().destroy();
         if polled {
@@ -295,7 +293,7 @@ fn before_a_call() {
         for (call, result) in layer_calls(&mut layer) {
             lost(&format!("layer, {call}"), result);
         }
-        lost("build", DropConnect::new(&device, 9, 5).build());
+        lost("build", DropConnect::new(&device, MaskKey::new(0, 1), 9, 5).build());
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         let (x, y) = (buffers.tensor(0, 27), buffers.tensor(4, 15));
         lost("encode_forward", layer.encode_forward(&mut encoder, 3, x, y));
