@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use common::*;
 use dropconnect::gpu::{Apply, Gpu, KernelOptions, Method};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, ElementType, Error, Init, Moments, Shape, Sharing, Write, cpu,
-    reference,
+    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Shape, Sharing, Write,
+    cpu, reference,
 };
 
 /// What is larger is the caller's doing; what a unit of work holds is not.
@@ -168,7 +168,7 @@ fn the_layer() {
             // The gradients of b and of X are large, one after the other.
             for [batch, outputs, inputs] in [[4, LONG, 3], [4, 3, LONG]] {
                 let what = |call: &str| format!("{device}, {element}, {outputs} x {inputs}, {call}");
-                let new = || DropConnect::new(&device, inputs, outputs).element(element);
+                let new = || DropConnect::new(&device, MaskKey::new(0, 0), inputs, outputs).element(element);
                 for init in [Init::Linear, Init::Zeros] {
                     sweep(&what("build"), || new().init(init.clone()).build());
                 }
