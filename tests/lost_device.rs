@@ -62,12 +62,11 @@ impl Buffers {
     }
 }
 
+/// A pass by name, and how it is prepared.
+type Prepare<'a> = (&'static str, Box<dyn Fn() -> Result<Recording, Error> + 'a>);
+
 /// Every pass of [`Kernels`].
-fn passes<'a>(
-    kernels: &'a Kernels,
-    buffers: &'a Buffers,
-    mask: &'a Mask,
-) -> Vec<(&'static str, Box<dyn Fn() -> Result<Recording, Error> + 'a>)> {
+fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) -> Vec<Prepare<'a>> {
     let (shape, element, write) = (SHAPE(), F32, Write::Overwrite);
     let [input, weights, output, outputs, batch] =
         [shape.input_len(), shape.weight_len(), shape.output_len(), shape.outputs(), shape.batch()];
