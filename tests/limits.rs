@@ -91,6 +91,14 @@ fn devices_with_less_than_webgpu() {
     served("no depth", lowered(|l| l.max_compute_workgroup_size_z = 1), small, &shape);
     served("small bindings", lowered(|l| l.max_storage_buffer_binding_size = 1024), small, &shape);
     served("small buffers", lowered(|l| l.max_buffer_size = 1 << 14), small, &shape);
+    let finest = AdapterChoice::default().adapters()[0].limits().min_storage_buffer_offset_alignment;
+    for alignment in [finest, 4096] {
+        let limits = lowered(|l| {
+            l.min_storage_buffer_offset_alignment = alignment;
+            l.max_storage_buffer_binding_size = 2 * u64::from(alignment).max(512);
+        });
+        served(&format!("bindings at multiples of {alignment}"), limits, small, &shape);
+    }
     for groups in [2, 3] {
         let limits = lowered(|l| l.max_compute_workgroups_per_dimension = groups);
         served(&format!("{groups} workgroups along an axis"), limits, small, &shape);

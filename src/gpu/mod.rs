@@ -2,9 +2,9 @@
 //!
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
-//! here submits, polls, blocks or reads back, and nothing is allocated on the device but a few hundred
-//! bytes of parameters per dispatch (and scratch memory where a sum of 16-bit elements is too long for one
-//! dispatch). The mask never exists in memory.
+//! here submits (unless asked to: [`Recording::submit`]), polls, blocks or reads back, and nothing is allocated on
+//! the device but a few hundred bytes of parameters per dispatch (and scratch memory where a sum of 16-bit elements
+//! is too long for one dispatch). The mask never exists in memory.
 //!
 //! ```no_run
 //! use dropconnect::gpu::{Forward, KernelOptions, Kernels};
@@ -114,8 +114,8 @@ pub struct KernelOptions {
 ///
 /// Buffers, encoders and queues have to be those of this device, and wgpu does not tell whose they are. With a buffer
 /// of another device of the same `wgpu::Instance`, a call returns [`Error::DeviceFault`]; with an encoder or a queue
-/// of one, the fault goes to that device's handler. Those of another instance wgpu takes for its own with the same number, if there
-/// is one, and computes with those; else it panics. There is no way to see that here.
+/// of one, the fault goes to that device's handler. Those of another instance wgpu takes for its own with the same
+/// number, if there is one, and computes with those; else it panics. There is no way to see that here.
 #[derive(Debug)]
 pub struct Kernels {
     device: wgpu::Device,

@@ -6,9 +6,9 @@ use minijinja::{Value, context};
 
 use super::params::Params;
 use super::shader::render;
-use super::{AdapterChoice, Gpu, KernelOptions};
-use crate::Error;
+use super::{AdapterChoice, Forward, Gpu, KernelOptions, Kernels, Tensor};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
+use crate::{Bias, ElementType, Error, Shape};
 
 #[path = "../../tests/common/adapter.rs"]
 mod adapter;
@@ -363,4 +363,34 @@ fn nan_and_infinity_are_told_by_their_bits() {
             rectified[at]
         );
     }
+}
+
+/// What the device refuses is an error each time, and nothing of it is kept.
+#[test]
+fn a_kernel_that_does_not_compile_is_not_kept() {
+    let Some(gpu) = adapter("a_kernel_that_does_not_compile_is_not_kept") else { return };
+    let mut kernels = Kernels::new(gpu.device(), &KernelOptions::default()).unwrap();
+    let buffer = gpu.buffer(1024).unwrap();
+    let tensor = |offset, elements: u64| Tensor { buffer: &buffer, offset, size: 4 * elements };
+    let call = Forward {
+        shape: Shape::new(2, 3, 4).unwrap(),
+        element: ElementType::F32,
+        mask: None,
+        x: tensor(0, 8),
+        weight: tensor(256, 12),
+        bias: Bias::None,
+        y: tensor(512, 6),
+    };
+    // More threads than any device has: past what `Kernels::new` lets through.
+    let sound = kernels.tuning.forward;
+    kernels.tuning.forward.workgroup = [1 << 16, 1];
+    for _ in 0..2 {
+        let fault = kernels.forward(&call).map(drop);
+        assert!(matches!(fault, Err(Error::DeviceFault { .. })), "{fault:?}");
+        let text = fault.unwrap_err().to_string();
+        assert!(text.contains("dropconnect.forward") && !text.contains('\n'), "{text}");
+    }
+    kernels.tuning.forward = sound;
+    gpu.submit(&kernels.forward(&call).unwrap()).unwrap();
+    gpu.wait().unwrap();
 }

@@ -216,9 +216,7 @@ fn pass<const RESULTS: usize>(
         .collect();
     let (operands, own) = tensors.split_at(operands.len());
     let recording = record(kernels, element, operands, std::array::from_fn(|index| own[index]))?;
-    let mut encoder = kernels.device().create_command_encoder(&Default::default());
-    recording.encode(&mut encoder);
-    queue.submit([encoder.finish()]);
+    recording.submit(queue)?;
     Ok(results)
 }
 

@@ -24,7 +24,7 @@ pub(super) fn forward<B: Backend>(
         Some(bias) if call.masked_bias => Bias::Masked(bias.as_slice()),
         Some(bias) => Bias::Plain(bias.as_slice()),
     };
-    let mut y = vec![0.0; call.shape.output_len()];
+    let mut y = zeros(call.shape.output_len());
     let (x, weight) = (values::<B>(x), transposed::<B>(weight));
     expect(cpu::forward(&call.shape, Some(&call.mask), &x, &weight, bias, &mut y).map_err(Into::into));
     like.tensor(y, call.output())
@@ -36,7 +36,7 @@ pub(super) fn input_gradient<B: Backend>(
     call: Call,
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
-    let mut gradient = vec![0.0; call.shape.input_len()];
+    let mut gradient = zeros(call.shape.input_len());
     let (grad_output, weight) = (values::<B>(grad_output), transposed::<B>(weight));
     let mask = Some(&call.mask);
     expect(
@@ -52,7 +52,7 @@ pub(super) fn weight_gradient<B: Backend>(
     call: Call,
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
-    let mut gradient = vec![0.0; call.shape.weight_len()];
+    let mut gradient = zeros(call.shape.weight_len());
     let (grad_output, x) = (values::<B>(grad_output), values::<B>(x));
     let mask = Some(&call.mask);
     expect(
@@ -69,7 +69,7 @@ pub(super) fn gradients<B: Backend>(
     call: Call,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let (like_x, like_weight) = (Like::<B>::of(&x), Like::<B>::of(&weight));
-    let (mut dx, mut dw) = (vec![0.0; call.shape.input_len()], vec![0.0; call.shape.weight_len()]);
+    let (mut dx, mut dw) = (zeros(call.shape.input_len()), zeros(call.shape.weight_len()));
     let (grad_output, x, weight) = (values::<B>(grad_output), values::<B>(x), transposed::<B>(weight));
     let (mask, write) = (Some(&call.mask), Write::Overwrite);
     expect(
@@ -82,7 +82,7 @@ pub(super) fn gradients<B: Backend>(
 
 pub(super) fn bias_gradient<B: Backend>(grad_output: FloatTensor<B>, call: Call) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
-    let mut gradient = vec![0.0; call.shape.outputs()];
+    let mut gradient = zeros(call.shape.outputs());
     let grad_output = values::<B>(grad_output);
     let mask = call.masked_bias.then_some(&call.mask);
     expect(
@@ -107,6 +107,16 @@ impl<B: Backend> Like<B> {
         let data = TensorData::new(values, shape).convert_dtype(self.dtype);
         B::float_from_data(data, &self.device)
     }
+}
+
+/// Memory for a result; where there is none, the operation ends with the text of that error.
+fn zeros(len: usize) -> Vec<f32> {
+    let mut values = Vec::new();
+    let bytes = (len as u64).saturating_mul(size_of::<f32>() as u64);
+    let refused = |_| dropconnect::Error::HostMemory { bytes }.into();
+    expect(values.try_reserve_exact(len).map_err(refused));
+    values.resize(len, 0.0);
+    values
 }
 
 /// The elements in f32, as the passes accumulate.

@@ -1,0 +1,233 @@
+//! Every call there is, each ready to be made on a device in any state.
+
+use dropconnect::gpu::{
+    Activate, BiasGradient, Forward, Gpu, Gradients, InputGradient, Kernels, Method, Moments, MonteCarlo,
+    Predictive, Recording, Tensor, WeightGradient, WriteMask,
+};
+use dropconnect::{
+    Activation, Bias, Device, DropConnect, ElementType, Error, Mask, Moments as HostMoments, Shape, Write,
+    wgpu,
+};
+
+use super::common::*;
+
+pub const F32: ElementType = ElementType::F32;
+
+#[allow(non_snake_case, reason = "as good as a constant")]
+pub fn SHAPE() -> Shape {
+    shape([3, 5, 9])
+}
+
+/// A buffer for every tensor of a call of any pass.
+pub struct Buffers(pub Vec<wgpu::Buffer>);
+
+impl Buffers {
+    pub fn new(gpu: &Gpu) -> Self {
+        Self((0..8).map(|_| gpu.upload(&[0; 4 * 5 * 9]).unwrap()).collect())
+    }
+
+    pub fn tensor(&self, index: usize, elements: usize) -> Tensor<'_> {
+        Tensor { buffer: &self.0[index], offset: 0, size: 4 * elements as u64 }
+    }
+}
+
+/// A pass by name, and how it is prepared.
+pub type Prepare<'a> = (&'static str, Box<dyn Fn() -> Result<Recording, Error> + 'a>);
+
+/// Every pass of [`Kernels`].
+pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) -> Vec<Prepare<'a>> {
+    let (shape, element, write) = (SHAPE(), F32, Write::Overwrite);
+    let [input, weights, output, outputs, batch] =
+        [shape.input_len(), shape.weight_len(), shape.output_len(), shape.outputs(), shape.batch()];
+    let at = |index, elements| buffers.tensor(index, elements);
+    let (x, weight, grad_output) = (at(0, input), at(1, weights), at(2, output));
+    let (bias, some) = (Bias::Plain(at(3, outputs)), Some(mask));
+    let pair = [at(4, output), at(5, output)];
+    vec![
+        (
+            "forward",
+            Box::new(move || {
+                let y = pair[0];
+                kernels.forward(&Forward { shape, element, mask: some, x, weight, bias, y })
+            }),
+        ),
+        (
+            "input_gradient",
+            Box::new(move || {
+                let grad_input = at(4, input);
+                let mask = some;
+                kernels.input_gradient(&InputGradient {
+                    shape,
+                    element,
+                    mask,
+                    grad_output,
+                    weight,
+                    grad_input,
+                    write,
+                })
+            }),
+        ),
+        (
+            "weight_gradient",
+            Box::new(move || {
+                let (grad_weight, mask) = (at(4, weights), some);
+                kernels.weight_gradient(&WeightGradient {
+                    shape,
+                    element,
+                    mask,
+                    grad_output,
+                    x,
+                    grad_weight,
+                    write,
+                })
+            }),
+        ),
+        (
+            "gradients",
+            Box::new(move || {
+                let (grad_input, grad_weight) = ((at(4, input), write), (at(5, weights), write));
+                kernels.gradients(&Gradients {
+                    shape,
+                    element,
+                    mask: some,
+                    grad_output,
+                    x,
+                    weight,
+                    grad_input,
+                    grad_weight,
+                })
+            }),
+        ),
+        (
+            "bias_gradient",
+            Box::new(move || {
+                let grad_bias = at(4, outputs);
+                let bias_mask = some;
+                kernels.bias_gradient(&BiasGradient {
+                    shape,
+                    element,
+                    bias_mask,
+                    grad_output,
+                    grad_bias,
+                    write,
+                })
+            }),
+        ),
+        (
+            "write_mask",
+            Box::new(move || {
+                let result = Tensor { size: shape.connections(), ..at(4, 0) };
+                kernels.write_mask(&WriteMask { shape, mask, result })
+            }),
+        ),
+        (
+            "write_bias_mask",
+            Box::new(move || {
+                let result = Tensor { size: output as u64, ..at(4, 0) };
+                kernels.write_bias_mask(&WriteMask { shape, mask, result })
+            }),
+        ),
+        (
+            "moments",
+            Box::new(move || {
+                let (probability, [mean, variance]) = (&mask.probability, pair);
+                kernels.moments(&Moments { shape, element, probability, x, weight, bias, mean, variance })
+            }),
+        ),
+        (
+            "activate",
+            Box::new(move || {
+                let [mean, variance] = pair;
+                kernels.activate(&Activate {
+                    shape,
+                    activation: Activation::Tanh,
+                    method: Method::Sampled { samples: 3, key: mask.key, origin: mask.origin },
+                    u_mean: grad_output,
+                    u_variance: at(6, output),
+                    mean,
+                    variance,
+                })
+            }),
+        ),
+        (
+            "monte_carlo",
+            Box::new(move || {
+                let [mean, variance] = pair;
+                let passes = 3;
+                kernels.monte_carlo(&MonteCarlo {
+                    shape,
+                    element,
+                    mask,
+                    passes,
+                    x,
+                    weight,
+                    bias,
+                    mean,
+                    variance,
+                })
+            }),
+        ),
+        (
+            "predictive",
+            Box::new(move || {
+                kernels.predictive(&Predictive {
+                    shape,
+                    element,
+                    pass: 0,
+                    passes: 1,
+                    logits: grad_output,
+                    mean: pair[0],
+                    entropy: at(5, batch),
+                    information: at(6, batch),
+                })
+            }),
+        ),
+    ]
+}
+
+/// Every call of [`Device`] with host memory.
+pub fn device_calls(device: &Device) -> Vec<(&'static str, Result<(), Error>)> {
+    let (shape, mask) = (SHAPE(), mask(0.3));
+    let data = Data::random(&shape, F32, 7);
+    let (x, weight, grad, bias) =
+        (&data.x[..], &data.weight[..], &data.grad[..], Bias::Plain(&data.bias[..]));
+    let (mask, p) = (&mask, &mask.probability);
+    let u = HostMoments { mean: data.grad.clone(), variance: vec![1.0; data.grad.len()] };
+    let drop = |_| ();
+    vec![
+        ("forward", device.forward(&shape, F32, Some(mask), x, weight, bias).map(drop)),
+        ("input_gradient", device.input_gradient(&shape, F32, Some(mask), grad, weight).map(drop)),
+        ("weight_gradient", device.weight_gradient(&shape, F32, Some(mask), grad, x).map(drop)),
+        ("bias_gradient", device.bias_gradient(&shape, F32, Some(mask), grad).map(drop)),
+        ("mask", device.mask(&shape, mask).map(|_| ())),
+        ("bias_mask", device.bias_mask(&shape, mask).map(|_| ())),
+        ("moments", device.moments(&shape, F32, p, x, weight, bias).map(|_| ())),
+        ("activate", device.activate(&shape, Activation::Relu, Method::Closed, &u).map(|_| ())),
+        ("monte_carlo", device.monte_carlo(&shape, F32, mask, 3, x, weight, bias).map(|_| ())),
+        ("samples", device.samples(&shape, F32, mask, 2, x, weight, bias).map(drop)),
+        ("predictive", device.predictive(&shape, F32, mask, 2, x, weight, bias).map(|_| ())),
+    ]
+}
+
+/// Every call of the layer that computes or copies.
+pub fn layer_calls(layer: &mut DropConnect) -> Vec<(&'static str, Result<(), Error>)> {
+    let data = Data::random(&SHAPE(), F32, 9);
+    let x = &data.x[..];
+    vec![
+        ("forward", layer.forward(x).map(|_| ())),
+        ("eval", layer.eval(x).map(|_| ())),
+        ("backward", layer.backward(x, &data.grad, Write::Accumulate).map(|_| ())),
+        ("moments", layer.moments(x).map(|_| ())),
+        ("gaussian", layer.gaussian(x, Activation::Relu, None).map(|_| ())),
+        ("gaussian, sampled", layer.gaussian(x, Activation::Tanh, Some(2)).map(|_| ())),
+        ("monte_carlo", layer.monte_carlo(x, 2).map(|_| ())),
+        ("samples", layer.samples(x, 2).map(|_| ())),
+        ("predictive", layer.predictive(x, 2).map(|_| ())),
+        ("weight", layer.weight().map(|_| ())),
+        ("bias", layer.bias().map(|_| ())),
+        ("grad_weight", layer.grad_weight().map(|_| ())),
+        ("grad_bias", layer.grad_bias().map(|_| ())),
+        ("set_weight", layer.set_weight(&data.weight)),
+        ("set_bias", layer.set_bias(&data.bias)),
+    ]
+}
