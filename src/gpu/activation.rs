@@ -9,8 +9,8 @@ use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::mask::brick::BRICK_OUTPUTS;
 use crate::{Activation, ElementType, Error, MaskKey, Origin, Rounds, Shape};
 
-/// Gaussian samples of an element in one dispatch, a multiple of 4. A thread has four elements and draws four samples in
-/// a turn of its loop, and software Vulkan ends a thread's loops after 65,535 turns in all.
+/// Gaussian samples of an element in one dispatch, a multiple of 4. A thread has four elements and draws four
+/// samples in a turn of its loop, and software Vulkan ends a thread's loops after 65,535 turns in all.
 const SAMPLES_IN_DISPATCH: u32 = 1 << 15;
 
 /// How [`Kernels::activate`] computes.

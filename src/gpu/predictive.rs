@@ -103,7 +103,7 @@ impl Kernels {
         let wanted = match outputs {
             0..=CLASSES_OF_A_THREAD => 1,
             _ if software => [THREADS_OF_A_VECTOR, 64].into_iter().find(serve).unwrap_or(256),
-            ..=CLASSES_OF_64_THREADS => 64,
+            _ if outputs <= CLASSES_OF_64_THREADS => 64,
             _ => 256,
         };
         1 << self.invocations_limit.min(self.width_limit).clamp(1, wanted).ilog2()
