@@ -22,11 +22,12 @@ fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
     let after = before + (0.5 * value - 0.5 * before) * (2.0 * share);
     let term = (value - before) * rest * (value - after);
     let next = bitcast<${bits}>(spread + (term - spread * rest));
-    // An infinite variance stays: it is not infinity less infinity. Where a value is infinite or NaN there is none, and an
-    // infinite mean stays unless the opposite infinity comes. All this by bits: drivers may assume there is no such thing.
+    // An infinite variance stays: it is not infinity less infinity. Where a value is infinite or NaN there is none,
+    // and an infinite mean stays unless its opposite comes. By bits: drivers may assume there is no such thing.
     let infinity = ${bits}(0x7f800000u);
     let held = bitcast<${bits}>(spread);
-    let wild = ((bitcast<${bits}>(value) & infinity) == infinity) | ((bitcast<${bits}>(before) & infinity) == infinity);
+    let wild_value = (bitcast<${bits}>(value) & infinity) == infinity;
+    let wild = wild_value | ((bitcast<${bits}>(before) & infinity) == infinity);
     mean[mean_at] = bitcast<${number}>(select(bitcast<${bits}>(after), bitcast<${bits}>(before + value), wild));
     let nan = select(${bits}(0u), ${bits}(0x7fc00000u), wild);
     variance[variance_at] = bitcast<${number}>(select(next, held, held == infinity) | nan);

@@ -2,7 +2,8 @@
 
 use crate::{Error, Shape, host};
 
-/// Mean and variance, element by element, of an output `[batch, outputs]` that depends on a random mask.
+/// Mean and variance, element by element, of an output `[batch, outputs]` that depends on a random mask. NaN in
+/// whatever they are of is NaN here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     /// The mean, `[batch, outputs]`.

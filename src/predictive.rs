@@ -5,6 +5,10 @@
 ///
 /// `entropy` is all there is of uncertainty; `mutual_information` the part of it that is the model's, which
 /// more data would remove (the passes disagree); the rest is that of the data.
+///
+/// Everything said of an example is NaN where, in any pass, one of its logits is NaN or +infinity, or all are
+/// -infinity: nothing is known then, least of all that the answer is certain. A logit of -infinity beside finite ones
+/// is a class with probability 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictive<T> {
     /// The mean softmax, `[batch, classes]`.

@@ -74,12 +74,11 @@ fn moments_at_the_edges_are_the_same_everywhere() {
                     "{what} {w} {x} {b} {p:?}: variance {}",
                     got[1][last]
                 );
-                for at in 0..last {
-                    assert!(
-                        same(got[0][at], exact.0[at], 0.0) && same(got[1][at], exact.1[at], 0.0),
-                        "{what} {at}"
-                    );
-                }
+                let all = |got: &[f32], exact: &[f64]| got.iter().zip(exact).all(|(&a, &b)| same(a, b, 0.0));
+                assert!(
+                    all(&got[0], &exact.0) && all(&got[1], &exact.1),
+                    "{what} {w} {x} {b} {p:?}: {got:?}"
+                );
             };
             check(
                 &[&exact.0, &exact.1].map(|values| values.iter().map(|&v| v as f32).collect()),
@@ -248,12 +247,11 @@ fn monte_carlo_of_any_values_is_the_same_everywhere() {
             all.push([mean, variance]);
         }
         for (kind, got) in ["CPU", "adapter"].iter().zip(&all) {
-            for at in 0..want.0.len() {
-                let spread = want.1[at].sqrt();
-                let slack = if spread.is_finite() { 1e-5 * spread } else { 0.0 };
+            for (at, (&mean, &variance)) in want.0.iter().zip(&want.1).enumerate() {
+                let slack = if variance.is_finite() { 1e-5 * variance.sqrt() } else { 0.0 };
                 let what = format!("{kind} {weight:?} {x:?} p {p}, {passes} passes, output {at}");
-                assert!(same(got[0][at], want.0[at], slack), "{what}: {} not {}", got[0][at], want.0[at]);
-                assert!(same(got[1][at], want.1[at], 0.0), "{what}: {} not {}", got[1][at], want.1[at]);
+                assert!(same(got[0][at], mean, slack), "{what}: {} not {mean}", got[0][at]);
+                assert!(same(got[1][at], variance, 0.0), "{what}: {} not {variance}", got[1][at]);
             }
         }
         all.remove(0)

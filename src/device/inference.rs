@@ -25,7 +25,9 @@ impl Device {
     }
 
     /// Mean and variance of f(u) for normal u with these moments, `[batch, outputs]`: the second half of that
-    /// algorithm, by samples or in closed form.
+    /// algorithm, by samples or in closed form. What becomes of moments that are not finite,
+    /// [`reference::closed_form`](crate::reference::closed_form) and [`reference::sampled`](crate::reference::sampled)
+    /// say.
     ///
     /// # Errors
     /// [`Error::NoClosedForm`]; [`Error::Count`] for the number of samples; as [`forward`](Self::forward).

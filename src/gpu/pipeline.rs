@@ -85,8 +85,8 @@ impl Pipelines {
         // - Indices: every load clamps its row to the rows and its column to the columns of the dispatch
         //   (or, in a `vector` variant, stays on whole quads of them); every store tests both. Rows,
         //   columns, strides and bases come from `Params`, which only `Plan` fills, out of ranges that
-        //   `Argument::check` found inside the tensor and the tensor inside its buffer. `parts` are indexed by
-        //   the local id, which is below the workgroup size, and loops that end with what they hold.
+        //   `Argument::check` found inside the tensor and the tensor inside its buffer. `parts` and `words` are
+        //   indexed by the local id, which is below the workgroup size, and loops that end with what they hold.
         // - Loops count a `u32` up to a number of blocks that is below 2^32 by at least the step.
         // - Divisors are literals.
         // The tests run the same calls with checks on and compare bit by bit.

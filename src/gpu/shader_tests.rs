@@ -297,6 +297,30 @@ fn the_check_finds_bad_shaders() {
     assert!(to_glsl(glsl::Version::new_gles(100), &wide, &info).is_err());
 }
 
+/// Browsers refuse a decimal literal past float32's range, be it the largest number with a digit too few, and some
+/// drivers make 0 of one below the normal numbers.
+#[test]
+fn literals_are_normal_numbers_of_float32() {
+    let bad = |source: &str| -> Option<f64> {
+        let part = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_'));
+        let words = source.replace("e-", "e~").replace("e+", "e");
+        let numbers = words
+            .split(|c| part(c) && c != '~')
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        let range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
+        let values =
+            numbers.filter_map(|word| word.trim_end_matches('f').replace('~', "-").parse::<f64>().ok());
+        values.into_iter().find(|value| *value != 0.0 && !range.contains(value))
+    };
+    assert_eq!(bad("var least = -3.4028235e38;"), Some(3.4028235e38));
+    assert_eq!(bad("max(p, 1e-38) + 1.0e-3 * 0x7f800000u + 12u"), Some(1e-38));
+    for pass in PASSES {
+        for variant in tiles(pass).into_iter().flat_map(|tile| variants(pass, tile).into_iter().take(40)) {
+            assert_eq!(bad(&variant.source()), None, "{variant:?}");
+        }
+    }
+}
+
 #[test]
 fn params_are_laid_out_as_in_rust() {
     macro_rules! fields {

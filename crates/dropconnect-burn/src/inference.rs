@@ -2,9 +2,9 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::module::linear;
+use burn::tensor::{DType, FloatDType, Tensor, assert_shape};
 
 use crate::error::expect;
 use crate::{Draw, DropConnect, Error};
@@ -25,10 +25,13 @@ pub struct Predictive<const D: usize> {
 /// For a whole network, call its `forward` again and again on an autodiff device: every call draws fresh masks
 /// in all layers. Or give every layer's [`forward_at`](DropConnect::forward_at) the same step and pass, which takes
 /// no step of any.
+///
+/// All results are f32, those of f16 and bf16 layers too: a variance may be far beyond f16, or far below it. What is
+/// NaN in the input or the parameters is NaN in the results.
 impl DropConnect {
     /// Mean and variance of the output over all masks, element by element, in closed form (Wan et al. 2013,
     /// Algorithm 2). Where many inputs count, the output is nearly normal, and these two say nearly everything.
-    /// Costs two dense layers.
+    /// Costs two dense layers. Where nothing is dropped the variance is 0, however large the mean.
     ///
     /// # Shapes
     ///
@@ -39,13 +42,26 @@ impl DropConnect {
     /// Panics if the last axis of `input` is not `d_input`.
     pub fn moments<const D: usize>(&self, input: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
         let settings = self.settings();
+        let (input, weight, bias) = self.wide(input);
+        let [d_input, _] = weight.dims();
+        assert_shape!(input, [.., d_input]);
+        let mean = linear(input.clone(), weight.clone(), bias.clone());
         // Var[kept * scale] = scale^2 q (1 - q) = scale - 1, with q the keep probability and scale = 1 / q.
         let variance_of_weight = settings.probability.scale() - 1.0;
-        let square_of_bias =
-            self.bias.as_ref().filter(|_| settings.masked_bias).map(|bias| bias.val().square());
-        let squares = linear(input.clone().square(), self.weight.val().square(), square_of_bias);
-        let variance = squares.mul_scalar(variance_of_weight);
-        (self.dense(input), variance)
+        let variance = if variance_of_weight == 0.0 {
+            // Not 0 * infinity.
+            mean.zeros_like()
+        } else {
+            let square_of_bias = bias.filter(|_| settings.masked_bias).map(|bias| bias.square());
+            linear(input.square(), weight.square(), square_of_bias).mul_scalar(variance_of_weight)
+        };
+        let unknown = mean.clone().is_nan();
+        (mean, variance.mask_fill(unknown, f32::NAN))
+    }
+
+    /// The input and the parameters in f32, which holds f16 and bf16 exactly. f64 stays.
+    fn wide<const D: usize>(&self, input: Tensor<D>) -> (Tensor<D>, Tensor<2>, Option<Tensor<1>>) {
+        (widened(input), widened(self.weight.val()), self.bias.as_ref().map(|bias| widened(bias.val())))
     }
 
     /// Mean and variance of the output through a ReLU, by matching [moments](Self::moments): the closed form of
@@ -55,6 +71,8 @@ impl DropConnect {
     /// As [`moments`](Self::moments).
     pub fn relu_moments<const D: usize>(&self, input: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
         let (mean, variance) = self.moments(input);
+        // What follows takes larger and smaller ones, which may lose a NaN. The variance is NaN where the mean is.
+        let unknown = variance.clone().is_nan();
         let deviation = variance.clone().sqrt();
         // Past 40 deviations nothing is left of the tail; a variance of 0 is so many.
         let t = (mean.clone().abs() / deviation.clone().clamp_min(f32::MIN_POSITIVE)).clamp(0.0, 40.0);
@@ -66,7 +84,8 @@ impl DropConnect {
         let below = mean.clone().lower_elem(0.0);
         let rest = k - h.clone().square();
         let above = (rest.clone() - tail * 2.0 + 1.0).mask_where(below, rest);
-        (mean.clamp_min(0.0) + deviation * h, variance * above.clamp_min(0.0))
+        let (mean, variance) = (mean.clamp_min(0.0) + deviation * h, variance * above.clamp_min(0.0));
+        (mean.mask_fill(unknown.clone(), f32::NAN), variance.mask_fill(unknown, f32::NAN))
     }
 
     /// Mean softmax, predictive entropy and mutual information over `passes` masks, the output taken as the
@@ -76,12 +95,15 @@ impl DropConnect {
     /// As [`monte_carlo`](Self::monte_carlo).
     pub fn predictive<const D: usize>(&self, input: Tensor<D>, draw: Draw, passes: u32) -> Predictive<D> {
         check(passes);
+        let (input, weight, bias) = self.wide(input);
         let mut sum = None;
         for pass in 0..passes {
             let draw = Draw { pass: Some(pass), ..draw };
-            let logs = log_softmax(self.masked(input.clone(), draw), D - 1);
+            let y = self.masked_with(input.clone(), weight.clone(), bias.clone(), draw);
+            let logs = log_softmax(y, D - 1);
             let probabilities = logs.clone().exp();
-            let entropy = (probabilities.clone() * logs).sum_dim(D - 1).neg();
+            // A class of probability 0 has a logarithm of -infinity, and adds 0.
+            let entropy = (probabilities.clone() * logs.clamp_min(f32::MIN)).sum_dim(D - 1).neg();
             sum = Some(match sum {
                 None => (probabilities, entropy),
                 Some((all, entropies)) => (all + probabilities, entropies + entropy),
@@ -92,7 +114,8 @@ impl DropConnect {
         // p ln p is 0 where p is.
         let logs = mean.clone().clamp_min(f32::MIN_POSITIVE).log();
         let entropy = (mean.clone() * logs).sum_dim(D - 1).neg();
-        let mutual_information = (entropy.clone() - of_passes).clamp_min(0.0);
+        let unknown = entropy.clone().is_nan();
+        let mutual_information = (entropy.clone() - of_passes).clamp_min(0.0).mask_fill(unknown, f32::NAN);
         Predictive { mean, entropy, mutual_information }
     }
 
@@ -111,18 +134,26 @@ impl DropConnect {
         passes: u32,
     ) -> (Tensor<D>, Tensor<D>) {
         check(passes);
-        let pass = |pass| Draw { pass: Some(pass), ..draw };
-        let mut mean = self.masked(input.clone(), pass(0));
+        let (input, weight, bias) = self.wide(input);
+        let masked = |t| {
+            let draw = Draw { pass: Some(t), ..draw };
+            self.masked_with(input.clone(), weight.clone(), bias.clone(), draw)
+        };
+        let mut mean = masked(0);
         let mut squares = mean.zeros_like();
         // Welford's update: no difference of large sums.
         for t in 1..passes {
-            let y = self.masked(input.clone(), pass(t));
+            let y = masked(t);
             let deviation = y.clone() - mean.clone();
             mean = mean + deviation.clone() / (t + 1);
             squares = squares + deviation * (y - mean.clone());
         }
         (mean, squares / (passes - 1).max(1))
     }
+}
+
+fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.dtype() == DType::F64 { tensor } else { tensor.cast(FloatDType::F32) }
 }
 
 fn check(passes: u32) {

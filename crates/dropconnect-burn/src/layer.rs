@@ -223,13 +223,22 @@ impl DropConnect {
     }
 
     pub(crate) fn masked<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
-        let weight = self.weight.val();
+        self.masked_with(input, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()), draw)
+    }
+
+    /// The same with the parameters given, in another type than they are kept in.
+    pub(crate) fn masked_with<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        weight: Tensor<2>,
+        bias: Option<Tensor<1>>,
+        draw: Draw,
+    ) -> Tensor<D> {
         let [d_input, d_output] = weight.dims();
         assert_shape!(input, [.., d_input]);
         let mut dims = input.dims();
         let examples = dims[..D - 1].iter().product();
         let rows = input.reshape([examples, d_input]);
-        let bias = self.bias.as_ref().map(|bias| bias.val());
         dims[D - 1] = d_output;
         drop_connect(rows, weight, bias, self.settings.mask(draw), self.settings.masked_bias).reshape(dims)
     }
