@@ -28,22 +28,27 @@ fn rectified(x: f32) -> f32 {
     return zero_where(bitcast<u32>(x) >= 0x80000000u && !is_nan(x), x);
 }
 
+// n times the first part of ln 2, 355/512, of so few digits that this is exact. The second part is -2.12194440e-4. In
+// integers, since Mesa would add up the two parts of `n * a + n * b` first, and is allowed to.
+fn times_ln2(n: i32) -> f32 {
+    return f32(n * 355) * 0.001953125;
+}
+
 // exp(x) for x <= 0. NaN gives anything.
 fn exponential(x: f32) -> f32 {
     // exp(-104) is 0 in f32.
     let argument = max(x, -104.0);
-    let n = round(argument * 1.44269504);
-    // ln 2 in two parts, the first of so few digits that n times it is exact.
-    let r = fma(n, 2.12194440e-4, fma(n, -0.693359375, argument));
+    let n = i32(round(argument * 1.44269504));
+    let r = fma(f32(n), 2.12194440e-4, argument - times_ln2(n));
     var p = fma(r, 1.9875691500e-4, 1.3981999507e-3);
     p = fma(p, r, 8.3334519073e-3);
     p = fma(p, r, 4.1665795894e-2);
     p = fma(p, r, 1.6666665459e-1);
     p = fma(p, r, 5.0000001201e-1);
     // 2^n in two factors, of which neither leaves the normal numbers.
-    let half = i32(n) / 2;
+    let half = n / 2;
     let first = bitcast<f32>((half + 127) << 23u);
-    let second = bitcast<f32>((i32(n) - half + 127) << 23u);
+    let second = bitcast<f32>((n - half + 127) << 23u);
     return (fma(p, r * r, r) + 1.0) * first * second;
 }
 
@@ -62,7 +67,7 @@ fn logarithm(x: f32) -> f32 {
     p = fma(p, t, 3.3333331174e-1);
     let square = t * t;
     let tail = fma(f32(n), -2.12194440e-4, p * t * square);
-    return fma(f32(n), 0.693359375, t + fma(square, -0.5, tail));
+    return times_ln2(n) + (t + fma(square, -0.5, tail));
 }
 
 // 1 / (1 + exp(-u)), relatively precise in its lower tail.

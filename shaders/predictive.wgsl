@@ -56,6 +56,10 @@ fn ranked(rank: u32) -> f32 {
     return bitcast<f32>(rank ^ select(~0u, 0x80000000u, rank >= 0x80000000u));
 }
 
+fn sum_of_lanes(lanes: vec4<f32>) -> f32 {
+    return (lanes.x + lanes.y) + (lanes.z + lanes.w);
+}
+
 // -p ln p. What is below the normal numbers counts as next to nothing. NaN stays.
 fn surprise(p: f32) -> f32 {
     return -p * logarithm(max(p, 1.2e-38));
@@ -94,19 +98,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // A softmax shifted by its largest logit never overflows.
     let shift = ranked(largest);
 
-    var total = 0.0;
+    // A sum for each lane: of many classes four short sums keep more digits than a long one.
+    var totals = vec4(0.0);
     for (var q = ${first_quad}; q < quads; q += ${split}u) {
         let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
-        total += select(0.0, exponential(shifted[${k}]), q * 4u + ${k}u < params.outputs);
+        totals[${k}] += select(0.0, exponential(shifted[${k}]), q * 4u + ${k}u < params.outputs);
 //% endfor
     }
+    var total = sum_of_lanes(totals);
 //% if split > 1
     total = sum_of_all(local.x, total);
 //% endif
 
-    var own = 0.0;
-    var of_mean = 0.0;
+    var own_lanes = vec4(0.0);
+    var mean_lanes = vec4(0.0);
     for (var q = ${first_quad}; q < quads; q += ${split}u) {
         let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
@@ -114,18 +120,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             let at = row + q * 4u + ${k}u;
             // Division may round up past 1.
             let probability = nan_where(bad, min(exponential(shifted[${k}]) / total, 1.0));
-            own += surprise(probability);
+            own_lanes[${k}] += surprise(probability);
             var average = probability;
             if !first {
                 average = mean[at] + share * (probability - mean[at]);
             }
             mean[at] = average;
             if last {
-                of_mean += surprise(average);
+                mean_lanes[${k}] += surprise(average);
             }
         }
 //% endfor
     }
+    var own = sum_of_lanes(own_lanes);
+    var of_mean = sum_of_lanes(mean_lanes);
 //% if split > 1
     own = sum_of_all(local.x, own);
     of_mean = sum_of_all(local.x, of_mean);

@@ -144,7 +144,7 @@ impl Sampling<'_> {
         // difference of squares below keeps its digits.
         let middle = apply(mean);
         if mean.is_infinite() {
-            return (middle, middle - middle);
+            return (middle, normal::none_of(middle));
         }
         let deviation = variance.sqrt();
         // Neither do float64 sums overflow, nor do they stand still after 2^24 samples.

@@ -80,8 +80,7 @@ fn update(passes: &mut u32, mean: &mut [f32], variance: &mut [f32], values: &[f3
     let all = mean.par_chunks_mut(CHUNK).zip(variance.par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
     all.for_each(|((mean, variance), values)| {
         for ((mean, variance), &value) in mean.iter_mut().zip(variance).zip(values) {
-            // NaN where the value is not finite, else 0.
-            let first = (value, value - value);
+            let first = (value, super::normal::none_of(value));
             (*mean, *variance) = if count == 1 { first } else { with(*mean, *variance, value, count) };
         }
     });

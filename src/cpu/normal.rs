@@ -53,6 +53,11 @@ fn box_muller(a: u32, b: u32) -> [f32; 2] {
     [radius * cos, radius * sin]
 }
 
+/// The variance of a single value: 0, and NaN where it is not finite.
+pub(super) fn none_of(value: f32) -> f32 {
+    if value.is_finite() { 0.0 } else { f32::NAN }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

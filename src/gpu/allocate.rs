@@ -81,10 +81,9 @@ pub(crate) fn check_alive(device: &wgpu::Device) -> Result<(), Error> {
 /// The size of a buffer for so many bytes: whole words, and no more than the device makes.
 pub(crate) fn buffer_size(device: &wgpu::Device, bytes: u64) -> Result<u64, Error> {
     let limit = device.limits().max_buffer_size;
-    match bytes.max(wgpu::COPY_BUFFER_ALIGNMENT).checked_next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT) {
-        Some(size) if size <= limit => Ok(size),
-        _ => Err(Error::BufferSize { size: bytes, limit }),
-    }
+    let word = wgpu::COPY_BUFFER_ALIGNMENT;
+    let size = bytes.max(word).checked_next_multiple_of(word).unwrap_or(u64::MAX);
+    if size <= limit && size.is_multiple_of(word) { Ok(size) } else { Err(Error::BufferSize { size, limit }) }
 }
 
 /// A zeroed buffer of at least so many bytes.

@@ -104,7 +104,8 @@ impl<'a> Contraction<'a> {
         let (dims, result) = (self.dims(), self.results[0]);
         let along = |axis: Axis| pieces(dims[axis as usize], most[axis as usize]).collect::<Vec<_>>();
         let mut parts = Vec::new();
-        for rows in result.rows.map_or_else(|| vec![0..1], along) {
+        // A vector has no axis along its rows, and is not cut there.
+        for rows in result.rows.map_or_else(|| pieces(1, 1).collect(), along) {
             for columns in along(result.columns) {
                 let mut part = dims.map(|length| 0..length);
                 part[result.columns as usize] = columns;

@@ -112,9 +112,10 @@ pub struct KernelOptions {
 /// returns [`Error::DeviceLost`]: make new kernels from the new device. No fault of a call reaches the device's
 /// handler of uncaptured errors, and its callback for the loss is left to the host.
 ///
-/// Buffers, encoders and queues have to be those of this device. wgpu does not tell whose they are: with a
-/// buffer of another device a call returns [`Error::DeviceFault`], with an encoder or a queue of another device it
-/// is the host's `finish` or `submit` that fails.
+/// Buffers, encoders and queues have to be those of this device, and wgpu does not tell whose they are. With a buffer
+/// of another device of the same `wgpu::Instance`, a call returns [`Error::DeviceFault`]; with an encoder or a queue
+/// of one, the fault goes to that device's handler. Those of another instance wgpu takes for its own with the same number, if there
+/// is one, and computes with those; else it panics. There is no way to see that here.
 #[derive(Debug)]
 pub struct Kernels {
     device: wgpu::Device,

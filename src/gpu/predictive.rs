@@ -7,10 +7,13 @@ use super::shader::Pass;
 use super::tensor::{Argument, Tensor, check_disjoint};
 use crate::{ElementType, Error, Shape};
 
-/// Up to so many classes a thread has an example of its own, without the barriers that software adapters are slow at.
+/// Up to so many classes a thread has an example of its own. Past it threads share one.
 const CLASSES_OF_A_THREAD: u32 = 64;
-/// Up to so many classes the threads that share an example are 64, past it 256, as far as the device has them.
+/// Up to so many classes these are 64, past it 256, as far as the device has them.
 const CLASSES_OF_64_THREADS: u32 = 4096;
+/// As many as these on software adapters: so few are one vector there, and their barriers cost little.
+const THREADS_OF_A_VECTOR: u32 = 8;
+
 /// Arguments of [`Kernels::predictive`].
 #[derive(Clone, Copy, Debug)]
 pub struct Predictive<'a> {
@@ -55,6 +58,11 @@ impl Kernels {
         if pass >= passes {
             return Err(Error::Count { argument: "pass", value: pass, least: 0, most: passes - 1 });
         }
+        let threads = self.threads_of_example(outputs);
+        let limit = 4 * u64::from(self.most_quads()) * u64::from(threads);
+        if u64::from(outputs) > limit {
+            return Err(Error::TooLarge { argument: "outputs", value: outputs.into(), limit });
+        }
         let argument = |name, tensor, elements: usize, element| {
             let argument = Argument { name, tensor };
             argument.check(elements as u64, element).map(|()| argument)
@@ -66,19 +74,6 @@ impl Kernels {
             argument("information", call.information, shape.batch(), ElementType::F32)?,
         ];
         let read_write = check_disjoint(&operands, &results)?;
-        let threads = match outputs {
-            0..=CLASSES_OF_A_THREAD => 1,
-            _ => {
-                let wanted = if outputs <= CLASSES_OF_64_THREADS { 64 } else { 256 };
-                // A power of two, in whose halves they add up.
-                1 << self.invocations_limit.min(self.width_limit).clamp(1, wanted).ilog2()
-            }
-        };
-        // A thread walks its quads of classes three times.
-        let limit = 4 * u64::from(self.tuning.iterations / 3) * u64::from(threads);
-        if u64::from(outputs) > limit {
-            return Err(Error::TooLarge { argument: "outputs", value: outputs.into(), limit });
-        }
         let mut plan = Plan::new(self, Pass::Predictive, [element, ElementType::F32], None, read_write)
             .with_threads_of_example(threads);
 
@@ -98,5 +93,23 @@ impl Kernels {
             plan.dispatch(params, &[logits], &results, [threads * rows.len() as u32, 1, 1])?;
         }
         Ok(plan.recording)
+    }
+
+    /// How many threads share an example, a power of two, in whose halves they add up.
+    fn threads_of_example(&self, outputs: u32) -> u32 {
+        let software = self.tuning.threads == 0;
+        let serve = |threads: &u32| outputs.div_ceil(4 * threads) <= self.most_quads();
+        let wanted = match outputs {
+            0..=CLASSES_OF_A_THREAD => 1,
+            _ if software => [THREADS_OF_A_VECTOR, 64].into_iter().find(serve).unwrap_or(256),
+            _ if outputs <= CLASSES_OF_64_THREADS => 64,
+            _ => 256,
+        };
+        1 << self.invocations_limit.min(self.width_limit).clamp(1, wanted).ilog2()
+    }
+
+    /// Quads of classes that a thread walks at most, three times.
+    fn most_quads(&self) -> u32 {
+        self.tuning.iterations / 3 - 1
     }
 }

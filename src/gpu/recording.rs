@@ -94,7 +94,7 @@ impl Recording {
     /// it. Waits for nothing.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`]; [`Error::OutOfMemory`]; [`Error::DeviceFault`], as for a queue of another device.
+    /// [`Error::DeviceLost`]; [`Error::OutOfMemory`]; [`Error::DeviceFault`].
     pub fn submit(&self, queue: &wgpu::Queue) -> Result<(), Error> {
         let Some(device) = &self.device else { return Ok(()) };
         let record = |encoder: &mut wgpu::CommandEncoder| {
@@ -113,8 +113,8 @@ impl Recording {
     /// and not been submitted yet draws the new masks too.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], after which wgpu gives the device up; [`Error::DeviceFault`] for a queue of another
-    /// device. A lost device takes the bytes and no submission.
+    /// [`Error::OutOfMemory`], after which wgpu gives the device up; [`Error::DeviceFault`]. A lost device takes the
+    /// bytes, and no submission.
     pub fn set_key(&self, queue: &wgpu::Queue, key: MaskKey) -> Result<(), Error> {
         match &self.device {
             Some(device) => allocate::guarded(device, "a key", 0, || self.write_key(queue, key)),

@@ -41,7 +41,7 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::Gradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Mask | Pass::Activation | Pass::Round | Pass::Update => vec![FLAT_TILE],
-        Pass::Predictive => vec![FLAT_TILE, tile(1, 1, [256, 1])],
+        Pass::Predictive => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
         Pass::Moments => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
         Pass::MonteCarlo => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
     }
@@ -128,7 +128,7 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
     all.extend(wide);
     // Threads that share an example.
     if pass == Pass::Predictive {
-        all.iter_mut().for_each(|one| one.split = if tile == FLAT_TILE { 1 } else { 256 });
+        all.iter_mut().for_each(|one| one.split = if tile == FLAT_TILE { 1 } else { tile.workgroup[0] });
     }
     // Threads that share a tile.
     if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::Gradients) {

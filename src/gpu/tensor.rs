@@ -2,8 +2,8 @@
 
 use crate::{ElementType, Error};
 
-/// A range of the caller's buffer that holds a row-major tensor. The buffer belongs to the device of the kernels, which
-/// cannot be checked here: see [`Kernels`](super::Kernels).
+/// A range of the caller's buffer that holds a row-major tensor. The buffer has to be one of the device of the
+/// kernels, which cannot be checked here: see [`Kernels`](super::Kernels).
 ///
 /// The offset needs no more than 4-byte alignment; what the device wants of bindings
 /// (`min_storage_buffer_offset_alignment`) is taken care of. The size is the tensor's own, or that

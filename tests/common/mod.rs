@@ -11,7 +11,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::gpu::{
     AdapterChoice, Apply, BiasGradient, Combine, Forward, Gpu, Gradients, InputGradient, KernelOptions,
-    Kernels, Multiply, Recording, Tensor, Tile, Tuning, WeightGradient, WriteMask,
+    Kernels, Multiply, Predictive, Recording, Tensor, Tile, Tuning, WeightGradient, WriteMask,
 };
 use dropconnect::{Bias, Device, ElementType, Error, Mask, Shape, Write, reference, wgpu};
 
@@ -335,4 +335,27 @@ pub fn written_mask(
     let recording = if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
     gpu.submit(&recording.unwrap()).unwrap();
     arena.results(&[1]).unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}")).remove(0)
+}
+
+/// Mean, entropy and information of passes with these logits.
+pub fn predicted(gpu: &Gpu, kernels: &Kernels, shape: &Shape, passes: &[Vec<f32>]) -> [Vec<f32>; 3] {
+    let element = ElementType::F32;
+    let upload = |values: &[f32]| gpu.upload(&element.encode(values)).unwrap();
+    let poison = |len| upload(&vec![f32::NAN; len]);
+    let [mean, entropy, information] = [shape.output_len(), shape.batch(), shape.batch()].map(poison);
+    for (pass, logits) in passes.iter().enumerate() {
+        let logits = upload(logits);
+        let call = Predictive {
+            shape: *shape,
+            element,
+            pass: pass as u32,
+            passes: passes.len() as u32,
+            logits: (&logits).into(),
+            mean: (&mean).into(),
+            entropy: (&entropy).into(),
+            information: (&information).into(),
+        };
+        gpu.submit(&kernels.predictive(&call).unwrap()).unwrap();
+    }
+    [mean, entropy, information].map(|buffer| element.decode(&gpu.read(&buffer, 0..buffer.size()).unwrap()))
 }

@@ -8,7 +8,7 @@ use dropconnect::{Activation, Bias, ElementType, Error, Mask, Moments, Shape};
 use crate::cli::{ActivationName, ApplyCommand, DeviceOptions, Mode};
 use crate::device::{self, Selected};
 use crate::error::{About, CliError, reserve, shown};
-use crate::escape::list;
+use crate::escape::{dims, list};
 use crate::mask::mask_metadata;
 use crate::output::{note, summary};
 use crate::probability::warn_of_rounding;
@@ -77,7 +77,7 @@ pub fn run(command: &ApplyCommand, options: &DeviceOptions) -> Result<(), CliErr
         Ok(())
     })?;
     for output in &outputs {
-        summary(&format!("{}: {} {:?}\n", output.name, output.element, output.shape), &[&target])?;
+        summary(&format!("{}: {} {}\n", output.name, output.element, dims(&output.shape)), &[&target])?;
     }
     note(&format!("wrote {}", shown(&command.output)));
     Ok(())
@@ -101,8 +101,8 @@ impl Layer {
 
         let [outputs, inputs] = weight.shape[..] else {
             return Err(file.problem(format!(
-                "holds `weight` of shape {:?}; two dimensions, [outputs, inputs], are needed",
-                weight.shape
+                "holds `weight` of shape {}; two dimensions, [outputs, inputs], are needed",
+                dims(&weight.shape)
             )));
         };
         let Some((&last, leading)) = x.shape.split_last() else {
@@ -110,8 +110,9 @@ impl Layer {
         };
         if last != inputs {
             return Err(file.problem(format!(
-                "holds `x` of shape {:?} and `weight` of shape {:?}; the last dimensions must be the same",
-                x.shape, weight.shape
+                "holds `x` of shape {} and `weight` of shape {}; the last dimensions must be the same",
+                dims(&x.shape),
+                dims(&weight.shape)
             )));
         }
         let expect = |name: &str, tensor: &FileTensor, wanted: &[usize]| {
@@ -119,8 +120,11 @@ impl Layer {
                 return Ok(());
             }
             Err(file.problem(format!(
-                "holds `{name}` of shape {:?}; {wanted:?} is needed for `x` {:?} and `weight` {:?}",
-                tensor.shape, x.shape, weight.shape
+                "holds `{name}` of shape {}; {} is needed for `x` {} and `weight` {}",
+                dims(&tensor.shape),
+                dims(wanted),
+                dims(&x.shape),
+                dims(&weight.shape)
             )))
         };
         let mut output_shape = leading.to_vec();

@@ -19,7 +19,7 @@ use crate::error::{About, CliError};
     long_about = "Benchmarks, verifies and applies DropConnect layers on any GPU.\n\nEvery example of a \
                   batch gets a weight mask of its own, regenerated inside the kernels and never stored. \
                   p is always the probability of DROPPING a connection. Without a command, `bench` runs.",
-    after_help = "Exit codes: 0 good, 1 a check failed, 2 bad usage, bad input or a failing device."
+    after_help = "Exit codes: 0 good, 1 a check failed, 2 bad usage, bad input or a failing device, 130 interrupted (Ctrl-C)."
 )]
 pub struct Cli {
     /// What to do; `bench` if left out.
@@ -95,7 +95,8 @@ pub enum Command {
     dropconnect bench --shape 256,4096,4096 --p 0.5 --element f16 --element f32\n  \
     dropconnect bench --sweep batch --p 0.5\n  \
     dropconnect bench --compare before.json --json after.json --html after.html\n\n\
-    Results are checked against float64 before anything is timed; a mismatch exits with 1.")]
+    Results are checked against float64 before anything is timed; a mismatch exits with 1. Ctrl-C keeps what was \
+    measured, a second one ends at once.")]
 pub struct BenchOptions {
     /// Batch, outputs and inputs; repeat for several [default: 128,1024,1024 128,800,784 100,1001,777]
     #[arg(long, value_name = "N,O,I", value_parser = parse_full_shape)]
@@ -196,7 +197,8 @@ pub struct AdaptersOptions {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  \
     dropconnect mask --shape 8,16,32 --p 0.3 --seed 42 --out mask.safetensors\n\n\
-    The file holds `mask`, u8 [N, O, I]: 1 where a connection is kept, 0 where it is dropped.")]
+    The file holds `mask`, u8 [N, O, I]: 1 where a connection is kept, 0 where it is dropped. \
+    Its metadata say all that the mask is made of.")]
 pub struct MaskCommand {
     /// Batch, outputs and inputs
     #[arg(long, value_name = "N,O,I", value_parser = parse_shape)]

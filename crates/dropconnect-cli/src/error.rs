@@ -57,6 +57,9 @@ pub enum CliError {
     /// The terminal or pipe refused the output.
     #[error("writing to standard output failed: {0}")]
     Stdout(std::io::Error),
+    /// The system does not allow as many threads as there are processors.
+    #[error("the threads cannot start: {0}; RAYON_NUM_THREADS=1 in the environment makes do with one")]
+    Threads(rayon::ThreadPoolBuildError),
     /// A signal ended the command before it was through.
     #[error("interrupted")]
     Interrupted {
@@ -93,12 +96,21 @@ impl<T> About<T> for Result<T, dropconnect::Error> {
     }
 }
 
+/// Scratch memory of a pass, for each thread.
+const SCRATCH: usize = 1 << 20;
+
 /// Whether the host has room for all of this, asked before it is allocated by what cannot say no.
 pub fn reserve(what: &'static str, sizes: &[Option<u64>]) -> Result<(), CliError> {
     let bytes = sizes.iter().try_fold(0u64, |sum, size| sum.checked_add((*size)?));
     let bytes = bytes.ok_or(CliError::Memory { what, bytes: u64::MAX })?;
-    let size = usize::try_from(bytes).map_err(|_| CliError::Memory { what, bytes })?;
-    room::<u8>(what, size).map(drop)
+    // A thread that only starts later would take its heap (tens of MB of addresses) out of this.
+    let scratch = rayon::broadcast(|_| {
+        room::<u8>(what, SCRATCH).map(|scratch| std::hint::black_box(scratch).capacity())
+    });
+    let scratch = scratch.into_iter().sum::<Result<usize, _>>()?;
+    let size = usize::try_from(bytes).ok().and_then(|size| size.checked_add(scratch));
+    let size = size.ok_or(CliError::Memory { what, bytes })?;
+    room::<u8>(what, size).map(drop).map_err(|_| CliError::Memory { what, bytes })
 }
 
 /// An empty vector with room for `length` elements.

@@ -27,6 +27,11 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
+/// Dimensions out of a file, of which there may be millions.
+pub fn dims(shape: &[usize]) -> String {
+    excerpt(&format!("{shape:?}"))
+}
+
 /// Names out of a file, as a list.
 pub fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let more = names.len().saturating_sub(MOST);

@@ -19,23 +19,30 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use error::CliError;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     interrupt::install();
-    let result = match &cli.command {
-        None => bench::run(&cli::BenchOptions::default(), &cli.device),
-        Some(Command::Bench(options)) => bench::run(options, &cli.device),
-        Some(Command::Verify(options)) => verify::run(options, &cli.device),
-        Some(Command::Adapters(options)) => adapters::run(options, &cli.device),
-        Some(Command::Mask(command)) => mask::run(command, &cli.device),
-        Some(Command::Apply(command)) => apply::run(command, &cli.device),
-    };
+    // Here, where it can fail: the first call that needs threads would panic.
+    let threads = rayon::ThreadPoolBuilder::new().build_global().map_err(CliError::Threads);
+    let result = threads.and_then(|()| run(&cli));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(&format!("error: {error}"));
             error.exit_code()
         }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), CliError> {
+    match &cli.command {
+        None => bench::run(&cli::BenchOptions::default(), &cli.device),
+        Some(Command::Bench(options)) => bench::run(options, &cli.device),
+        Some(Command::Verify(options)) => verify::run(options, &cli.device),
+        Some(Command::Adapters(options)) => adapters::run(options, &cli.device),
+        Some(Command::Mask(command)) => mask::run(command, &cli.device),
+        Some(Command::Apply(command)) => apply::run(command, &cli.device),
     }
 }

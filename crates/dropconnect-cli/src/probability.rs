@@ -18,7 +18,8 @@ fn warning(probability: &DropProbability) -> Option<String> {
     let (asked, real) = (probability.requested(), probability.realised());
     if asked > 0.0 && probability.bits() == 0 {
         return Some(format!(
-            "--p {asked:?} rounds to 0, and nothing is dropped; the smallest step of p is 2^-16, about 1.5e-5, at 16 bits"
+            "--p {asked:?} rounds to 0, and nothing is dropped; the smallest step of p, at 16 bits, is 2^-16, about \
+             1.5e-5"
         ));
     }
     let off = |asked: f64, real: f64| (asked - real).abs() > UNNOTICED * asked;

@@ -10,7 +10,7 @@ use safetensors::tensor::Metadata;
 use serde_json::{Map, Value, json};
 
 use crate::error::{CliError, reserve, room};
-use crate::escape::{excerpt, list};
+use crate::escape::{dims, excerpt, list};
 
 /// The largest header that the `safetensors` crate reads.
 const LARGEST_HEADER: u64 = 100_000_000;
@@ -104,10 +104,10 @@ impl TensorFile {
             Dtype::F32 => Ok(ElementType::F32),
             Dtype::F16 => Ok(ElementType::F16),
             Dtype::BF16 => Ok(ElementType::BF16),
-            other => {
-                Err(self
-                    .problem(format!("holds `{name}` {shape:?} as {other}; F32, F16 and BF16 are allowed")))
-            }
+            other => Err(self.problem(format!(
+                "holds `{name}` {} as {other}; F32, F16 and BF16 are allowed",
+                dims(shape)
+            ))),
         }
     }
 

@@ -2,8 +2,12 @@
 
 mod common;
 
-use common::{devices, fail, read_tensors, succeed, text};
-use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, reference};
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use common::{devices, fail, read_tensors, succeed, text, write_tensors};
+use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, Sharing, reference};
 use safetensors::Dtype;
 
 #[test]
@@ -48,6 +52,95 @@ fn the_file_holds_the_mask_of_the_reference() {
         assert_eq!(tensors["bias_mask"], (Dtype::U8, vec![11, 13], want), "{device}");
         assert_eq!(tensors.len(), 2);
     }
+}
+
+/// The mask that the metadata of a file describes, as a reader in another language would make it.
+fn from_metadata(metadata: &HashMap<String, String>) -> Mask {
+    let number = |key: &str| metadata[key].parse::<u64>().unwrap();
+    assert_eq!(metadata["mask_format"], "1");
+    let key = MaskKey::new(number("seed"), number("layer") as u32).at_step(number("step"));
+    let p = metadata["p_drop"].parse().unwrap();
+    let probability = DropProbability::with_bits(p, number("p_drop_bits") as u32).unwrap();
+    assert_eq!(u64::from(probability.threshold()), number("threshold"));
+    assert_eq!(u64::from(probability.bits()), number("threshold_bits"));
+    let scale = 2f64.powi(number("threshold_bits") as i32) / number("threshold") as f64;
+    assert_eq!(metadata["scale"].parse(), Ok(scale));
+    let realised: f64 = metadata["p_drop_realised"].parse().unwrap();
+    assert!((realised - (1.0 - 1.0 / scale)).abs() < 1e-15);
+    let origin: Vec<u32> = metadata["origin"].split(',').map(|part| part.parse().unwrap()).collect();
+    let sharing = match metadata["examples_per_mask"].as_str() {
+        "batch" => Sharing::Batch,
+        "1" => Sharing::Example,
+        count => Sharing::Group(count.parse().unwrap()),
+    };
+    Mask::new(key, probability)
+        .with_rounds(Rounds::new(number("rounds") as u32).unwrap())
+        .shared(sharing)
+        .at(Origin { sample: origin[0], output: origin[1], input: origin[2] })
+}
+
+fn metadata(path: &Path) -> HashMap<String, String> {
+    let bytes = fs::read(path).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    header.metadata().clone().expect("metadata")
+}
+
+#[test]
+fn a_file_says_all_that_its_mask_is_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    let layer = folder.path().join("layer.safetensors");
+    write_tensors(&layer, Dtype::F32, &[("x", &[1, 1], &[1.0]), ("weight", &[1, 1], &[1.0])]);
+    for options in [
+        "",
+        "--p 0.3 --bits 9 --seed 18446744073709551615 --layer 4294967295 --step 18446744073709551615",
+        "--p 0.7 --examples-per-mask 3 --origin 5,6,7 --rounds 7",
+        "--p 0.1 --bits 3 --examples-per-mask batch --origin 4294967000,1,2",
+        "--p 1e-6 --examples-per-mask 4294967295",
+        "--p 0.30000000000000004 --bits 16",
+    ] {
+        let options: Vec<_> = options.split_whitespace().collect();
+        let args = ["mask", "--device", "cpu", "--shape", "9,6,17", "--bias", "--out", text(&path)];
+        succeed(&[&args[..], &options].concat());
+        let mask = from_metadata(&metadata(&path));
+        let tensors = read_tensors(&path);
+        let shape = Shape::new(9, 6, 17).unwrap();
+        let bytes = |kept: Vec<bool>| kept.into_iter().map(u8::from).collect::<Vec<_>>();
+        assert_eq!(tensors["mask"].2, bytes(reference::mask::mask(&shape, &mask).unwrap()), "{options:?}");
+        assert_eq!(tensors["bias_mask"].2, bytes(reference::mask::bias_mask(&shape, &mask).unwrap()));
+
+        // What `apply` makes of a mask says which, too.
+        let described = metadata(&path);
+        let args = ["apply", "--device", "cpu", "--input", text(&layer), "--output", text(&path)];
+        succeed(&[&args[..], &options].concat());
+        assert_eq!(from_metadata(&metadata(&path)), mask);
+        assert!(described.iter().all(|(key, value)| metadata(&path)[key] == *value));
+        let mc = ["--mode", "mc", "--passes", "3", "--masked-bias"];
+        let with_bias = [("x", &[1, 1][..], &[1.0][..]), ("weight", &[1, 1], &[1.0]), ("bias", &[1], &[1.0])];
+        write_tensors(&layer, Dtype::F32, &with_bias);
+        succeed(&[&args[..], &options, &mc].concat());
+        let said = metadata(&path);
+        assert_eq!(["mode", "passes", "masked_bias"].map(|key| said[key].as_str()), ["mc", "3", "true"]);
+    }
+}
+
+#[test]
+fn a_row_longer_than_a_piece_is_written_in_parts() {
+    // 80 MB: two and a half pieces.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    let args = ["mask", "--device", "cpu", "--shape", "1,2,40000003", "--bias", "--origin", "3,2,5", "--out"];
+    succeed(&[&args[..], &[text(&path)]].concat());
+    let tensors = read_tensors(&path);
+    let origin = Origin { sample: 3, output: 2, input: 5 };
+    let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap()).at(origin);
+    let (_, shape, bytes) = &tensors["mask"];
+    assert_eq!(shape, &[1, 2, 40_000_003]);
+    for at in (0..bytes.len()).step_by(99_991).chain([bytes.len() - 1, 32 << 20, (32 << 20) - 1]) {
+        let kept = mask.keep(0, (at / 40_000_003) as u32, (at % 40_000_003) as u32);
+        assert_eq!(bytes[at], u8::from(kept), "byte {at}");
+    }
+    assert_eq!(tensors["bias_mask"].2, [0, 1].map(|o| u8::from(mask.keep_bias(0, o))));
 }
 
 #[test]

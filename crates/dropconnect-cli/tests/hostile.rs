@@ -1,0 +1,193 @@
+//! Input that wants to command the terminal, and machines with little memory.
+
+mod common;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use common::{fail, run, text};
+use safetensors::tensor::{Dtype, TensorView, serialize};
+
+/// What a terminal would act upon, and what turns the text around or hides in it.
+const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\r\n\u{9b}31m\u{202e}\u{2066}\u{200b}\u{7f}";
+
+/// Asserts that the output of a command is text and nothing else, and returns it.
+#[track_caller]
+fn harmless(args: &[&str], code: i32) -> String {
+    let output = run(args);
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said:?}");
+    let acts = |c: char| c != '\n' && (c.is_control() || ('\u{200b}'..'\u{2070}').contains(&c));
+    assert!(!said.contains(acts), "{args:?}: {said:?}");
+    said.into_owned()
+}
+
+fn raw(path: &Path, header: &str) {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn names_out_of_a_file_do_not_command_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let args = ["apply", "--device", "cpu", "--input", text(&input), "--output", text(&output)];
+    let bytes = [0; 8];
+    let view = |shape: &[usize]| TensorView::new(Dtype::F32, shape.to_vec(), &bytes[..4 * shape[0]]).unwrap();
+    let name = format!("a{HOSTILE}");
+    let metadata = Some(HashMap::from([(name.clone(), name.clone())]));
+    let write = |names: &[&str]| {
+        let tensors: Vec<_> = names.iter().map(|name| (*name, view(&[1, 1]))).collect();
+        fs::write(&input, serialize(tensors, metadata.clone()).unwrap()).unwrap();
+    };
+    // In the list of what is there, and of what is not used.
+    write(&[&name]);
+    let said = harmless(&args, 2);
+    assert!(said.contains("it holds a\\u{1b}[2J"), "{said}");
+    // One line for the error: no name makes a line of its own.
+    assert_eq!(said.lines().count(), 1, "{said}");
+    write(&["x", "weight", &name]);
+    let said = harmless(&args, 0);
+    assert!(said.contains("not used of the input: a\\u{1b}[2J"), "{said}");
+    // In what the parsers quote.
+    let escaped = serde_json::to_string(&name).unwrap();
+    for header in [
+        format!(r#"{{"x":{{"dtype":{escaped},"shape":[1],"data_offsets":[0,4]}}}}"#),
+        format!(r#"{{{escaped}:{{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}}}"#),
+        format!(r#"{{"x":{escaped}}}"#),
+        HOSTILE.to_owned(),
+    ] {
+        raw(&input, &header);
+        let said = harmless(&args, 2);
+        assert!(said.contains("is not a whole safetensors file"), "{said}");
+    }
+}
+
+#[test]
+fn messages_stay_short_whatever_a_file_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    let output = folder.path().join("out");
+    let args = ["apply", "--device", "cpu", "--input", text(&input), "--output", text(&output)];
+    let ones = vec!["1"; 100_000].join(",");
+    let empty = format!(r#"{{"dtype":"F32","shape":[0,{ones}],"data_offsets":[0,0]}}"#);
+    let many: Vec<_> = (0..10_000)
+        .map(|k| format!(r#""tensor {k}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#))
+        .collect();
+    for header in [
+        format!("{{{}}}", many.join(",")),
+        format!(r#"{{"x":{{"dtype":"U8","shape":[0,{ones}],"data_offsets":[0,0]}}}}"#),
+        format!(r#"{{"weight":{empty},"x":{empty}}}"#),
+        format!(r#"{{"{}":1}}"#, "n".repeat(100_000)),
+        format!(r#"{{"x":{{"dtype":"{}","shape":[0],"data_offsets":[0,0]}}}}"#, "n".repeat(100_000)),
+    ] {
+        raw(&input, &header);
+        let said = harmless(&args, 2);
+        assert!(said.len() < 2000, "{} bytes: {}", said.len(), &said[..500]);
+    }
+}
+
+#[test]
+fn an_earlier_report_does_not_command_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("json");
+    let bench =
+        ["bench", "--device", "cpu", "--shape", "4,4,8", "--p", "0.5", "--repeats", "1", "--warmup", "0"];
+    let compare = [&bench[..], &["--compare", text(&json)]].concat();
+    harmless(&[&bench[..], &["--json", text(&json)]].concat(), 0);
+    let good: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    for (pointer, code) in
+        [("/date", 0), ("/environment/adapter", 0), ("/timer_text", 0), ("/format", 2), ("/results/0/p", 2)]
+    {
+        let mut report = good.clone();
+        *report.pointer_mut(pointer).unwrap() = HOSTILE.repeat(1000).into();
+        fs::write(&json, report.to_string()).unwrap();
+        let said = harmless(&compare, code);
+        assert!(said.contains("\\u{1b}") && said.len() < 10_000, "{pointer}: {said}");
+    }
+    fs::write(&json, HOSTILE).unwrap();
+    harmless(&compare, 2);
+}
+
+#[test]
+fn a_probability_that_rounds_to_another_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let layer = folder.path().join("layer");
+    common::write_tensors(&layer, Dtype::F32, &[("x", &[1, 1], &[1.0]), ("weight", &[1, 1], &[1.0])]);
+    let mask = ["mask", "--device", "cpu", "--shape", "1,2,3", "--out", text(&path)];
+    let apply = ["apply", "--device", "cpu", "--input", text(&layer), "--output", text(&path)];
+    let bench = ["bench", "--device", "cpu", "--shape", "1,2,3", "--repeats", "1"];
+    let said = |command: &[&str], more: &[&str]| {
+        let said = harmless(&[command, more].concat(), 0);
+        said.lines().filter_map(|line| line.strip_prefix("warning: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for command in [&mask[..], &apply, &bench] {
+        let warnings = said(command, &["--p", "1e-6"]);
+        assert!(warnings.len() == 1 && warnings[0].contains("--p 1e-6 rounds to 0"), "{warnings:?}");
+        assert_eq!(said(command, &["--p", "0.3"]), [""; 0]);
+        if command[0] != "bench" {
+            let warnings = said(command, &["--p", "0.3", "--bits", "1"]);
+            assert!(warnings.len() == 1 && warnings[0].contains("--p 0.3 rounds to 0.5"), "{warnings:?}");
+        }
+    }
+    // Where there is no mask, p is nothing to warn of.
+    assert_eq!(said(&apply, &["--p", "1e-6", "--mode", "eval"]), [""; 0]);
+    fail(&[&mask[..], &["--p", "0.999999"]].concat(), 2, &["0.999999", "at most"]);
+}
+
+/// Runs `apply` on one file in many sizes of memory, from too little for the input to enough for all.
+#[cfg(target_os = "linux")]
+fn in_little_memory(input: &Path, options: &str) {
+    let mut codes = Vec::new();
+    // KiB of addresses: `ulimit -v`.
+    for limit in (30_000..=430_000).step_by(40_000) {
+        let script = format!(
+            "ulimit -v {limit}; exec \"$0\" apply --device cpu --input \"$1\" --output \"$1.out\" {options}"
+        );
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_dropconnect"), text(input)]);
+        let output = command.env("RAYON_NUM_THREADS", "2").output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        let typed = output.status.success() || error.contains("memory does not hold");
+        assert!(typed && !error.contains("allocation"), "{options}, {limit}: {:?}\n{error}", output.status);
+        codes.push(output.status.code().unwrap());
+    }
+    assert_eq!((codes[0], codes[codes.len() - 1]), (2, 0), "{options}: {codes:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_mode_that_memory_does_not_hold_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (small, large) = (folder.path().join("small"), folder.path().join("large"));
+    // Little input for much output, 16 MB.
+    let (x, w) = (vec![0.5; 4000 * 2], vec![0.5; 1000 * 2]);
+    common::write_tensors(&small, Dtype::F32, &[("x", &[4000, 2], &x), ("weight", &[1000, 2], &w)]);
+    for options in
+        ["", "--mode gaussian", "--mode gaussian --activation tanh --samples 1", "--mode mc --passes 1"]
+    {
+        in_little_memory(&small, options);
+    }
+    in_little_memory(&small, "--mode mc --passes 1 --softmax");
+    // Input that is twice as large once it is decoded, and gradients.
+    let (x, w, g) = (vec![0.5; 2000 * 2], vec![0.5; 2000 * 2], vec![0.5; 2000 * 2000]);
+    let tensors: [(&str, &[usize], &[f32]); 3] =
+        [("x", &[2000, 2], &x), ("weight", &[2000, 2], &w), ("grad_output", &[2000, 2000], &g)];
+    common::write_tensors(&large, Dtype::F16, &tensors);
+    in_little_memory(&large, "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_without_threads_to_spare_is_an_error() {
+    let script = "ulimit -v 2000000; exec \"$0\" verify --quick --device cpu";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_dropconnect")]).env("RAYON_NUM_THREADS", "5000");
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("RAYON_NUM_THREADS") && !error.contains("panicked"), "{error}");
+}

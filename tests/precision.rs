@@ -1,0 +1,210 @@
+//! What inference over masks keeps of its digits: f32 results of 16-bit layers, very many classes, very many samples.
+
+mod common;
+
+use common::*;
+use dropconnect::gpu::{Activate, Apply, Forward, Method, Moments as GpuMoments, Predictive, Tuning};
+use dropconnect::{
+    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, cpu, reference,
+};
+
+fn devices(test: &str) -> Vec<Device> {
+    let on_adapter = adapter(test).map(|_| Device::gpu(&Default::default()).unwrap());
+    std::iter::once(Device::Cpu).chain(on_adapter).collect()
+}
+
+/// A variance beyond f16, and one below it.
+#[test]
+fn what_16_bit_layers_report_over_masks_is_f32() {
+    for device in devices("what_16_bit_layers_report_over_masks_is_f32") {
+        for element in [ElementType::F16, ElementType::BF16] {
+            for weight in [40.0f32, 1e-3] {
+                let shape = shape([3, 4, 64]);
+                let mut data = Data::random(&shape, element, 8);
+                data.weight.iter_mut().for_each(|value| *value = element.round(weight * (1.5 + *value)));
+                data.x.iter_mut().for_each(|value| *value = element.round(1.0 + 0.5 * *value));
+                let init = Init::Values { weight: data.weight.clone(), bias: data.bias.clone() };
+                let layer =
+                    DropConnect::new(&device, 64, 4).element(element).seed(9).init(init).build().unwrap();
+                let [x, w, b] = [&data.x, &data.weight, &data.bias].map(|values| wide(values));
+                let b = Bias::Plain(&b[..]);
+                let check = |got: &Moments, want: &(Vec<f64>, Vec<f64>), what: &str| {
+                    let what = format!("{device} {element} {weight} {what}");
+                    assert_close(&got.mean, &want.0, 1e-5, &what);
+                    assert_close(&got.variance, &want.1, 1e-5, &what);
+                };
+                let u = reference::moments(&shape, layer.drop_probability(), &x, &w, b).unwrap();
+                check(&layer.moments(&data.x).unwrap(), &u, "moments");
+                let want = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
+                check(&layer.gaussian(&data.x, Activation::Relu, None).unwrap(), &want, "gaussian");
+                let want = reference::monte_carlo(&shape, &layer.mask(), 9, &x, &w, b).unwrap();
+                check(&layer.monte_carlo(&data.x, 9).unwrap(), &want, "Monte Carlo");
+                let want = reference::predictive(&shape, &layer.mask(), 9, &x, &w, b).unwrap();
+                let got = layer.predictive(&data.x, 9).unwrap();
+                // Logits in the thousands are known to 1e-4.
+                let bound = if weight > 1.0 { 1e-3 } else { 1e-5 };
+                assert_close(&got.mean, &want.mean, bound, &format!("{device} {element} {weight} softmax"));
+            }
+        }
+    }
+}
+
+/// Y in f32 of operands that are not: whole quads and odd rows, between guard bytes.
+#[test]
+fn y_in_f32_of_16_bit_operands_is_not_rounded() {
+    let Some(gpu) = adapter("y_in_f32_of_16_bit_operands_is_not_rounded") else { return };
+    for (seed, (dims, element)) in
+        [([5, 8, 24], ElementType::F16), ([5, 7, 9], ElementType::BF16)].into_iter().enumerate()
+    {
+        let (shape, mask) = (shape(dims), mask(0.3).at(origin(1, 2, 3)));
+        for (kind, placement) in
+            [(BiasKind::None, Placement::Separate), (BiasKind::Masked, Placement::PooledOdd)]
+        {
+            let data = Data::random(&shape, element, seed as u64);
+            let mut contents = [&data.x, &data.weight, &data.bias].map(|v| element.encode(v)).to_vec();
+            contents.push(vec![POISON; 4 * shape.output_len()]);
+            let arena = Arena::new(gpu, placement, &contents);
+            let bias = kind.with(arena.tensor(2));
+            let (x, weight, y) = (arena.tensor(0), arena.tensor(1), arena.tensor(3));
+            let call = Forward { shape, element, mask: Some(&mask), x, weight, bias, y };
+            gpu.submit(&plain_kernels(gpu).forward_f32(&call).unwrap());
+            let got = ElementType::F32.decode(&arena.results(&[3]).unwrap()[0]);
+            let bias = wide(&data.bias);
+            let bias = kind.with(&bias[..]);
+            let want = reference::forward(&shape, Some(&mask), &wide(&data.x), &wide(&data.weight), bias);
+            let want = want.unwrap();
+            assert_close(&got, &want, 1e-6, &format!("{dims:?} {element} {kind:?}"));
+            let rounded: Vec<f32> = got.iter().map(|&value| element.round(value)).collect();
+            assert!(relative_error(&rounded, &want) > 1e-5);
+            // The size of a 16-bit Y is refused.
+            let short = Forward { y: dropconnect::gpu::Tensor { size: y.size / 2, ..y }, ..call };
+            let refused = plain_kernels(gpu).forward_f32(&short).unwrap_err();
+            assert!(matches!(refused, Error::TensorSize { argument: "y", .. }), "{refused}");
+        }
+    }
+}
+
+/// Below, at and past the numbers of classes at which more threads share an example: as software adapters have
+/// them, and as hardware has.
+#[test]
+fn very_many_classes_agree_with_float64() {
+    let gpu = adapter("very_many_classes_agree_with_float64");
+    for classes in [64, 65, 1027, 4096, 4101, 100_000] {
+        let (shape, mask, passes) = (shape([2, classes, 1]), mask(0.3), 3);
+        let Data { mut weight, bias, .. } = Data::random(&shape, ElementType::F32, classes as u64);
+        weight.iter_mut().for_each(|value| *value *= 6.0);
+        let x = [1.0, -0.7];
+        let (w, b, bias) = (wide(&weight), wide(&bias), Bias::Masked(&bias[..]));
+        let want = reference::predictive(&shape, &mask, passes, &wide(&x), &w, Bias::Masked(&b)).unwrap();
+        assert!(want.mutual_information.iter().all(|&information| information > 0.1));
+        let check = |got: &[Vec<f32>; 3], kind: &str| {
+            let what = format!("{kind}, {classes} classes");
+            assert_close(&got[0], &want.mean, 5e-6, &what);
+            assert_close(&got[1], &want.entropy, 5e-6, &what);
+            // A difference of entropies: rounding is that of the entropies.
+            for (n, got) in got[2].iter().enumerate() {
+                let error = (f64::from(*got) - want.mutual_information[n]).abs();
+                assert!(error < 5e-6 * want.entropy[n], "{what}: {got}, off by {error:e}");
+            }
+        };
+        let got = cpu::predictive(&shape, &mask, passes, &x, &weight, bias).unwrap();
+        check(&[got.mean, got.entropy, got.mutual_information], "CPU");
+        let Some(gpu) = gpu else { continue };
+        let logits: Vec<_> = (0..passes)
+            .map(|pass| {
+                let mut y = vec![0.0; shape.output_len()];
+                cpu::forward(&shape, Some(&mask.pass(pass)), &x, &weight, bias, &mut y).unwrap();
+                y
+            })
+            .collect();
+        for threads in [0, 1 << 16] {
+            let tuning = Tuning { threads, ..small_tiles(Apply::And) };
+            let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+            check(
+                &predicted(gpu, kernels, &shape, &logits),
+                &format!("adapter, tuned for {threads} threads"),
+            );
+        }
+    }
+}
+
+#[test]
+fn more_classes_than_threads_can_share_are_refused_by_name() {
+    let Some(gpu) = adapter("more_classes_than_threads_can_share_are_refused_by_name") else { return };
+    let none = gpu.buffer(4).unwrap();
+    let shape = shape([0, (1 << 24) + 1, 1]);
+    let (logits, mean) = ((&none).into(), (&none).into());
+    let (entropy, information) = ((&none).into(), (&none).into());
+    let element = ElementType::F32;
+    let call = Predictive { shape, element, pass: 0, passes: 1, logits, mean, entropy, information };
+    let refused = gpu.kernels().predictive(&call).unwrap_err();
+    let limit = 1 << 24;
+    assert!(
+        matches!(refused, Error::TooLarge { argument: "outputs", value, limit: most }
+            if value == limit + 1 && most == limit),
+        "{refused}"
+    );
+}
+
+/// More samples than one launch takes: the launches go on from each other, in the order of the samples.
+#[test]
+fn very_many_samples_agree_with_float64() {
+    let test = "very_many_samples_agree_with_float64";
+    let shape = shape([1, 5, 1]);
+    let mean = [0.0f32, 3.0, -0.5, 100.0, -1e12];
+    let variance = [1.0f32, 0.01, 4.0, 2.0, 1e20];
+    let (key, at) = (MaskKey { seed: 21, layer: 2, step: 3 }, origin(4, 9, 0));
+    for samples in [32_769, 300_000] {
+        let method = Method::Sampled { samples, key, origin: at };
+        for activation in [Activation::Identity, Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
+            let (m, v) = (wide(&mean), wide(&variance));
+            let want = reference::sampled(&shape, activation, samples, key, at, &m, &v).unwrap();
+            let mut all = vec![pair(5, |out_mean, out_variance| {
+                cpu::sampled(&shape, activation, samples, key, at, &mean, &variance, out_mean, out_variance)
+            })];
+            if let Some(gpu) = adapter(test) {
+                let contents = [&mean, &variance].map(|values| ElementType::F32.encode(values));
+                let [a, b] = contents;
+                let arena = Arena::new(gpu, Placement::Separate, &[a, b, vec![POISON; 20], vec![POISON; 20]]);
+                let [u_mean, u_variance, mean, variance] = [0, 1, 2, 3].map(|index| arena.tensor(index));
+                let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
+                let recording = gpu.kernels().activate(&call).unwrap();
+                assert_eq!(recording.dispatches(), samples.div_ceil(1 << 15) as usize);
+                gpu.submit(&recording);
+                let results = arena.results(&[2, 3]).unwrap();
+                all.push([0, 1].map(|index| ElementType::F32.decode(&results[index])));
+            }
+            for ([got_mean, got_variance], kind) in all.iter().zip(["CPU", "adapter"]) {
+                for k in 0..5 {
+                    let what = format!("{kind} {activation:?} {samples} of {} and {}", mean[k], variance[k]);
+                    // Element by element: a norm over all would see the largest alone.
+                    let slack = 2e-6 * (want.0[k].abs() + want.1[k].sqrt());
+                    let error = (f64::from(got_mean[k]) - want.0[k]).abs();
+                    assert!(error <= slack, "{what}: mean off by {error:e}, allowed {slack:e}");
+                    assert_close(&got_variance[k..=k], &want.1[k..=k], 1e-5, &what);
+                }
+            }
+        }
+    }
+}
+
+/// Moments of 16-bit operands are written as f32, and room for f16 is refused.
+#[test]
+fn moments_want_room_for_f32() {
+    let Some(gpu) = adapter("moments_want_room_for_f32") else { return };
+    let (shape, element) = (shape([2, 4, 4]), ElementType::F16);
+    let [x, weight, mean, variance] = [16, 32, 16, 32].map(|bytes| gpu.buffer(bytes).unwrap());
+    let call = GpuMoments {
+        shape,
+        element,
+        probability: &probability(0.5),
+        x: (&x).into(),
+        weight: (&weight).into(),
+        bias: Bias::None,
+        mean: (&mean).into(),
+        variance: (&variance).into(),
+    };
+    let refused = gpu.kernels().moments(&call).unwrap_err();
+    let right = matches!(refused, Error::TensorSize { argument: "mean", expected: 32, .. });
+    assert!(right, "{refused}");
+}
