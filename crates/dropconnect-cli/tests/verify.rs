@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{devices, fail, succeed};
+use common::{devices, fail, run, succeed};
 
 #[test]
 fn the_cpu_backend_is_verified() {
@@ -26,6 +26,26 @@ fn the_adapter_is_verified() {
         let table = succeed(&["verify", "--quick", "--device", "gpu"]);
         assert!(table.contains("Philox in WGSL") && table.contains("all good"), "{table}");
     }
+}
+
+#[test]
+fn a_soak_passes_and_says_its_seed() {
+    for device in devices("a_soak_passes_and_says_its_seed") {
+        let cases = if device == "cpu" { "200" } else { "2" };
+        let output = run(&["verify", "--soak", cases, "--seed", "77", "--device", device]);
+        let table = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && table.contains("all good"), "{table}\n{said}");
+        assert!(said.contains(&format!("soak: {cases} cases from seed 77")), "{said}");
+        for call in
+            ["mask", "forward", "both gradients", "moments", "activation", "Monte Carlo", "classifier"]
+        {
+            assert!(table.contains(&format!("soak: {call}")), "no `{call}` in\n{table}");
+        }
+    }
+    fail(&["verify", "--soak", "0"], 2, &["--soak", "0"]);
+    fail(&["verify", "--seed", "1"], 2, &["--soak"]);
+    fail(&["verify", "--soak", "1", "--quick"], 2, &["--quick"]);
 }
 
 #[test]

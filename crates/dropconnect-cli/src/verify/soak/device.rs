@@ -75,7 +75,7 @@ impl Device for OnGpu<'_> {
             .map(|place| Tensor { buffer: &buffer, offset: place.start as u64, size: place.len() as u64 })
             .collect();
         for recording in record(trial, case, self.kernels(case), &tensors)? {
-            self.gpu.submit(&recording);
+            self.gpu.submit(&recording)?;
         }
         let size = pool.bytes().len() as u64;
         pool.bytes_mut().copy_from_slice(&self.gpu.read(&buffer, 0..size)?);
@@ -119,7 +119,6 @@ fn record(
         }),
         Trial::Activation => kernels.activate(&Activate {
             shape,
-            element,
             activation: case.activation,
             method: case.samples.map_or(Method::Closed, |samples| Method::Sampled {
                 samples,
@@ -234,7 +233,7 @@ fn compute(
         Trial::Classifier => {
             let mut running = cpu::RunningPredictive::new(shape.batch(), shape.outputs())?;
             operands.iter().try_for_each(|logits| running.add(logits))?;
-            let said = running.finish();
+            let said = running.finish()?;
             result().copy_from_slice(&said.mean);
             result().copy_from_slice(&said.entropy);
             result().copy_from_slice(&said.mutual_information);

@@ -57,7 +57,7 @@ impl Draws {
 
     /// Below `end`, which is not 0.
     pub fn below(&mut self, end: u32) -> u32 {
-        (u64::from(self.word()) * u64::from(end) >> 32) as u32
+        ((u64::from(self.word()) * u64::from(end)) >> 32) as u32
     }
 
     /// At least the first and at most the last.

@@ -94,11 +94,9 @@ fn one(device: &dyn Device, trial: Trial, case: &Case, checks: &mut Vec<Check>) 
 fn find(checks: &mut Vec<Check>, trial: Trial, element: ElementType) -> &mut Check {
     let check = match trial {
         Trial::Mask | Trial::BiasMask => Check::count(format!("soak: {}", trial.name())),
+        Trial::Layer(_) => Check::error(format!("soak: {}, {element}", trial.name()), bound(element)),
         // What is said over masks is f32 always.
-        Trial::Moments | Trial::MonteCarlo | Trial::Classifier => {
-            Check::error(format!("soak: {}", trial.name()), bound(ElementType::F32))
-        }
-        _ => Check::error(format!("soak: {}, {element}", trial.name()), bound(element)),
+        _ => Check::error(format!("soak: {}", trial.name()), bound(ElementType::F32)),
     };
     let at = checks.iter().position(|other| other.name == check.name).unwrap_or_else(|| {
         checks.push(check);

@@ -44,7 +44,7 @@ fn run_with(trial: Trial, seed: u64, at: u64, fault: fn(&mut Pool)) -> Vec<Check
 fn flip_a_bit(pool: &mut Pool) {
     let place = pool.results().last().unwrap().clone();
     let bytes = &mut pool.bytes_mut()[place];
-    let at = if bytes.len() % 4 == 0 { 3 } else { 0 };
+    let at = if bytes.len().is_multiple_of(4) { 3 } else { 0 };
     bytes[at] ^= 0x40;
 }
 
@@ -86,7 +86,8 @@ fn cases_on_the_cpu_pass() {
 /// Every fault in every kind of call is found, named with its case's seed, and found again from that seed alone.
 #[test]
 fn faults_are_found_and_come_back_from_their_seed() {
-    let faults: [(&str, fn(&mut Pool)); 5] = [
+    type Fault = (&'static str, fn(&mut Pool));
+    let faults: [Fault; 5] = [
         ("a flipped bit", flip_a_bit),
         ("a byte before a result", write_before),
         ("a byte after a result", write_after),

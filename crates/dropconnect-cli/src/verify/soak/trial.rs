@@ -107,7 +107,7 @@ impl Trial {
             Self::Mask | Self::BiasMask => mask(self, case),
             Self::Layer(pass) => layer(pass, case, element),
             Self::Moments => moments(case, element),
-            Self::Activation => activation(case, element),
+            Self::Activation => activation(case),
             Self::MonteCarlo => monte_carlo(case, element),
             Self::Classifier => Ok(classifier(case, element)),
         }
@@ -188,7 +188,7 @@ fn moments(case: &Case, element: ElementType) -> Result<Tensors, Error> {
     let terms = shape.inputs() as f64 / 9.0;
     Ok(Tensors {
         operands: operands(case, element),
-        results: pair(shape.output_len(), ElementType::F32),
+        results: pair(shape.output_len()),
         expected: vec![
             Expected { values: mean, unit: terms.sqrt() },
             Expected { values: variance, unit: terms },
@@ -204,7 +204,7 @@ fn monte_carlo(case: &Case, element: ElementType) -> Result<Tensors, Error> {
     let square = shape.inputs() as f64 * case.mask.scale() / 9.0;
     Ok(Tensors {
         operands: operands(case, element),
-        results: pair(shape.output_len(), ElementType::F32),
+        results: pair(shape.output_len()),
         expected: vec![
             Expected { values: mean, unit: square.sqrt() },
             // A small difference of large numbers, where masks hardly differ.
@@ -213,8 +213,8 @@ fn monte_carlo(case: &Case, element: ElementType) -> Result<Tensors, Error> {
     })
 }
 
-fn activation(case: &Case, element: ElementType) -> Result<Tensors, Error> {
-    let shape = &case.shape;
+fn activation(case: &Case) -> Result<Tensors, Error> {
+    let (shape, element) = (&case.shape, ElementType::F32);
     let mut draws = Draws::new(case.seed, 3);
     let mean: Vec<f32> =
         draws.values(shape.output_len(), element).into_iter().map(|value| 2.0 * value).collect();
@@ -229,15 +229,15 @@ fn activation(case: &Case, element: ElementType) -> Result<Tensors, Error> {
     }?;
     Ok(Tensors {
         operands: [mean, variance].iter().map(|values| Piece::of(values, element)).collect(),
-        results: pair(shape.output_len(), element),
+        results: pair(shape.output_len()),
         // Numbers of about 1, and a tail of a normal distribution is no more precise than that.
         expected: [of_mean, of_variance].into_iter().map(|values| Expected { values, unit: 1.0 }).collect(),
     })
 }
 
-/// A mean and a variance, not written yet.
-fn pair(length: usize, element: ElementType) -> Vec<Piece> {
-    (0..2).map(|_| Piece::poison(length, Stored::Number(element))).collect()
+/// A mean and a variance, not written yet. What is said over masks is f32 always.
+fn pair(length: usize) -> Vec<Piece> {
+    (0..2).map(|_| Piece::poison(length, Stored::Number(ElementType::F32))).collect()
 }
 
 /// The logits of every pass, and what they say together.
