@@ -24,8 +24,11 @@ fn what_16_bit_layers_report_over_masks_is_f32() {
                 data.weight.iter_mut().for_each(|value| *value = element.round(weight * (1.5 + *value)));
                 data.x.iter_mut().for_each(|value| *value = element.round(1.0 + 0.5 * *value));
                 let init = Init::Values { weight: data.weight.clone(), bias: data.bias.clone() };
-                let layer =
-                    DropConnect::new(&device, 64, 4).element(element).seed(9).init(init).build().unwrap();
+                let layer = DropConnect::new(&device, MaskKey::new(9, 0), 64, 4)
+                    .element(element)
+                    .init(init)
+                    .build()
+                    .unwrap();
                 let [x, w, b] = [&data.x, &data.weight, &data.bias].map(|values| wide(values));
                 let b = Bias::Plain(&b[..]);
                 let check = |got: &Moments, want: &(Vec<f64>, Vec<f64>), what: &str| {
@@ -153,7 +156,7 @@ fn very_many_samples_agree_with_float64() {
     let shape = shape([1, 5, 1]);
     let mean = [0.0f32, 3.0, -0.5, 100.0, -1e12];
     let variance = [1.0f32, 0.01, 4.0, 2.0, 1e20];
-    let (key, at) = (MaskKey { seed: 21, layer: 2, step: 3 }, origin(4, 9, 0));
+    let (key, at) = (MaskKey::new(21, 2).at_step(3), origin(4, 9, 0));
     for samples in [32_769, 300_000] {
         let method = Method::Sampled { samples, key, origin: at };
         for activation in [Activation::Identity, Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
