@@ -72,10 +72,13 @@ fn group(size: u32) -> Sharing {
     NonZeroU32::new(size).map_or(Sharing::Batch, Sharing::Group)
 }
 
+/// The tensors that a call returns.
+type Results = Result<Vec<Vec<f32>>, Error>;
+
 /// What is reported over masks, on the adapter against the CPU backend.
 pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
     let f32 = ElementType::F32;
-    let mut check = |name: &str, run: &dyn Fn(&Device) -> Result<Vec<Vec<f32>>, Error>| {
+    let mut check = |name: &str, run: &dyn Fn(&Device) -> Results| {
         let check = Check::error(format!("{name}: as on the CPU"), 1e-5);
         context.check(checks, check, |check| {
             for (got, want) in run(adapter)?.iter().zip(run(&Device::Cpu)?) {
