@@ -70,7 +70,7 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
             let bias = kind.with(arena.tensor(2));
             let (x, weight, y) = (arena.tensor(0), arena.tensor(1), arena.tensor(3));
             let call = Forward { shape, element, mask: Some(&mask), x, weight, bias, y };
-            gpu.submit(&plain_kernels(gpu).forward_f32(&call).unwrap());
+            gpu.submit(&plain_kernels(gpu).forward_f32(&call).unwrap()).unwrap();
             let got = ElementType::F32.decode(&arena.results(&[3]).unwrap()[0]);
             let bias = wide(&data.bias);
             let bias = kind.with(&bias[..]);
@@ -173,7 +173,7 @@ fn very_many_samples_agree_with_float64() {
                 let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
                 let recording = gpu.kernels().activate(&call).unwrap();
                 assert_eq!(recording.dispatches(), samples.div_ceil(1 << 15) as usize);
-                gpu.submit(&recording);
+                gpu.submit(&recording).unwrap();
                 let results = arena.results(&[2, 3]).unwrap();
                 all.push([0, 1].map(|index| ElementType::F32.decode(&results[index])));
             }
