@@ -118,7 +118,7 @@ fn is_negative_or_nan(x: f32) -> bool {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let n = i32(group.y * ${workgroup_y}u + ${local_y});
     let o = i32((group.x * ${workgroup_x}u + local.x) * 4u);
-    if n >= i32(params.samples) || o >= i32(params.outputs) {
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
     let means = u_mean_quad(u32(n), o);
@@ -136,7 +136,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let moments = moments_of(means[k], variances[k]);
 //% else
         let before = vec2(mean_before[k], variance_before[k]);
-        let place = vec2(params.sample_block + u32(n), params.output_block + u32(o) + k);
+        let place = vec2(params.example_block + u32(n), params.output_block + u32(o) + k);
         let moments = moments_of(means[k], variances[k], before, place);
 //% endif
         mean[k] = moments.x;

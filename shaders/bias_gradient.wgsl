@@ -13,21 +13,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let o = i32(tile_column * 4u) - params.output_shift;
     var sum = vec4(0.0);
     if o < i32(params.outputs) {
-        let blocks = (params.samples + u32(params.sample_shift) + 3u) / 4u;
+        let blocks = (params.examples + u32(params.example_shift) + 3u) / 4u;
         for (var block = local.y; block < blocks; block += ${workgroup_y}u) {
-            let n = i32(block * 4u) - params.sample_shift;
+            let n = i32(block * 4u) - params.example_shift;
             // The brick of the virtual inputs that decide masked biases: their lane 0.
 //% if sharing == "each"
-            let keep = brick(vec3(~0u, params.output_block + tile_column, params.sample_block + block));
+            let keep = brick(vec3(~0u, params.output_block + tile_column, params.example_block + block));
 //% else
             let keep = vec4(
 //% for r in range(4)
-                shared_word(~0u, params.output_block + tile_column, mask_sample(n + ${r})),
+                shared_word(~0u, params.output_block + tile_column, mask_coordinate(n + ${r})),
 //% endfor
             );
 //% endif
 //% for r in range(4)
-            let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+            let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
             let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), vec4(n + ${r} == i32(row_${r})));
             sum += select(vec4(0.0), g_${r}, (vec4(keep.${xyzw[r]}) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
 //% endfor

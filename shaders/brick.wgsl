@@ -68,15 +68,15 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //% endif
 //% if sharing != "each"
 
-// The sample coordinate of local example n where examples share masks.
-fn mask_sample(n: i32) -> u32 {
-    let global = params.sample_block * 4u + u32(n + params.sample_shift);
+// The mask coordinate of local example n where examples share masks.
+fn mask_coordinate(n: i32) -> u32 {
+    let global = params.example_block * 4u + u32(n + params.example_shift);
     return select(global / max(params.group, 1u), 0u, params.group == 0u);
 }
 
 // The word of one such coordinate.
-fn shared_word(input_block: u32, output_block: u32, sample: u32) -> u32 {
-    let words = brick(vec3(input_block, output_block, sample / 4u));
-    return words[sample & 3u];
+fn shared_word(input_block: u32, output_block: u32, coordinate: u32) -> u32 {
+    let words = brick(vec3(input_block, output_block, coordinate / 4u));
+    return words[coordinate & 3u];
 }
 //% endif

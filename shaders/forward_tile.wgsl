@@ -3,7 +3,7 @@
 //% set xyzw = "xyzw"
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)
-    let x_row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+    let x_row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
 //% endfor
 //% for c in range(4 * columns)
     let w_row_${c} = u32(clamp(o + ${c}, 0, i32(params.outputs) - 1));
@@ -15,20 +15,20 @@
 //% endfor
 
 //% if sharing == "tile"
-    let shared_sample = mask_sample(n);
+    let shared_coordinate = mask_coordinate(n);
 //% endif
 //% set blocks = "(params.inputs + u32(params.input_shift) + 7u) / 8u"
     let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
     for (var block = ${first_block}; block < blocks; block += ${split}u) {
         let i = i32(block * 8u) - params.input_shift;
-//% set sample_at = "shared_sample / 4u" if sharing == "tile" else "sample_block + ROWu"
-//% set at = "vec3(params.input_block + block, output_block + COLUMNu, " ~ sample_at ~ ")"
+//% set example_at = "shared_coordinate / 4u" if sharing == "tile" else "example_block + ROWu"
+//% set at = "vec3(params.input_block + block, output_block + COLUMNu, " ~ example_at ~ ")"
 //% set example = "n + 4 * ROW"
 //% include "tile_masks"
 //% if sharing == "tile"
         // The weights are masked once, as they are read.
 //% for column in range(columns)
-        let keep_${column} = keep_0_${column}[shared_sample & 3u];
+        let keep_${column} = keep_0_${column}[shared_coordinate & 3u];
 //% for c in range(4)
         let w_${4 * column + c}_0 = keep_quad(w_quad(w_row_${4 * column + c}, i), keep_${column}, ${8 * c}u);
         let w_${4 * column + c}_1 = keep_quad(w_quad(w_row_${4 * column + c}, i + 4), keep_${column}, ${8 * c + 4}u);

@@ -18,13 +18,13 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = ${local_y};
     let tile_column = group.x * ${workgroup_x}u + local.x;
-    let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
+    let n = i32(tile_row * ${4 * rows}u) - params.example_shift;
     let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
 //% if split > 1
-    let inside = n < i32(params.samples) && i < i32(params.inputs);
+    let inside = n < i32(params.examples) && i < i32(params.inputs);
 //% endif
-    let sample_block = params.sample_block + tile_row * ${rows}u;
+    let example_block = params.example_block + tile_row * ${rows}u;
     let input_block = params.input_block + tile_column * ${columns}u;
 //% for half in range(2 * columns)
     let i_${half} = ${"min(i + " ~ 4 * half ~ ", i32(params.inputs) - 4)" if vector else "i + " ~ 4 * half};
@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
     // G zero instead costs NVIDIA up to a third more instructions: docs/performance.md.)
 //% for r in range(4 * rows)
-    let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+    let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
 //% for half in range(2 * columns)
     let x_${r}_${half} = x_quad(row_${r}, i_${half});
     var sum_${r}_${half} = vec4(0.0);
@@ -55,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         // The last threads may have nothing left to walk.
         if block < blocks {
 //% endif
-//% set at = "vec3(input_block + COLUMNu, params.output_block + block, sample_block + ROWu)"
+//% set at = "vec3(input_block + COLUMNu, params.output_block + block, example_block + ROWu)"
 //% set example = "n + 4 * ROW"
 //% include "tile_masks"
 //% for c in range(4)

@@ -13,22 +13,22 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * ${workgroup_y}u + ${local_y};
     let tile_column = group.x * ${workgroup_x}u + local.x;
-    let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
+    let n = i32(tile_row * ${4 * rows}u) - params.example_shift;
     let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
 //% if split > 1
     // A barrier is for all threads: those outside come along, with nothing to walk.
-    let inside = n < i32(params.samples) && i < i32(params.inputs);
+    let inside = n < i32(params.examples) && i < i32(params.inputs);
 //% else
-    if n >= i32(params.samples) || i >= i32(params.inputs) {
+    if n >= i32(params.examples) || i >= i32(params.inputs) {
         return;
     }
 //% endif
-    let sample_block = params.sample_block + tile_row * ${rows}u;
+    let example_block = params.example_block + tile_row * ${rows}u;
     let input_block = params.input_block + tile_column * ${columns}u;
 
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)
-    let g_row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+    let g_row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
 //% for half in range(2 * columns)
     var sum_${r}_${half} = vec4(0.0);
 //% endfor
@@ -41,20 +41,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 
 //% if sharing == "tile"
-    let shared_sample = mask_sample(n);
+    let shared_coordinate = mask_coordinate(n);
 //% endif
 //% set blocks = "(params.outputs + u32(params.output_shift) + 3u) / 4u"
     let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
     for (var block = ${first_block}; block < blocks; block += ${split}u) {
         let o = i32(block * 4u) - params.output_shift;
-//% set sample_at = "shared_sample / 4u" if sharing == "tile" else "sample_block + ROWu"
-//% set at = "vec3(input_block + COLUMNu, params.output_block + block, " ~ sample_at ~ ")"
+//% set example_at = "shared_coordinate / 4u" if sharing == "tile" else "example_block + ROWu"
+//% set at = "vec3(input_block + COLUMNu, params.output_block + block, " ~ example_at ~ ")"
 //% set example = "n + 4 * ROW"
 //% include "tile_masks"
 //% if sharing == "tile"
         // The weights are masked once, as they are read.
 //% for column in range(columns)
-        let keep_${column} = keep_0_${column}[shared_sample & 3u];
+        let keep_${column} = keep_0_${column}[shared_coordinate & 3u];
 //% endfor
 //% endif
 //% for c in range(4)

@@ -27,25 +27,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let input_block = group.x * ${workgroup_x}u + local.x;
     let tile_row = group.y * ${workgroup_y}u + ${local_y};
     // Blocks of outputs are in the third dimension of the grid.
-    let n = i32(tile_row * 4u) - params.sample_shift;
+    let n = i32(tile_row * 4u) - params.example_shift;
     let o = i32(group.z * 4u) - params.output_shift;
     let i = i32(input_block * 8u) - params.input_shift;
-    if input_block >= blocks || n >= i32(params.samples) {
+    if input_block >= blocks || n >= i32(params.examples) {
         return;
     }
 //% set block = "~0u" if bias else "params.input_block + input_block"
 //% if sharing == "each"
-    let keep = brick(vec3(${block}, params.output_block + group.z, params.sample_block + tile_row));
+    let keep = brick(vec3(${block}, params.output_block + group.z, params.example_block + tile_row));
 //% else
     let keep = vec4(
 //% for r in range(4)
-        shared_word(${block}, params.output_block + group.z, mask_sample(n + ${r})),
+        shared_word(${block}, params.output_block + group.z, mask_coordinate(n + ${r})),
 //% endfor
     );
 //% endif
 //% for r in range(4)
 //% for c in range(4)
-    if n + ${r} >= 0 && n + ${r} < i32(params.samples) && o + ${c} >= 0 && o + ${c} < i32(params.outputs) {
+    if n + ${r} >= 0 && n + ${r} < i32(params.examples) && o + ${c} >= 0 && o + ${c} < i32(params.outputs) {
         let row = u32(n + ${r}) * params.output_stride + u32(o + ${c});
         let bits = keep.${xyzw[r]} >> ${8 * c}u;
 //% if bias

@@ -13,12 +13,12 @@ fn variance_of(mean: f32, squares: f32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let n = i32((group.y * ${workgroup_y}u + ${local_y}) * ${4 * rows}u);
     let o = i32((group.x * ${workgroup_x}u + local.x) * ${4 * columns}u);
-    if n >= i32(params.samples) || o >= i32(params.outputs) {
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
     // Rows past the end repeat the last one; their sums are never stored.
 //% for r in range(4 * rows)
-    let x_row_${r} = min(u32(n + ${r}), params.samples - 1u);
+    let x_row_${r} = min(u32(n + ${r}), params.examples - 1u);
 //% for c in range(4 * columns)
     var mean_${r}_${c} = 0.0;
     var square_${r}_${c} = 0.0;

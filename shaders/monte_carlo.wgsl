@@ -23,12 +23,12 @@ fn expand(key: vec2<u32>) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * ${workgroup_y}u + ${local_y};
     let tile_column = group.x * ${workgroup_x}u + local.x;
-    let n = i32(tile_row * ${4 * rows}u) - params.sample_shift;
+    let n = i32(tile_row * ${4 * rows}u) - params.example_shift;
     let o = i32(tile_column * ${4 * columns}u) - params.output_shift;
-    if n >= i32(params.samples) || o >= i32(params.outputs) {
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
-    let sample_block = params.sample_block + tile_row * ${rows}u;
+    let example_block = params.example_block + tile_row * ${rows}u;
     let output_block = params.output_block + tile_column * ${columns}u;
 //% for column in range(columns)
 //% if bias
@@ -46,10 +46,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         var keep_bias_${row}_${column} = vec4(~0u);
         if params.masked_bias == 1u {
 //% if sharing == "each"
-            keep_bias_${row}_${column} = brick(vec3(~0u, output_block + ${column}u, sample_block + ${row}u));
+            keep_bias_${row}_${column} = brick(vec3(~0u, output_block + ${column}u, example_block + ${row}u));
 //% else
 //% for r in range(4)
-            keep_bias_${row}_${column}.${xyzw[r]} = shared_word(~0u, output_block + ${column}u, mask_sample(n + ${4 * row + r}));
+            keep_bias_${row}_${column}.${xyzw[r]} = shared_word(~0u, output_block + ${column}u, mask_coordinate(n + ${4 * row + r}));
 //% endfor
 //% endif
         }

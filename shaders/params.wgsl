@@ -3,18 +3,18 @@ struct Params {
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
     round_keys: array<vec4<u32>, 5>,
     // Extent of this dispatch, in local rows and columns.
-    samples: u32,
+    examples: u32,
     outputs: u32,
     inputs: u32,
     // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
     threshold: u32,
     // Global index of the first brick along each axis ...
-    sample_block: u32,
+    example_block: u32,
     output_block: u32,
     input_block: u32,
     bits: u32,
     // ... and how far before local row or column 0 that brick starts.
-    sample_shift: i32,
+    example_shift: i32,
     output_shift: i32,
     input_shift: i32,
     // 1 / (realised keep probability).
@@ -30,7 +30,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.

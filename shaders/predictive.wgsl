@@ -71,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let n = group.x;
 //% else
     let n = group.x * ${workgroup_x}u + local.x;
-    if n >= params.samples {
+    if n >= params.examples {
         return;
     }
 //% endif

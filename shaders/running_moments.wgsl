@@ -35,7 +35,7 @@ fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
 
 // The same for columns `column` to `column + 3` of row `row`, where those exist.
 fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
-    if row < 0 || row >= i32(params.samples) {
+    if row < 0 || row >= i32(params.examples) {
         return;
     }
     let offset = u32(row) * params.output_stride + u32(column);

@@ -9,7 +9,7 @@
         let block_${row}_${column} = ${at|replace("ROW", row)|replace("COLUMN", column)};
         let keep_${row}_${column} = vec4(
 //% for r in range(4)
-            shared_word(block_${row}_${column}.x, block_${row}_${column}.y, mask_sample(${example|replace("ROW", row)} + ${r})),
+            shared_word(block_${row}_${column}.x, block_${row}_${column}.y, mask_coordinate(${example|replace("ROW", row)} + ${r})),
 //% endfor
         );
 //% endfor

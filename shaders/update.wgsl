@@ -5,7 +5,7 @@
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let n = i32(group.y * ${workgroup_y}u + ${local_y});
     let o = i32((group.x * ${workgroup_x}u + local.x) * 4u);
-    if n >= i32(params.samples) || o >= i32(params.outputs) {
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
     update_quad(n, o, value_quad(u32(n), o), params.first_pass + 1u);

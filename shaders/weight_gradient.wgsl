@@ -39,20 +39,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let o_${row} = ${"min(o + " ~ 4 * row ~ ", i32(params.outputs) - 4)" if vector and row > 0 else "o + " ~ 4 * row};
 //% endfor
 
-//% set blocks = "(params.samples + u32(params.sample_shift) + 3u) / 4u"
+//% set blocks = "(params.examples + u32(params.example_shift) + 3u) / 4u"
     let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
     for (var block = ${first_block}; block < blocks; block += ${split}u) {
-        let n = i32(block * 4u) - params.sample_shift;
+        let n = i32(block * 4u) - params.example_shift;
 //% for r in range(4)
         // An example that does not exist has no gradient; the row read in its place is the nearest one.
-        let row_${r} = u32(clamp(n + ${r}, 0, i32(params.samples) - 1));
+        let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
         let exists_${r} = vec4(n + ${r} == i32(row_${r}));
 //% for half in range(2 * columns)
         let x_${r}_${half} = x_quad(row_${r}, i_${half});
 //% endfor
 //% endfor
 //% if sharing != "tile"
-//% set at = "vec3(input_block + COLUMNu, output_block + ROWu, params.sample_block + block)"
+//% set at = "vec3(input_block + COLUMNu, output_block + ROWu, params.example_block + block)"
 //% set example = "n"
 //% include "tile_masks"
 //% endif

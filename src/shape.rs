@@ -119,7 +119,7 @@ impl fmt::Display for Shape {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// Global index of the first example.
-    pub sample: u32,
+    pub example: u32,
     /// Global index of the first output.
     pub output: u32,
     /// Global index of the first input.
@@ -128,14 +128,14 @@ pub struct Origin {
 
 impl Origin {
     pub(crate) fn coordinates(&self) -> [u32; 3] {
-        [self.sample, self.output, self.input]
+        [self.example, self.output, self.input]
     }
 
     /// Checks that the shard's last coordinates exist.
     pub(crate) fn check(&self, shape: &Shape) -> Result<(), Error> {
         let limit = 1 << 32;
         for ((axis, origin), size) in
-            ["sample", "output", "input"].into_iter().zip(self.coordinates()).zip(shape.dims())
+            ["example", "output", "input"].into_iter().zip(self.coordinates()).zip(shape.dims())
         {
             if u64::from(origin) + u64::from(size) > limit {
                 return Err(Error::Origin { axis, origin, size, limit });
@@ -160,9 +160,12 @@ mod tests {
     #[test]
     fn the_last_coordinate_is_allowed_and_the_next_is_not() {
         let shape = Shape::new(2, 1, 1).unwrap();
-        let at = |sample| Origin { sample, ..Origin::default() }.check(&shape);
+        let at = |example| Origin { example, ..Origin::default() }.check(&shape);
         assert!(at(u32::MAX - 1).is_ok());
-        assert!(matches!(at(u32::MAX), Err(Error::Origin { axis: "sample", origin: u32::MAX, size: 2, .. })));
+        assert!(matches!(
+            at(u32::MAX),
+            Err(Error::Origin { axis: "example", origin: u32::MAX, size: 2, .. })
+        ));
     }
 
     #[test]

@@ -126,16 +126,16 @@ fn one_pass_agrees_with_float64() {
 fn a_large_batch_is_taken_in_pieces() {
     let Some(gpu) = adapter("a_large_batch_is_taken_in_pieces") else { return };
     let kernels = with(gpu, combined(small_tiles(Apply::And), 2, 1, [4, 4]));
-    for (batch, sample, pieces) in [(32, 0, 1), (33, 0, 2), (31, 1, 1), (32, 1, 2), (100, 0, 4), (100, 3, 5)]
+    for (batch, example, pieces) in [(32, 0, 1), (33, 0, 2), (31, 1, 1), (32, 1, 2), (100, 0, 4), (100, 3, 5)]
     {
         for write in [Write::Overwrite, Write::Accumulate] {
-            let mask = mask(0.2).at(origin(sample, 2, 5));
+            let mask = mask(0.2).at(origin(example, 2, 5));
             let call = Call::new(shape([batch, 13, 21]), Some(mask));
             let dispatches = agrees(gpu, kernels, &call, [write; 2], 50 + batch as u64);
-            assert_eq!(dispatches, pieces, "{batch} from {sample}");
+            assert_eq!(dispatches, pieces, "{batch} from {example}");
             let half = Call { element: ElementType::F16, ..call };
             let dispatches = agrees(gpu, kernels, &half, [write; 2], 51 + batch as u64);
-            assert_eq!(dispatches, if pieces == 1 { 1 } else { 2 }, "{batch} from {sample}, f16");
+            assert_eq!(dispatches, if pieces == 1 { 1 } else { 2 }, "{batch} from {example}, f16");
         }
     }
 }

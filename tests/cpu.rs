@@ -65,8 +65,8 @@ fn mask(p: f64) -> Mask {
     Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
 }
 
-fn origin(sample: u32, output: u32, input: u32) -> Origin {
-    Origin { sample, output, input }
+fn origin(example: u32, output: u32, input: u32) -> Origin {
+    Origin { example, output, input }
 }
 
 /// Each of 1, 3, 4, 5, 7, 8, 9, 31, 33 and 100 in each place, and sizes that span several units of work.

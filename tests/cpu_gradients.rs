@@ -76,7 +76,7 @@ fn one_call_gives_the_bits_of_two() {
                 let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
                 for (k, mask) in masks.into_iter().enumerate() {
                     let at = [[0, 0, 0], [3, 2, 5], [4, 8, 16], [u32::MAX - 400; 3]][(case + k) % 4];
-                    let mask = mask.at(Origin { sample: at[0], output: at[1], input: at[2] });
+                    let mask = mask.at(Origin { example: at[0], output: at[1], input: at[2] });
                     let writes = [[Overwrite; 2], [Accumulate, Overwrite], [Overwrite, Accumulate]];
                     let writes = writes[(case + k + threads) % 3];
                     let [two, one] = pool.install(|| two_ways(backend, &shape, Some(&mask), writes));
@@ -119,7 +119,7 @@ fn an_empty_batch_and_evaluation() {
 fn what_does_not_fit_is_refused_and_nothing_written() {
     let shape = Shape::new(2, 3, 64).unwrap();
     let (x, weight, grad) = (vec![1.0; 128], vec![1.0; 192], vec![1.0; 6]);
-    let far = mask(0.5, 16).at(Origin { sample: 0, output: u32::MAX - 1, input: 0 });
+    let far = mask(0.5, 16).at(Origin { example: 0, output: u32::MAX - 1, input: 0 });
     let lengths = [grad.len(), x.len(), weight.len(), 128, 192];
     let names = ["grad_output", "x", "weight", "grad_input", "grad_weight"];
     // Each argument too short in turn, and last a shard past the end of the coordinates.

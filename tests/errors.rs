@@ -285,14 +285,14 @@ fn origins() {
     let Some(gpu) = adapter("origins") else { return };
     let buffers = Buffers::new(gpu);
     for (axis, at, size) in [
-        ("sample", origin(u32::MAX, 0, 0), "2"),
+        ("example", origin(u32::MAX, 0, 0), "2"),
         ("output", origin(0, u32::MAX - 1, 0), "3"),
         ("input", origin(0, 0, u32::MAX - 2), "4"),
     ] {
         for p in [0.0, 0.5] {
             let mask = mask(p).at(at);
             for (pass, _) in ARGUMENTS {
-                let place = (at.sample.max(at.output).max(at.input)).to_string();
+                let place = (at.example.max(at.output).max(at.input)).to_string();
                 refused!(
                     call(gpu, &buffers, pass, "none", None, Some(&mask)),
                     Error::Origin { .. },

@@ -120,7 +120,9 @@ fn calls_on_host_memory() {
             sweep("mask", &mut || device.mask(&small, &mask).map(drop));
             sweep("moments", &mut || device.moments(&shape, element, p, x, w, bias).map(drop));
             sweep("monte_carlo", &mut || device.monte_carlo(&shape, element, &mask, 2, x, w, bias).map(drop));
-            sweep("samples", &mut || device.samples(&shape, element, &mask, 2, x, w, bias).map(drop));
+            sweep("pass_outputs", &mut || {
+                device.pass_outputs(&shape, element, &mask, 2, x, w, bias).map(drop)
+            });
             sweep("predictive", &mut || device.predictive(&shape, element, &mask, 2, x, w, bias).map(drop));
             let method = Method::Sampled { samples: 2, key: mask.key, origin: mask.origin };
             sweep("activate", &mut || device.activate(&shape, Activation::Tanh, method, &u).map(drop));

@@ -107,7 +107,7 @@ fn the_closed_form_keeps_its_digits_at_the_edges() {
 #[test]
 fn sampled_moments_agree_with_float64_and_with_the_closed_form() {
     let (shape, mean, variance) = grid();
-    let origin = Origin { sample: 3, output: u32::MAX - 48, input: 0 };
+    let origin = Origin { example: 3, output: u32::MAX - 48, input: 0 };
     for activation in ACTIVATIONS {
         // 4 k + 1, 2 and 3: calls that are not used up.
         for samples in [1, 6, 7, 1001] {
@@ -118,7 +118,7 @@ fn sampled_moments_agree_with_float64_and_with_the_closed_form() {
             assert!(close(&got[0], &want.0), "{activation:?} {samples} mean");
             assert!(close(&got[1], &want.1), "{activation:?} {samples} variance");
             assert_eq!(got, sampled(&shape, activation, samples, origin, &mean, &variance));
-            let elsewhere = Origin { sample: 4, ..origin };
+            let elsewhere = Origin { example: 4, ..origin };
             let other = sampled(&shape, activation, samples, elsewhere, &mean, &variance);
             assert!(!close(&other[0], &want.0));
         }
@@ -163,7 +163,7 @@ fn samples_follow_the_rule_and_ignore_the_batch_split() {
         }
     }
     let one = Shape::new(1, 1, 1).unwrap();
-    let at = Origin { sample: 12, output: 21, input: 0 };
+    let at = Origin { example: 12, output: 21, input: 0 };
     for count in 1..=12 {
         let want = all[..count].iter().sum::<f64>() / count as f64;
         let got = sampled(&one, Activation::Identity, count as u32, at, &[0.0], &[1.0]);
@@ -173,7 +173,7 @@ fn samples_follow_the_rule_and_ignore_the_batch_split() {
     }
     // The same element within a larger call.
     let shape = Shape::new(5, 7, 1).unwrap();
-    let corner = Origin { sample: 10, output: 16, input: 0 };
+    let corner = Origin { example: 10, output: 16, input: 0 };
     let larger = sampled(&shape, Activation::Tanh, 9, corner, &[0.3; 35], &[2.0; 35]);
     let alone = sampled(&one, Activation::Tanh, 9, at, &[0.3], &[2.0]);
     assert_eq!([larger[0][2 * 7 + 5], larger[1][2 * 7 + 5]], [alone[0][0], alone[1][0]]);

@@ -35,7 +35,7 @@ fn shard(call: &Call, data: &Data, from: [usize; 3], to: [usize; 3]) -> (Call, D
     let mask = call.mask.map(|mask| {
         let at = |axis: u32, by: usize| axis + by as u32;
         mask.at(origin(
-            at(mask.origin.sample, from[0]),
+            at(mask.origin.example, from[0]),
             at(mask.origin.output, from[1]),
             at(mask.origin.input, from[2]),
         ))

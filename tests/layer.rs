@@ -37,7 +37,7 @@ fn a_step_is_the_reference_under_the_masks_of_its_options() {
         ] {
             let data = Data::random(&shape, element, 90);
             let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
-            let origin = Origin { sample: 5, output: 2, input: 9 };
+            let origin = Origin { example: 5, output: 2, input: 9 };
             let mut layer = layer(&device, &data)
                 .element(element)
                 .masked_bias(masked)
@@ -128,8 +128,8 @@ fn the_device_infers_as_the_layer_does() {
             assert_eq!(of_u, layer.gaussian(x, Activation::Sigmoid, Some(9)).unwrap());
             let got = device.monte_carlo(&shape, element, &mask, 5, x, weight, bias).unwrap();
             assert_eq!(got, layer.monte_carlo(x, 5).unwrap());
-            let got = device.samples(&shape, element, &mask, 5, x, weight, bias).unwrap();
-            assert_eq!(got, layer.samples(x, 5).unwrap());
+            let got = device.pass_outputs(&shape, element, &mask, 5, x, weight, bias).unwrap();
+            assert_eq!(got, layer.pass_outputs(x, 5).unwrap());
             let pass = |t| device.forward(&shape, element, Some(&mask.pass(t)), x, weight, bias).unwrap();
             assert_eq!(got, (0..5).flat_map(pass).collect::<Vec<_>>());
             let got = device.predictive(&shape, element, &mask, 5, x, weight, bias).unwrap();
@@ -149,7 +149,7 @@ fn bad_arguments_are_named() {
         assert!(length(layer.moments(short).unwrap_err()));
         assert!(length(layer.gaussian(short, Activation::Relu, None).unwrap_err()));
         assert!(length(layer.monte_carlo(short, 3).unwrap_err()));
-        assert!(length(layer.samples(short, 3).unwrap_err()));
+        assert!(length(layer.pass_outputs(short, 3).unwrap_err()));
         assert!(length(layer.predictive(short, 3).unwrap_err()));
         let count = |error| matches!(error, Error::Count { value: 0, least: 1, .. });
         assert!(count(layer.monte_carlo(&data.x, 0).unwrap_err()));

@@ -322,7 +322,7 @@ fn results_past_host_memory() {
         device.forward(&shape, f32, None, &long, &long, Bias::None),
         device.moments(&shape, f32, &mask.probability, &long, &long, Bias::None),
         device.monte_carlo(&shape, f32, &mask, 3, &long, &long, Bias::None),
-        device.samples(&shape, f32, &mask, u32::MAX, &long, &long, Bias::None),
+        device.pass_outputs(&shape, f32, &mask, u32::MAX, &long, &long, Bias::None),
         device.predictive(&shape, f32, &mask, 3, &long, &long, Bias::None),
         device.bias_mask(&shape, &mask),
         device.mask(&shape, &mask),
@@ -341,5 +341,5 @@ fn results_past_host_memory() {
     // The samples of many passes: each fits, and all together do not.
     let small = Shape::new(64, 64, 1).unwrap();
     let (x, w) = (&long[..64], &long[..64]);
-    no_memory!(device.samples(&small, f32, &mask, u32::MAX, x, w, Bias::None));
+    no_memory!(device.pass_outputs(&small, f32, &mask, u32::MAX, x, w, Bias::None));
 }

@@ -95,7 +95,7 @@ fn estimates_at_neighbouring_steps_share_no_mask() {
         layer.set_weight(&weight).unwrap();
         let mut samples = Vec::new();
         for _ in 0..3 {
-            samples.extend(layer.samples(&x, 20).unwrap());
+            samples.extend(layer.pass_outputs(&x, 20).unwrap());
             samples.extend(layer.forward(&x).unwrap());
             layer.advance();
         }
@@ -114,11 +114,11 @@ fn a_layer_goes_to_a_pass_and_back() {
     for device in devices("a_layer_goes_to_a_pass_and_back") {
         let mut layer = DropConnect::new(&device, KEY, 40, 5).build().unwrap();
         let x = Data::ramps(&Shape::new(3, 5, 40).unwrap()).x;
-        let (training, samples) = (layer.forward(&x).unwrap(), layer.samples(&x, 4).unwrap());
+        let (training, samples) = (layer.forward(&x).unwrap(), layer.pass_outputs(&x, 4).unwrap());
         for (t, want) in samples.chunks(15).enumerate() {
             layer.set_pass(Some(t as u32));
             assert_eq!(layer.forward(&x).unwrap(), want, "{device}: pass {t}");
-            assert_eq!(layer.samples(&x, 4).unwrap(), samples, "{device}: passes are those of the step");
+            assert_eq!(layer.pass_outputs(&x, 4).unwrap(), samples, "{device}: passes are those of the step");
         }
         layer.set_pass(None);
         assert_eq!(layer.forward(&x).unwrap(), training, "{device}");

@@ -31,13 +31,13 @@ fn mask(p: f64) -> Mask {
     Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
 }
 
-fn origin(sample: u32, output: u32, input: u32) -> Origin {
-    Origin { sample, output, input }
+fn origin(example: u32, output: u32, input: u32) -> Origin {
+    Origin { example, output, input }
 }
 
-/// Mask format 1.1 said again: the mask without sharing, asked for the replaced sample coordinate.
-fn sample_by_the_rule(mask: &Mask, n: u32) -> u32 {
-    let global = mask.origin.sample + n;
+/// Mask format 1.1 said again: the mask without sharing, asked for the replaced mask coordinate.
+fn coordinate_by_the_rule(mask: &Mask, n: u32) -> u32 {
+    let global = mask.origin.example + n;
     match mask.sharing {
         Sharing::Example => global,
         Sharing::Group(size) => (f64::from(global) / f64::from(size.get())).floor() as u32,
@@ -46,12 +46,12 @@ fn sample_by_the_rule(mask: &Mask, n: u32) -> u32 {
 }
 
 fn keep_by_the_rule(mask: &Mask, n: u32, o: u32, i: u32) -> bool {
-    let at = origin(sample_by_the_rule(mask, n), mask.origin.output, mask.origin.input);
+    let at = origin(coordinate_by_the_rule(mask, n), mask.origin.output, mask.origin.input);
     mask.shared(Sharing::Example).at(at).keep(0, o, i)
 }
 
 fn keep_bias_by_the_rule(mask: &Mask, n: u32, o: u32) -> bool {
-    let at = origin(sample_by_the_rule(mask, n), mask.origin.output, 0);
+    let at = origin(coordinate_by_the_rule(mask, n), mask.origin.output, 0);
     mask.shared(Sharing::Example).at(at).keep_bias(0, o)
 }
 

@@ -158,14 +158,14 @@ impl Layer {
         let probability = DropProbability::with_bits(self.p, self.max_bits).unwrap();
         assert_eq!((probability.threshold(), probability.bits()), (self.threshold, self.bits));
         assert_eq!(probability.scale(), self.scale);
-        let [sample, output, input] = self.offsets;
+        let [example, output, input] = self.offsets;
         let sharing = self.examples_per_mask.map_or(Sharing::Example, |examples| {
             NonZeroU32::new(examples).map_or(Sharing::Batch, Sharing::Group)
         });
         Mask::new(key, probability)
             .with_rounds(Rounds::new(self.rounds).unwrap())
             .shared(sharing)
-            .at(origin(sample, output, input))
+            .at(origin(example, output, input))
     }
 
     fn call(&self) -> Call {

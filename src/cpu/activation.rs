@@ -129,7 +129,7 @@ impl Sampling<'_> {
         rows(self.shape, out_mean, out_variance).for_each(|(n, (out_mean, out_variance))| {
             for o in 0..outputs {
                 let at = n * outputs + o;
-                let place = [self.origin.sample + n as u32, self.origin.output + o as u32];
+                let place = [self.origin.example + n as u32, self.origin.output + o as u32];
                 let moments = self.one(place, self.mean[at], self.variance[at], &apply);
                 (out_mean[o], out_variance[o]) = moments;
             }

@@ -52,7 +52,7 @@ impl Job for Unit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { pass, o_first, result } = self;
-        let Axes { samples, outputs, .. } = &pass.axes;
+        let Axes { examples, outputs, .. } = &pass.axes;
         let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.splat_word(BIAS_INPUT_BLOCK);
@@ -61,13 +61,13 @@ impl Job for Unit<'_> {
 
         let mut sums = [0.0; O_BLOCKS * 4];
         let sums = &mut sums[..result.len()];
-        for n_block in 0..samples.blocks() {
+        for n_block in 0..examples.blocks() {
             let mut kept = Kept::ALL;
             if let Some(bricks) = &bricks {
-                bricks.decide(input, output, samples.block(n_block), &mut kept);
+                bricks.decide(input, output, examples.block(n_block), &mut kept);
             }
             for n in 0..4 {
-                let Some(row) = samples.local(n_block * 4 + n) else { continue };
+                let Some(row) = examples.local(n_block * 4 + n) else { continue };
                 let grads = &pass.grad_output[row * pass.outputs + first..];
                 for (o, (sum, grad)) in sums.iter_mut().zip(grads).enumerate() {
                     if kept.virtual_input(n, skip + o) {

@@ -48,7 +48,7 @@ impl<S: Simd> Bricks<S> {
     /// Decides eight bricks, one per lane of the block coordinates, for the four examples of the global
     /// block `examples`: [`Brick::decide`] in lanes, and the rule of shared masks.
     ///
-    /// Four examples from a multiple of four on never need more than one block of sample coordinates: a
+    /// Four examples from a multiple of four on never need more than one block of mask coordinates: a
     /// group's coordinate passes a multiple of four only where the example passes one.
     ///
     /// [`Brick::decide`]: crate::mask::brick::Brick::decide
@@ -78,11 +78,16 @@ impl<S: Simd> Bricks<S> {
         }
     }
 
-    /// The same for one sample coordinate: a quarter of the ladder, though all of the generator's calls.
+    /// The same for one mask coordinate: a quarter of the ladder, though all of the generator's calls.
     #[inline(always)]
-    pub(super) fn decide_sample(&self, input: S::Words, output: S::Words, sample: u32) -> [[u16; 4]; 4] {
-        let block = [input, output, self.simd.splat_word(sample / 4)];
-        let word = (sample % 4) as usize;
+    pub(super) fn decide_coordinate(
+        &self,
+        input: S::Words,
+        output: S::Words,
+        coordinate: u32,
+    ) -> [[u16; 4]; 4] {
+        let block = [input, output, self.simd.splat_word(coordinate / 4)];
+        let word = (coordinate % 4) as usize;
         let [word] = match self.rounds {
             Rounds::Seven => self.ladder::<7, 1>(block, word),
             Rounds::Ten => self.ladder::<10, 1>(block, word),
@@ -92,7 +97,7 @@ impl<S: Simd> Bricks<S> {
         kept.0[0]
     }
 
-    /// The decisions of `WORDS` sample coordinates of a block, from `first` on.
+    /// The decisions of `WORDS` mask coordinates of a block, from `first` on.
     #[inline(always)]
     fn ladder<const ROUNDS: usize, const WORDS: usize>(
         &self,
@@ -155,7 +160,7 @@ mod tests {
         mask: Mask,
         input: [u32; 8],
         output: [u32; 8],
-        sample: u32,
+        coordinate: u32,
     }
 
     impl Job for Check {
@@ -164,12 +169,15 @@ mod tests {
             let mut kept = Kept::NONE;
             let (input, output) = (simd.words(self.input), simd.words(self.output));
             let bricks = Bricks::new(simd, &self.mask);
-            bricks.decide(input, output, self.sample, &mut kept);
+            bricks.decide(input, output, self.coordinate, &mut kept);
             for n in 0..4 {
-                assert_eq!(bricks.decide_sample(input, output, self.sample * 4 + n), kept.0[n as usize]);
+                assert_eq!(
+                    bricks.decide_coordinate(input, output, self.coordinate * 4 + n),
+                    kept.0[n as usize]
+                );
             }
             for lane in 0..8 {
-                let brick = self.mask.brick(self.sample, self.output[lane], self.input[lane]);
+                let brick = self.mask.brick(self.coordinate, self.output[lane], self.input[lane]);
                 for n in 0..4 {
                     for o in 0..4 {
                         let byte = kept.0[n][o][lane / 2].to_le_bytes()[lane % 2];
@@ -193,7 +201,7 @@ mod tests {
                     let mask = Mask::new(key, probability).with_rounds(rounds);
                     let input = std::array::from_fn(|lane| u32::MAX - 3 * lane as u32);
                     let output = std::array::from_fn(|lane| 0x8000_0000 | (5 * lane as u32));
-                    level.run(Check { mask, input, output, sample: 0x3000_0001 });
+                    level.run(Check { mask, input, output, coordinate: 0x3000_0001 });
                 }
             }
         }

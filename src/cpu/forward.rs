@@ -52,7 +52,7 @@ pub(super) fn forward(
     y: &mut [f32],
 ) -> Result<(), Error> {
     let pass = &Forward { axes: Axes::new(shape, Some(mask)), mask, x, weight, bias };
-    tiles(y, pass.axes.samples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))?
+    tiles(y, pass.axes.examples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
     Ok(())
@@ -69,10 +69,10 @@ impl Job for Unit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { pass, tile, scratch } = self;
-        let Axes { samples, outputs, inputs } = &pass.axes;
+        let Axes { examples, outputs, inputs } = &pass.axes;
         let bricks = &Bricks::new(simd, pass.mask);
         let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
-        let n_blocks = N_BLOCKS.min(samples.blocks() - n_first);
+        let n_blocks = N_BLOCKS.min(examples.blocks() - n_first);
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
 
         // [n][o] in the unit.
@@ -83,7 +83,7 @@ impl Job for Unit<'_> {
             for column in 0..columns {
                 let i = (inputs, (first + column) * WIDTH);
                 for b in 0..n_blocks {
-                    pack(&mut scratch.x[b * COLUMNS + column], pass.x, (samples, (n_first + b) * 4), i);
+                    pack(&mut scratch.x[b * COLUMNS + column], pass.x, (examples, (n_first + b) * 4), i);
                 }
                 for b in 0..o_blocks {
                     let o = (outputs, (o_first + b) * 4);
@@ -96,7 +96,7 @@ impl Job for Unit<'_> {
                 for n_block in 0..n_blocks {
                     let x = &scratch.x[n_block * COLUMNS..][..columns];
                     let kept = &mut scratch.kept[..columns];
-                    let examples = samples.block(n_first + n_block);
+                    let examples = examples.block(n_first + n_block);
                     for (column, kept) in kept.iter_mut().enumerate() {
                         let input = inputs.block((first + column) * 8);
                         let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
@@ -171,19 +171,19 @@ fn finish<S: Simd>(
     sums: &[[f32; O_BLOCKS * 4]; N_BLOCKS * 4],
     tile: Tile<f32>,
 ) {
-    let Axes { samples, outputs, .. } = &pass.axes;
+    let Axes { examples, outputs, .. } = &pass.axes;
     let scale = pass.mask.scale() as f32;
     let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
     let mut rows = tile.rows.into_iter();
-    for n_block in 0..N_BLOCKS.min(samples.blocks() - n_first) {
+    for n_block in 0..N_BLOCKS.min(examples.blocks() - n_first) {
         let mut kept = Kept::NONE;
         if let Bias::Masked(_) = pass.bias {
             let output = std::array::from_fn(|b| outputs.block(o_first + b));
             let input = simd.splat_word(BIAS_INPUT_BLOCK);
-            bricks.decide(input, simd.words(output), samples.block(n_first + n_block), &mut kept);
+            bricks.decide(input, simd.words(output), examples.block(n_first + n_block), &mut kept);
         }
         for n in 0..4 {
-            if samples.local((n_first + n_block) * 4 + n).is_none() {
+            if examples.local((n_first + n_block) * 4 + n).is_none() {
                 continue;
             }
             let row = rows.next().expect("the tile has a row for every example");

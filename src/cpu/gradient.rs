@@ -79,7 +79,7 @@ pub(super) fn weight_gradient(
 
 /// The axes of the rows of the result and of the reduced dimension.
 fn roles<const OVER_OUTPUTS: bool>(axes: &Axes) -> (&Axis, &Axis) {
-    if OVER_OUTPUTS { (&axes.samples, &axes.outputs) } else { (&axes.outputs, &axes.samples) }
+    if OVER_OUTPUTS { (&axes.examples, &axes.outputs) } else { (&axes.outputs, &axes.examples) }
 }
 
 fn gradient<const OVER_OUTPUTS: bool>(
@@ -140,7 +140,7 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
                     for (b, kept) in kept.iter_mut().enumerate() {
                         let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
                         let output = simd.splat_word(axes.outputs.block(o));
-                        bricks.decide(input, output, axes.samples.block(n), kept);
+                        bricks.decide(input, output, axes.examples.block(n), kept);
                     }
                     add_panel::<S, OVER_OUTPUTS, true>(simd, panel, grads, kept, sums);
                 }

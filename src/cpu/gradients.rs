@@ -28,7 +28,7 @@ pub(super) fn serves(shape: &Shape, mask: &Mask) -> bool {
     let units = axes.inputs.blocks().div_ceil(UNIT_BLOCKS);
     let threads = rayon::current_num_threads();
     let idle = units.next_multiple_of(threads) - units;
-    (1..=MOST_BLOCKS).contains(&axes.samples.blocks()) && 5 * idle <= units
+    (1..=MOST_BLOCKS).contains(&axes.examples.blocks()) && 5 * idle <= units
 }
 
 struct Gradients<'a> {
@@ -106,7 +106,7 @@ impl Job for Unit<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { pass, grad_input, grad_weight, scratch } = self;
         let Scratch { held, weight, dw, grads, kept } = scratch;
-        let Axes { samples, outputs, inputs } = &pass.axes;
+        let Axes { examples, outputs, inputs } = &pass.axes;
         let bricks = &Bricks::new(simd, pass.mask);
         let scale = pass.mask.scale() as f32;
         let column = grad_input.column_piece * WIDTH;
@@ -114,10 +114,10 @@ impl Job for Unit<'_> {
         let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
 
         held.dx.clear();
-        held.dx.resize(samples.blocks(), [[Row::ZERO; 4]]);
-        held.x.resize(samples.blocks(), [Row::ZERO; 4]);
+        held.dx.resize(examples.blocks(), [[Row::ZERO; 4]]);
+        held.x.resize(examples.blocks(), [Row::ZERO; 4]);
         for (n, block) in held.x.iter_mut().enumerate() {
-            pack(block, pass.x, (samples, n * 4), (inputs, column));
+            pack(block, pass.x, (examples, n * 4), (inputs, column));
         }
         for tile in grad_weight {
             let o_first = tile.row_piece * CHUNK;
@@ -126,14 +126,14 @@ impl Job for Unit<'_> {
             for (o, block) in weight[..o_blocks].iter_mut().enumerate() {
                 pack(block, pass.weight, (outputs, (o_first + o) * 4), (inputs, column));
             }
-            for n_first in (0..samples.blocks()).step_by(CHUNK) {
-                let n_blocks = CHUNK.min(samples.blocks() - n_first);
+            for n_first in (0..examples.blocks()).step_by(CHUNK) {
+                let n_blocks = CHUNK.min(examples.blocks() - n_first);
                 for n in 0..n_blocks {
                     for o in 0..o_blocks {
                         grads[0][n][o] = pack_grad(&pass.axes, pass.grad_output, n_first + n, o_first + o);
                         grads[1][o][n] = grads[0][n][o];
                         let output = simd.splat_word(outputs.block(o_first + o));
-                        bricks.decide(input, output, samples.block(n_first + n), &mut kept[0][n][o]);
+                        bricks.decide(input, output, examples.block(n_first + n), &mut kept[0][n][o]);
                         kept[1][o][n] = kept[0][n][o];
                     }
                 }
@@ -150,6 +150,6 @@ impl Job for Unit<'_> {
             }
             finish(scale, pass.writes[1], inputs, (outputs, o_first * 4), &dw[..o_blocks], tile);
         }
-        finish(scale, pass.writes[0], inputs, (samples, 0), &held.dx, grad_input);
+        finish(scale, pass.writes[0], inputs, (examples, 0), &held.dx, grad_input);
     }
 }

@@ -5,7 +5,7 @@
 //! outside the matrix, which lets the kernels ignore the edges.
 
 use super::simd::{Row, WIDTH};
-use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::{Error, Mask, Shape, host};
 
 /// G for the examples and outputs of a brick, `[n][o]`.
@@ -69,7 +69,7 @@ impl Axis {
 /// The three axes.
 #[derive(Clone, Copy)]
 pub(super) struct Axes {
-    pub samples: Axis,
+    pub examples: Axis,
     pub outputs: Axis,
     pub inputs: Axis,
 }
@@ -78,7 +78,7 @@ impl Axes {
     pub(super) fn new(shape: &Shape, mask: Option<&Mask>) -> Self {
         let origin = mask.map(|mask| mask.origin).unwrap_or_default();
         Self {
-            samples: Axis::new(origin.sample, shape.batch(), BRICK_SAMPLES),
+            examples: Axis::new(origin.example, shape.batch(), BRICK_EXAMPLES),
             outputs: Axis::new(origin.output, shape.outputs(), BRICK_OUTPUTS),
             inputs: Axis::new(origin.input, shape.inputs(), BRICK_INPUTS),
         }
@@ -150,7 +150,7 @@ pub(super) fn pack_grad(axes: &Axes, grad_output: &[f32], n_block: usize, o_bloc
     let mut block = [[0.0; 4]; 4];
     let range = axes.outputs.local_range(o_block * 4, 4);
     for (n, packed) in block.iter_mut().enumerate() {
-        let Some(row) = axes.samples.local(n_block * 4 + n) else { continue };
+        let Some(row) = axes.examples.local(n_block * 4 + n) else { continue };
         let values = &grad_output[row * axes.outputs.len..][range.clone()];
         match <[f32; 4]>::try_from(values) {
             Ok(values) => *packed = values,

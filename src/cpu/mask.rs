@@ -16,7 +16,7 @@ pub(super) fn mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> 
     let axes = Axes::new(shape, Some(mask));
     let inputs = shape.inputs();
     let columns = axes.outputs.pieces(O_BLOCKS).map(|outputs| outputs * inputs);
-    tiles(out, axes.samples.pieces(1), columns)?
+    tiles(out, axes.examples.pieces(1), columns)?
         .into_par_iter()
         .for_each(|tile| level.run(Weights { axes, mask, inputs, tile }));
     Ok(())
@@ -25,7 +25,7 @@ pub(super) fn mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> 
 /// `[batch, outputs]`. The length has been checked, and the mask drops something.
 pub(super) fn bias_mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
-    tiles(out, axes.samples.pieces(1), axes.outputs.pieces(O_BLOCKS))?
+    tiles(out, axes.examples.pieces(1), axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
         .for_each(|tile| level.run(Biases { axes, mask, tile }));
     Ok(())
@@ -42,18 +42,18 @@ struct Weights<'a> {
 impl Job for Weights<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { axes: Axes { samples, outputs, inputs }, mask, inputs: width, mut tile } = self;
+        let Self { axes: Axes { examples, outputs, inputs }, mask, inputs: width, mut tile } = self;
         let bricks = Bricks::new(simd, mask);
         let o_first = tile.column_piece * O_BLOCKS;
         let o_skip = outputs.lead_in(o_first * 4);
-        let n_skip = samples.lead_in(tile.row_piece * 4);
+        let n_skip = examples.lead_in(tile.row_piece * 4);
         let mut kept = Kept::NONE;
         for o_block in 0..O_BLOCKS.min(outputs.blocks() - o_first) {
             let output = simd.splat_word(outputs.block(o_first + o_block));
             for column in 0..inputs.blocks().div_ceil(WIDTH / 8) {
                 let input = inputs.block(column * 8);
                 let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
-                bricks.decide(input, output, samples.block(tile.row_piece), &mut kept);
+                bricks.decide(input, output, examples.block(tile.row_piece), &mut kept);
                 let range = inputs.local_range(column * WIDTH, WIDTH);
                 let i_skip = inputs.lead_in(column * WIDTH);
                 for (n, row) in tile.rows.iter_mut().enumerate() {
@@ -82,14 +82,14 @@ struct Biases<'a> {
 impl Job for Biases<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { axes: Axes { samples, outputs, .. }, mask, tile } = self;
+        let Self { axes: Axes { examples, outputs, .. }, mask, tile } = self;
         let o_first = tile.column_piece * O_BLOCKS;
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.splat_word(BIAS_INPUT_BLOCK);
         let mut kept = Kept::NONE;
-        Bricks::new(simd, mask).decide(input, output, samples.block(tile.row_piece), &mut kept);
+        Bricks::new(simd, mask).decide(input, output, examples.block(tile.row_piece), &mut kept);
         let o_skip = outputs.lead_in(o_first * 4);
-        let n_skip = samples.lead_in(tile.row_piece * 4);
+        let n_skip = examples.lead_in(tile.row_piece * 4);
         for (n, row) in tile.rows.into_iter().enumerate() {
             for (o, value) in row.iter_mut().enumerate() {
                 *value = kept.virtual_input(n_skip + n, o_skip + o).into();

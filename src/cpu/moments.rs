@@ -73,7 +73,7 @@ pub(super) fn run(
     let axes = Axes::new(shape, None);
     let spread = probability.spread() as f32;
     let pass = &Moments { axes, x, weight, bias, spread };
-    let cut = |result| tiles(result, axes.samples.pieces(N_BLOCKS), axes.outputs.pieces(O_BLOCKS));
+    let cut = |result| tiles(result, axes.examples.pieces(N_BLOCKS), axes.outputs.pieces(O_BLOCKS));
     let (mean, variance) = (cut(mean)?, cut(variance)?);
     mean.into_par_iter().zip(variance).for_each_init(Scratch::new, |scratch, (mean, variance)| {
         level.run(Unit { pass, mean, variance, scratch });
@@ -93,9 +93,9 @@ impl Job for Unit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { pass, mean, variance, scratch } = self;
-        let Axes { samples, outputs, inputs } = &pass.axes;
+        let Axes { examples, outputs, inputs } = &pass.axes;
         let (n_first, o_first) = (mean.row_piece * N_BLOCKS, mean.column_piece * O_BLOCKS);
-        let n_blocks = N_BLOCKS.min(samples.blocks() - n_first);
+        let n_blocks = N_BLOCKS.min(examples.blocks() - n_first);
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
 
         // [n][o] in the unit: sums of products, and of their squares times p / (1 - p).
@@ -106,7 +106,7 @@ impl Job for Unit<'_> {
             for column in 0..columns {
                 let i = (inputs, (first + column) * WIDTH);
                 for b in 0..n_blocks {
-                    pack(&mut scratch.x[b * COLUMNS + column], pass.x, (samples, (n_first + b) * 4), i);
+                    pack(&mut scratch.x[b * COLUMNS + column], pass.x, (examples, (n_first + b) * 4), i);
                 }
                 for b in 0..o_blocks {
                     let o = (outputs, (o_first + b) * 4);

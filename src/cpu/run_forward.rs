@@ -8,7 +8,7 @@ use super::grid::{Axes, Axis, Tile, pack, tiles};
 use super::runs::{Run, drop_from, pieces};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::mask::brick::BRICK_SAMPLES;
+use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Bias, Error, Mask, Shape};
 
 struct Forward<'a> {
@@ -72,13 +72,13 @@ impl Job for Unit<'_> {
         let Axes { outputs, inputs, .. } = &pass.axes;
         let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
         let run = &pass.runs[tile.row_piece];
-        let samples = &Axis::unaligned(run.examples.len(), BRICK_SAMPLES);
+        let examples = &Axis::unaligned(run.examples.len(), BRICK_EXAMPLES);
         let x = run.rows(pass.x, pass.shape.inputs());
         let o_first = tile.column_piece * O_BLOCKS;
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
 
         scratch.sums.clear();
-        scratch.sums.resize(samples.blocks() * 4, [0.0; O_BLOCKS * 4]);
+        scratch.sums.resize(examples.blocks() * 4, [0.0; O_BLOCKS * 4]);
         let all_columns = inputs.blocks().div_ceil(WIDTH / 8);
         for first in (0..all_columns).step_by(COLUMNS) {
             let columns = COLUMNS.min(all_columns - first);
@@ -91,14 +91,14 @@ impl Job for Unit<'_> {
                     if let Some(bricks) = &bricks {
                         let input = inputs.block((first + column) * 8);
                         let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
-                        drop_from(simd, panel, &bricks.decide_sample(input, output, run.sample));
+                        drop_from(simd, panel, &bricks.decide_coordinate(input, output, run.coordinate));
                     }
                 }
             }
-            for n_first in (0..samples.blocks()).step_by(N_BLOCKS) {
-                let n_blocks = N_BLOCKS.min(samples.blocks() - n_first);
+            for n_first in (0..examples.blocks()).step_by(N_BLOCKS) {
+                let n_blocks = N_BLOCKS.min(examples.blocks() - n_first);
                 for b in 0..n_blocks {
-                    let n = (samples, (n_first + b) * 4);
+                    let n = (examples, (n_first + b) * 4);
                     for column in 0..columns {
                         pack(&mut scratch.x[b * COLUMNS + column], x, n, (inputs, (first + column) * WIDTH));
                     }
@@ -139,7 +139,7 @@ fn finish<S: Simd>(
     if let (Bias::Masked(_), Some(bricks)) = (pass.bias, bricks) {
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.splat_word(BIAS_INPUT_BLOCK);
-        kept.0[0] = bricks.decide_sample(input, output, pass.runs[tile.row_piece].sample);
+        kept.0[0] = bricks.decide_coordinate(input, output, pass.runs[tile.row_piece].coordinate);
         bias_scale = scale;
     }
     let mut biases = [0.0; O_BLOCKS * 4];

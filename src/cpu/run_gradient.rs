@@ -8,7 +8,7 @@ use super::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
 use super::grid::{Axes, Axis, GradBlock, Tile, pack, pack_grad, tiles};
 use super::runs::{Run, drop_from, pieces};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
-use crate::mask::brick::BRICK_SAMPLES;
+use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Error, Mask, Shape, Write};
 
 /// What the dense kernel takes for decisions.
@@ -28,7 +28,7 @@ struct Gradient<'a> {
 impl Gradient<'_> {
     /// The axes of one run.
     fn axes(&self, run: &Run) -> Axes {
-        Axes { samples: Axis::unaligned(run.examples.len(), BRICK_SAMPLES), ..self.axes }
+        Axes { examples: Axis::unaligned(run.examples.len(), BRICK_EXAMPLES), ..self.axes }
     }
 
     /// The panel columns of a tile: the first, and how many.
@@ -106,7 +106,7 @@ impl Job for InputUnit<'_> {
         let (column_first, columns) = pass.columns(&tile);
 
         scratch.sums.clear();
-        scratch.sums.resize(axes.samples.blocks(), [[Row::ZERO; 4]; COLUMNS]);
+        scratch.sums.resize(axes.examples.blocks(), [[Row::ZERO; 4]; COLUMNS]);
         for first in (0..axes.outputs.blocks()).step_by(REDUCED_BLOCKS) {
             let blocks = REDUCED_BLOCKS.min(axes.outputs.blocks() - first);
             for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
@@ -117,7 +117,7 @@ impl Job for InputUnit<'_> {
                     pack(block, pass.matrix, (&axes.outputs, (first + b) * 4), i);
                     if let Some(bricks) = &bricks {
                         let output = simd.splat_word(axes.outputs.block(first + b));
-                        drop_from(simd, block, &bricks.decide_sample(input, output, run.sample));
+                        drop_from(simd, block, &bricks.decide_coordinate(input, output, run.coordinate));
                     }
                 }
             }
@@ -131,7 +131,7 @@ impl Job for InputUnit<'_> {
                 }
             }
         }
-        finish(pass.scale(), pass.write, &axes.inputs, (&axes.samples, 0), &scratch.sums, tile);
+        finish(pass.scale(), pass.write, &axes.inputs, (&axes.examples, 0), &scratch.sums, tile);
     }
 }
 
@@ -182,7 +182,7 @@ impl Job for WeightUnit<'_> {
                 for (column, (sums, total)) in sums.iter_mut().zip(total).enumerate() {
                     if let Some(bricks) = &bricks {
                         let input = input_words(simd, inputs, column_first + column);
-                        drop_from(simd, sums, &bricks.decide_sample(input, output, run.sample));
+                        drop_from(simd, sums, &bricks.decide_coordinate(input, output, run.coordinate));
                     }
                     for (sums, total) in sums.iter_mut().zip(total) {
                         for (sum, total) in sums.0.iter_mut().zip(&mut total.0) {
@@ -209,12 +209,12 @@ fn add_run<S: Simd>(
     let axes = &pass.axes(run);
     let grad_output = run.rows(pass.grad_output, pass.shape.outputs());
     let x = run.rows(pass.matrix, pass.shape.inputs());
-    for first in (0..axes.samples.blocks()).step_by(REDUCED_BLOCKS) {
-        let blocks = REDUCED_BLOCKS.min(axes.samples.blocks() - first);
+    for first in (0..axes.examples.blocks()).step_by(REDUCED_BLOCKS) {
+        let blocks = REDUCED_BLOCKS.min(axes.examples.blocks() - first);
         for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
             for (b, block) in panel[..blocks].iter_mut().enumerate() {
                 let i = (&axes.inputs, (column_first + column) * WIDTH);
-                pack(block, x, (&axes.samples, (first + b) * 4), i);
+                pack(block, x, (&axes.examples, (first + b) * 4), i);
             }
         }
         for (o_block, sums) in scratch.run_sums.iter_mut().enumerate() {

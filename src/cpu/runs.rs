@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::simd::{Row, Simd, WIDTH};
 use crate::{Error, Mask, Shape, Sharing, host};
 
-/// Groups from this size on are runs. A call of the generator decides for four sample coordinates, and a run
+/// Groups from this size on are runs. A call of the generator decides for four mask coordinates, and a run
 /// uses one of them: groups below eight are no worse off as single examples.
 const LEAST_GROUP: u32 = 8;
 /// Examples that a unit of work at most takes: for so many, its part of W is masked once.
@@ -19,8 +19,8 @@ const LEAST_ROWS: usize = 32;
 pub(super) struct Run {
     /// Local ones.
     pub examples: Range<usize>,
-    /// The sample coordinate of their mask.
-    pub sample: u32,
+    /// The mask coordinate of their mask.
+    pub coordinate: u32,
 }
 
 impl Run {
@@ -53,7 +53,7 @@ impl<'a> Plan<'a> {
 
 /// All examples as one run.
 fn whole(shape: &Shape) -> Vec<Run> {
-    let all = Run { examples: 0..shape.batch(), sample: 0 };
+    let all = Run { examples: 0..shape.batch(), coordinate: 0 };
     if shape.batch() > 0 { vec![all] } else { Vec::new() }
 }
 
@@ -67,11 +67,11 @@ fn runs(shape: &Shape, mask: &Mask) -> Result<Option<Vec<Run>>, Error> {
         Sharing::Group(size) => {
             let size = size.get() as usize;
             // The first group may have begun before the shard.
-            let before = mask.origin.sample as usize % size;
+            let before = mask.origin.example as usize % size;
             let starts = (0..before + batch).step_by(size);
             let run = |start: usize| {
                 let examples = start.saturating_sub(before)..(start + size - before).min(batch);
-                Run { sample: mask.sample(examples.start as u32), examples }
+                Run { coordinate: mask.coordinate(examples.start as u32), examples }
             };
             Some(host::collect(starts.map(run).filter(|run| !run.examples.is_empty()))?)
         }
@@ -86,9 +86,9 @@ pub(super) fn pieces(runs: Vec<Run>, others: usize) -> Result<Vec<Run>, Error> {
     while rows > LEAST_ROWS && batch.div_ceil(rows) * others < 4 * rayon::current_num_threads() {
         rows /= 2;
     }
-    host::collect(runs.into_iter().flat_map(|Run { examples, sample }| {
+    host::collect(runs.into_iter().flat_map(|Run { examples, coordinate }| {
         let end = examples.end;
-        examples.step_by(rows).map(move |start| Run { examples: start..(start + rows).min(end), sample })
+        examples.step_by(rows).map(move |start| Run { examples: start..(start + rows).min(end), coordinate })
     }))
 }
 
@@ -113,17 +113,18 @@ mod tests {
     #[test]
     fn runs_are_the_groups_and_pieces_cover_them() {
         let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap());
-        for (batch, size, sample) in [(0, 8, 0), (1, 8, 7), (50, 8, 0), (50, 9, 13), (700, 300, 299)] {
+        for (batch, size, coordinate) in [(0, 8, 0), (1, 8, 7), (50, 8, 0), (50, 9, 13), (700, 300, 299)] {
             let shape = Shape::new(batch, 1, 1).unwrap();
             let size = NonZeroU32::new(size).unwrap();
-            let mask = mask.shared(Sharing::Group(size)).at(Origin { sample, ..Origin::default() });
+            let mask =
+                mask.shared(Sharing::Group(size)).at(Origin { example: coordinate, ..Origin::default() });
             let runs = runs(&shape, &mask).unwrap().unwrap();
-            assert!(runs.windows(2).all(|pair| pair[0].sample + 1 == pair[1].sample));
+            assert!(runs.windows(2).all(|pair| pair[0].coordinate + 1 == pair[1].coordinate));
             for runs in [runs.clone(), pieces(runs, 1).unwrap()] {
                 let mut next = 0;
                 for run in runs {
                     assert_eq!(run.examples.start, next);
-                    assert!(run.examples.clone().all(|n| mask.sample(n as u32) == run.sample));
+                    assert!(run.examples.clone().all(|n| mask.coordinate(n as u32) == run.coordinate));
                     next = run.examples.end;
                 }
                 assert_eq!(next, batch);
@@ -135,9 +136,9 @@ mod tests {
     fn a_group_past_every_coordinate_is_one_run() {
         let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap())
             .shared(Sharing::Group(NonZeroU32::MAX))
-            .at(Origin { sample: u32::MAX - 4, ..Origin::default() });
+            .at(Origin { example: u32::MAX - 4, ..Origin::default() });
         let runs = runs(&Shape::new(5, 1, 1).unwrap(), &mask).unwrap().unwrap();
         // Example u32::MAX, the last, is the first of the second group.
-        assert_eq!(runs, [Run { examples: 0..4, sample: 0 }, Run { examples: 4..5, sample: 1 }]);
+        assert_eq!(runs, [Run { examples: 0..4, coordinate: 0 }, Run { examples: 4..5, coordinate: 1 }]);
     }
 }

@@ -66,7 +66,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
-    pub fn samples(
+    pub fn pass_outputs(
         &self,
         shape: &Shape,
         element: ElementType,
@@ -76,7 +76,9 @@ impl Device {
         weight: &[f32],
         bias: Bias<&[f32]>,
     ) -> Result<Vec<f32>, Error> {
-        self.with_weights(shape, element, weight, bias, |own| own.samples(shape, element, mask, passes, x))
+        self.with_weights(shape, element, weight, bias, |own| {
+            own.pass_outputs(shape, element, mask, passes, x)
+        })
     }
 
     /// What a classifier whose last layer this is predicts over `passes` masks: Y is taken as logits

@@ -119,7 +119,7 @@ impl Weights<'_> {
     }
 
     /// Y of every pass, one after the other. On an adapter one pass's Y is there at a time.
-    pub fn samples(
+    pub fn pass_outputs(
         &self,
         shape: &Shape,
         element: ElementType,

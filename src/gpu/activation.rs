@@ -79,15 +79,15 @@ impl Kernels {
         if let Method::Sampled { .. } = method {
             plan.draws = Draws::Gaussian;
         }
-        let [most_samples, most_outputs] = plan.extent_in_dispatch([1, BRICK_OUTPUTS]);
-        let most_samples = most_samples.min(plan.rows_in_binding("mean", outputs, ElementType::F32)?);
+        let [most_examples, most_outputs] = plan.extent_in_dispatch([1, BRICK_OUTPUTS]);
+        let most_examples = most_examples.min(plan.rows_in_binding("mean", outputs, ElementType::F32)?);
         // A thread has four elements and draws four samples of each in a turn of its loop.
         let in_dispatch = self.tuning.iterations - self.tuning.iterations % 4;
         let launches = match method {
             Method::Closed => 1,
             Method::Sampled { samples, .. } => samples.div_ceil(in_dispatch),
         };
-        for rows in pieces(batch, most_samples) {
+        for rows in pieces(batch, most_examples) {
             for columns in pieces(outputs, most_outputs) {
                 let extent = [rows.len() as u32, columns.len() as u32, 0];
                 let mut params = plan.params([0; 3], extent);
@@ -101,7 +101,7 @@ impl Kernels {
                         params.first_pass = launch * in_dispatch;
                         params.passes = (samples - params.first_pass).min(in_dispatch);
                         // Global coordinates of the first element, not of a brick.
-                        params.sample_block = origin.sample + rows.start;
+                        params.example_block = origin.example + rows.start;
                         params.output_block = origin.output + columns.start;
                     }
                     plan.dispatch(

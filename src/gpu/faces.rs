@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::plan::Rows;
 use super::tensor::{Argument, Tensor};
-use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::{ElementType, Error, Shape};
 
 /// An axis of the box, in the order of [`Shape::dims`].
@@ -21,7 +21,7 @@ impl Axis {
     /// How long a brick is along it.
     pub(crate) const fn brick(self) -> u32 {
         match self {
-            Self::Example => BRICK_SAMPLES,
+            Self::Example => BRICK_EXAMPLES,
             Self::Output => BRICK_OUTPUTS,
             Self::Input => BRICK_INPUTS,
         }

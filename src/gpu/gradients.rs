@@ -84,7 +84,7 @@ impl Kernels {
             return Ok(None);
         }
         let mut plan = Plan::new(self, Pass::Gradients, [element; 2], Some(mask), read_write);
-        let mut most = [plan.samples_in_workgroup(), outputs, inputs];
+        let mut most = [plan.examples_in_workgroup(), outputs, inputs];
         for face in faces.operands.iter().chain(&faces.results) {
             let Some(axis) = face.rows else { continue };
             let rows = plan.rows_in_binding(face.argument.name, dims[face.columns as usize], element)?;

@@ -5,7 +5,7 @@ use super::plan::{Plan, Rows, pieces};
 use super::recording::Recording;
 use super::shader::Pass;
 use super::tensor::{Argument, Tensor};
-use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::{ElementType, Error, Mask, Shape};
 
 /// Arguments of [`Kernels::write_mask`] and [`Kernels::write_bias_mask`].
@@ -51,7 +51,7 @@ impl Kernels {
         let mut plan = Plan::new(self, Pass::Mask, [ElementType::F32; 2], Some(mask), false);
         plan.variant.bias = bias;
 
-        let [most_samples, most_inputs] = plan.extent_in_dispatch([BRICK_SAMPLES, BRICK_INPUTS]);
+        let [most_examples, most_inputs] = plan.extent_in_dispatch([BRICK_EXAMPLES, BRICK_INPUTS]);
         let row = plan.rows_of_bytes_in_binding("result", inputs.into())?;
         if inputs > most_inputs {
             let limit = most_inputs.into();
@@ -61,14 +61,14 @@ impl Kernels {
         let decided = (plan.connections_in_dispatch() / u64::from(inputs)).clamp(64, 1 << 30) as u32;
         let row = row.min(decided);
         // Whole examples where several fit a binding, else pieces of one.
-        let most_samples = most_samples.min(row / outputs).max(1);
+        let most_examples = most_examples.min(row / outputs).max(1);
         let most_outputs = if outputs <= row { outputs } else { row };
         let most_outputs = most_outputs.min((self.groups_limit - 1).saturating_mul(BRICK_OUTPUTS).max(1));
-        let most_samples = if most_outputs < outputs { 1 } else { most_samples };
-        for samples in pieces(batch, most_samples) {
+        let most_examples = if most_outputs < outputs { 1 } else { most_examples };
+        for examples in pieces(batch, most_examples) {
             for columns in pieces(outputs, most_outputs) {
-                let extent = [samples.len() as u32, columns.len() as u32, inputs];
-                let mut params = plan.params([samples.start, columns.start, 0], extent);
+                let extent = [examples.len() as u32, columns.len() as u32, inputs];
+                let mut params = plan.params([examples.start, columns.start, 0], extent);
                 if bias {
                     params.input_shift = 0;
                 }
@@ -76,9 +76,9 @@ impl Kernels {
                 params.output_stride = outputs;
                 let [rows, deep, across] = params.bricks();
                 // Rows of the result run over examples and outputs; counted in 64 bits, they may be many.
-                let first = u64::from(samples.start) * u64::from(outputs) + u64::from(columns.start);
+                let first = u64::from(examples.start) * u64::from(outputs) + u64::from(columns.start);
                 let part = Tensor { offset: result.offset + first * u64::from(inputs), ..result };
-                let count = samples.len() as u32 * columns.len() as u32;
+                let count = examples.len() as u32 * columns.len() as u32;
                 let result = Rows::new(part, inputs, 0..count, 1);
                 plan.dispatch(params, &[], &[result], [across, rows, deep])?;
             }

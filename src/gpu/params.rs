@@ -1,6 +1,6 @@
 //! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order.
 
-use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::mask::philox::KEY_STEP;
 use crate::mask::{Mask, Rounds, Sharing};
 
@@ -9,15 +9,15 @@ use crate::mask::{Mask, Rounds, Sharing};
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Params {
     pub round_keys: [[u32; 4]; 5],
-    pub samples: u32,
+    pub examples: u32,
     pub outputs: u32,
     pub inputs: u32,
     pub threshold: u32,
-    pub sample_block: u32,
+    pub example_block: u32,
     pub output_block: u32,
     pub input_block: u32,
     pub bits: u32,
-    pub sample_shift: i32,
+    pub example_shift: i32,
     pub output_shift: i32,
     pub input_shift: i32,
     pub scale: f32,
@@ -45,10 +45,10 @@ pub(crate) fn round_keys(mut key: [u32; 2], rounds: Rounds) -> [[u32; 4]; 5] {
 
 impl Params {
     /// The part of a dispatch that covers local rows and columns from `first` on, `extent` of them, as
-    /// (samples, outputs, inputs). Without a mask the bricks start at 0 and nothing is scaled.
+    /// (examples, outputs, inputs). Without a mask the bricks start at 0 and nothing is scaled.
     pub(crate) fn new(mask: Option<&Mask>, first: [u32; 3], extent: [u32; 3]) -> Self {
-        let [samples, outputs, inputs] = extent;
-        let mut params = Self { samples, outputs, inputs, scale: 1.0, threshold: 1, ..Self::default() };
+        let [examples, outputs, inputs] = extent;
+        let mut params = Self { examples, outputs, inputs, scale: 1.0, threshold: 1, ..Self::default() };
         let Some(mask) = mask else { return params };
 
         params.round_keys = round_keys(mask.key.words(), mask.rounds);
@@ -63,16 +63,16 @@ impl Params {
         params.scale = mask.scale() as f32;
         // No sum here passes u32::MAX: `Origin::check` has seen the whole shape.
         let [n, o, i]: [u32; 3] = std::array::from_fn(|axis| mask.origin.coordinates()[axis] + first[axis]);
-        (params.sample_block, params.sample_shift) = (n / BRICK_SAMPLES, (n % BRICK_SAMPLES) as i32);
+        (params.example_block, params.example_shift) = (n / BRICK_EXAMPLES, (n % BRICK_EXAMPLES) as i32);
         (params.output_block, params.output_shift) = (o / BRICK_OUTPUTS, (o % BRICK_OUTPUTS) as i32);
         (params.input_block, params.input_shift) = (i / BRICK_INPUTS, (i % BRICK_INPUTS) as i32);
         params
     }
 
-    /// Bricks that this dispatch touches along (samples, outputs, inputs).
+    /// Bricks that this dispatch touches along (examples, outputs, inputs).
     pub(crate) fn bricks(&self) -> [u32; 3] {
         [
-            (self.samples + self.sample_shift as u32).div_ceil(BRICK_SAMPLES),
+            (self.examples + self.example_shift as u32).div_ceil(BRICK_EXAMPLES),
             (self.outputs + self.output_shift as u32).div_ceil(BRICK_OUTPUTS),
             (self.inputs + self.input_shift as u32).div_ceil(BRICK_INPUTS),
         ]

@@ -11,7 +11,7 @@ use super::recording::{Dispatch, Draws, Recording};
 use super::shader::{Pass, Planes, Shared, Variant};
 use super::tensor::Tensor;
 use super::tuning::Tile;
-use crate::mask::brick::BRICK_SAMPLES;
+use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
@@ -134,7 +134,7 @@ impl<'k> Plan<'k> {
         self
     }
 
-    /// The parameters of a dispatch that covers `extent` (samples, outputs, inputs) from `first` on.
+    /// The parameters of a dispatch that covers `extent` (examples, outputs, inputs) from `first` on.
     pub(crate) fn params(&self, first: [u32; 3], extent: [u32; 3]) -> Params {
         Params::new(self.mask.as_ref(), first, extent)
     }
@@ -236,8 +236,8 @@ impl<'k> Plan<'k> {
 
     /// How a dispatch deals with shared masks.
     fn sharing(&self, params: &Params, tile: &Tile) -> Shared {
-        let samples = BRICK_SAMPLES * tile.rows;
-        let first = params.sample_block * BRICK_SAMPLES + params.sample_shift as u32;
+        let examples = BRICK_EXAMPLES * tile.rows;
+        let first = params.example_block * BRICK_EXAMPLES + params.example_shift as u32;
         match (self.mask.map(|mask| mask.sharing), self.variant.pass) {
             (None, _) => Shared::Each,
             (Some(sharing), _) if sharing.is_own() => Shared::Each,
@@ -247,7 +247,7 @@ impl<'k> Plan<'k> {
             ) => Shared::Tile,
             // No thread's examples straddle two groups.
             (Some(Sharing::Group(size)), Pass::Forward | Pass::MonteCarlo | Pass::InputGradient)
-                if size.get().is_multiple_of(samples) && first.is_multiple_of(samples) =>
+                if size.get().is_multiple_of(examples) && first.is_multiple_of(examples) =>
             {
                 Shared::Tile
             }
@@ -261,7 +261,7 @@ impl<'k> Plan<'k> {
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
         let tile = self.variant.tile;
         if self.variant.pass == Pass::Gradients {
-            return self.tile_of_all_samples(bricks);
+            return self.tile_of_all_examples(bricks);
         }
         let tall = self.within(Tile { rows: 2 * tile.rows, ..tile }, bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
@@ -287,9 +287,9 @@ impl<'k> Plan<'k> {
     }
 
     /// The tile of the pass for both gradients, whose workgroups own all examples: no taller than they need.
-    fn tile_of_all_samples(&self, bricks: [u32; 2]) -> Tile {
+    fn tile_of_all_examples(&self, bricks: [u32; 2]) -> Tile {
         let Tile { mut rows, columns, workgroup: [x, _] } = self.variant.tile;
-        let most = self.threads_along_samples();
+        let most = self.threads_along_examples();
         while rows > 1 && rows / 2 * most >= bricks[1] {
             rows /= 2;
         }
@@ -300,7 +300,7 @@ impl<'k> Plan<'k> {
 
     /// How many threads that pass has along the examples at most, a power of two; 0 where workgroup memory does not
     /// even hold what one adds up.
-    fn threads_along_samples(&self) -> u32 {
+    fn threads_along_examples(&self) -> u32 {
         let Tile { workgroup: [x, most], .. } = self.variant.tile;
         let fits = |y: &u32| {
             let tile = Tile { workgroup: [x, *y], ..self.variant.tile };
@@ -310,11 +310,11 @@ impl<'k> Plan<'k> {
     }
 
     /// How many examples a dispatch of that pass takes at most.
-    pub(crate) fn samples_in_workgroup(&self) -> u32 {
+    pub(crate) fn examples_in_workgroup(&self) -> u32 {
         // The first brick may start before the shard. Pieces are cut at multiples of 8, so that those of all others
         // start as far before them.
-        let before = self.params([0; 3], [0; 3]).sample_shift as u32;
-        (self.threads_along_samples() * self.variant.tile.rows * BRICK_SAMPLES).saturating_sub(before)
+        let before = self.params([0; 3], [0; 3]).example_shift as u32;
+        (self.threads_along_examples() * self.variant.tile.rows * BRICK_EXAMPLES).saturating_sub(before)
     }
 
     /// How many threads a dispatch of so many bricks, columns and rows, comes to; `None` if one dispatch does not
@@ -341,11 +341,11 @@ impl<'k> Plan<'k> {
     fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
         /// Steps of a thread below which adding up costs more than walking on.
         const LEAST: u32 = 4;
-        let [samples, outputs, inputs] = params.bricks();
+        let [examples, outputs, inputs] = params.bricks();
         let steps = match variant.pass {
             Pass::Forward => inputs,
             Pass::InputGradient | Pass::Gradients => outputs,
-            Pass::WeightGradient => samples,
+            Pass::WeightGradient => examples,
             _ => return variant.split,
         };
         let threads = variant.tile.count(bricks);

@@ -78,11 +78,11 @@ impl Kernels {
             .with_threads_of_example(threads);
 
         let [_, most_threads] = plan.extent_in_dispatch([1, 1]);
-        let most_samples = (most_threads / threads)
+        let most_examples = (most_threads / threads)
             .max(1)
             .min(plan.rows_in_binding("logits", outputs, element)?)
             .min(plan.rows_in_binding("mean", outputs, ElementType::F32)?);
-        for rows in pieces(batch, most_samples) {
+        for rows in pieces(batch, most_examples) {
             let mut params = plan.params([0; 3], [rows.len() as u32, outputs, 0]);
             params.output_stride = outputs;
             params.passes = passes;

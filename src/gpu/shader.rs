@@ -270,12 +270,12 @@ impl Variant {
         let results: Vec<_> = (self.pass.results().iter().enumerate())
             .map(|(at, &name)| {
                 let (rows, (columns, stride), accumulate) = match (self.pass, at) {
-                    (Pass::InputGradient | Pass::Gradients, 0) => ("params.samples", inputs, accumulate),
+                    (Pass::InputGradient | Pass::Gradients, 0) => ("params.examples", inputs, accumulate),
                     (Pass::Gradients, _) => ("params.outputs", inputs, "params.accumulate_weight"),
                     (Pass::WeightGradient, _) => ("params.outputs", inputs, accumulate),
                     // One row of outputs.
                     (Pass::BiasGradient, _) => ("1", outputs, accumulate),
-                    _ => ("params.samples", outputs, accumulate),
+                    _ => ("params.examples", outputs, accumulate),
                 };
                 let base = base(operands.len() + at);
                 context! { name, base, rows, columns, stride, accumulate, kept }

@@ -329,8 +329,8 @@ fn params_are_laid_out_as_in_rust() {
         };
     }
     let rust = fields! {
-        round_keys samples outputs inputs threshold sample_block output_block input_block bits
-        sample_shift output_shift input_shift scale base input_stride output_stride accumulate masked_bias
+        round_keys examples outputs inputs threshold example_block output_block input_block bits
+        example_shift output_shift input_shift scale base input_stride output_stride accumulate masked_bias
         group passes first_pass accumulate_weight
     };
     for pass in PASSES {

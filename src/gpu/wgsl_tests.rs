@@ -31,7 +31,7 @@ fn compute(
                let at = id.x + id.y * n.x * 64u;
                if at >= arrayLength(&input) { return; }
                // Always used, so that the layout does not depend on the body.
-               let ignored = params.samples;
+               let ignored = params.examples;
            "
         + body
         + "}";
@@ -334,7 +334,7 @@ fn elementary_functions_are_good_to_a_few_units_in_the_last_place() {
     }
 }
 
-/// The 24-bit numbers that Gaussian samples come from.
+/// The 24-bit numbers that Gaussian examples come from.
 fn unit(k: u32) -> f32 {
     k as f32 / (1u32 << 24) as f32
 }

@@ -61,8 +61,8 @@ impl DropConnect {
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
-    pub fn samples(&self, x: &[f32], passes: u32) -> Result<Vec<f32>, Error> {
-        self.weights().samples(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
+    pub fn pass_outputs(&self, x: &[f32], passes: u32) -> Result<Vec<f32>, Error> {
+        self.weights().pass_outputs(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
     }
 
     /// Those passes with Y as the logits of a classifier: mean softmax, predictive entropy, mutual information.

@@ -108,8 +108,8 @@ impl DropConnect {
     }
 
     /// Says where the batches of this shard start in the whole batch, for data-parallel training.
-    pub fn set_sample_origin(&mut self, sample: u32) {
-        self.origin.sample = sample;
+    pub fn set_example_origin(&mut self, sample: u32) {
+        self.origin.example = sample;
     }
 
     /// Y of a batch X, `[batch, inputs]` flattened, under the current step's masks.

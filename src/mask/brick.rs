@@ -5,7 +5,7 @@ use super::philox::{Rounds, philox4x32};
 use super::probability::DropProbability;
 
 /// Examples in a brick: one word of the generator's result each.
-pub const BRICK_SAMPLES: u32 = 4;
+pub const BRICK_EXAMPLES: u32 = 4;
 /// Outputs in a brick: one byte of a word each.
 pub const BRICK_OUTPUTS: u32 = 4;
 /// Inputs in a brick: one bit of a byte each.

@@ -26,7 +26,7 @@ pub use probability::DropProbability;
 use std::num::NonZeroU32;
 
 use crate::shape::{Origin, Shape};
-use brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES, Brick};
+use brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS, Brick};
 
 /// The input block that decides masked biases: past every real input.
 pub(crate) const BIAS_INPUT_BLOCK: u32 = u32::MAX;
@@ -109,10 +109,10 @@ impl Mask {
         Self { key: self.key.pass(t), ..self }
     }
 
-    /// The sample coordinate of the mask that local example `n` gets: its own global index, that of its
-    /// group, or 0 for the whole batch.
-    pub fn sample(&self, n: u32) -> u32 {
-        let n = n.wrapping_add(self.origin.sample);
+    /// The mask coordinate of local example `n`, which examples that share a mask have in common: its own global
+    /// index, that of its group, or 0 for the whole batch.
+    pub fn coordinate(&self, n: u32) -> u32 {
+        let n = n.wrapping_add(self.origin.example);
         match self.sharing {
             Sharing::Example => n,
             Sharing::Group(size) => n / size,
@@ -125,11 +125,11 @@ impl Mask {
     ///
     /// Coordinates beyond `u32::MAX` do not exist: every pass refuses them, and here they wrap.
     pub fn keep(&self, n: u32, o: u32, i: u32) -> bool {
-        let n = self.sample(n);
+        let n = self.coordinate(n);
         let o = o.wrapping_add(self.origin.output);
         let i = i.wrapping_add(self.origin.input);
-        self.brick(n / BRICK_SAMPLES, o / BRICK_OUTPUTS, i / BRICK_INPUTS).keep(
-            n % BRICK_SAMPLES,
+        self.brick(n / BRICK_EXAMPLES, o / BRICK_OUTPUTS, i / BRICK_INPUTS).keep(
+            n % BRICK_EXAMPLES,
             o % BRICK_OUTPUTS,
             i % BRICK_INPUTS,
         )
@@ -137,19 +137,19 @@ impl Mask {
 
     /// Whether the bias of output `o` is kept for example `n`, where biases are masked; local indices.
     pub fn keep_bias(&self, n: u32, o: u32) -> bool {
-        let n = self.sample(n);
+        let n = self.coordinate(n);
         let o = o.wrapping_add(self.origin.output);
-        self.brick(n / BRICK_SAMPLES, o / BRICK_OUTPUTS, BIAS_INPUT_BLOCK).keep(
-            n % BRICK_SAMPLES,
+        self.brick(n / BRICK_EXAMPLES, o / BRICK_OUTPUTS, BIAS_INPUT_BLOCK).keep(
+            n % BRICK_EXAMPLES,
             o % BRICK_OUTPUTS,
             0,
         )
     }
 
-    /// The decisions of one brick, given by its *global* block indices (sample / 4, output / 4, input / 8), the
-    /// sample being that of [`sample`](Self::sample).
-    pub fn brick(&self, sample_block: u32, output_block: u32, input_block: u32) -> Brick {
-        let block = [input_block, output_block, sample_block];
+    /// The decisions of one brick, given by its *global* block indices (example / 4, output / 4, input / 8), the
+    /// example being a coordinate as of [`coordinate`](Self::coordinate).
+    pub fn brick(&self, example_block: u32, output_block: u32, input_block: u32) -> Brick {
+        let block = [input_block, output_block, example_block];
         Brick::decide(block, self.key.words(), &self.probability, self.rounds)
     }
 

@@ -116,7 +116,7 @@ pub fn sampled(
     let outputs = shape.outputs();
     let (mut means, mut variances) = (host::zeros(mean.len())?, host::zeros(mean.len())?);
     for index in 0..mean.len() {
-        let n = origin.sample + (index / outputs) as u32;
+        let n = origin.example + (index / outputs) as u32;
         let o = origin.output + (index % outputs) as u32;
         if mean[index].is_nan() || !(0.0..f64::INFINITY).contains(&variance[index]) {
             (means[index], variances[index]) = (f64::NAN, f64::NAN);

@@ -1,7 +1,7 @@
 //! The mask itself, one `bool` per decision. Twin: `shaders/mask.wgsl`.
 
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::mask::brick::{BRICK_INPUTS, BRICK_OUTPUTS, BRICK_SAMPLES};
+use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::{Error, Mask, Shape, host};
 
 /// Which connections are kept: `[batch, outputs, inputs]`. Examples that share a mask have equal rows.
@@ -12,7 +12,7 @@ pub fn mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
     mask.check(shape)?;
     let (batch, outputs, inputs) = (shape.batch(), shape.outputs(), shape.inputs());
     let mut kept: Vec<bool> = host::zeros(shape.output_len().saturating_mul(inputs))?;
-    for (n_block, examples) in sample_blocks(mask, batch)? {
+    for (n_block, examples) in example_blocks(mask, batch)? {
         for o_block in blocks(mask.origin.output, outputs, BRICK_OUTPUTS) {
             for i_block in blocks(mask.origin.input, inputs, BRICK_INPUTS) {
                 let brick = mask.brick(n_block, o_block, i_block);
@@ -38,7 +38,7 @@ pub fn bias_mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
     mask.check(shape)?;
     let (batch, outputs) = (shape.batch(), shape.outputs());
     let mut kept: Vec<bool> = host::zeros(shape.output_len())?;
-    for (n_block, examples) in sample_blocks(mask, batch)? {
+    for (n_block, examples) in example_blocks(mask, batch)? {
         for o_block in blocks(mask.origin.output, outputs, BRICK_OUTPUTS) {
             let brick = mask.brick(n_block, o_block, BIAS_INPUT_BLOCK);
             for &(n_in_brick, n) in &examples {
@@ -51,16 +51,16 @@ pub fn bias_mask(shape: &Shape, mask: &Mask) -> Result<Vec<bool>, Error> {
     Ok(kept)
 }
 
-/// A global block of samples, and whom it decides for: (index in the block, local example).
-type SampleBlock = (u32, Vec<(u32, usize)>);
+/// A global block of examples, and whom it decides for: (index in the block, local example).
+type ExampleBlock = (u32, Vec<(u32, usize)>);
 
-/// The global sample blocks that decide for `batch` examples, and whom each decides for: (index in the
-/// block, local example). Sample coordinates never fall from one example to the next.
-fn sample_blocks(mask: &Mask, batch: usize) -> Result<Vec<SampleBlock>, Error> {
-    let mut blocks: Vec<SampleBlock> = Vec::new();
+/// The global example blocks that decide for `batch` examples, and whom each decides for: (index in the
+/// block, local example). Mask coordinates never fall from one example to the next.
+fn example_blocks(mask: &Mask, batch: usize) -> Result<Vec<ExampleBlock>, Error> {
+    let mut blocks: Vec<ExampleBlock> = Vec::new();
     for n in 0..batch {
-        let sample = mask.sample(n as u32);
-        let (block, member) = (sample / BRICK_SAMPLES, (sample % BRICK_SAMPLES, n));
+        let example = mask.coordinate(n as u32);
+        let (block, member) = (example / BRICK_EXAMPLES, (example % BRICK_EXAMPLES, n));
         match blocks.last_mut() {
             Some((last, members)) if *last == block => host::push(members, member)?,
             _ => host::push(&mut blocks, (block, host::collect([member])?))?,

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn the_written_mask_is_the_mask() {
         let shape = Shape::new(6, 7, 19).unwrap();
-        let mask = half().at(Origin { sample: 3, output: 2, input: 5 });
+        let mask = half().at(Origin { example: 3, output: 2, input: 5 });
         let (kept, bias) = (mask::mask(&shape, &mask).unwrap(), mask::bias_mask(&shape, &mask).unwrap());
         for n in 0..6 {
             for o in 0..7 {
@@ -105,9 +105,9 @@ mod tests {
         let shape = Shape::new(2, 3, 4).unwrap();
         let error = forward(&shape, None, &[0.0; 8], &[0.0; 11], Bias::None).unwrap_err();
         assert!(matches!(error, Error::Length { argument: "weight", actual: 11, expected: 12, .. }));
-        let mask = half().at(Origin { sample: u32::MAX, output: 0, input: 0 });
+        let mask = half().at(Origin { example: u32::MAX, output: 0, input: 0 });
         let error = bias_gradient(&shape, Some(&mask), &[0.0; 6]).unwrap_err();
-        assert!(matches!(error, Error::Origin { axis: "sample", .. }));
+        assert!(matches!(error, Error::Origin { axis: "example", .. }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a classifier head says over many masks. Twin: `shaders/predictive.wgsl`.
 
-use super::monte_carlo::samples;
+use super::monte_carlo::outputs_of_passes;
 use super::rectified;
 use crate::{Bias, Error, Mask, Predictive, Shape, host};
 
@@ -20,13 +20,13 @@ pub fn predictive(
     weight: &[f64],
     bias: Bias<&[f64]>,
 ) -> Result<Predictive<f64>, Error> {
-    let samples = samples(shape, mask, passes, x, weight, bias)?;
+    let outputs = outputs_of_passes(shape, mask, passes, x, weight, bias)?;
     let classes = shape.outputs();
     let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
     let (mut entropy, mut mutual_information) = (host::empty(shape.batch())?, host::empty(shape.batch())?);
     for (n, mean) in mean.chunks_mut(classes).enumerate() {
         let mut of_passes = 0.0;
-        for logits in &samples {
+        for logits in &outputs {
             let probabilities = softmax(&logits[n * classes..][..classes])?;
             of_passes += entropy_of(&probabilities) / f64::from(passes);
             for (mean, probability) in mean.iter_mut().zip(probabilities) {

@@ -91,8 +91,8 @@ pub fn shape(dims: [usize; 3]) -> Shape {
     Shape::new(dims[0], dims[1], dims[2]).unwrap()
 }
 
-pub fn origin(sample: u32, output: u32, input: u32) -> Origin {
-    Origin { sample, output, input }
+pub fn origin(example: u32, output: u32, input: u32) -> Origin {
+    Origin { example, output, input }
 }
 
 pub fn mask(p: f64) -> Mask {

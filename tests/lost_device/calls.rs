@@ -204,7 +204,7 @@ pub fn device_calls(device: &Device) -> Vec<(&'static str, Result<(), Error>)> {
         ("moments", device.moments(&shape, F32, p, x, weight, bias).map(|_| ())),
         ("activate", device.activate(&shape, Activation::Relu, Method::Closed, &u).map(|_| ())),
         ("monte_carlo", device.monte_carlo(&shape, F32, mask, 3, x, weight, bias).map(|_| ())),
-        ("samples", device.samples(&shape, F32, mask, 2, x, weight, bias).map(drop)),
+        ("pass_outputs", device.pass_outputs(&shape, F32, mask, 2, x, weight, bias).map(drop)),
         ("predictive", device.predictive(&shape, F32, mask, 2, x, weight, bias).map(|_| ())),
     ]
 }
@@ -221,7 +221,7 @@ pub fn layer_calls(layer: &mut DropConnect) -> Vec<(&'static str, Result<(), Err
         ("gaussian", layer.gaussian(x, Activation::Relu, None).map(|_| ())),
         ("gaussian, sampled", layer.gaussian(x, Activation::Tanh, Some(2)).map(|_| ())),
         ("monte_carlo", layer.monte_carlo(x, 2).map(|_| ())),
-        ("samples", layer.samples(x, 2).map(|_| ())),
+        ("pass_outputs", layer.pass_outputs(x, 2).map(|_| ())),
         ("predictive", layer.predictive(x, 2).map(|_| ())),
         ("weight", layer.weight().map(|_| ())),
         ("bias", layer.bias().map(|_| ())),

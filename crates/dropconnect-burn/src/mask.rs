@@ -29,7 +29,7 @@ impl MaskSettings {
         Mask::new(key, self.probability)
             .with_rounds(self.rounds)
             .shared(self.sharing)
-            .at(Origin { sample: draw.first_sample, ..Origin::default() })
+            .at(Origin { example: draw.first_example, ..Origin::default() })
     }
 }
 
@@ -49,5 +49,5 @@ pub struct Draw {
     /// training. Passes of one step share no mask with those of another.
     pub pass: Option<u32>,
     /// Global index of the first example: where this shard starts in a batch split over devices.
-    pub first_sample: u32,
+    pub first_example: u32,
 }

@@ -25,7 +25,7 @@ fn shards_of_a_batch_add_up_to_it() {
     let whole = results(&layer, x.clone(), upstream.clone(), Draw { step: 6, ..Draw::default() });
     let shard = |layer: &DropConnect, from: usize, to: usize| {
         let (x, upstream) = (x.clone().slice(from..to), upstream.clone().slice(from..to));
-        results(layer, x, upstream, Draw { step: 6, first_sample: from as u32, ..Draw::default() })
+        results(layer, x, upstream, Draw { step: 6, first_example: from as u32, ..Draw::default() })
     };
     // The second shard runs on a copy of the layer, as on another device. It starts within a brick.
     let (first, second) = (shard(&layer, 0, 9), shard(&layer.clone(), 9, 22));
@@ -52,7 +52,7 @@ fn the_cpu_backend_draws_the_same_masks() {
             &layer,
             ramp([22, 40], 31, 7, device),
             upstream,
-            Draw { step: 6, first_sample: 1, ..Draw::default() },
+            Draw { step: 6, first_example: 1, ..Draw::default() },
         )
     };
     for (got, want) in run(&cpu).iter().zip(&run(&gpu.autodiff())) {
@@ -74,7 +74,7 @@ fn typed(rounded: DType, dtype: DType, device: &Device) -> Vec<Vec<f32>> {
     let stored = Tensor::<2>::from_data(data(&[11, 41], 57, 3), (device, dtype)).require_grad();
     let bias = Tensor::<1>::from_data(data(&[11], 13, 1), (device, dtype)).require_grad();
     let mask =
-        config(41, 11).init(device).settings().mask(Draw { step: 6, first_sample: 3, ..Draw::default() });
+        config(41, 11).init(device).settings().mask(Draw { step: 6, first_example: 3, ..Draw::default() });
     let y =
         dropconnect_burn::drop_connect(x.clone(), stored.clone().transpose(), Some(bias.clone()), mask, true);
     assert_eq!(y.dtype(), dtype);

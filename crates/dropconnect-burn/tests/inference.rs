@@ -42,7 +42,7 @@ fn relu_has_its_closed_form() {
 fn a_classifier_is_as_sure_as_float64_says() {
     let Some(device) = device("a_classifier_is_as_sure_as_float64_says") else { return };
     let layer = config(24, 7).init(&device);
-    let draw = Draw { step: 5, first_sample: 2, ..Draw::default() };
+    let draw = Draw { step: 5, first_example: 2, ..Draw::default() };
     for size in [1.0, 40.0] {
         let x = ramp([6, 24], 31, 7, &device).mul_scalar(size);
         let (weight, bias) = parameters(&layer);

@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 2e-6;
 
 fn mask(p: f64, bits: u32) -> Mask {
     let probability = DropProbability::with_bits(p, bits).unwrap();
-    Mask::new(MaskKey::new(42, 3).at_step(17), probability).at(Origin { sample: 5, ..Origin::default() })
+    Mask::new(MaskKey::new(42, 3).at_step(17), probability).at(Origin { example: 5, ..Origin::default() })
 }
 
 /// The mask as a Burn tensor of zeros and scales, `[batch, outputs, inputs]` or `[batch, outputs]`.
@@ -143,7 +143,7 @@ fn leading_dimensions_are_examples() {
     let y = layer.forward_at(x.clone().slice(0..1).reshape([10]), at);
     assert_eq!(values(y), want[..6]);
     // A slice of a tensor, and one that is not contiguous.
-    let y = layer.forward_at(x.clone().slice([0..24, 0..10]).slice(3..7), Draw { first_sample: 3, ..at });
+    let y = layer.forward_at(x.clone().slice([0..24, 0..10]).slice(3..7), Draw { first_example: 3, ..at });
     assert_eq!(values(y), want[18..42]);
     let y = layer.forward_at(x.transpose().mul_scalar(1.0).transpose(), at);
     assert_eq!(values(y), want);

@@ -387,8 +387,8 @@ fn parse_full_shape(text: &str) -> Result<Shape, String> {
 }
 
 fn parse_origin(text: &str) -> Result<Origin, String> {
-    let [sample, output, input] = parse_three(text, "0,0,0 (each below 2^32)")?;
-    Ok(Origin { sample, output, input })
+    let [example, output, input] = parse_three(text, "0,0,0 (each below 2^32)")?;
+    Ok(Origin { example, output, input })
 }
 
 fn parse_p(text: &str) -> Result<f64, String> {

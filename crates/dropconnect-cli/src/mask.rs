@@ -86,14 +86,14 @@ fn entries(shape: &Shape, bias: bool) -> Result<Vec<Entry>, CliError> {
 
 /// A mask that ends outside the coordinates is refused before anything is opened.
 fn check_origin(shape: &Shape, mask: &Mask) -> Result<(), CliError> {
-    let Origin { sample, output, input } = mask.origin;
+    let Origin { example, output, input } = mask.origin;
     let limit = 1 << 32;
     for (axis, origin, size) in
-        [("N", sample, shape.batch()), ("O", output, shape.outputs()), ("I", input, shape.inputs())]
+        [("N", example, shape.batch()), ("O", output, shape.outputs()), ("I", input, shape.inputs())]
     {
         if u64::from(origin) + size as u64 > limit {
             return Err(CliError::Usage(format!(
-                "--origin {sample},{output},{input}: {axis} starts at {origin} and the shape has {size} of them; \
+                "--origin {example},{output},{input}: {axis} starts at {origin} and the shape has {size} of them; \
                  they must end by {limit}"
             )));
         }
@@ -120,9 +120,9 @@ fn pieces(shape: &Shape, inputs: usize, mask: &Mask) -> Vec<(Shape, Mask)> {
                 let inputs = if part == inputs { shape.inputs() } else { part.min(inputs - i) };
                 // The parts of a valid shape and origin are valid.
                 let Ok(piece) = Shape::new(samples, columns, inputs) else { continue };
-                let Origin { sample, output, input } = mask.origin;
-                let [sample, output, input] = [sample + n as u32, output + o as u32, input + i as u32];
-                pieces.push((piece, mask.at(Origin { sample, output, input })));
+                let Origin { example, output, input } = mask.origin;
+                let [example, output, input] = [example + n as u32, output + o as u32, input + i as u32];
+                pieces.push((piece, mask.at(Origin { example, output, input })));
             }
         }
     }
@@ -132,7 +132,7 @@ fn pieces(shape: &Shape, inputs: usize, mask: &Mask) -> Vec<(Shape, Mask)> {
 /// All that a mask is a function of, so that it can be drawn again from a file alone; and what became of p, of which
 /// `bits` is the resolution that was asked for.
 pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {
-    let Origin { sample, output, input } = mask.origin;
+    let Origin { example, output, input } = mask.origin;
     let examples_per_mask = match mask.sharing {
         Sharing::Example => "1".to_owned(),
         Sharing::Group(size) => size.to_string(),
@@ -149,7 +149,7 @@ pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {
         ("seed", mask.key.seed.to_string()),
         ("layer", mask.key.layer.to_string()),
         ("step", mask.key.step.to_string()),
-        ("origin", format!("{sample},{output},{input}")),
+        ("origin", format!("{example},{output},{input}")),
         ("rounds", mask.rounds.count().to_string()),
         ("examples_per_mask", examples_per_mask),
         ("dropconnect", env!("CARGO_PKG_VERSION").to_owned()),

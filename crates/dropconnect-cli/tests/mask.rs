@@ -16,7 +16,7 @@ fn the_file_holds_the_mask_of_the_reference() {
     let path = folder.path().join("mask.safetensors");
     let key = MaskKey::new(u64::MAX - 4, 7).at_step(1 << 40);
     let probability = DropProbability::with_bits(0.3, 9).unwrap();
-    let origin = Origin { sample: 5, output: 6, input: 13 };
+    let origin = Origin { example: 5, output: 6, input: 13 };
     let mask = Mask::new(key, probability).with_rounds(Rounds::Seven).at(origin);
     let shape = Shape::new(11, 13, 29).unwrap();
     for device in devices("the_file_holds_the_mask_of_the_reference") {
@@ -76,7 +76,7 @@ fn from_metadata(metadata: &HashMap<String, String>) -> Mask {
     Mask::new(key, probability)
         .with_rounds(Rounds::new(number("rounds") as u32).unwrap())
         .shared(sharing)
-        .at(Origin { sample: origin[0], output: origin[1], input: origin[2] })
+        .at(Origin { example: origin[0], output: origin[1], input: origin[2] })
 }
 
 fn metadata(path: &Path) -> HashMap<String, String> {
@@ -132,7 +132,7 @@ fn a_row_longer_than_a_piece_is_written_in_parts() {
     let args = ["mask", "--device", "cpu", "--shape", "1,2,40000003", "--bias", "--origin", "3,2,5", "--out"];
     succeed(&[&args[..], &[text(&path)]].concat());
     let tensors = read_tensors(&path);
-    let origin = Origin { sample: 3, output: 2, input: 5 };
+    let origin = Origin { example: 3, output: 2, input: 5 };
     let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5).unwrap()).at(origin);
     let (_, shape, bytes) = &tensors["mask"];
     assert_eq!(shape, &[1, 2, 40_000_003]);

@@ -49,7 +49,7 @@ pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, ker
         for case in 0..keys {
             let mask = Mask {
                 origin: Origin {
-                    sample: (case as u32).wrapping_mul(0x3c6e_f35f) & !15,
+                    example: (case as u32).wrapping_mul(0x3c6e_f35f) & !15,
                     output: (case as u32).wrapping_mul(0x9e37_79b9) & !15,
                     input: (case as u32).wrapping_mul(0x7f4a_7c15) & !127,
                 },
@@ -59,7 +59,7 @@ pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, ker
             let words = mask.key.words();
             for (n, o, i) in (0..2).flat_map(|n| (0..2).flat_map(move |o| (0..8).map(move |i| (n, o, i)))) {
                 let block =
-                    [mask.origin.input / 8 + i, mask.origin.output / 4 + o, mask.origin.sample / 4 + n];
+                    [mask.origin.input / 8 + i, mask.origin.output / 4 + o, mask.origin.example / 4 + n];
                 let call = philox4x32([block[0], block[1], block[2], 0], words, mask.rounds);
                 let bit = |r: u32, c: u32, k: u32| {
                     let at = ((n * 4 + r) * 8 + o * 4 + c) * 64 + i * 8 + k;

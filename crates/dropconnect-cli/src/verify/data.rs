@@ -51,13 +51,13 @@ pub fn varied_mask(p: f64, case: u64) -> Result<Mask, Error> {
         [64, 32, 1000],
         [u32::MAX - 511, u32::MAX - 1023, u32::MAX - 2047],
     ];
-    let [sample, output, input] = origins[case as usize % origins.len()];
+    let [example, output, input] = origins[case as usize % origins.len()];
     let bits = [16, 5, 9, 16][case as usize % 4];
     let key = MaskKey::new(case.wrapping_mul(0x9e37_79b9_7f4a_7c15), (case as u32).wrapping_mul(0x85eb_ca6b))
         .at_step(case << 31 | case);
     let rounds = if case % 3 == 1 { Rounds::Seven } else { Rounds::Ten };
     let mask = Mask::new(key, DropProbability::with_bits(p, bits)?);
-    Ok(mask.with_rounds(rounds).at(Origin { sample, output, input }))
+    Ok(mask.with_rounds(rounds).at(Origin { example, output, input }))
 }
 
 /// The tensors of a layer, as they read after being stored.

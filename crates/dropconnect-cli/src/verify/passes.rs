@@ -175,7 +175,7 @@ fn divided_batch(check: &mut Check, runner: &Runner, shape: Shape) -> Result<(),
             bias: data.bias.clone(),
             grad_output: data.grad_output[part.start * outputs..part.end * outputs].to_vec(),
         };
-        let origin = dropconnect::Origin { sample: part.start as u32, ..mask.origin };
+        let origin = dropconnect::Origin { example: part.start as u32, ..mask.origin };
         let (shape, mask) = (Shape::new(part.len(), outputs, inputs)?, mask.at(origin));
         let call = Call::new(shape, element, Some(&mask), BiasMode::Masked, &data);
         y.extend(runner.run(Pass::Forward, &call)?);

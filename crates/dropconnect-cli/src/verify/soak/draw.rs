@@ -275,7 +275,7 @@ fn origin(draws: &mut Draws, shape: &Shape, whole: bool) -> Origin {
         if whole { at - at % brick } else { at }
     };
     Origin {
-        sample: along(shape.batch(), 16),
+        example: along(shape.batch(), 16),
         output: along(shape.outputs(), 4),
         input: along(shape.inputs(), 8),
     }
