@@ -45,7 +45,7 @@ fn scoped<T>(device: &wgpu::Device, run: impl FnOnce() -> T) -> (T, Option<wgpu:
 }
 
 /// What a future has at once. wgpu's scopes have everything at once but in a browser, where nobody may wait here.
-fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
