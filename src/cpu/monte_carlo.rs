@@ -88,7 +88,7 @@ fn update(passes: &mut u32, mean: &mut [f32], variance: &mut [f32], values: &[f3
 }
 
 /// Mean and variance with one more value, by Welford's update in a form that leaves float32 only where its results
-/// do. Shader: `shaders/monte_carlo.wgsl`.
+/// do. Shader: `shaders/running_moments.wgsl`.
 fn with(mean: f32, variance: f32, value: f32, count: u32) -> (f32, f32) {
     if !(mean.is_finite() && value.is_finite()) {
         // An infinity stays unless its opposite comes.
@@ -105,7 +105,7 @@ fn with(mean: f32, variance: f32, value: f32, count: u32) -> (f32, f32) {
 /// Writes the mean and the unbiased variance of Y over `passes` masks to `mean` and `variance`, each
 /// `[batch, outputs]`. The variance of a single pass is 0. Where a pass is infinite or NaN the variance is NaN.
 ///
-/// Pass t is [`forward`](super::forward()) with [`Mask::pass`]`(t)`, for those who want every sample. The
+/// Pass t is [`forward`](super::forward()) with [`Mask::pass`]`(t)`, for those who want every one's output. The
 /// operands are as there: `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`.
 /// The memory it takes besides its results is one Y.
 ///
