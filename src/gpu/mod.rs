@@ -56,6 +56,8 @@ mod tuning;
 mod weight_gradient;
 
 #[cfg(test)]
+mod expanded_tests;
+#[cfg(test)]
 mod shader_tests;
 #[cfg(test)]
 mod wgsl_tests;
