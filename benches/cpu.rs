@@ -5,16 +5,16 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dropconnect::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use dropconnect::cpu::Backend;
 use dropconnect::{Bias, DropProbability, Mask, MaskKey, Shape, Sharing, Write};
 
 fn passes(criterion: &mut Criterion) {
     let shape = Shape::new(128, 1024, 1024).unwrap();
     let numbers = |len: usize| -> Vec<f32> { (0..len).map(|i| (i % 1009) as f32 / 1009.0 - 0.5).collect() };
-    let x = numbers(shape.input_len());
-    let weight = numbers(shape.weight_len());
-    let bias = numbers(shape.outputs());
-    let grad = numbers(shape.output_len());
+    let (x, weight) = (&numbers(shape.input_len())[..], &numbers(shape.weight_len())[..]);
+    let (bias, grad_output) = (&numbers(shape.outputs())[..], &numbers(shape.output_len())[..]);
+    let (bias, write) = (Bias::Plain(bias), Write::Overwrite);
     let mut y = vec![0.0; shape.output_len()];
     let mut grad_input = vec![0.0; shape.input_len()];
     let mut grad_weight = vec![0.0; shape.weight_len()];
@@ -39,30 +39,30 @@ fn passes(criterion: &mut Criterion) {
             let id = |pass| BenchmarkId::new(pass, format!("{name}/{}", backend.name()));
             group.bench_function(id("forward"), |b| {
                 b.iter(|| {
-                    backend.forward(&shape, mask, &x, &weight, Bias::Plain(&bias), &mut y).unwrap();
+                    backend.forward(Forward { shape, mask, x, weight, bias, y: &mut y }).unwrap();
                     black_box(&y);
                 })
             });
             group.bench_function(id("input_gradient"), |b| {
                 b.iter(|| {
-                    let result = &mut grad_input;
-                    backend.input_gradient(&shape, mask, &grad, &weight, result, Write::Overwrite).unwrap();
-                    black_box(&result);
+                    let grad_input = &mut grad_input[..];
+                    let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+                    backend.input_gradient(black_box(call)).unwrap();
                 })
             });
             group.bench_function(id("weight_gradient"), |b| {
                 b.iter(|| {
-                    let result = &mut grad_weight;
-                    backend.weight_gradient(&shape, mask, &grad, &x, result, Write::Overwrite).unwrap();
-                    black_box(&result);
+                    let grad_weight = &mut grad_weight[..];
+                    let call = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
+                    backend.weight_gradient(black_box(call)).unwrap();
                 })
             });
             group.bench_function(id("both_gradients"), |b| {
                 b.iter(|| {
-                    let (dx, dw) =
-                        ((&mut grad_input[..], Write::Overwrite), (&mut grad_weight[..], Write::Overwrite));
-                    backend.gradients(&shape, mask, &grad, &x, &weight, dx, dw).unwrap();
-                    black_box((&grad_input, &grad_weight));
+                    let (grad_input, grad_weight) =
+                        ((&mut grad_input[..], write), (&mut grad_weight[..], write));
+                    let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
+                    backend.both_gradients(black_box(call)).unwrap();
                 })
             });
             if let Some(mask) = mask {

@@ -5,10 +5,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dropconnect::gpu::{
-    AdapterChoice, Forward, Gpu, InputGradient, KernelOptions, MonteCarlo, Recording, WeightGradient,
-    WriteMask,
-};
+use dropconnect::call::{Forward, InputGradient, MonteCarlo, WeightGradient};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Recording, Tensor, WriteMask};
 use dropconnect::{
     Bias, Device, DropConnect, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, wgpu,
 };
@@ -49,42 +47,31 @@ impl Tensors {
     }
 
     fn forward(&self, gpu: &Gpu, mask: Option<&Mask>) -> Recording {
-        let call = Forward {
-            shape: self.shape,
-            element: ElementType::F32,
-            mask,
-            x: (&self.x).into(),
-            weight: (&self.weight).into(),
-            bias: Bias::Plain((&self.bias).into()),
-            y: (&self.y).into(),
-        };
-        gpu.kernels().forward(&call).unwrap()
+        let (shape, bias) = (self.shape, Bias::Plain(f32s(&self.bias)));
+        let (x, weight, y) = (f32s(&self.x), f32s(&self.weight), f32s(&self.y));
+        gpu.kernels().forward(&Forward { shape, mask, x, weight, bias, y }).unwrap()
     }
 
     fn gradients(&self, gpu: &Gpu, mask: Option<&Mask>) -> [Recording; 2] {
-        let (shape, element, write) = (self.shape, ElementType::F32, Write::Overwrite);
-        let grad_output = (&self.grad_output).into();
-        let (weight, grad_input) = ((&self.weight).into(), (&self.grad_input).into());
-        let (x, grad_weight) = ((&self.x).into(), (&self.grad_weight).into());
-        let input = InputGradient { shape, element, mask, grad_output, weight, grad_input, write };
-        let weight = WeightGradient { shape, element, mask, grad_output, x, grad_weight, write };
+        let (shape, grad_output, write) = (self.shape, f32s(&self.grad_output), Write::Overwrite);
+        let (weight, grad_input) = (f32s(&self.weight), f32s(&self.grad_input));
+        let (x, grad_weight) = (f32s(&self.x), f32s(&self.grad_weight));
+        let input = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+        let weight = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
         [gpu.kernels().input_gradient(&input).unwrap(), gpu.kernels().weight_gradient(&weight).unwrap()]
     }
 
     fn monte_carlo(&self, gpu: &Gpu, mask: &Mask, passes: u32) -> Recording {
-        let call = MonteCarlo {
-            shape: self.shape,
-            element: ElementType::F32,
-            mask,
-            passes,
-            x: (&self.x).into(),
-            weight: (&self.weight).into(),
-            bias: Bias::Plain((&self.bias).into()),
-            mean: (&self.y).into(),
-            variance: (&self.variance).into(),
-        };
+        let (shape, bias) = (self.shape, Bias::Plain(f32s(&self.bias)));
+        let (x, weight) = (f32s(&self.x), f32s(&self.weight));
+        let (mean, variance) = (f32s(&self.y), f32s(&self.variance));
+        let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
         gpu.kernels().monte_carlo(&call).unwrap()
     }
+}
+
+fn f32s(buffer: &wgpu::Buffer) -> Tensor<'_> {
+    Tensor::new(buffer, ElementType::F32)
 }
 
 fn mask(p: f64) -> Mask {
@@ -137,7 +124,8 @@ fn passes(criterion: &mut Criterion) {
     }
     let bits = gpu.upload(&vec![0; tensors.shape.connections() as usize]).unwrap();
     for p in [0.5, 0.2] {
-        let call = WriteMask { shape: tensors.shape, mask: &mask(p), result: (&bits).into() };
+        let (mask, size) = (&mask(p), bits.size());
+        let call = WriteMask { shape: tensors.shape, mask, result: &bits, offset: 0, size };
         let recording = gpu.kernels().write_mask(&call).unwrap();
         group.bench_function(format!("mask/p={p}"), |b| {
             b.iter(|| {

@@ -7,7 +7,8 @@
 //!
 //! `cargo run --release --example embed`
 
-use dropconnect::gpu::{Forward, KernelOptions, Kernels, Tensor, WeightGradient};
+use dropconnect::call::{Forward, WeightGradient};
+use dropconnect::gpu::{KernelOptions, Kernels, Tensor};
 use dropconnect::wgpu::{self, util::DeviceExt};
 use dropconnect::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Write, reference};
 
@@ -60,31 +61,27 @@ fn main() -> Result<(), Failure> {
         contents: bytemuck::cast_slice(&contents),
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
     });
-    let slice =
-        |k: usize| Tensor { buffer: &pool, offset: 4 * starts[k] as u64, size: 4 * lengths[k] as u64 };
+    let slice = |k: usize| Tensor {
+        buffer: &pool,
+        offset: 4 * starts[k] as u64,
+        size: 4 * lengths[k] as u64,
+        element: ElementType::F32,
+    };
     let [x_at, weight_at, grad_output_at, y_at, grad_weight_at] = std::array::from_fn(slice);
 
     // Arguments are checked here; nothing has been recorded yet.
     let kernels = Kernels::new(&device, &KernelOptions::default())?;
     let mask = Mask::new(MaskKey::new(42, 3).at_step(17), DropProbability::new(0.2)?);
-    let (element, mask) = (ElementType::F32, Some(&mask));
-    let forward = kernels.forward(&Forward {
-        shape,
-        element,
-        mask,
-        x: x_at,
-        weight: weight_at,
-        bias: Bias::None,
-        y: y_at,
-    })?;
+    let (mask, write) = (Some(&mask), Write::Overwrite);
+    let forward =
+        kernels.forward(&Forward { shape, mask, x: x_at, weight: weight_at, bias: Bias::None, y: y_at })?;
     let backward = kernels.weight_gradient(&WeightGradient {
         shape,
-        element,
         mask,
         grad_output: grad_output_at,
         x: x_at,
         grad_weight: grad_weight_at,
-        write: Write::Overwrite,
+        write,
     })?;
 
     // One encoder and one compute pass hold the engine's work and ours.
@@ -112,8 +109,12 @@ fn main() -> Result<(), Failure> {
     let wide = |values: &[f32], factor: f64| -> Vec<f64> {
         values.iter().map(|&value| factor * f64::from(value)).collect()
     };
-    let expected_y = reference::forward(&shape, mask, &wide(&x, 2.0), &wide(&weight, 1.0), Bias::None)?;
-    let expected_w = reference::weight_gradient(&shape, mask, &wide(&ones, 1.0), &wide(&x, 2.0))?;
+    // The same calls on slices of float64, whose results are made: `()` until then.
+    let (x, weight) = (&wide(&x, 2.0)[..], &wide(&weight, 1.0)[..]);
+    let (grad_output, bias) = (&wide(&ones, 1.0)[..], Bias::None);
+    let expected_y = reference::forward(&Forward { shape, mask, x, weight, bias, y: () })?;
+    let call = WeightGradient { shape, mask, grad_output, x, grad_weight: (), write };
+    let expected_w = reference::weight_gradient(&call)?;
     let loss: f64 = expected_y.iter().sum();
     println!("sum of Y: {} on the device, {loss} in float64", after[starts[5]]);
     let error = relative_error(&after[starts[4]..starts[4] + lengths[4]], &expected_w);

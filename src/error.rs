@@ -124,6 +124,16 @@ pub enum Error {
         /// Their type.
         element: ElementType,
     },
+    /// A tensor whose element type does not go with those of the other tensors.
+    #[error("`{argument}` is stored as {actual}; in this call it must be {}", either(*allowed))]
+    Element {
+        /// The argument.
+        argument: &'static str,
+        /// How it is stored.
+        actual: ElementType,
+        /// How it may be stored: one way, or one of two.
+        allowed: [ElementType; 2],
+    },
     /// A byte range of the wrong size.
     #[error("`{argument}` has {actual} bytes; {expected} are needed")]
     ByteSize {
@@ -271,6 +281,10 @@ pub enum Error {
         /// wgpu's reason.
         reason: String,
     },
+}
+
+fn either([a, b]: [ElementType; 2]) -> String {
+    if a == b { a.to_string() } else { format!("{a} or {b}") }
 }
 
 fn sized(what: &str, size: u64) -> String {

@@ -7,6 +7,7 @@
 //! in the forward pass and again in the backward passes.
 //!
 //! - [`DropConnect`] is the layer: parameters, gradients, `forward`, `backward`, `eval`.
+//! - [`call`] says what each call computes, from which tensors.
 //! - [`gpu::Kernels`] is for engines: the passes on the caller's wgpu device, buffers and encoders.
 //! - [`mask`] is the mask as a pure function, which every backend reproduces bit for bit.
 //! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 yardstick.
@@ -17,6 +18,7 @@
 //! inverse of the keep probability that the masks really have, so that evaluation uses W as it is.
 
 mod activation;
+pub mod call;
 pub mod cpu;
 mod device;
 pub mod element;

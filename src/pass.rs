@@ -22,6 +22,15 @@ impl<T> Bias<T> {
         }
     }
 
+    /// The same bias with its tensor borrowed.
+    pub fn as_ref(&self) -> Bias<&T> {
+        match self {
+            Self::None => Bias::None,
+            Self::Plain(bias) => Bias::Plain(bias),
+            Self::Masked(bias) => Bias::Masked(bias),
+        }
+    }
+
     /// The same bias with its tensor converted.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Bias<U> {
         match self {

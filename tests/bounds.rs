@@ -8,10 +8,10 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::{
-    BiasKind, Call, Data, Placement, adapter, assert_all_close, assert_close, combined, expected, kernels,
-    mask, mask_with_bits, run_counted, shape, small_tiles, wide, written_mask,
+    BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, combined,
+    expected, kernels, mask, mask_with_bits, run_counted, shape, small_tiles, written_mask,
 };
-use dropconnect::gpu::{Apply, Combine, Gpu, MonteCarlo, Tensor, Tile, Tuning};
+use dropconnect::gpu::{Apply, Combine, Gpu, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Rounds, Sharing, Write, reference};
 
 /// Where llvmpipe's loops end.
@@ -85,7 +85,7 @@ fn iterations_are_counted_to_the_last() {
         (rolled, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
         (software, own, [30_000, 30_000, 60_000]),
         (software, own.shared(group(4)), [500, 500, 1_000]),
-        (Tuning { combine: Some(both), ..rolled }, own, [5, 30_000, 9]),
+        (Tuning { both_gradients: Some(both), ..rolled }, own, [5, 30_000, 9]),
     ] {
         let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
         // The narrowest problems that each walk allows, so that they are as long as tests can bear.
@@ -171,18 +171,12 @@ fn monte_carlo(
     let poison = vec![f32::NAN; shape.output_len()];
     let (x, weight, bias) = (upload(&data.x), upload(&data.weight), upload(&data.bias));
     let (mean, variance) = (upload(&poison), upload(&poison));
+    let [x, weight, bias, mean_of, variance_of] =
+        [&x, &weight, &bias, &mean, &variance].map(|buffer| Tensor::new(buffer, ElementType::F32));
+    let (bias, grad_output, write) = (Bias::Masked(bias), mean_of, Write::Overwrite);
+    let operands = Operands { shape, x, weight, bias, grad_output, write };
     let recording = kernels(gpu, tuning, gpu.kernels().multiply(), false)
-        .monte_carlo(&MonteCarlo {
-            shape,
-            element: ElementType::F32,
-            mask,
-            passes,
-            x: Tensor::from(&x),
-            weight: Tensor::from(&weight),
-            bias: Bias::Masked(Tensor::from(&bias)),
-            mean: Tensor::from(&mean),
-            variance: Tensor::from(&variance),
-        })
+        .monte_carlo(&operands.monte_carlo(mask, passes, [mean_of, variance_of]))
         .unwrap();
     // Under the keys of another step first, to see that those of all dispatches change.
     let other = dropconnect::MaskKey { step: mask.key.step + 1000, ..mask.key };
@@ -206,17 +200,9 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
         (*gpu.kernels().tuning(), [8, 16, 1024], mask(0.3).shared(group(4)), 40),
     ] {
         let shape = shape(dims);
-        let data = Data::random(&shape, ElementType::F32, 11);
-        let bias = wide(&data.bias);
-        let (mean, variance) = reference::monte_carlo(
-            &shape,
-            &mask,
-            passes,
-            &wide(&data.x),
-            &wide(&data.weight),
-            Bias::Masked(&bias[..]),
-        )
-        .unwrap();
+        let data = Data::random(&shape, ElementType::F32, 11).wide();
+        let call = data.operands(&shape, BiasKind::Masked).monte_carlo(&mask, passes, MADE);
+        let (mean, variance) = reference::monte_carlo(&call).unwrap();
         let ([got_mean, got_variance], dispatches) = monte_carlo(gpu, tuning, dims, &mask, passes);
         let what = format!("{dims:?}, {passes} passes, {dispatches} dispatches");
         assert!(dispatches > 1, "{what}");
@@ -235,8 +221,12 @@ fn a_tuning_out_of_range_is_refused_by_its_field() {
         ("`tuning.input_gradient.columns` is 257; it must be 1 to 256", |t| t.input_gradient.columns = 257),
         ("`tuning.weight_gradient.workgroup[0]` is 0;", |t| t.weight_gradient.workgroup[0] = 0),
         ("`tuning.weight_gradient.workgroup[1]` is 300;", |t| t.weight_gradient.workgroup[1] = 300),
-        ("`tuning.combine.tile.columns` is 0;", |t| t.combine.as_mut().unwrap().tile.columns = 0),
-        ("`tuning.combine.tile.workgroup[1]` is 0;", |t| t.combine.as_mut().unwrap().tile.workgroup[1] = 0),
+        ("`tuning.both_gradients.tile.columns` is 0;", |t| {
+            t.both_gradients.as_mut().unwrap().tile.columns = 0
+        }),
+        ("`tuning.both_gradients.tile.workgroup[1]` is 0;", |t| {
+            t.both_gradients.as_mut().unwrap().tile.workgroup[1] = 0
+        }),
         // Dispatches are bounded no finer than tiles.
         ("`tuning.iterations` is 4095;", |t| t.iterations = (1 << 12) - 1),
         ("`tuning.connections` is 1048575;", |t| t.connections = (1 << 20) - 1),

@@ -6,9 +6,8 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::*;
-use dropconnect::gpu::{
-    AdapterChoice, Apply, Combine, Gpu, Gradients, KernelOptions, Kernels, Recording, Tile, Tuning,
-};
+use dropconnect::call::BothGradients;
+use dropconnect::gpu::{AdapterChoice, Apply, Combine, Gpu, KernelOptions, Kernels, Recording, Tile, Tuning};
 use dropconnect::{ElementType, Mask, MaskKey, Rounds, Sharing, Write, wgpu};
 
 /// Tensors of a call: X, W, G, then dX and dW, poisoned or with what is to be added to.
@@ -30,10 +29,10 @@ fn arena(gpu: &'static Gpu, call: &Call, data: &Data, writes: [Write; 2]) -> Are
 }
 
 fn record(kernels: &Kernels, call: &Call, arena: &Arena, writes: [Write; 2]) -> Recording {
-    let [x, weight, grad_output, grad_input, grad_weight] = std::array::from_fn(|index| arena.tensor(index));
-    let gradients = Gradients {
+    let [x, weight, grad_output, grad_input, grad_weight] =
+        std::array::from_fn(|index| arena.tensor(index, call.element));
+    let gradients = BothGradients {
         shape: call.shape,
-        element: call.element,
         mask: call.mask.as_ref(),
         grad_output,
         x,
@@ -41,7 +40,7 @@ fn record(kernels: &Kernels, call: &Call, arena: &Arena, writes: [Write; 2]) -> 
         grad_input: (grad_input, writes[0]),
         grad_weight: (grad_weight, writes[1]),
     };
-    kernels.gradients(&gradients).unwrap_or_else(|error| panic!("{call:?}: {error}"))
+    kernels.both_gradients(&gradients).unwrap_or_else(|error| panic!("{call:?}: {error}"))
 }
 
 /// dX and dW, and the number of dispatches.
@@ -168,7 +167,7 @@ fn else_both_passes_run() {
     let usual = combined(small_tiles(Apply::And), 1, 1, [4, 4]);
     let with_limits = |calls, threads| {
         let tile = Tile { rows: 1, columns: 1, workgroup: [4, 4] };
-        Tuning { combine: Some(Combine { tile, calls, threads }), ..usual }
+        Tuning { both_gradients: Some(Combine { tile, calls, threads }), ..usual }
     };
     let own = mask(0.5);
     let group = |size| Sharing::Group(NonZeroU32::new(size).unwrap());

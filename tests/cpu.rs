@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Data, ramp, wide};
+use common::{BiasKind, Data, Operands, Results, ramp};
+use dropconnect::call::Forward;
 use dropconnect::cpu::Backend;
 use dropconnect::{
     Bias, DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, cpu, reference,
@@ -22,43 +23,26 @@ fn assert_close(got: &[f32], want: &[f64], what: &str) {
     common::assert_close(got, want, TOLERANCE, what);
 }
 
-/// The results of all passes; Y with a masked or a plain bias.
-#[derive(Debug, PartialEq)]
-struct Results {
-    y: Vec<f32>,
-    dx: Vec<f32>,
-    dw: Vec<f32>,
-    db: Vec<f32>,
+fn kind(masked_bias: bool) -> BiasKind {
+    if masked_bias { BiasKind::Masked } else { BiasKind::Plain }
 }
 
-/// Every pass, with results poisoned before they are overwritten.
-fn run(backend: &Backend, shape: &Shape, mask: Option<&Mask>, masked_bias: bool, data: &Data) -> Results {
-    let poisoned = |len| vec![f32::NAN; len];
-    let mut r = Results {
-        y: poisoned(shape.output_len()),
-        dx: poisoned(shape.input_len()),
-        dw: poisoned(shape.weight_len()),
-        db: poisoned(shape.outputs()),
-    };
-    let bias = if masked_bias { Bias::Masked(&data.bias[..]) } else { Bias::Plain(&data.bias[..]) };
-    backend.forward(shape, mask, &data.x, &data.weight, bias, &mut r.y).unwrap();
-    backend.input_gradient(shape, mask, &data.grad, &data.weight, &mut r.dx, Write::Overwrite).unwrap();
-    backend.weight_gradient(shape, mask, &data.grad, &data.x, &mut r.dw, Write::Overwrite).unwrap();
-    let bias_mask = mask.filter(|_| masked_bias);
-    backend.bias_gradient(shape, bias_mask, &data.grad, &mut r.db, Write::Overwrite).unwrap();
-    r
+/// Every pass; Y with a masked or a plain bias.
+fn run(
+    backend: &Backend,
+    shape: &Shape,
+    mask: Option<&Mask>,
+    masked_bias: bool,
+    data: &Data,
+) -> Results<f32> {
+    data.operands(shape, kind(masked_bias)).on_cpu(backend, mask, mask.filter(|_| masked_bias))
 }
 
 /// `[y, dx, dw, db]` in float64.
 fn expected(shape: &Shape, mask: Option<&Mask>, masked_bias: bool, data: &Data) -> [Vec<f64>; 4] {
-    let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
-    let bias = if masked_bias { Bias::Masked(&bias[..]) } else { Bias::Plain(&bias[..]) };
-    [
-        reference::forward(shape, mask, &x, &weight, bias).unwrap(),
-        reference::input_gradient(shape, mask, &grad, &weight).unwrap(),
-        reference::weight_gradient(shape, mask, &grad, &x).unwrap(),
-        reference::bias_gradient(shape, mask.filter(|_| masked_bias), &grad).unwrap(),
-    ]
+    let data = data.wide();
+    let results = data.operands(shape, kind(masked_bias)).reference(mask, mask.filter(|_| masked_bias));
+    [results.y, results.dx, results.dw, results.db]
 }
 
 fn mask(p: f64) -> Mask {
@@ -122,9 +106,10 @@ fn evaluation_and_no_bias_agree_with_float64() {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
         let data = Data::ramps(&shape);
         let want = expected(&shape, None, true, &data);
-        let [x, weight] = [&data.x, &data.weight].map(|v| wide(v));
         let mask = mask(0.2).at(origin(2, 3, 6));
-        let without = reference::forward(&shape, Some(&mask), &x, &weight, Bias::None).unwrap();
+        let (operands, data64) = (data.operands(&shape, BiasKind::None), data.wide());
+        let without = data64.operands(&shape, BiasKind::None).forward(Some(&mask), ());
+        let without = reference::forward(&without).unwrap();
         for backend in Backend::available() {
             let got = run(&backend, &shape, None, true, &data);
             let what = format!("{} {shape}", backend.name());
@@ -133,7 +118,7 @@ fn evaluation_and_no_bias_agree_with_float64() {
             assert_close(&got.dw, &want[2], &what);
             assert_close(&got.db, &want[3], &what);
             let mut y = vec![f32::NAN; shape.output_len()];
-            backend.forward(&shape, Some(&mask), &data.x, &data.weight, Bias::None, &mut y).unwrap();
+            backend.forward(operands.forward(Some(&mask), &mut y)).unwrap();
             assert_close(&y, &without, &what);
         }
     }
@@ -172,10 +157,11 @@ fn accumulating_adds_to_what_was_there() {
         let mut dx = before(shape.input_len());
         let mut dw = before(shape.weight_len());
         let mut db = before(shape.outputs());
-        let write = Write::Accumulate;
-        backend.input_gradient(&shape, Some(&mask), &data.grad, &data.weight, &mut dx, write).unwrap();
-        backend.weight_gradient(&shape, Some(&mask), &data.grad, &data.x, &mut dw, write).unwrap();
-        backend.bias_gradient(&shape, Some(&mask), &data.grad, &mut db, write).unwrap();
+        let operands = data.operands(&shape, BiasKind::Masked);
+        let (operands, mask) = (Operands { write: Write::Accumulate, ..operands }, Some(&mask));
+        backend.input_gradient(operands.input_gradient(mask, &mut dx)).unwrap();
+        backend.weight_gradient(operands.weight_gradient(mask, &mut dw)).unwrap();
+        backend.bias_gradient(operands.bias_gradient(mask, &mut db)).unwrap();
         assert_close(&dx, &want[1], backend.name());
         assert_close(&dw, &want[2], backend.name());
         assert_close(&db, &want[3], backend.name());
@@ -294,7 +280,8 @@ fn a_kept_non_finite_weight_is_seen() {
     let shape = Shape::new(1, 1, 1).unwrap();
     for backend in Backend::available() {
         let mut y = [0.0];
-        backend.forward(&shape, None, &[1.0], &[f32::INFINITY], Bias::None, &mut y).unwrap();
+        let (x, weight) = (&[1.0], &[f32::INFINITY]);
+        backend.forward(Forward { shape, mask: None, x, weight, bias: Bias::None, y: &mut y }).unwrap();
         assert_eq!(y, [f32::INFINITY]);
     }
 }
@@ -321,14 +308,17 @@ fn an_empty_batch_is_an_empty_result_and_a_zero_gradient() {
     let shape = Shape::new(0, 3, 5).unwrap();
     let mask = mask(0.5).at(origin(3, 3, 3));
     for mask in [None, Some(&mask)] {
-        cpu::forward(&shape, mask, &[], &[0.0; 15], Bias::None, &mut []).unwrap();
-        cpu::input_gradient(&shape, mask, &[], &[0.0; 15], &mut [], Write::Overwrite).unwrap();
+        let (weight, none, write) = (&[0.0; 15][..], &[][..], Write::Overwrite);
+        let over = Operands { shape, x: none, weight, bias: Bias::None, grad_output: none, write };
+        let add = Operands { write: Write::Accumulate, ..over };
+        cpu::forward(over.forward(mask, &mut [])).unwrap();
+        cpu::input_gradient(over.input_gradient(mask, &mut [])).unwrap();
         let (mut dw, mut db) = ([-0.0f32; 15], [7.0; 3]);
-        cpu::weight_gradient(&shape, mask, &[], &[], &mut dw, Write::Accumulate).unwrap();
-        cpu::bias_gradient(&shape, mask, &[], &mut db, Write::Accumulate).unwrap();
+        cpu::weight_gradient(add.weight_gradient(mask, &mut dw)).unwrap();
+        cpu::bias_gradient(add.bias_gradient(mask, &mut db)).unwrap();
         assert!(dw.iter().all(|v| v.to_bits() == (-0.0f32).to_bits()) && db == [7.0; 3]);
-        cpu::weight_gradient(&shape, mask, &[], &[], &mut dw, Write::Overwrite).unwrap();
-        cpu::bias_gradient(&shape, mask, &[], &mut db, Write::Overwrite).unwrap();
+        cpu::weight_gradient(over.weight_gradient(mask, &mut dw)).unwrap();
+        cpu::bias_gradient(over.bias_gradient(mask, &mut db)).unwrap();
         assert!(dw.iter().all(|v| v.to_bits() == 0) && db == [0.0; 3]);
     }
     cpu::mask(&shape, &mask, &mut []).unwrap();
@@ -340,28 +330,40 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
     let shape = Shape::new(2, 3, 4).unwrap();
     let (x, w, b, g) = ([1.0; 8], [1.0; 12], [1.0; 3], [1.0; 6]);
     let mut out = [5.0; 12];
-    let forward = |x, w, b, y: &mut [f32]| cpu::forward(&shape, None, x, w, Bias::Plain(b), y);
+    let (bias, write) = (Bias::Plain(&b[..]), Write::Overwrite);
+    let all = Operands { shape, x: &x[..], weight: &w[..], bias, grad_output: &g[..], write };
+    let few = [
+        ("x", Operands { x: &x[1..], ..all }),
+        ("weight", Operands { weight: &w[1..], ..all }),
+        ("bias", Operands { bias: Bias::Plain(&b[1..]), ..all }),
+        ("grad_output", Operands { grad_output: &g[1..], ..all }),
+    ];
     let named = |result: Result<(), Error>| match result {
         Err(Error::Length { argument, .. }) => argument,
         other => panic!("{other:?}"),
     };
-    assert_eq!(named(forward(&x[1..], &w, &b, &mut out[..6])), "x");
-    assert_eq!(named(forward(&x, &w[1..], &b, &mut out[..6])), "weight");
-    assert_eq!(named(forward(&x, &w, &b[1..], &mut out[..6])), "bias");
-    assert_eq!(named(forward(&x, &w, &b, &mut out[..7])), "y");
-    let write = Write::Overwrite;
-    assert_eq!(named(cpu::input_gradient(&shape, None, &g[1..], &w, &mut out[..8], write)), "grad_output");
-    assert_eq!(named(cpu::input_gradient(&shape, None, &g, &w[1..], &mut out[..8], write)), "weight");
-    assert_eq!(named(cpu::input_gradient(&shape, None, &g, &w, &mut out, write)), "grad_input");
-    assert_eq!(named(cpu::weight_gradient(&shape, None, &g[1..], &x, &mut out, write)), "grad_output");
-    assert_eq!(named(cpu::weight_gradient(&shape, None, &g, &x[1..], &mut out, write)), "x");
-    assert_eq!(named(cpu::weight_gradient(&shape, None, &g, &x, &mut out[1..], write)), "grad_weight");
-    assert_eq!(named(cpu::bias_gradient(&shape, None, &g[1..], &mut out[..3], write)), "grad_output");
-    assert_eq!(named(cpu::bias_gradient(&shape, None, &g, &mut out, write)), "grad_bias");
+    for (name, few) in few {
+        if name != "grad_output" {
+            assert_eq!(named(cpu::forward(few.forward(None, &mut out[..6]))), name);
+        }
+        if ["grad_output", "weight"].contains(&name) {
+            assert_eq!(named(cpu::input_gradient(few.input_gradient(None, &mut out[..8]))), name);
+        }
+        if ["grad_output", "x"].contains(&name) {
+            assert_eq!(named(cpu::weight_gradient(few.weight_gradient(None, &mut out))), name);
+        }
+        if name == "grad_output" {
+            assert_eq!(named(cpu::bias_gradient(few.bias_gradient(None, &mut out[..3]))), name);
+        }
+    }
+    assert_eq!(named(cpu::forward(all.forward(None, &mut out[..7]))), "y");
+    assert_eq!(named(cpu::input_gradient(all.input_gradient(None, &mut out))), "grad_input");
+    assert_eq!(named(cpu::weight_gradient(all.weight_gradient(None, &mut out[1..]))), "grad_weight");
+    assert_eq!(named(cpu::bias_gradient(all.bias_gradient(None, &mut out))), "grad_bias");
     assert_eq!(named(cpu::mask(&shape, &mask(0.5), &mut [5; 23])), "out");
     assert_eq!(named(cpu::bias_mask(&shape, &mask(0.5), &mut [5; 5])), "out");
     let far = mask(0.0).at(origin(0, u32::MAX - 1, 0));
-    let refused = cpu::weight_gradient(&shape, Some(&far), &g, &x, &mut out, write);
+    let refused = cpu::weight_gradient(all.weight_gradient(Some(&far), &mut out));
     assert!(matches!(refused, Err(Error::Origin { axis: "output", .. })));
     assert_eq!(out, [5.0; 12]);
     // A mask of 2^96 bytes exists nowhere; asking for it is an error like any other.

@@ -1,9 +1,14 @@
 //! Both gradients of the CPU backend in one call: the bits of the two single calls, however many threads there are.
 
+mod common;
+
 use std::num::NonZeroU32;
 
+use common::Operands;
+
+use dropconnect::call::BothGradients;
 use dropconnect::cpu::Backend;
-use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write, cpu};
+use dropconnect::{Bias, DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write, cpu};
 
 fn numbers(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed | 1;
@@ -29,12 +34,15 @@ fn two_ways(backend: Backend, shape: &Shape, mask: Option<&Mask>, writes: [Write
     [false, true].map(|one_call| {
         let mut dx = before(shape.input_len(), writes[0]);
         let mut dw = before(shape.weight_len(), writes[1]);
+        let (x, weight, bias, grad_output) = (&x[..], &weight[..], Bias::None, &grad[..]);
+        let [over_dx, over_dw] =
+            writes.map(|write| Operands { shape: *shape, x, weight, bias, grad_output, write });
         if one_call {
             let results = ((&mut dx[..], writes[0]), (&mut dw[..], writes[1]));
-            backend.gradients(shape, mask, &grad, &x, &weight, results.0, results.1).unwrap();
+            backend.both_gradients(over_dx.both_gradients(mask, results.0, results.1)).unwrap();
         } else {
-            backend.input_gradient(shape, mask, &grad, &weight, &mut dx, writes[0]).unwrap();
-            backend.weight_gradient(shape, mask, &grad, &x, &mut dw, writes[1]).unwrap();
+            backend.input_gradient(over_dx.input_gradient(mask, &mut dx)).unwrap();
+            backend.weight_gradient(over_dw.weight_gradient(mask, &mut dw)).unwrap();
         }
         [bits(&dx), bits(&dw)]
     })
@@ -127,9 +135,16 @@ fn what_does_not_fit_is_refused_and_nothing_written() {
         let cut = |k: usize| if k == wrong { lengths[k] - 1 } else { lengths[k] };
         let mask = if wrong < names.len() { mask(0.5, 16) } else { far };
         let (mut dx, mut dw) = (vec![7.0; cut(3)], vec![7.0; cut(4)]);
-        let results = ((&mut dx[..], Write::Overwrite), (&mut dw[..], Write::Overwrite));
-        let (grad, x, weight) = (&grad[..cut(0)], &x[..cut(1)], &weight[..cut(2)]);
-        let error = cpu::gradients(&shape, Some(&mask), grad, x, weight, results.0, results.1).unwrap_err();
+        let error = cpu::both_gradients(BothGradients {
+            shape,
+            mask: Some(&mask),
+            grad_output: &grad[..cut(0)],
+            x: &x[..cut(1)],
+            weight: &weight[..cut(2)],
+            grad_input: (&mut dx, Write::Overwrite),
+            grad_weight: (&mut dw, Write::Overwrite),
+        })
+        .unwrap_err();
         match error {
             Error::Length { argument, actual, expected, .. } => {
                 assert_eq!((argument, actual, expected), (names[wrong], lengths[wrong] - 1, lengths[wrong]));

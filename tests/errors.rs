@@ -4,10 +4,8 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{
-    AdapterChoice, BiasGradient, Forward, Gpu, Gradients, InputGradient, KernelOptions, Kernels, Multiply,
-    Recording, Tensor, WeightGradient, WriteMask,
-};
+use dropconnect::call::{Forward, WeightGradient};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Kernels, Multiply, Recording, Tensor, WriteMask};
 use dropconnect::{Bias, Device, DropProbability, ElementType, Error, Mask, Rounds, Shape, Write, wgpu};
 
 /// Checks the variant and that the message says all of `parts`.
@@ -70,8 +68,12 @@ fn host_slices() {
     ];
     for device in devices.into_iter().flatten() {
         let (x, w, b, g) = ([0.0; 8], [0.0; 12], [0.0; 3], [0.0; 6]);
-        let forward = |x: &[f32], w: &[f32], b: &[f32]| {
-            device.forward(&shape, ElementType::F32, None, x, w, Bias::Plain(b))
+        let f32 = ElementType::F32;
+        let (bias, write) = (Bias::Plain(&b[..]), Write::Overwrite);
+        let all = Operands { shape, x: &x[..], weight: &w[..], bias, grad_output: &g[..], write };
+        let forward = |x, weight, b| {
+            let all = Operands { x, weight, bias: Bias::Plain(b), ..all };
+            device.forward(f32, &all.forward(None, ()))
         };
         refused!(forward(&x[1..], &w, &b), Error::Length { argument: "x", .. }, ["`x`", "7", "8", "batch 2"]);
         refused!(
@@ -80,20 +82,19 @@ fn host_slices() {
             ["`weight`", "11", "12"]
         );
         refused!(forward(&x, &w, &b[1..]), Error::Length { argument: "bias", .. }, ["`bias`", "2", "3"]);
-        let short = &g[1..];
-        let f32 = ElementType::F32;
+        let short = Operands { grad_output: &g[1..], ..all };
         refused!(
-            device.input_gradient(&shape, f32, None, short, &w),
+            device.input_gradient(f32, &short.input_gradient(None, ())),
             Error::Length { argument: "grad_output", .. },
             ["`grad_output`", "5", "6"]
         );
         refused!(
-            device.weight_gradient(&shape, f32, None, &g, &x[1..]),
+            device.weight_gradient(f32, &Operands { x: &x[1..], ..all }.weight_gradient(None, ())),
             Error::Length { argument: "x", .. },
             ["`x`", "7", "8"]
         );
         refused!(
-            device.bias_gradient(&shape, f32, None, short),
+            device.bias_gradient(f32, &short.bias_gradient(None, ())),
             Error::Length { argument: "grad_output", .. },
             ["`grad_output`", "5", "6"]
         );
@@ -125,7 +126,7 @@ impl Buffers {
     }
 
     fn at(buffer: &wgpu::Buffer, offset: u64, elements: u64) -> Tensor<'_> {
-        Tensor { buffer, offset, size: 4 * elements }
+        Tensor { buffer, offset, size: 4 * elements, element: ElementType::F32 }
     }
 }
 
@@ -138,56 +139,40 @@ fn call(
     by: Option<Tensor>,
     mask: Option<&Mask>,
 ) -> Result<Recording, Error> {
-    let (shape, element, write) = (shape([2, 3, 4]), ElementType::F32, Write::Overwrite);
     let or = |name: &str, tensor| by.filter(|_| name == replaced).unwrap_or(tensor);
-    let x = or("x", Buffers::at(&buffers.x, 0, 8));
-    let weight = or("weight", Buffers::at(&buffers.weight, 0, 12));
-    let grad_output = or("grad_output", Buffers::at(&buffers.grad, 0, 6));
+    let operands = Operands {
+        shape: shape([2, 3, 4]),
+        x: or("x", Buffers::at(&buffers.x, 0, 8)),
+        weight: or("weight", Buffers::at(&buffers.weight, 0, 12)),
+        bias: Bias::Plain(or("bias", Buffers::at(&buffers.bias, 0, 3))),
+        grad_output: or("grad_output", Buffers::at(&buffers.grad, 0, 6)),
+        write: Write::Overwrite,
+    };
     let result = |name, elements| or(name, Buffers::at(&buffers.result, 0, elements));
     let kernels = gpu.kernels();
     match pass {
-        "forward" => {
-            let bias = Bias::Plain(or("bias", Buffers::at(&buffers.bias, 0, 3)));
-            kernels.forward(&Forward { shape, element, mask, x, weight, bias, y: result("y", 6) })
-        }
-        "input_gradient" => {
-            let grad_input = result("grad_input", 8);
-            kernels.input_gradient(&InputGradient {
-                shape,
-                element,
-                mask,
-                grad_output,
-                weight,
-                grad_input,
-                write,
-            })
-        }
+        "forward" => kernels.forward(&operands.forward(mask, result("y", 6))),
+        "input_gradient" => kernels.input_gradient(&operands.input_gradient(mask, result("grad_input", 8))),
         "weight_gradient" => {
-            let grad_weight = result("grad_weight", 12);
-            kernels.weight_gradient(&WeightGradient {
-                shape,
-                element,
-                mask,
-                grad_output,
-                x,
-                grad_weight,
-                write,
-            })
+            kernels.weight_gradient(&operands.weight_gradient(mask, result("grad_weight", 12)))
         }
-        "gradients" => {
+        "both_gradients" => {
             let grad_input = or("grad_input", Buffers::at(&buffers.result, 128, 8));
-            let (grad_input, grad_weight) = ((grad_input, write), (result("grad_weight", 12), write));
-            let call = Gradients { shape, element, mask, grad_output, x, weight, grad_input, grad_weight };
-            kernels.gradients(&call)
+            let results = [grad_input, result("grad_weight", 12)].map(|result| (result, operands.write));
+            kernels.both_gradients(&operands.both_gradients(mask, results[0], results[1]))
         }
-        "bias_gradient" => {
-            let (bias_mask, grad_bias) = (mask, result("grad_bias", 3));
-            kernels.bias_gradient(&BiasGradient { shape, element, bias_mask, grad_output, grad_bias, write })
-        }
+        "bias_gradient" => kernels.bias_gradient(&operands.bias_gradient(mask, result("grad_bias", 3))),
         _ => {
             let tensor = Tensor { size: 24, ..result("result", 6) };
-            let result = by.filter(|_| replaced == "result").unwrap_or(tensor);
-            kernels.write_mask(&WriteMask { shape, mask: mask.unwrap(), result })
+            let Tensor { buffer: result, offset, size, .. } =
+                by.filter(|_| replaced == "result").unwrap_or(tensor);
+            kernels.write_mask(&WriteMask {
+                shape: operands.shape,
+                mask: mask.unwrap(),
+                result,
+                offset,
+                size,
+            })
         }
     }
 }
@@ -197,7 +182,10 @@ const ARGUMENTS: [(&str, &[(&str, u64)]); 6] = [
     ("forward", &[("x", 8), ("weight", 12), ("bias", 3), ("y", 6)]),
     ("input_gradient", &[("grad_output", 6), ("weight", 12), ("grad_input", 8)]),
     ("weight_gradient", &[("grad_output", 6), ("x", 8), ("grad_weight", 12)]),
-    ("gradients", &[("grad_output", 6), ("x", 8), ("weight", 12), ("grad_input", 8), ("grad_weight", 12)]),
+    (
+        "both_gradients",
+        &[("grad_output", 6), ("x", 8), ("weight", 12), ("grad_input", 8), ("grad_weight", 12)],
+    ),
     ("bias_gradient", &[("grad_output", 6), ("grad_bias", 3)]),
     ("mask", &[("result", 6)]),
 ];
@@ -252,6 +240,20 @@ fn tensors() {
                 Error::Usage { .. },
                 [&quoted[..], "STORAGE", "COPY_DST"]
             );
+            // A type of its own: that of the first operand is the others', and results may have that or f32.
+            let half =
+                Tensor { size: 2 * elements, element: ElementType::F16, ..Buffers::at(&buffers.pool, 0, 0) };
+            match name {
+                "result" => {}
+                "x" | "grad_output" if arguments[0].0 == name => {
+                    refused!(call(name, half), Error::Element { .. }, ["stored as f32", "must be f16"]);
+                }
+                _ => refused!(
+                    call(name, half),
+                    Error::Element { .. },
+                    [&quoted[..], "stored as f16", "must be f32"]
+                ),
+            }
         }
         // The result over the last word of each operand.
         let Some((&(output, size), operands)) = arguments.split_last() else { unreachable!() };
@@ -311,7 +313,6 @@ fn empty_tensors_may_lie_anywhere() {
     let buffer = gpu.upload(&[POISON; 48]).unwrap();
     let call = WeightGradient {
         shape: shape([0, 3, 4]),
-        element: ElementType::F32,
         mask: None,
         grad_output: Buffers::at(&buffer, 8, 0),
         x: Buffers::at(&buffer, 16, 0),
@@ -334,7 +335,6 @@ fn rows_past_the_limits() {
     let tensor = |offset, elements| Buffers::at(&buffer, offset, elements);
     let call = Forward {
         shape,
-        element: ElementType::F32,
         mask: None,
         x: tensor(0, 4000),
         weight: tensor(16_000, 6000),
@@ -346,9 +346,9 @@ fn rows_past_the_limits() {
         Error::RowTooLarge { argument: "x", bytes: 8000, .. },
         ["`x`", "8000", "max_storage_buffer_binding_size"]
     );
-    let half = Forward { element: ElementType::F16, x: Tensor { size: 8000, ..call.x }, ..call };
+    let half = Tensor { element: ElementType::F16, ..call.weight };
     refused!(
-        small.kernels().forward(&half),
+        small.kernels().forward(&Forward { weight: half, ..call }),
         Error::TensorSize { argument: "weight", .. },
         ["`weight`", "f16"]
     );

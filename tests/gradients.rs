@@ -6,24 +6,19 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::*;
-use dropconnect::{
-    Bias, Device, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, reference,
-};
+use dropconnect::{Device, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, reference};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// The CPU backend on the calls of [`run`].
 fn run_on_cpu(call: &Call, data: &Data) -> Results<f32> {
-    let Call { shape, element, .. } = *call;
-    let mask = call.mask.as_ref();
-    let bias_mask = mask.filter(|_| call.bias == BiasKind::Masked);
-    let bias = call.bias.with(&data.bias[..]);
-    let device = Device::Cpu;
+    let (element, mask, device) = (call.element, call.mask.as_ref(), Device::Cpu);
+    let operands = data.operands(&call.shape, call.bias);
     Results {
-        y: device.forward(&shape, element, mask, &data.x, &data.weight, bias).unwrap(),
-        dx: device.input_gradient(&shape, element, mask, &data.grad, &data.weight).unwrap(),
-        dw: device.weight_gradient(&shape, element, mask, &data.grad, &data.x).unwrap(),
-        db: device.bias_gradient(&shape, element, bias_mask, &data.grad).unwrap(),
+        y: device.forward(element, &operands.forward(mask, ())).unwrap(),
+        dx: device.input_gradient(element, &operands.input_gradient(mask, ())).unwrap(),
+        dw: device.weight_gradient(element, &operands.weight_gradient(mask, ())).unwrap(),
+        db: device.bias_gradient(element, &operands.bias_gradient(call.bias_mask(), ())).unwrap(),
     }
 }
 
@@ -176,11 +171,10 @@ fn widened(results: &Results<f32>) -> Results<f64> {
 /// The slope of `<G, Y>` along one element of X, W or b, with the mask frozen, from the float64 forward pass.
 fn slope(shape: &Shape, call: &Call, data: &Data, which: usize, index: usize) -> f64 {
     let loss = |step: f64| {
-        let mut operands = [&data.x, &data.weight, &data.bias].map(|values| wide(values));
-        operands[which][index] += step;
-        let [x, weight, bias] = &operands;
-        let bias: Bias<&[f64]> = call.bias.with(bias);
-        let y = reference::forward(shape, call.mask.as_ref(), x, weight, bias).unwrap();
+        let mut data64 = data.wide();
+        [&mut data64.x, &mut data64.weight, &mut data64.bias][which][index] += step;
+        let forward = data64.operands(shape, call.bias);
+        let y = reference::forward(&forward.forward(call.mask.as_ref(), ())).unwrap();
         y.iter().zip(&data.grad).map(|(y, &g)| y * f64::from(g)).sum::<f64>()
     };
     (loss(0.5) - loss(-0.5)) / 1.0

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use common::*;
 use dropconnect::gpu::{Apply, Gpu, KernelOptions, Method};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Shape, Sharing, Write,
-    cpu, reference,
+    Activation, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Shape, Sharing, Write, cpu,
+    reference,
 };
 
 /// What is larger is the caller's doing; what a unit of work holds is not.
@@ -100,30 +100,30 @@ fn calls_on_host_memory() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let shape = Shape::new(160, 768, 520).unwrap();
     let data = Data::random(&shape, ElementType::F32, 3);
-    let (x, w, g, bias) = (&data.x[..], &data.weight[..], &data.grad[..], Bias::Plain(&data.bias[..]));
-    let u = Moments { mean: data.grad.clone(), variance: vec![1.0; g.len()] };
+    let operands = data.operands(&shape, BiasKind::Plain);
+    let u = Moments { mean: data.grad.clone(), variance: vec![1.0; data.grad.len()] };
     let small = Shape::new(16, 160, 130).unwrap();
     for device in devices("calls_on_host_memory: on the adapter") {
         for (element, mask) in
             [(ElementType::F32, mask(0.5)), (ElementType::F16, mask(0.5).shared(Sharing::Batch))]
         {
-            let (some, p) = (Some(&mask), &mask.probability);
+            let (some, p, two) = (Some(&mask), &mask.probability, operands.monte_carlo(&mask, 2, MADE));
             let sweep = |call, run: &mut dyn FnMut() -> Result<(), Error>| {
                 // Kernels are compiled first, which takes memory of wgpu's own.
                 run().unwrap();
                 sweep(&format!("{device}, {element}, {call}"), run);
             };
-            sweep("forward", &mut || device.forward(&shape, element, some, x, w, bias).map(drop));
-            sweep("evaluation", &mut || device.forward(&shape, element, None, x, w, bias).map(drop));
-            sweep("dX", &mut || device.input_gradient(&shape, element, some, g, w).map(drop));
-            sweep("dW", &mut || device.weight_gradient(&shape, element, some, g, x).map(drop));
-            sweep("mask", &mut || device.mask(&small, &mask).map(drop));
-            sweep("moments", &mut || device.moments(&shape, element, p, x, w, bias).map(drop));
-            sweep("monte_carlo", &mut || device.monte_carlo(&shape, element, &mask, 2, x, w, bias).map(drop));
-            sweep("pass_outputs", &mut || {
-                device.pass_outputs(&shape, element, &mask, 2, x, w, bias).map(drop)
+            sweep("forward", &mut || device.forward(element, &operands.forward(some, ())).map(drop));
+            sweep("evaluation", &mut || device.forward(element, &operands.forward(None, ())).map(drop));
+            sweep("dX", &mut || device.input_gradient(element, &operands.input_gradient(some, ())).map(drop));
+            sweep("dW", &mut || {
+                device.weight_gradient(element, &operands.weight_gradient(some, ())).map(drop)
             });
-            sweep("predictive", &mut || device.predictive(&shape, element, &mask, 2, x, w, bias).map(drop));
+            sweep("mask", &mut || device.mask(&small, &mask).map(drop));
+            sweep("moments", &mut || device.moments(element, &operands.moments(p, MADE)).map(drop));
+            sweep("monte_carlo", &mut || device.monte_carlo(element, &two).map(drop));
+            sweep("pass_outputs", &mut || device.pass_outputs(element, &two).map(drop));
+            sweep("predictive", &mut || device.predictive(element, &two).map(drop));
             let method = Method::Sampled { samples: 2, key: mask.key, origin: mask.origin };
             sweep("activate", &mut || device.activate(&shape, Activation::Tanh, method, &u).map(drop));
         }
@@ -135,17 +135,17 @@ fn the_reference_and_running_results() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (shape, mask) = (Shape::new(80, 500, 10).unwrap(), mask(0.5));
     let data = Data::random(&shape, ElementType::F32, 3);
-    let (x, w, g, b) = (wide(&data.x), wide(&data.weight), wide(&data.grad), wide(&data.bias));
-    let bias = Bias::Masked(&b[..]);
-    sweep("forward", || reference::forward(&shape, Some(&mask), &x, &w, bias));
-    sweep("input_gradient", || reference::input_gradient(&shape, Some(&mask), &g, &w));
-    sweep("weight_gradient", || reference::weight_gradient(&shape, Some(&mask), &g, &x));
-    sweep("moments", || reference::moments(&shape, &mask.probability, &x, &w, bias));
-    sweep("monte_carlo", || reference::monte_carlo(&shape, &mask, 2, &x, &w, bias));
-    sweep("predictive", || reference::predictive(&shape, &mask, 2, &x, &w, bias));
-    sweep("closed_form", || reference::closed_form(&shape, Activation::Relu, &g, &g));
+    let (data, some) = (data.wide(), Some(&mask));
+    let (operands, g) = (data.operands(&shape, BiasKind::Masked), &data.grad);
+    sweep("forward", || reference::forward(&operands.forward(some, ())));
+    sweep("input_gradient", || reference::input_gradient(&operands.input_gradient(some, ())));
+    sweep("weight_gradient", || reference::weight_gradient(&operands.weight_gradient(some, ())));
+    sweep("moments", || reference::moments(&operands.moments(&mask.probability, MADE)));
+    sweep("monte_carlo", || reference::monte_carlo(&operands.monte_carlo(&mask, 2, MADE)));
+    sweep("predictive", || reference::predictive(&operands.monte_carlo(&mask, 2, MADE)));
+    sweep("closed_form", || reference::closed_form(&shape, Activation::Relu, g, g));
     let (tanh, key, origin) = (Activation::Tanh, mask.key, mask.origin);
-    sweep("sampled", || reference::sampled(&shape, tanh, 2, key, origin, &g, &g));
+    sweep("sampled", || reference::sampled(&shape, tanh, 2, key, origin, g, g));
     let one = Shape::new(1, 1, 1).unwrap();
     sweep("many samples", || reference::sampled(&one, tanh, 1 << 16, key, origin, &[0.0], &[1.0]));
 

@@ -2,12 +2,13 @@
 
 mod common;
 
-use common::{Data, pair, probability, wide};
+use common::{BiasKind, Data, MADE, Operands, pair, probability, wide};
 use std::f64::consts::TAU;
 
+use dropconnect::call::MonteCarlo;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
 use dropconnect::mask::philox::{Rounds, philox4x32};
-use dropconnect::{Activation, Bias, Error, Mask, MaskKey, Origin, Shape, cpu, reference};
+use dropconnect::{Activation, Bias, Error, Mask, MaskKey, Origin, Shape, Write, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 const KEY: MaskKey = MaskKey::new(2013, 1).at_step(77);
@@ -20,7 +21,7 @@ fn close(got: &[f32], want: &[f64]) -> bool {
 }
 
 fn closed_form(shape: &Shape, activation: Activation, mean: &[f32], variance: &[f32]) -> [Vec<f32>; 2] {
-    pair(mean.len(), |m, v| cpu::closed_form(shape, activation, mean, variance, m, v))
+    pair(mean.len(), |out| cpu::closed_form(shape, activation, [mean, variance], out))
 }
 
 fn sampled(
@@ -31,7 +32,7 @@ fn sampled(
     mean: &[f32],
     variance: &[f32],
 ) -> [Vec<f32>; 2] {
-    pair(mean.len(), |m, v| cpu::sampled(shape, activation, samples, KEY, origin, mean, variance, m, v))
+    pair(mean.len(), |out| cpu::sampled(shape, activation, samples, KEY, origin, [mean, variance], out))
 }
 
 /// The authors' own test: E[max(u, 0)] of a standard normal u is 1 / sqrt(2 pi).
@@ -183,24 +184,22 @@ fn samples_follow_the_rule_and_ignore_the_batch_split() {
 fn moments_agree_with_float64() {
     for dims in [[1, 1, 1], [3, 4, 5], [7, 9, 31], [33, 31, 129], [5, 37, 600], [67, 40, 1100], [0, 3, 4]] {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let Data { x, weight, bias, .. } = Data::ramps(&shape);
-        let [wide_x, wide_weight, wide_bias] = [&x, &weight, &bias].map(|v| wide(v));
+        let data = Data::ramps(&shape);
+        let data64 = data.wide();
         for p in [0.0, 0.1, 0.5, 0.9] {
             let probability = probability(p);
-            for kind in [Bias::None, Bias::Plain(()), Bias::Masked(())] {
-                let wide_bias = kind.map(|()| &wide_bias[..]);
-                let want =
-                    reference::moments(&shape, &probability, &wide_x, &wide_weight, wide_bias).unwrap();
+            for kind in BiasKind::ALL {
+                let operands = data.operands(&shape, kind);
+                let call = data64.operands(&shape, kind).moments(&probability, MADE);
+                let want = reference::moments(&call).unwrap();
                 for backend in Backend::available() {
-                    let got = pair(shape.output_len(), |m, v| {
-                        backend.moments(&shape, &probability, &x, &weight, kind.map(|()| &bias[..]), m, v)
-                    });
+                    let got =
+                        pair(shape.output_len(), |out| backend.moments(operands.moments(&probability, out)));
                     assert!(close(&got[0], &want.0), "{} {shape} p {p} mean", backend.name());
                     assert!(close(&got[1], &want.1), "{} {shape} p {p} variance", backend.name());
                     if p > 0.0 && shape.batch() > 0 {
-                        let wrong = pair(shape.output_len(), |m, v| {
-                            let dropped = self::probability(p + 0.01);
-                            backend.moments(&shape, &dropped, &x, &weight, Bias::None, m, v)
+                        let wrong = pair(shape.output_len(), |out| {
+                            backend.moments(operands.moments(&self::probability(p + 0.01), out))
                         });
                         assert!(!close(&wrong[1], &want.1));
                     }
@@ -220,13 +219,15 @@ fn moments_are_those_of_ten_thousand_masks() {
     let count = f64::from(passes);
     for dims in [[2, 3, 9], [3, 5, 33], [4, 4, 100]] {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let Data { x, weight, bias, .. } = Data::ramps(&shape);
+        let data = Data::ramps(&shape);
         for p in [0.1, 0.5, 0.9] {
             for masked in [false, true] {
-                let bias = if masked { Bias::Masked(&bias[..]) } else { Bias::Plain(&bias[..]) };
+                let kind = if masked { BiasKind::Masked } else { BiasKind::Plain };
+                let operands = data.operands(&shape, kind);
+                let Operands { x, weight, bias, .. } = operands;
                 let mask = Mask::new(KEY, probability(p));
-                let [mean, variance] = pair(shape.output_len(), |m, v| {
-                    cpu::monte_carlo(&shape, &mask, passes, &x, &weight, bias, m, v)
+                let [mean, variance] = pair(shape.output_len(), |out| {
+                    cpu::monte_carlo(operands.monte_carlo(&mask, passes, out))
                 });
                 // How many of the outputs are further than 4 sigma from these moments.
                 let far = |[want_mean, want_variance]: &[Vec<f32>; 2]| {
@@ -251,9 +252,8 @@ fn moments_are_those_of_ten_thousand_masks() {
                     (0..mean.len()).filter(|&at| far(at)).count()
                 };
                 let moments = |p: f64, bias| {
-                    pair(shape.output_len(), |m, v| {
-                        cpu::moments(&shape, &probability(p), &x, &weight, bias, m, v)
-                    })
+                    let operands = Operands { bias, ..operands };
+                    pair(shape.output_len(), |out| cpu::moments(operands.moments(&probability(p), out)))
                 };
                 let right = moments(p, bias);
                 assert_eq!(far(&right), 0, "{shape} p {p} masked bias {masked}");
@@ -280,42 +280,49 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
         other => panic!("{other:?}"),
     };
     let p = probability(0.5);
-    let bias = Bias::Plain(&b[..]);
-    assert_eq!(named(cpu::moments(&shape, &p, &x[1..], &w, bias, &mut m, &mut v)), "x");
-    assert_eq!(named(cpu::moments(&shape, &p, &x, &w[1..], bias, &mut m, &mut v)), "weight");
-    assert_eq!(named(cpu::moments(&shape, &p, &x, &w, Bias::Masked(&b[1..]), &mut m, &mut v)), "bias");
-    assert_eq!(named(cpu::moments(&shape, &p, &x, &w, bias, &mut m[1..], &mut v)), "mean");
-    assert_eq!(named(cpu::moments(&shape, &p, &x, &w, bias, &mut m, &mut v[1..])), "variance");
-    assert_eq!(named(cpu::monte_carlo(&shape, &mask, 0, &x, &w, bias, &mut m, &mut v)), "passes");
-    assert_eq!(named(cpu::monte_carlo(&shape, &mask, 2, &x[1..], &w, bias, &mut m, &mut v)), "x");
-    assert_eq!(named(cpu::monte_carlo(&shape, &mask, 2, &x, &w, bias, &mut m, &mut v[1..])), "variance");
-    assert_eq!(named(cpu::predictive(&shape, &mask, 0, &x, &w, bias).map(drop)), "passes");
-    let relu = Activation::Relu;
-    assert_eq!(named(cpu::closed_form(&shape, relu, &six[1..], &six, &mut m, &mut v)), "mean");
-    assert_eq!(named(cpu::closed_form(&shape, relu, &six, &six, &mut m, &mut v[1..])), "out_variance");
+    let (bias, write) = (Bias::Plain(&b[..]), Write::Overwrite);
+    let all = Operands { shape, x: &x[..], weight: &w[..], bias, grad_output: &six[..], write };
+    for (name, few) in [
+        ("x", Operands { x: &x[1..], ..all }),
+        ("weight", Operands { weight: &w[1..], ..all }),
+        ("bias", Operands { bias: Bias::Masked(&b[1..]), ..all }),
+    ] {
+        assert_eq!(named(cpu::moments(few.moments(&p, [&mut m, &mut v]))), name);
+        assert_eq!(named(cpu::monte_carlo(few.monte_carlo(&mask, 2, [&mut m, &mut v]))), name);
+    }
+    assert_eq!(named(cpu::moments(all.moments(&p, [&mut m[1..], &mut v]))), "mean");
+    assert_eq!(named(cpu::moments(all.moments(&p, [&mut m, &mut v[1..]]))), "variance");
+    assert_eq!(named(cpu::monte_carlo(all.monte_carlo(&mask, 0, [&mut m, &mut v]))), "passes");
+    assert_eq!(named(cpu::monte_carlo(all.monte_carlo(&mask, 2, [&mut m, &mut v[1..]]))), "variance");
+    assert_eq!(named(cpu::predictive(&all.monte_carlo(&mask, 0, MADE)).map(drop)), "passes");
+    let (relu, u) = (Activation::Relu, [&six[..]; 2]);
+    assert_eq!(named(cpu::closed_form(&shape, relu, [&six[1..], &six], [&mut m, &mut v])), "mean");
+    assert_eq!(named(cpu::closed_form(&shape, relu, u, [&mut m, &mut v[1..]])), "out_variance");
     let origin = Origin::default();
-    assert_eq!(named(cpu::sampled(&shape, relu, 0, KEY, origin, &six, &six, &mut m, &mut v)), "samples");
-    assert_eq!(
-        named(cpu::sampled(&shape, relu, 1, KEY, origin, &six, &six[1..], &mut m, &mut v)),
-        "variance"
-    );
+    assert_eq!(named(cpu::sampled(&shape, relu, 0, KEY, origin, u, [&mut m, &mut v])), "samples");
+    let few = [&six[..], &six[1..]];
+    assert_eq!(named(cpu::sampled(&shape, relu, 1, KEY, origin, few, [&mut m, &mut v])), "variance");
     let far = Origin { output: u32::MAX - 1, ..origin };
-    let refused = cpu::sampled(&shape, relu, 1, KEY, far, &six, &six, &mut m, &mut v);
+    let refused = cpu::sampled(&shape, relu, 1, KEY, far, u, [&mut m, &mut v]);
     assert!(matches!(refused, Err(Error::Origin { axis: "output", .. })));
     for activation in [Activation::Sigmoid, Activation::Tanh] {
-        let refused = cpu::closed_form(&shape, activation, &six, &six, &mut m, &mut v);
+        let refused = cpu::closed_form(&shape, activation, u, [&mut m, &mut v]);
         assert!(matches!(refused, Err(Error::NoClosedForm { activation: named }) if named == activation));
         let text = reference::closed_form(&shape, activation, &wide(&six), &wide(&six)).unwrap_err();
         assert!(text.to_string().contains("samples"));
     }
-    assert_eq!(named(reference::monte_carlo(&shape, &mask, 0, &[], &[], Bias::None).map(drop)), "passes");
+    let (none, bias) = (&[][..], Bias::None);
+    let call =
+        MonteCarlo { shape, mask: &mask, passes: 0, x: none, weight: none, bias, mean: (), variance: () };
+    assert_eq!(named(reference::monte_carlo(&call).map(drop)), "passes");
     assert_eq!(named(RunningMoments::new(3).unwrap().add(&[0.0; 4])), "values");
     assert_eq!(named(RunningPredictive::new(1, 3).unwrap().add(&[0.0; 4])), "logits");
     assert!(matches!(RunningPredictive::new(1, 0), Err(Error::ZeroDimension { .. })));
     assert_eq!((m, v), ([5.0; 6], [5.0; 6]));
     // An empty batch is no error.
     let none = Shape::new(0, 3, 4).unwrap();
-    cpu::monte_carlo(&none, &mask, 3, &[], &w, bias, &mut [], &mut []).unwrap();
-    cpu::sampled(&none, relu, 3, KEY, origin, &[], &[], &mut [], &mut []).unwrap();
-    assert!(cpu::predictive(&none, &mask, 3, &[], &w, bias).unwrap().entropy.is_empty());
+    let empty = Operands { shape: none, x: &[][..], grad_output: &[][..], ..all };
+    cpu::monte_carlo(empty.monte_carlo(&mask, 3, [&mut [], &mut []])).unwrap();
+    cpu::sampled(&none, relu, 3, KEY, origin, [&[], &[]], [&mut [], &mut []]).unwrap();
+    assert!(cpu::predictive(&empty.monte_carlo(&mask, 3, MADE)).unwrap().entropy.is_empty());
 }

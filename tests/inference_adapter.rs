@@ -3,13 +3,13 @@
 mod common;
 
 use common::{
-    Arena, BiasKind, Call, Data, POISON, Placement, adapter, assert_all_close, assert_close, bound, close,
-    expected, mask, origin, plain_kernels, run, shape, small_tiles, wide,
+    Arena, BiasKind, Call, Data, MADE, Operands, POISON, Placement, adapter, assert_all_close, assert_close,
+    bound, close, expected, mask, origin, plain_kernels, run, shape, small_tiles, wide,
 };
-use dropconnect::gpu::{
-    Activate, Apply, Gpu, Kernels, Method, Moments, MonteCarlo, Predictive, Recording, Tensor,
+use dropconnect::gpu::{Activate, Apply, Gpu, Kernels, Method, Predictive, Recording, Tensor};
+use dropconnect::{
+    Activation, DropProbability, ElementType, Error, MaskKey, Shape, Sharing, Write, reference,
 };
-use dropconnect::{Activation, DropProbability, ElementType, Error, MaskKey, Sharing, reference};
 
 const SHAPES: [[usize; 3]; 4] = [[5, 7, 9], [33, 12, 40], [40, 64, 72], [1, 1, 1]];
 
@@ -17,23 +17,29 @@ fn group(size: u32) -> Sharing {
     Sharing::Group(size.try_into().unwrap())
 }
 
-/// Runs one call on poisoned results of these lengths and returns them.
+/// Runs one call on operands of a type and poisoned f32 results of these lengths, and returns those.
 fn compute(
     gpu: &Gpu,
     placement: Placement,
+    element: ElementType,
     operands: &[Vec<u8>],
-    results: &[(usize, ElementType)],
+    results: &[usize],
     record: impl FnOnce(&[Tensor], &[Tensor]) -> Result<Recording, Error>,
 ) -> Vec<Vec<f32>> {
     let mut contents = operands.to_vec();
-    contents.extend(results.iter().map(|&(len, element)| vec![POISON; len * element.size()]));
+    contents.extend(results.iter().map(|&len| vec![POISON; 4 * len]));
     let arena = Arena::new(gpu, placement, &contents);
-    let tensors: Vec<_> = (0..contents.len()).map(|index| arena.tensor(index)).collect();
-    let (inputs, outputs) = tensors.split_at(operands.len());
-    gpu.submit(&record(inputs, outputs).unwrap()).unwrap();
     let indices: Vec<_> = (operands.len()..contents.len()).collect();
-    let bytes = arena.results(&indices).unwrap();
-    results.iter().zip(bytes).map(|(&(_, element), bytes)| element.decode(&bytes)).collect()
+    let inputs: Vec<_> = (0..operands.len()).map(|index| arena.tensor(index, element)).collect();
+    let outputs: Vec<_> = indices.iter().map(|&index| arena.tensor(index, ElementType::F32)).collect();
+    gpu.submit(&record(&inputs, &outputs).unwrap()).unwrap();
+    arena.results(&indices).unwrap().iter().map(|bytes| ElementType::F32.decode(bytes)).collect()
+}
+
+/// X, W and b in device memory.
+fn on_device<'a>(shape: Shape, kind: BiasKind, tensors: &[Tensor<'a>]) -> Operands<Tensor<'a>> {
+    let (x, weight, bias) = (tensors[0], tensors[1], kind.with(tensors[2]));
+    Operands { shape, x, weight, bias, grad_output: x, write: Write::Overwrite }
 }
 
 #[test]
@@ -111,29 +117,15 @@ fn moments_agree_with_float64() {
                 let probability = DropProbability::new(0.3).unwrap();
                 let data = Data::random(&shape, element, seed);
                 let operands = [&data.x, &data.weight, &data.bias].map(|values| element.encode(values));
-                let results = [(shape.output_len(), ElementType::F32); 2];
+                let results = [shape.output_len(); 2];
                 let placement = [Placement::Separate, Placement::PooledOdd][seed as usize % 2];
-                let got = compute(gpu, placement, &operands, &results, |operands, results| {
-                    plain_kernels(gpu).moments(&Moments {
-                        shape,
-                        element,
-                        probability: &probability,
-                        x: operands[0],
-                        weight: operands[1],
-                        bias: kind.with(operands[2]),
-                        mean: results[0],
-                        variance: results[1],
-                    })
+                let got = compute(gpu, placement, element, &operands, &results, |operands, results| {
+                    let operands = on_device(shape, kind, operands);
+                    plain_kernels(gpu).moments(&operands.moments(&probability, [results[0], results[1]]))
                 });
-                let bias = wide(&data.bias);
-                let want = reference::moments(
-                    &shape,
-                    &probability,
-                    &wide(&data.x),
-                    &wide(&data.weight),
-                    kind.with(bias.as_slice()),
-                )
-                .unwrap();
+                let data = data.wide();
+                let call = data.operands(&shape, kind).moments(&probability, MADE);
+                let want = reference::moments(&call).unwrap();
                 let what = format!("{dims:?} {element} {kind:?} seed {seed}");
                 // The results are f32 whatever the operands are.
                 assert_close(&got[0], &want.0, 1e-5, &what);
@@ -169,18 +161,25 @@ fn activations_agree_with_float64_in_closed_form_and_by_samples() {
             (Activation::Sigmoid, sampled(100)),
             (Activation::Tanh, sampled(100)),
         ] {
-            let results = [(shape.output_len(), ElementType::F32); 2];
-            let got = compute(gpu, Placement::Separate, &operands, &results, |operands, results| {
-                plain_kernels(gpu).activate(&Activate {
-                    shape,
-                    activation,
-                    method,
-                    u_mean: operands[0],
-                    u_variance: operands[1],
-                    mean: results[0],
-                    variance: results[1],
-                })
-            });
+            let results = [shape.output_len(); 2];
+            let got = compute(
+                gpu,
+                Placement::Separate,
+                ElementType::F32,
+                &operands,
+                &results,
+                |operands, results| {
+                    plain_kernels(gpu).activate(&Activate {
+                        shape,
+                        activation,
+                        method,
+                        u_mean: operands[0],
+                        u_variance: operands[1],
+                        mean: results[0],
+                        variance: results[1],
+                    })
+                },
+            );
             let want = match method {
                 Method::Closed => reference::closed_form(&shape, activation, &mean, &variance),
                 Method::Sampled { samples, key, origin } => {
@@ -207,7 +206,7 @@ fn half_a_normal_has_mean_0_39894() {
     let shape = shape([4, 4, 1]);
     let operands = [vec![0.0; 16], vec![1.0; 16]].map(|values: Vec<f32>| ElementType::F32.encode(&values));
     let run = |method| {
-        compute(gpu, Placement::Separate, &operands, &[(16, ElementType::F32); 2], |operands, results| {
+        compute(gpu, Placement::Separate, ElementType::F32, &operands, &[16; 2], |operands, results| {
             plain_kernels(gpu).activate(&Activate {
                 shape,
                 activation: Activation::Relu,
@@ -249,30 +248,20 @@ fn monte_carlo_agrees_with_float64() {
             let mask = mask(0.3).at(origin(2, 5, 3)).shared(sharing);
             let data = Data::random(&shape, element, seed);
             let operands = [&data.x, &data.weight, &data.bias].map(|values| element.encode(values));
-            let results = [(shape.output_len(), ElementType::F32); 2];
+            let results = [shape.output_len(); 2];
             let placement = [Placement::Separate, Placement::PooledOdd][seed as usize % 2];
-            let got = compute(gpu, placement, &operands, &results, |operands, results| {
-                plain_kernels(gpu).monte_carlo(&MonteCarlo {
-                    shape,
-                    element,
-                    mask: &mask,
-                    passes,
-                    x: operands[0],
-                    weight: operands[1],
-                    bias: kind.with(operands[2]),
-                    mean: results[0],
-                    variance: results[1],
-                })
+            let got = compute(gpu, placement, element, &operands, &results, |operands, results| {
+                let operands = on_device(shape, kind, operands);
+                plain_kernels(gpu).monte_carlo(&operands.monte_carlo(&mask, passes, [results[0], results[1]]))
             });
-            let bias = wide(&data.bias);
-            let (x, weight) = (wide(&data.x), wide(&data.weight));
-            let want = reference::monte_carlo(&shape, &mask, passes, &x, &weight, kind.with(bias.as_slice()))
-                .unwrap();
+            let data = data.wide();
+            let of = |passes| data.operands(&shape, kind).monte_carlo(&mask, passes, MADE);
+            let want = reference::monte_carlo(&of(passes)).unwrap();
             let what = format!("{dims:?} {element} {kind:?} {sharing:?} {passes} passes");
             assert_close(&got[0], &want.0, 1e-5, &what);
             if passes > 1 {
                 assert_close(&got[1], &want.1, 1e-5, &what);
-                let more = reference::monte_carlo(&shape, &mask, passes + 1, &x, &weight, kind.with(&bias));
+                let more = reference::monte_carlo(&of(passes + 1));
                 assert!(dims[0] == 1 || !close(&got[1], &more.unwrap().1, 1e-3), "{what}");
             } else {
                 assert!(got[1].iter().all(|&variance| variance == 0.0), "{what}");
@@ -294,35 +283,28 @@ fn a_classifier_says_what_float64_says() {
         let poison = |len: usize| gpu.upload(&vec![POISON; 4 * len]).unwrap();
         let (logits, mean) = (poison(shape.output_len()), poison(shape.output_len()));
         let (entropy, information) = (poison(shape.batch()), poison(shape.batch()));
+        let of = |buffer| Tensor::new(buffer, ElementType::F32);
         for pass in 0..passes {
-            let forward = dropconnect::gpu::Forward {
-                shape,
-                element: ElementType::F32,
-                mask: Some(&mask.pass(pass)),
-                x: (&x).into(),
-                weight: (&weight).into(),
-                bias: dropconnect::Bias::None,
-                y: (&logits).into(),
-            };
-            gpu.submit(&kernels.forward(&forward).unwrap()).unwrap();
+            let operands = on_device(shape, BiasKind::None, &[of(&x), of(&weight), of(&x)]);
+            let forward = kernels.forward(&operands.forward(Some(&mask.pass(pass)), of(&logits)));
+            gpu.submit(&forward.unwrap()).unwrap();
             let predictive = Predictive {
                 shape,
-                element: ElementType::F32,
                 pass,
                 passes,
-                logits: (&logits).into(),
-                mean: (&mean).into(),
-                entropy: (&entropy).into(),
-                information: (&information).into(),
+                logits: of(&logits),
+                mean: of(&mean),
+                entropy: of(&entropy),
+                information: of(&information),
             };
             gpu.submit(&kernels.predictive(&predictive).unwrap()).unwrap();
         }
         let read = |buffer: &dropconnect::wgpu::Buffer| {
             ElementType::F32.decode(&gpu.read(buffer, 0..buffer.size()).unwrap())
         };
-        let (x, weight) = (wide(&data.x), wide(&data.weight));
-        let want =
-            reference::predictive(&shape, &mask, passes, &x, &weight, dropconnect::Bias::None).unwrap();
+        let data = data.wide();
+        let call = data.operands(&shape, BiasKind::None).monte_carlo(&mask, passes, MADE);
+        let want = reference::predictive(&call).unwrap();
         assert_close(&read(&mean), &want.mean, 1e-5, "mean softmax");
         assert_close(&read(&entropy), &want.entropy, 1e-5, "entropy");
         assert_close(&read(&information), &want.mutual_information, 1e-4, "mutual information");
@@ -337,7 +319,7 @@ fn counts_out_of_range_are_refused_by_name() {
     let other = gpu.buffer(4).unwrap();
     let shape = shape([1, 1, 1]);
     let refused = |method, activation| {
-        let (a, b): (Tensor, Tensor) = ((&buffer).into(), (&other).into());
+        let [a, b] = [&buffer, &other].map(|buffer| Tensor::new(buffer, ElementType::F32));
         let call = Activate { shape, activation, method, u_mean: a, u_variance: a, mean: b, variance: b };
         plain_kernels(gpu).activate(&call).unwrap_err()
     };

@@ -280,7 +280,7 @@ fn a_mask_past_the_limits_is_split_and_the_same() {
     for dims in [[21, 9, 101], [3, 50, 64], [2, 12, 1030], [70, 3, 8], [5, 17, 7]] {
         let (shape, mask): (Shape, Mask) = (shape(dims), mask(0.5).at(origin(3, 2, 5)));
         let buffer = small.buffer((dims[0] * dims[1] * dims[2]) as u64).unwrap();
-        let call = WriteMask { shape, mask: &mask, result: (&buffer).into() };
+        let call = WriteMask { shape, mask: &mask, result: &buffer, offset: 0, size: buffer.size() };
         assert!(small.kernels().write_mask(&call).unwrap().dispatches() > 1, "{dims:?}");
         for placement in [Placement::Separate, Placement::PooledOdd] {
             let got = written_mask(&small, small.kernels(), shape, &mask, false, placement);

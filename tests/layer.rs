@@ -4,15 +4,19 @@ mod common;
 
 use std::num::NonZeroU32;
 
-use common::{Data, adapter, assert_close, bound, devices, not_run, probability, wide};
+use common::{BiasKind, Data, MADE, Results, adapter, assert_close, bound, devices, not_run, probability};
 use dropconnect::gpu::{AdapterChoice, Method, Tensor};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey,
-    Moments, Origin, Rounds, Shape, Sharing, Write, reference, wgpu,
+    Activation, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey, Moments,
+    Origin, Rounds, Shape, Sharing, Write, reference, wgpu,
 };
 
 fn shape() -> Shape {
     Shape::new(6, 7, 19).unwrap()
+}
+
+fn kind(masked: bool) -> BiasKind {
+    if masked { BiasKind::Masked } else { BiasKind::Plain }
 }
 
 fn layer(device: &Device, data: &Data) -> DropConnectBuilder {
@@ -36,7 +40,7 @@ fn a_step_is_the_reference_under_the_masks_of_its_options() {
             (ElementType::BF16, true, Sharing::Example),
         ] {
             let data = Data::random(&shape, element, 90);
-            let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
+            let data64 = data.wide();
             let origin = Origin { example: 5, output: 2, input: 9 };
             let mut layer = layer(&device, &data)
                 .element(element)
@@ -50,17 +54,14 @@ fn a_step_is_the_reference_under_the_masks_of_its_options() {
             layer.advance();
             let mask = mask(9).with_rounds(Rounds::Seven).shared(sharing).at(origin);
             assert_eq!(layer.mask(), mask);
-            let with_bias = |b| if masked { Bias::Masked(b) } else { Bias::Plain(b) };
+            let operands = data64.operands(&shape, kind(masked));
             let what = |pass: &str| format!("{device}, {element}, {sharing:?}, masked {masked}: {pass}");
 
-            let want = reference::forward(&shape, Some(&mask), &x, &weight, with_bias(&bias[..])).unwrap();
-            assert_close(&layer.forward(&data.x).unwrap(), &want, bound(element), &what("y"));
-            let want = reference::forward(&shape, None, &x, &weight, Bias::Plain(&bias)).unwrap();
+            let Results { y, dx, dw, db } = operands.reference(Some(&mask), masked.then_some(&mask));
+            assert_close(&layer.forward(&data.x).unwrap(), &y, bound(element), &what("y"));
+            let want = reference::forward(&operands.forward(None, ())).unwrap();
             assert_close(&layer.eval(&data.x).unwrap(), &want, bound(element), &what("eval"));
 
-            let dw = reference::weight_gradient(&shape, Some(&mask), &grad, &x).unwrap();
-            let db = reference::bias_gradient(&shape, masked.then_some(&mask), &grad).unwrap();
-            let dx = reference::input_gradient(&shape, Some(&mask), &grad, &weight).unwrap();
             // Twice: the second time the gradients of the parameters add up, and that of X does not.
             for (times, write) in [(1.0, Write::Overwrite), (2.0, Write::Accumulate)] {
                 let got = layer.backward(&data.x, &data.grad, write).unwrap();
@@ -78,7 +79,7 @@ fn a_step_is_the_reference_under_the_masks_of_its_options() {
 fn inference_is_the_reference() {
     let shape = shape();
     let data = Data::random(&shape, ElementType::F32, 7);
-    let [x, weight, bias] = [&data.x, &data.weight, &data.bias].map(|v| wide(v));
+    let data64 = data.wide();
     let check = |got: &Moments, want: &(Vec<f64>, Vec<f64>), what: &str| {
         assert_close(&got.mean, &want.0, 1e-5, &format!("{what}, mean"));
         assert_close(&got.variance, &want.1, 1e-5, &format!("{what}, variance"));
@@ -87,10 +88,10 @@ fn inference_is_the_reference() {
         for masked in [false, true] {
             let mut layer = layer(&device, &data).masked_bias(masked).build().unwrap();
             layer.set_step(40);
-            let b = if masked { Bias::Masked(&bias[..]) } else { Bias::Plain(&bias[..]) };
+            let operands = data64.operands(&shape, kind(masked));
             let what = |call: &str| format!("{device}, masked {masked}, {call}");
 
-            let u = reference::moments(&shape, &probability(0.3), &x, &weight, b).unwrap();
+            let u = reference::moments(&operands.moments(&probability(0.3), MADE)).unwrap();
             check(&layer.moments(&data.x).unwrap(), &u, &what("moments"));
             let want = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
             let got = layer.gaussian(&data.x, Activation::Relu, None).unwrap();
@@ -101,9 +102,11 @@ fn inference_is_the_reference() {
             let got = layer.gaussian(&data.x, Activation::Tanh, Some(50)).unwrap();
             check(&got, &want, &what("samples"));
 
-            let want = reference::monte_carlo(&shape, &mask(40), 20, &x, &weight, b).unwrap();
+            let mask = mask(40);
+            let call = operands.monte_carlo(&mask, 20, MADE);
+            let want = reference::monte_carlo(&call).unwrap();
             check(&layer.monte_carlo(&data.x, 20).unwrap(), &want, &what("Monte Carlo"));
-            let want = reference::predictive(&shape, &mask(40), 20, &x, &weight, b).unwrap();
+            let want = reference::predictive(&call).unwrap();
             let got = layer.predictive(&data.x, 20).unwrap();
             assert_close(&got.mean, &want.mean, 1e-5, &what("softmax"));
             assert_close(&got.entropy, &want.entropy, 1e-5, &what("entropy"));
@@ -120,19 +123,20 @@ fn the_device_infers_as_the_layer_does() {
         for element in [ElementType::F32, ElementType::BF16] {
             let data = Data::random(&shape, element, 3);
             let layer = layer(&device, &data).element(element).build().unwrap();
-            let (x, weight, bias, mask) = (&data.x, &data.weight, Bias::Plain(&data.bias[..]), mask(0));
-            let u = device.moments(&shape, element, &mask.probability, x, weight, bias).unwrap();
+            let (x, operands, mask) = (&data.x, data.operands(&shape, BiasKind::Plain), mask(0));
+            let u = device.moments(element, &operands.moments(&mask.probability, MADE)).unwrap();
             assert_eq!(u, layer.moments(x).unwrap());
             let method = Method::Sampled { samples: 9, key: mask.key, origin: mask.origin };
             let of_u = device.activate(&shape, Activation::Sigmoid, method, &u).unwrap();
             assert_eq!(of_u, layer.gaussian(x, Activation::Sigmoid, Some(9)).unwrap());
-            let got = device.monte_carlo(&shape, element, &mask, 5, x, weight, bias).unwrap();
+            let call = operands.monte_carlo(&mask, 5, MADE);
+            let got = device.monte_carlo(element, &call).unwrap();
             assert_eq!(got, layer.monte_carlo(x, 5).unwrap());
-            let got = device.pass_outputs(&shape, element, &mask, 5, x, weight, bias).unwrap();
+            let got = device.pass_outputs(element, &call).unwrap();
             assert_eq!(got, layer.pass_outputs(x, 5).unwrap());
-            let pass = |t| device.forward(&shape, element, Some(&mask.pass(t)), x, weight, bias).unwrap();
+            let pass = |t| device.forward(element, &operands.forward(Some(&mask.pass(t)), ())).unwrap();
             assert_eq!(got, (0..5).flat_map(pass).collect::<Vec<_>>());
-            let got = device.predictive(&shape, element, &mask, 5, x, weight, bias).unwrap();
+            let got = device.predictive(element, &call).unwrap();
             assert_eq!(got, layer.predictive(x, 5).unwrap());
         }
     }
@@ -245,7 +249,7 @@ fn a_layer_on_the_cpu_refuses_device_memory_by_the_name_of_the_call() {
     };
     let layer = DropConnect::new(&Device::Cpu, MaskKey::new(1, 0), 2, 3).build().unwrap();
     let buffer = gpu.buffer(64).unwrap();
-    let tensor = || Tensor { buffer: &buffer, offset: 0, size: 8 };
+    let tensor = || Tensor { buffer: &buffer, offset: 0, size: 8, element: ElementType::F32 };
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     let refusals = [
         ("encode_forward", layer.encode_forward(&mut encoder, 1, tensor(), tensor())),

@@ -41,27 +41,27 @@ fn results(
     element: ElementType,
 ) -> Vec<(&'static str, Result<Vec<f32>, Error>)> {
     let data = Data::random(shape, element, 11);
-    let (x, weight, grad) = (&data.x[..], &data.weight[..], &data.grad[..]);
-    let bias = Bias::Masked(&data.bias[..]);
+    let operands = data.operands(shape, BiasKind::Masked);
+    let (some, of) = (Some(mask), |passes| operands.monte_carlo(mask, passes, MADE));
     let u = Moments { mean: data.grad.clone(), variance: vec![0.5; data.grad.len()] };
     let sampled = Method::Sampled { samples: 5, key: mask.key, origin: mask.origin };
     let both = |moments: Moments| [moments.mean, moments.variance].concat();
     let bytes = |bytes: Vec<u8>| bytes.into_iter().map(f32::from).collect();
     vec![
-        ("forward", device.forward(shape, element, Some(mask), x, weight, bias)),
-        ("evaluation", device.forward(shape, element, None, x, weight, bias)),
-        ("input_gradient", device.input_gradient(shape, element, Some(mask), grad, weight)),
-        ("weight_gradient", device.weight_gradient(shape, element, Some(mask), grad, x)),
-        ("bias_gradient", device.bias_gradient(shape, element, Some(mask), grad)),
+        ("forward", device.forward(element, &operands.forward(some, ()))),
+        ("evaluation", device.forward(element, &operands.forward(None, ()))),
+        ("input_gradient", device.input_gradient(element, &operands.input_gradient(some, ()))),
+        ("weight_gradient", device.weight_gradient(element, &operands.weight_gradient(some, ()))),
+        ("bias_gradient", device.bias_gradient(element, &operands.bias_gradient(some, ()))),
         ("mask", device.mask(shape, mask).map(bytes)),
         ("bias_mask", device.bias_mask(shape, mask).map(bytes)),
-        ("moments", device.moments(shape, element, &mask.probability, x, weight, bias).map(both)),
+        ("moments", device.moments(element, &operands.moments(&mask.probability, MADE)).map(both)),
         ("activate", device.activate(shape, Activation::Tanh, sampled, &u).map(both)),
-        ("monte_carlo", device.monte_carlo(shape, element, mask, 4, x, weight, bias).map(both)),
+        ("monte_carlo", device.monte_carlo(element, &of(4)).map(both)),
         (
             "predictive",
             device
-                .predictive(shape, element, mask, 3, x, weight, bias)
+                .predictive(element, &of(3))
                 .map(|all| [all.mean, all.entropy, all.mutual_information].concat()),
         ),
     ]
@@ -157,7 +157,8 @@ fn keys_past_a_binding() {
     let (shape, mask) = (shape([2, 3, 4]), mask(0.5));
     let data = Data::random(&shape, ElementType::F32, 1);
     let run = |device: &Device| {
-        device.monte_carlo(&shape, ElementType::F32, &mask, 1000, &data.x, &data.weight, Bias::None)
+        let call = data.operands(&shape, BiasKind::None).monte_carlo(&mask, 1000, MADE);
+        device.monte_carlo(ElementType::F32, &call)
     };
     match run(&device) {
         Err(error) => {
@@ -226,8 +227,7 @@ fn masks_past_64_bits() {
     for dims in [[1 << 24, 1 << 20, 1 << 20], [u32::MAX as usize; 3]] {
         let shape = shape(dims);
         for size in [0, 64, u64::MAX] {
-            let result = Tensor { buffer: &buffer, offset: 0, size };
-            let call = WriteMask { shape, mask: &mask, result };
+            let call = WriteMask { shape, mask: &mask, result: &buffer, offset: 0, size };
             refused!(kernels.write_mask(&call), Error::TooLarge { .. }, ["`batch * outputs * inputs`"]);
             refused!(
                 kernels.write_bias_mask(&call),
@@ -241,28 +241,26 @@ fn masks_past_64_bits() {
     }
     // A size that passes 2^64 when it is rounded up to whole words.
     let all = shape([1, u32::MAX as usize, u32::MAX as usize]);
-    let tensor = Tensor { buffer: &buffer, offset: 0, size: u64::MAX };
-    let forward = dropconnect::gpu::Forward {
-        shape: all,
-        element: ElementType::F32,
-        mask: None,
-        x: Tensor { size: 4 * u64::from(u32::MAX), ..tensor },
-        weight: tensor,
-        bias: Bias::None,
-        y: tensor,
-    };
-    refused!(kernels.forward(&forward), Error::OutOfBounds { .. }, ["buffer of 64 bytes"]);
-    let backward = dropconnect::gpu::WeightGradient {
-        shape: all,
-        element: ElementType::F32,
-        mask: None,
-        grad_output: tensor,
-        x: tensor,
-        grad_weight: tensor,
-        write: dropconnect::Write::Overwrite,
-    };
-    refused!(kernels.weight_gradient(&backward), Error::TensorSize { .. }, ["`grad_output`"]);
+    let tensor = Tensor { size: u64::MAX, ..Tensor::new(&buffer, ElementType::F32) };
+    let x = Tensor { size: 4 * u64::from(u32::MAX), ..tensor };
+    let operands = operands(all, x, tensor);
+    refused!(
+        kernels.forward(&operands.forward(None, tensor)),
+        Error::OutOfBounds { .. },
+        ["buffer of 64 bytes"]
+    );
+    refused!(
+        kernels.weight_gradient(&operands.weight_gradient(None, tensor)),
+        Error::TensorSize { .. },
+        ["`grad_output`"]
+    );
     still_works(gpu);
+}
+
+/// X, and W in the place of G, too.
+fn operands<T: Copy>(shape: Shape, x: T, weight: T) -> Operands<T> {
+    let (bias, write) = (Bias::None, dropconnect::Write::Overwrite);
+    Operands { shape, x, weight, bias, grad_output: weight, write }
 }
 
 fn still_works(gpu: &'static Gpu) {
@@ -310,27 +308,28 @@ fn results_past_host_memory() {
     let wide_long = wide(&long);
     // [2^20, 1] and [1, 2^20] make [2^20, 2^20]: 4 TiB, and many of that.
     let shape = shape([1 << 20, 1 << 20, 1]);
-    let device = Device::Cpu;
-    let f32 = ElementType::F32;
+    let (device, f32) = (Device::Cpu, ElementType::F32);
+    let all = operands(shape, &long[..], &long);
+    let wide_all = operands(shape, &wide_long[..], &wide_long);
     macro_rules! no_memory {
         ($($call:expr),* $(,)?) => {
             $(refused!($call, Error::HostMemory { .. }, ["no memory for"]);)*
         };
     }
     no_memory!(
-        device.forward(&shape, f32, Some(&mask), &long, &long, Bias::None),
-        device.forward(&shape, f32, None, &long, &long, Bias::None),
-        device.moments(&shape, f32, &mask.probability, &long, &long, Bias::None),
-        device.monte_carlo(&shape, f32, &mask, 3, &long, &long, Bias::None),
-        device.pass_outputs(&shape, f32, &mask, u32::MAX, &long, &long, Bias::None),
-        device.predictive(&shape, f32, &mask, 3, &long, &long, Bias::None),
+        device.forward(f32, &all.forward(Some(&mask), ())),
+        device.forward(f32, &all.forward(None, ())),
+        device.moments(f32, &all.moments(&mask.probability, MADE)),
+        device.monte_carlo(f32, &all.monte_carlo(&mask, 3, MADE)),
+        device.pass_outputs(f32, &all.monte_carlo(&mask, u32::MAX, MADE)),
+        device.predictive(f32, &all.monte_carlo(&mask, 3, MADE)),
         device.bias_mask(&shape, &mask),
         device.mask(&shape, &mask),
-        reference::forward(&shape, Some(&mask), &wide_long, &wide_long, Bias::None),
-        reference::forward(&shape, None, &wide_long, &wide_long, Bias::None),
-        reference::moments(&shape, &mask.probability, &wide_long, &wide_long, Bias::None),
-        reference::monte_carlo(&shape, &mask, 3, &wide_long, &wide_long, Bias::None),
-        reference::predictive(&shape, &mask, 3, &wide_long, &wide_long, Bias::None),
+        reference::forward(&wide_all.forward(Some(&mask), ())),
+        reference::forward(&wide_all.forward(None, ())),
+        reference::moments(&wide_all.moments(&mask.probability, MADE)),
+        reference::monte_carlo(&wide_all.monte_carlo(&mask, 3, MADE)),
+        reference::predictive(&wide_all.monte_carlo(&mask, 3, MADE)),
         reference::mask::mask(&shape, &mask),
         reference::mask::bias_mask(&shape, &mask),
         reference::mask::mask(&Shape::new(MOST, MOST, MOST).unwrap(), &mask),
@@ -340,6 +339,6 @@ fn results_past_host_memory() {
     );
     // The samples of many passes: each fits, and all together do not.
     let small = Shape::new(64, 64, 1).unwrap();
-    let (x, w) = (&long[..64], &long[..64]);
-    no_memory!(device.pass_outputs(&small, f32, &mask, u32::MAX, x, w, Bias::None));
+    let all = operands(small, &long[..64], &long[..64]);
+    no_memory!(device.pass_outputs(f32, &all.monte_carlo(&mask, u32::MAX, MADE)));
 }

@@ -5,9 +5,9 @@ mod common;
 use std::collections::HashSet;
 use std::f64::consts::LN_2;
 
-use common::{Data, devices, pair, probability, wide};
+use common::{BiasKind, Data, MADE, devices, pair, probability};
 use dropconnect::cpu::{RunningMoments, RunningPredictive};
-use dropconnect::{Bias, DropConnect, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
+use dropconnect::{DropConnect, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 const KEY: MaskKey = MaskKey::new(2013, 1).at_step(77);
@@ -20,7 +20,9 @@ fn close(got: &[f32], want: &[f64]) -> bool {
 #[test]
 fn monte_carlo_is_many_forward_passes() {
     let shape = Shape::new(13, 9, 40).unwrap();
-    let Data { x, weight, bias, .. } = Data::ramps(&shape);
+    let data = Data::ramps(&shape);
+    let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::Masked));
+    let operands64 = data64.operands(&shape, BiasKind::Masked);
     for (p, sharing, passes, step) in [
         (0.5, Sharing::Example, 1, 5),
         (0.5, Sharing::Example, 2, u64::MAX),
@@ -29,15 +31,12 @@ fn monte_carlo_is_many_forward_passes() {
     ] {
         let key = KEY.at_step(step);
         let mask = Mask::new(key, probability(p)).shared(sharing);
-        let bias = Bias::Masked(&bias[..]);
         // Every sample, by float64 passes.
         let mut samples = Vec::new();
         for t in 0..passes {
             let mask = Mask { key: MaskKey { pass: Some(t), ..key }, ..mask };
             assert_eq!(mask, Mask::new(key, probability(p)).shared(sharing).pass(t));
-            let bias = wide(bias.tensor().unwrap());
-            let bias = Bias::Masked(&bias[..]);
-            samples.push(reference::forward(&shape, Some(&mask), &wide(&x), &wide(&weight), bias).unwrap());
+            samples.push(reference::forward(&operands64.forward(Some(&mask), ())).unwrap());
         }
         let at = |index: usize| samples.iter().map(move |y| y[index]);
         let count = f64::from(passes);
@@ -45,28 +44,18 @@ fn monte_carlo_is_many_forward_passes() {
         let variance: Vec<f64> = (0..shape.output_len())
             .map(|index| at(index).map(|y| (y - mean[index]).powi(2)).sum::<f64>() / (count - 1.0).max(1.0))
             .collect();
-        let got =
-            pair(shape.output_len(), |m, v| cpu::monte_carlo(&shape, &mask, passes, &x, &weight, bias, m, v));
+        let run =
+            |mask| pair(shape.output_len(), |out| cpu::monte_carlo(operands.monte_carlo(mask, passes, out)));
+        let got = run(&mask);
         assert!(close(&got[0], &mean) && close(&got[1], &variance), "{sharing:?} {passes}");
-        let wide_bias = wide(bias.tensor().unwrap());
-        let exact = reference::monte_carlo(
-            &shape,
-            &mask,
-            passes,
-            &wide(&x),
-            &wide(&weight),
-            Bias::Masked(&wide_bias),
-        )
-        .unwrap();
+        let exact = reference::monte_carlo(&operands64.monte_carlo(&mask, passes, MADE)).unwrap();
         for (exact, want) in exact.0.iter().zip(&mean).chain(exact.1.iter().zip(&variance)) {
             assert!((exact - want).abs() < 1e-12 * (1.0 + want.abs()));
         }
         if passes == 1 {
             assert!(got[1].iter().all(|&variance| variance == 0.0));
         }
-        let wrong = pair(shape.output_len(), |m, v| {
-            cpu::monte_carlo(&shape, &next_step(&mask), passes, &x, &weight, bias, m, v)
-        });
+        let wrong = run(&next_step(&mask));
         assert!(!close(&wrong[0], &mean) && (passes == 1 || !close(&wrong[1], &variance)));
     }
 }
@@ -147,15 +136,14 @@ fn running_moments_are_stable() {
 #[test]
 fn predictive_agrees_with_float64() {
     let shape = Shape::new(33, 10, 64).unwrap();
-    let Data { mut x, weight, bias, .. } = Data::ramps(&shape);
-    x.iter_mut().for_each(|x| *x *= 6.0);
-    let (bias, wide_bias) = (Bias::Masked(&bias[..]), wide(&bias));
+    let mut data = Data::ramps(&shape);
+    data.x.iter_mut().for_each(|x| *x *= 6.0);
+    let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::Masked));
+    let operands64 = data64.operands(&shape, BiasKind::Masked);
     for (p, sharing) in [(0.5, Sharing::Example), (0.9, Sharing::Batch), (0.0, Sharing::Example)] {
         let mask = Mask::new(KEY, probability(p)).shared(sharing);
-        let got = cpu::predictive(&shape, &mask, 50, &x, &weight, bias).unwrap();
-        let want =
-            reference::predictive(&shape, &mask, 50, &wide(&x), &wide(&weight), Bias::Masked(&wide_bias))
-                .unwrap();
+        let got = cpu::predictive(&operands.monte_carlo(&mask, 50, MADE)).unwrap();
+        let want = reference::predictive(&operands64.monte_carlo(&mask, 50, MADE)).unwrap();
         let same = |got: &Predictive<f32>| {
             close(&got.mean, &want.mean)
                 && close(&got.entropy, &want.entropy)
@@ -174,7 +162,7 @@ fn predictive_agrees_with_float64() {
             assert!(got.mutual_information.iter().all(|&mi| mi == 0.0));
         } else {
             assert!(got.mutual_information.iter().all(|&mi| mi > 0.0));
-            let wrong = cpu::predictive(&shape, &next_step(&mask), 50, &x, &weight, bias).unwrap();
+            let wrong = cpu::predictive(&operands.monte_carlo(&next_step(&mask), 50, MADE)).unwrap();
             assert!(!same(&wrong));
         }
     }

@@ -318,7 +318,7 @@ fn a_write_outside_the_results_is_seen() {
     for placement in PLACEMENTS {
         // An odd number of 16-bit elements: the last half word belongs to nobody.
         let arena = Arena::new(gpu, placement, &[vec![1; 6], vec![2; 8]]);
-        let [operand, result] = [0, 1].map(|index| arena.tensor(index));
+        let [operand, result] = [0, 1].map(|index| arena.tensor(index, ElementType::F16));
         gpu.queue().write_buffer(result.buffer, result.offset, &[7; 8]);
         assert_eq!(arena.results(&[1]).unwrap(), [vec![7; 8]]);
         for (tensor, past) in [(result, 8), (operand, 0), (operand, 4)] {

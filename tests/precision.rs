@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{Activate, Apply, Forward, Method, Moments as GpuMoments, Predictive, Tuning};
+use dropconnect::call::{Forward, OutputMoments};
+use dropconnect::gpu::{Activate, Apply, Method, Predictive, Tensor, Tuning};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, cpu, reference,
 };
@@ -29,20 +30,22 @@ fn what_16_bit_layers_report_over_masks_is_f32() {
                     .init(init)
                     .build()
                     .unwrap();
-                let [x, w, b] = [&data.x, &data.weight, &data.bias].map(|values| wide(values));
-                let b = Bias::Plain(&b[..]);
+                let data64 = data.wide();
+                let operands = data64.operands(&shape, BiasKind::Plain);
                 let check = |got: &Moments, want: &(Vec<f64>, Vec<f64>), what: &str| {
                     let what = format!("{device} {element} {weight} {what}");
                     assert_close(&got.mean, &want.0, 1e-5, &what);
                     assert_close(&got.variance, &want.1, 1e-5, &what);
                 };
-                let u = reference::moments(&shape, layer.drop_probability(), &x, &w, b).unwrap();
+                let u = reference::moments(&operands.moments(layer.drop_probability(), MADE)).unwrap();
                 check(&layer.moments(&data.x).unwrap(), &u, "moments");
                 let want = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
                 check(&layer.gaussian(&data.x, Activation::Relu, None).unwrap(), &want, "gaussian");
-                let want = reference::monte_carlo(&shape, &layer.mask(), 9, &x, &w, b).unwrap();
+                let mask = layer.mask();
+                let call = operands.monte_carlo(&mask, 9, MADE);
+                let want = reference::monte_carlo(&call).unwrap();
                 check(&layer.monte_carlo(&data.x, 9).unwrap(), &want, "Monte Carlo");
-                let want = reference::predictive(&shape, &layer.mask(), 9, &x, &w, b).unwrap();
+                let want = reference::predictive(&call).unwrap();
                 let got = layer.predictive(&data.x, 9).unwrap();
                 // Logits in the thousands are known to 1e-4.
                 let bound = if weight > 1.0 { 1e-3 } else { 1e-5 };
@@ -67,21 +70,19 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
             let mut contents = [&data.x, &data.weight, &data.bias].map(|v| element.encode(v)).to_vec();
             contents.push(vec![POISON; 4 * shape.output_len()]);
             let arena = Arena::new(gpu, placement, &contents);
-            let bias = kind.with(arena.tensor(2));
-            let (x, weight, y) = (arena.tensor(0), arena.tensor(1), arena.tensor(3));
-            let call = Forward { shape, element, mask: Some(&mask), x, weight, bias, y };
-            gpu.submit(&plain_kernels(gpu).forward_f32(&call).unwrap()).unwrap();
+            let [x, weight, bias] = [0, 1, 2].map(|index| arena.tensor(index, element));
+            let (bias, y) = (kind.with(bias), arena.tensor(3, ElementType::F32));
+            let call = Forward { shape, mask: Some(&mask), x, weight, bias, y };
+            gpu.submit(&plain_kernels(gpu).forward(&call).unwrap()).unwrap();
             let got = ElementType::F32.decode(&arena.results(&[3]).unwrap()[0]);
-            let bias = wide(&data.bias);
-            let bias = kind.with(&bias[..]);
-            let want = reference::forward(&shape, Some(&mask), &wide(&data.x), &wide(&data.weight), bias);
-            let want = want.unwrap();
+            let want =
+                reference::forward(&data.wide().operands(&shape, kind).forward(Some(&mask), ())).unwrap();
             assert_close(&got, &want, 1e-6, &format!("{dims:?} {element} {kind:?}"));
             let rounded: Vec<f32> = got.iter().map(|&value| element.round(value)).collect();
             assert!(relative_error(&rounded, &want) > 1e-5);
             // The size of a 16-bit Y is refused.
-            let short = Forward { y: dropconnect::gpu::Tensor { size: y.size / 2, ..y }, ..call };
-            let refused = plain_kernels(gpu).forward_f32(&short).unwrap_err();
+            let short = Forward { y: Tensor { size: y.size / 2, ..y }, ..call };
+            let refused = plain_kernels(gpu).forward(&short).unwrap_err();
             assert!(matches!(refused, Error::TensorSize { argument: "y", .. }), "{refused}");
         }
     }
@@ -96,9 +97,10 @@ fn very_many_classes_agree_with_float64() {
         let (shape, mask, passes) = (shape([2, classes, 1]), mask(0.3), 3);
         let Data { mut weight, bias, .. } = Data::random(&shape, ElementType::F32, classes as u64);
         weight.iter_mut().for_each(|value| *value *= 6.0);
-        let x = [1.0, -0.7];
-        let (w, b, bias) = (wide(&weight), wide(&bias), Bias::Masked(&bias[..]));
-        let want = reference::predictive(&shape, &mask, passes, &wide(&x), &w, Bias::Masked(&b)).unwrap();
+        let data = Data { x: vec![1.0, -0.7], weight, bias, grad: Vec::new(), before: Default::default() };
+        let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::Masked));
+        let call = data64.operands(&shape, BiasKind::Masked).monte_carlo(&mask, passes, MADE);
+        let want = reference::predictive(&call).unwrap();
         assert!(want.mutual_information.iter().all(|&information| information > 0.1));
         let check = |got: &[Vec<f32>; 3], kind: &str| {
             let what = format!("{kind}, {classes} classes");
@@ -110,13 +112,13 @@ fn very_many_classes_agree_with_float64() {
                 assert!(error < 5e-6 * want.entropy[n], "{what}: {got}, off by {error:e}");
             }
         };
-        let got = cpu::predictive(&shape, &mask, passes, &x, &weight, bias).unwrap();
+        let got = cpu::predictive(&operands.monte_carlo(&mask, passes, MADE)).unwrap();
         check(&[got.mean, got.entropy, got.mutual_information], "CPU");
         let Some(gpu) = gpu else { continue };
         let logits: Vec<_> = (0..passes)
             .map(|pass| {
                 let mut y = vec![0.0; shape.output_len()];
-                cpu::forward(&shape, Some(&mask.pass(pass)), &x, &weight, bias, &mut y).unwrap();
+                cpu::forward(operands.forward(Some(&mask.pass(pass)), &mut y)).unwrap();
                 y
             })
             .collect();
@@ -136,10 +138,8 @@ fn more_classes_than_threads_can_share_are_refused_by_name() {
     let Some(gpu) = adapter("more_classes_than_threads_can_share_are_refused_by_name") else { return };
     let none = gpu.buffer(4).unwrap();
     let shape = shape([0, (1 << 24) + 1, 1]);
-    let (logits, mean) = ((&none).into(), (&none).into());
-    let (entropy, information) = ((&none).into(), (&none).into());
-    let element = ElementType::F32;
-    let call = Predictive { shape, element, pass: 0, passes: 1, logits, mean, entropy, information };
+    let [logits, mean, entropy, information] = [Tensor::new(&none, ElementType::F32); 4];
+    let call = Predictive { shape, pass: 0, passes: 1, logits, mean, entropy, information };
     let refused = gpu.kernels().predictive(&call).unwrap_err();
     let limit = 1 << 24;
     assert!(
@@ -162,14 +162,15 @@ fn very_many_samples_agree_with_float64() {
         for activation in [Activation::Identity, Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
             let (m, v) = (wide(&mean), wide(&variance));
             let want = reference::sampled(&shape, activation, samples, key, at, &m, &v).unwrap();
-            let mut all = vec![pair(5, |out_mean, out_variance| {
-                cpu::sampled(&shape, activation, samples, key, at, &mean, &variance, out_mean, out_variance)
+            let mut all = vec![pair(5, |out| {
+                cpu::sampled(&shape, activation, samples, key, at, [&mean, &variance], out)
             })];
             if let Some(gpu) = adapter(test) {
                 let contents = [&mean, &variance].map(|values| ElementType::F32.encode(values));
                 let [a, b] = contents;
                 let arena = Arena::new(gpu, Placement::Separate, &[a, b, vec![POISON; 20], vec![POISON; 20]]);
-                let [u_mean, u_variance, mean, variance] = [0, 1, 2, 3].map(|index| arena.tensor(index));
+                let [u_mean, u_variance, mean, variance] =
+                    [0, 1, 2, 3].map(|index| arena.tensor(index, ElementType::F32));
                 let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
                 let recording = gpu.kernels().activate(&call).unwrap();
                 assert_eq!(recording.dispatches(), samples.div_ceil(1 << 15) as usize);
@@ -197,17 +198,12 @@ fn moments_want_room_for_f32() {
     let Some(gpu) = adapter("moments_want_room_for_f32") else { return };
     let (shape, element) = (shape([2, 4, 4]), ElementType::F16);
     let [x, weight, mean, variance] = [16, 32, 16, 32].map(|bytes| gpu.buffer(bytes).unwrap());
-    let call = GpuMoments {
-        shape,
-        element,
-        probability: &probability(0.5),
-        x: (&x).into(),
-        weight: (&weight).into(),
-        bias: Bias::None,
-        mean: (&mean).into(),
-        variance: (&variance).into(),
-    };
+    let [x, weight] = [&x, &weight].map(|buffer| Tensor::new(buffer, element));
+    let [mean, variance] = [&mean, &variance].map(|buffer| Tensor::new(buffer, ElementType::F32));
+    let (probability, bias) = (&probability(0.5), Bias::None);
+    let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
     let refused = gpu.kernels().moments(&call).unwrap_err();
-    let right = matches!(refused, Error::TensorSize { argument: "mean", expected: 32, .. });
-    assert!(right, "{refused}");
+    assert!(matches!(refused, Error::TensorSize { argument: "mean", expected: 32, .. }), "{refused}");
+    let refused = gpu.kernels().moments(&OutputMoments { mean: x, ..call }).unwrap_err();
+    assert!(matches!(refused, Error::Element { argument: "mean", .. }), "{refused}");
 }

@@ -3,10 +3,7 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{
-    Activate, BiasGradient, Forward, InputGradient, Kernels, Method, MonteCarlo, Recording, WeightGradient,
-    WriteMask,
-};
+use dropconnect::gpu::{Activate, Kernels, Method, Recording, Tensor, WriteMask};
 use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Write,
 };
@@ -16,51 +13,20 @@ const KEY: MaskKey = MaskKey::new(1, 2).at_step(3);
 /// Every call that draws, each into results of its own.
 fn record(kernels: &Kernels, shape: Shape, key: MaskKey, arena: &Arena) -> Result<Vec<Recording>, Error> {
     let mask = &Mask::new(key, DropProbability::new(0.3)?);
-    let (element, write) = (ElementType::F32, Write::Overwrite);
-    let [x, weight, bias, grad_output, u_mean, u_variance] = std::array::from_fn(|index| arena.tensor(index));
-    let result = |index: usize| arena.tensor(6 + index);
-    let (bias, bias_mask) = (Bias::Masked(bias), Some(mask));
+    let tensor = |index| arena.tensor(index, ElementType::F32);
+    let [x, weight, bias, grad_output, u_mean, u_variance] = std::array::from_fn(tensor);
+    let result = |index: usize| tensor(6 + index);
+    let (bias, some, write) = (Bias::Masked(bias), Some(mask), Write::Overwrite);
+    let operands = Operands { shape, x, weight, bias, grad_output, write };
+    let Tensor { buffer: bytes, offset, size, .. } = result(4);
     let method = Method::Sampled { samples: 5, key, origin: Origin::default() };
     Ok(vec![
-        kernels.forward(&Forward { shape, element, mask: Some(mask), x, weight, bias, y: result(0) })?,
-        kernels.input_gradient(&InputGradient {
-            shape,
-            element,
-            mask: Some(mask),
-            grad_output,
-            weight,
-            grad_input: result(1),
-            write,
-        })?,
-        kernels.weight_gradient(&WeightGradient {
-            shape,
-            element,
-            mask: Some(mask),
-            grad_output,
-            x,
-            grad_weight: result(2),
-            write,
-        })?,
-        kernels.bias_gradient(&BiasGradient {
-            shape,
-            element,
-            bias_mask,
-            grad_output,
-            grad_bias: result(3),
-            write,
-        })?,
-        kernels.write_mask(&WriteMask { shape, mask, result: result(4) })?,
-        kernels.monte_carlo(&MonteCarlo {
-            shape,
-            element,
-            mask,
-            passes: 3,
-            x,
-            weight,
-            bias,
-            mean: result(5),
-            variance: result(6),
-        })?,
+        kernels.forward(&operands.forward(some, result(0)))?,
+        kernels.input_gradient(&operands.input_gradient(some, result(1)))?,
+        kernels.weight_gradient(&operands.weight_gradient(some, result(2)))?,
+        kernels.bias_gradient(&operands.bias_gradient(some, result(3)))?,
+        kernels.write_mask(&WriteMask { shape, mask, result: bytes, offset, size })?,
+        kernels.monte_carlo(&operands.monte_carlo(mask, 3, [result(5), result(6)]))?,
         kernels.activate(&Activate {
             shape,
             activation: Activation::Tanh,

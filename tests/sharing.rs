@@ -2,13 +2,12 @@
 
 mod common;
 
-use common::{Data, wide};
+use common::{BiasKind, Data, Results, wide};
 use std::num::NonZeroU32;
 
+use dropconnect::call::Forward;
 use dropconnect::cpu::Backend;
-use dropconnect::{
-    Bias, DropProbability, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write, cpu, reference,
-};
+use dropconnect::{Bias, DropProbability, Mask, MaskKey, Origin, Rounds, Shape, Sharing, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -57,13 +56,8 @@ fn keep_bias_by_the_rule(mask: &Mask, n: u32, o: u32) -> bool {
 
 /// `[y, dx, dw, db]` with a masked bias, each poisoned before it is written.
 fn run(backend: &Backend, shape: &Shape, mask: &Mask, data: &Data) -> [Vec<f32>; 4] {
-    let lens = [shape.output_len(), shape.input_len(), shape.weight_len(), shape.outputs()];
-    let [mut y, mut dx, mut dw, mut db] = lens.map(|len| vec![f32::NAN; len]);
-    let (mask, write) = (Some(mask), Write::Overwrite);
-    backend.forward(shape, mask, &data.x, &data.weight, Bias::Masked(&data.bias), &mut y).unwrap();
-    backend.input_gradient(shape, mask, &data.grad, &data.weight, &mut dx, write).unwrap();
-    backend.weight_gradient(shape, mask, &data.grad, &data.x, &mut dw, write).unwrap();
-    backend.bias_gradient(shape, mask, &data.grad, &mut db, write).unwrap();
+    let (operands, mask) = (data.operands(shape, BiasKind::Masked), Some(mask));
+    let Results { y, dx, dw, db } = operands.on_cpu(backend, mask, mask);
     [y, dx, dw, db]
 }
 
@@ -93,13 +87,9 @@ fn expected(shape: &Shape, mask: &Mask, data: &Data) -> [Vec<f64>; 4] {
 }
 
 fn reference(shape: &Shape, mask: &Mask, data: &Data) -> [Vec<f64>; 4] {
-    let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
-    [
-        reference::forward(shape, Some(mask), &x, &weight, Bias::Masked(&bias)).unwrap(),
-        reference::input_gradient(shape, Some(mask), &grad, &weight).unwrap(),
-        reference::weight_gradient(shape, Some(mask), &grad, &x).unwrap(),
-        reference::bias_gradient(shape, Some(mask), &grad).unwrap(),
-    ]
+    let data = data.wide();
+    let Results { y, dx, dw, db } = data.operands(shape, BiasKind::Masked).reference(Some(mask), Some(mask));
+    [y, dx, dw, db]
 }
 
 const SHAPES: [[usize; 3]; 6] = [[1, 1, 1], [7, 5, 9], [9, 33, 31], [41, 6, 70], [100, 4, 8], [37, 40, 130]];
@@ -306,7 +296,8 @@ fn finite_differences_are_the_gradients() {
     for sharing in [group(1), group(2), group(8), Sharing::Batch] {
         let mask = mask(0.3).at(origin(5, 2, 1)).shared(sharing);
         let loss = |x: &[f64], weight: &[f64], bias: &[f64]| {
-            dot(&grad, &reference::forward(&shape, Some(&mask), x, weight, Bias::Masked(bias)).unwrap())
+            let (mask, bias) = (Some(&mask), Bias::Masked(bias));
+            dot(&grad, &reference::forward(&Forward { shape, mask, x, weight, bias, y: () }).unwrap())
         };
         let step = 1e-3;
         let differences = |values: &[f64], loss: &dyn Fn(&[f64]) -> f64| -> Vec<f64> {
@@ -326,7 +317,7 @@ fn finite_differences_are_the_gradients() {
         assert!(close(&db, &of_bias), "{sharing:?} db");
         // The twin: a bias that is not masked has another gradient.
         let mut plain = vec![0.0; shape.outputs()];
-        cpu::bias_gradient(&shape, None, &data.grad, &mut plain, Write::Overwrite).unwrap();
+        cpu::bias_gradient(data.operands(&shape, BiasKind::Plain).bias_gradient(None, &mut plain)).unwrap();
         assert!(!close(&plain, &of_bias));
     }
 }

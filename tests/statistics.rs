@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use dropconnect::{Bias, Device, DropProbability, ElementType, Mask, MaskKey, cpu};
+use dropconnect::{Device, DropProbability, ElementType, Mask, MaskKey, cpu};
 
 const DIMS: [usize; 3] = [64, 60, 256];
 /// p, bits of its resolution.
@@ -138,9 +138,9 @@ fn the_layer_is_unbiased() {
             let add = |sums: &mut [f64], values: Vec<f32>| {
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
             };
-            let (x, weight, grad) = (&data.x, &data.weight, &data.grad);
-            add(&mut y, Device::Cpu.forward(&shape, f32, Some(&mask), x, weight, Bias::None).unwrap());
-            add(&mut dw, Device::Cpu.weight_gradient(&shape, f32, Some(&mask), grad, x).unwrap());
+            let (operands, mask) = (data.operands(&shape, BiasKind::None), Some(&mask));
+            add(&mut y, Device::Cpu.forward(f32, &operands.forward(mask, ())).unwrap());
+            add(&mut dw, Device::Cpu.weight_gradient(f32, &operands.weight_gradient(mask, ())).unwrap());
         }
         let term = |o: usize, i: usize, n: usize| {
             let (x, w, g) = (data.x[n * 40 + i], data.weight[o * 40 + i], data.grad[n * 7 + o]);

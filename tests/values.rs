@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
 use dropconnect::gpu::{Apply, Method, Tuning};
-use dropconnect::{Activation, Bias, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};
+use dropconnect::{Activation, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};
 
 const NAN: f32 = f32::NAN;
 const INF: f32 = f32::INFINITY;
@@ -59,13 +59,13 @@ fn moments_at_the_edges_are_the_same_everywhere() {
     for [batch, outputs, inputs] in [[1, 1, 1], [2, 8, 16], [3, 5, 7]] {
         let shape = shape([batch, outputs, inputs]);
         for (w, x, b, p, mean, variance) in cases {
-            let (mut weight, mut xs) = (vec![0.0; outputs * inputs], vec![0.0; batch * inputs]);
-            let mut bias = vec![0.0; outputs];
-            (weight[outputs * inputs - 1], xs[batch * inputs - 1], bias[outputs - 1]) = (w, x, b);
-            let p = probability(p);
-            let wide_bias = wide(&bias);
-            let exact =
-                reference::moments(&shape, &p, &wide(&xs), &wide(&weight), Bias::Masked(&wide_bias)).unwrap();
+            let mut data = Data::constant(&shape, 0.0);
+            (data.weight[outputs * inputs - 1], data.x[batch * inputs - 1], data.bias[outputs - 1]) =
+                (w, x, b);
+            let (p, data64) = (probability(p), data.wide());
+            let operands = data.operands(&shape, BiasKind::Masked);
+            let call = data64.operands(&shape, BiasKind::Masked).moments(&p, MADE);
+            let exact = reference::moments(&call).unwrap();
             let check = |got: &[Vec<f32>; 2], what: &str| {
                 let last = shape.output_len() - 1;
                 assert!(same(got[0][last], mean, 0.0), "{what} {w} {x} {b} {p:?}: mean {}", got[0][last]);
@@ -85,13 +85,11 @@ fn moments_at_the_edges_are_the_same_everywhere() {
                 "reference",
             );
             for backend in Backend::available() {
-                let got = pair(shape.output_len(), |m, v| {
-                    backend.moments(&shape, &p, &xs, &weight, Bias::Masked(&bias), m, v)
-                });
+                let got = pair(shape.output_len(), |out| backend.moments(operands.moments(&p, out)));
                 check(&got, backend.name());
             }
             if let Some(device) = &gpu {
-                let got = device.moments(&shape, ElementType::F32, &p, &xs, &weight, Bias::Masked(&bias));
+                let got = device.moments(ElementType::F32, &operands.moments(&p, MADE));
                 let Moments { mean, variance } = got.unwrap();
                 check(&[mean, variance], "adapter");
             }
@@ -176,10 +174,13 @@ fn a_prediction_from_wild_logits_is_the_same_everywhere_and_never_certain_by_acc
     for (row, known) in logits() {
         // Without a drop and with an input of 1 the logits are the weights.
         let (shape, mask) = (shape([2, row.len(), 1]), mask(0.0));
-        let want = reference::predictive(&shape, &mask, 3, &[1.0, 1.0], &wide(&row), Bias::None).unwrap();
+        let data = Data { weight: row.clone(), ..Data::constant(&shape, 1.0) };
+        let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::None));
+        let call = data64.operands(&shape, BiasKind::None).monte_carlo(&mask, 3, MADE);
+        let want = reference::predictive(&call).unwrap();
         for device in [Some(&Device::Cpu), gpu.as_ref()].into_iter().flatten() {
-            let element = ElementType::F32;
-            let got = device.predictive(&shape, element, &mask, 3, &[1.0, 1.0], &row, Bias::None).unwrap();
+            let call = operands.monte_carlo(&mask, 3, MADE);
+            let got = device.predictive(ElementType::F32, &call).unwrap();
             let what = format!("{device} {row:?}");
             assert!(
                 got.mean.iter().zip(&want.mean).all(|(&got, &want)| same(got, want, 1e-7)),
@@ -236,13 +237,14 @@ fn monte_carlo_of_any_values_is_the_same_everywhere() {
     let run = |weight: &[f32], x: &[f32], p: f64, passes: u32| {
         let shape = shape([1, weight.len() / x.len(), x.len()]);
         let mask = Mask::new(MaskKey::new(1, 2).at_step(3), probability(p));
-        let want =
-            reference::monte_carlo(&shape, &mask, passes, &wide(x), &wide(weight), Bias::None).unwrap();
-        let mut all = vec![pair(shape.output_len(), |m, v| {
-            cpu::monte_carlo(&shape, &mask, passes, x, weight, Bias::None, m, v)
-        })];
+        let data = Data { x: x.to_vec(), weight: weight.to_vec(), ..Data::constant(&shape, 0.0) };
+        let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::None));
+        let call = data64.operands(&shape, BiasKind::None).monte_carlo(&mask, passes, MADE);
+        let want = reference::monte_carlo(&call).unwrap();
+        let mut all =
+            vec![pair(shape.output_len(), |out| cpu::monte_carlo(operands.monte_carlo(&mask, passes, out)))];
         if let Some(device) = &gpu {
-            let got = device.monte_carlo(&shape, ElementType::F32, &mask, passes, x, weight, Bias::None);
+            let got = device.monte_carlo(ElementType::F32, &operands.monte_carlo(&mask, passes, MADE));
             let Moments { mean, variance } = got.unwrap();
             all.push([mean, variance]);
         }

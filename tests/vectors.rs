@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use common::*;
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{
-    Activation, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, Write, cpu, reference,
+    Activation, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, cpu, reference,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -337,21 +337,9 @@ fn the_reference_gives_the_results_of_the_vectors() {
 #[test]
 fn the_cpu_backend_gives_the_results_of_the_vectors() {
     for layer in layers() {
-        let (call, data, write) = (layer.call(), Data::ramps(&layer.shape()), Write::Overwrite);
-        let (shape, mask) = (layer.shape(), call.mask.as_ref());
-        let poison = |values: &[f32]| vec![f32::NAN; values.len()];
-        let mut got = Results {
-            y: poison(&data.grad),
-            dx: poison(&data.x),
-            dw: poison(&data.weight),
-            db: poison(&data.bias),
-        };
-        let bias = call.bias.with(&data.bias[..]);
-        cpu::forward(&shape, mask, &data.x, &data.weight, bias, &mut got.y).unwrap();
-        cpu::input_gradient(&shape, mask, &data.grad, &data.weight, &mut got.dx, write).unwrap();
-        cpu::weight_gradient(&shape, mask, &data.grad, &data.x, &mut got.dw, write).unwrap();
-        let bias_mask = mask.filter(|_| layer.masked_bias);
-        cpu::bias_gradient(&shape, bias_mask, &data.grad, &mut got.db, write).unwrap();
+        let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
+        let operands = data.operands(&layer.shape(), call.bias);
+        let got = operands.on_cpu(&cpu::Backend::detect(), call.mask.as_ref(), call.bias_mask());
         assert_eq!(layer.wrong(slices(&widened(&got)), bound(ElementType::F32)), None, "{call:?}");
     }
 }

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::normal;
 use crate::{Activation, Error, MaskKey, Origin, Shape};
 
-/// Writes the mean and the variance of `f(u)` for `u ~ N(mean, variance)` to `out_mean` and `out_variance`,
-/// in closed form; every slice is `[batch, outputs]`. For [`Activation::Identity`] they are u's own; for
+/// Writes the mean and the variance of `f(u)` for `u ~ N(mean, variance)` over the second pair of slices, from
+/// the first, in closed form; every slice is `[batch, outputs]`. For [`Activation::Identity`] they are u's own; for
 /// [`Activation::Relu`], with s^2 = variance,
 ///
 /// ```text
@@ -23,10 +23,8 @@ use crate::{Activation, Error, MaskKey, Origin, Shape};
 pub fn closed_form(
     shape: &Shape,
     activation: Activation,
-    mean: &[f32],
-    variance: &[f32],
-    out_mean: &mut [f32],
-    out_variance: &mut [f32],
+    [mean, variance]: [&[f32]; 2],
+    [out_mean, out_variance]: [&mut [f32]; 2],
 ) -> Result<(), Error> {
     check(shape, mean, variance, out_mean, out_variance)?;
     match activation {
@@ -71,7 +69,7 @@ fn relu(mean: f32, variance: f32) -> (f32, f32) {
 }
 
 /// Writes the mean and the population variance of `f(mean + s z)` over `samples` Gaussian samples z for each
-/// element to `out_mean` and `out_variance`; every slice is `[batch, outputs]`. This is the second half of
+/// element over the second pair of slices, from the first; every slice is `[batch, outputs]`. This is the second half of
 /// Algorithm 2 of Wan et al. (ICML 2013).
 ///
 /// Samples depend on the key, the global example, the global output and their number alone: "Gaussian
@@ -89,10 +87,8 @@ pub fn sampled(
     samples: u32,
     key: MaskKey,
     origin: Origin,
-    mean: &[f32],
-    variance: &[f32],
-    out_mean: &mut [f32],
-    out_variance: &mut [f32],
+    [mean, variance]: [&[f32]; 2],
+    [out_mean, out_variance]: [&mut [f32]; 2],
 ) -> Result<(), Error> {
     Error::check_count("samples", samples)?;
     origin.check(shape)?;

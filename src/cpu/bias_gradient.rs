@@ -5,13 +5,14 @@ use rayon::prelude::*;
 use super::bricks::Bricks;
 use super::grid::Axes;
 use super::simd::{Job, Kept, Level, Simd};
+use crate::call::BiasGradient;
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::{Error, Mask, Shape, Write};
+use crate::{Error, Mask, Write};
 
 /// Blocks of outputs in a unit of work: the lanes of one generator call.
 const O_BLOCKS: usize = 8;
 
-struct BiasGradient<'a> {
+struct Pass<'a> {
     axes: Axes,
     mask: Option<&'a Mask>,
     outputs: usize,
@@ -20,16 +21,10 @@ struct BiasGradient<'a> {
 }
 
 /// The lengths have been checked, and a mask drops something.
-pub(super) fn bias_gradient(
-    level: Level,
-    shape: &Shape,
-    mask: Option<&Mask>,
-    grad_output: &[f32],
-    grad_bias: &mut [f32],
-    write: Write,
-) -> Result<(), Error> {
-    let axes = Axes::new(shape, mask);
-    let pass = &BiasGradient { axes, mask, outputs: shape.outputs(), grad_output, write };
+pub(super) fn bias_gradient(level: Level, call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    let BiasGradient { shape, bias_mask: mask, grad_output, grad_bias, write } = call;
+    let axes = Axes::new(&shape, mask);
+    let pass = &Pass { axes, mask, outputs: shape.outputs(), grad_output, write };
     super::grid::tiles(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
         .for_each(|tile| {
@@ -43,7 +38,7 @@ pub(super) fn bias_gradient(
 
 /// The gradient of the biases in [`O_BLOCKS`] blocks of outputs.
 struct Unit<'a> {
-    pass: &'a BiasGradient<'a>,
+    pass: &'a Pass<'a>,
     o_first: usize,
     result: &'a mut [f32],
 }

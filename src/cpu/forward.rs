@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use super::bricks::Bricks;
 use super::grid::{Axes, Tile, pack, tiles};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::call::Forward;
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::{Bias, Error, Mask, Shape};
+use crate::{Bias, Error, Mask};
 
 /// Blocks of examples in a unit of work.
 pub(super) const N_BLOCKS: usize = 8;
@@ -16,7 +17,7 @@ pub(super) const O_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, between two additions to the unit's sums.
 pub(super) const COLUMNS: usize = 8;
 
-struct Forward<'a> {
+struct Pass<'a> {
     axes: Axes,
     mask: &'a Mask,
     x: &'a [f32],
@@ -42,16 +43,9 @@ impl Scratch {
 }
 
 /// The lengths have been checked, and a mask drops something.
-pub(super) fn forward(
-    level: Level,
-    shape: &Shape,
-    mask: &Mask,
-    x: &[f32],
-    weight: &[f32],
-    bias: Bias<&[f32]>,
-    y: &mut [f32],
-) -> Result<(), Error> {
-    let pass = &Forward { axes: Axes::new(shape, Some(mask)), mask, x, weight, bias };
+pub(super) fn forward(level: Level, mask: &Mask, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    let Forward { shape, x, weight, bias, y, .. } = call;
+    let pass = &Pass { axes: Axes::new(&shape, Some(mask)), mask, x, weight, bias };
     tiles(y, pass.axes.examples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
@@ -60,7 +54,7 @@ pub(super) fn forward(
 
 /// One tile of Y.
 struct Unit<'a> {
-    pass: &'a Forward<'a>,
+    pass: &'a Pass<'a>,
     tile: Tile<'a, f32>,
     scratch: &'a mut Scratch,
 }
@@ -166,7 +160,7 @@ fn tile_rows<S: Simd, const MASKED: bool, const ROWS: usize>(
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,
-    pass: &Forward,
+    pass: &Pass,
     bricks: &Bricks<S>,
     sums: &[[f32; O_BLOCKS * 4]; N_BLOCKS * 4],
     tile: Tile<f32>,

@@ -7,9 +7,10 @@
 use rayon::prelude::*;
 
 use super::bricks::Bricks;
-use super::grid::{Axes, Axis, GradBlock, Tile, pack, pack_grad, tiles};
+use super::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
-use crate::{Error, Mask, Shape, Write};
+use crate::call::{InputGradient, WeightGradient};
+use crate::{Error, Mask, Write};
 
 /// Blocks of rows in a unit of work.
 pub(super) const ROW_BLOCKS: usize = 8;
@@ -50,14 +51,11 @@ impl Scratch {
 /// dX from W. The lengths have been checked, and a mask drops something.
 pub(super) fn input_gradient(
     level: Level,
-    shape: &Shape,
     mask: &Mask,
-    grad_output: &[f32],
-    weight: &[f32],
-    grad_input: &mut [f32],
-    write: Write,
+    call: InputGradient<'_, &[f32], &mut [f32]>,
 ) -> Result<(), Error> {
-    let axes = Axes::new(shape, Some(mask));
+    let InputGradient { shape, grad_output, weight, grad_input, write, .. } = call;
+    let axes = Axes::new(&shape, Some(mask));
     let pass = &Gradient { axes, mask, grad_output, matrix: weight, write };
     gradient::<true>(level, pass, grad_input)
 }
@@ -65,20 +63,17 @@ pub(super) fn input_gradient(
 /// dW from X. The lengths have been checked, and a mask drops something.
 pub(super) fn weight_gradient(
     level: Level,
-    shape: &Shape,
     mask: &Mask,
-    grad_output: &[f32],
-    x: &[f32],
-    grad_weight: &mut [f32],
-    write: Write,
+    call: WeightGradient<'_, &[f32], &mut [f32]>,
 ) -> Result<(), Error> {
-    let axes = Axes::new(shape, Some(mask));
+    let WeightGradient { shape, grad_output, x, grad_weight, write, .. } = call;
+    let axes = Axes::new(&shape, Some(mask));
     let pass = &Gradient { axes, mask, grad_output, matrix: x, write };
     gradient::<false>(level, pass, grad_weight)
 }
 
 /// The axes of the rows of the result and of the reduced dimension.
-fn roles<const OVER_OUTPUTS: bool>(axes: &Axes) -> (&Axis, &Axis) {
+fn roles<const OVER_OUTPUTS: bool>(axes: &Axes) -> (&Span, &Span) {
     if OVER_OUTPUTS { (&axes.examples, &axes.outputs) } else { (&axes.outputs, &axes.examples) }
 }
 
@@ -215,8 +210,8 @@ fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: u
 pub(super) fn finish<const COLUMNS: usize>(
     scale: f32,
     write: Write,
-    inputs: &Axis,
-    (rows, first_row): (&Axis, usize),
+    inputs: &Span,
+    (rows, first_row): (&Span, usize),
     sums: &[[[Row; 4]; COLUMNS]],
     tile: Tile<f32>,
 ) {

@@ -11,9 +11,9 @@ use crate::{Error, Mask, Shape, host};
 /// G for the examples and outputs of a brick, `[n][o]`.
 pub(super) type GradBlock = [[f32; 4]; 4];
 
-/// One axis of a problem.
+/// The coordinates of a problem along one axis, in blocks.
 #[derive(Clone, Copy)]
-pub(super) struct Axis {
+pub(super) struct Span {
     /// The global block of padded coordinate 0.
     first_block: u32,
     /// Coordinates before the shard in its first block.
@@ -23,7 +23,7 @@ pub(super) struct Axis {
     edge: usize,
 }
 
-impl Axis {
+impl Span {
     fn new(origin: u32, len: usize, edge: u32) -> Self {
         Self { first_block: origin / edge, lead: (origin % edge) as usize, len, edge: edge as usize }
     }
@@ -69,18 +69,18 @@ impl Axis {
 /// The three axes.
 #[derive(Clone, Copy)]
 pub(super) struct Axes {
-    pub examples: Axis,
-    pub outputs: Axis,
-    pub inputs: Axis,
+    pub examples: Span,
+    pub outputs: Span,
+    pub inputs: Span,
 }
 
 impl Axes {
     pub(super) fn new(shape: &Shape, mask: Option<&Mask>) -> Self {
         let origin = mask.map(|mask| mask.origin).unwrap_or_default();
         Self {
-            examples: Axis::new(origin.example, shape.batch(), BRICK_EXAMPLES),
-            outputs: Axis::new(origin.output, shape.outputs(), BRICK_OUTPUTS),
-            inputs: Axis::new(origin.input, shape.inputs(), BRICK_INPUTS),
+            examples: Span::new(origin.example, shape.batch(), BRICK_EXAMPLES),
+            outputs: Span::new(origin.output, shape.outputs(), BRICK_OUTPUTS),
+            inputs: Span::new(origin.input, shape.inputs(), BRICK_INPUTS),
         }
     }
 }
@@ -123,8 +123,8 @@ pub(super) fn tiles<T>(
 pub(super) fn pack(
     block: &mut [Row; 4],
     matrix: &[f32],
-    (rows, first_row): (&Axis, usize),
-    (columns, first_column): (&Axis, usize),
+    (rows, first_row): (&Span, usize),
+    (columns, first_column): (&Span, usize),
 ) {
     let range = columns.local_range(first_column, WIDTH);
     for (r, packed) in block.iter_mut().enumerate() {
@@ -169,11 +169,11 @@ mod tests {
 
     #[test]
     fn pieces_end_at_global_blocks_and_add_up() {
-        let axis = Axis::new(7, 21, 4);
+        let axis = Span::new(7, 21, 4);
         assert_eq!((axis.blocks(), axis.block(0), axis.lead_in(0)), (6, 1, 3));
         assert_eq!(axis.pieces(2).collect::<Vec<_>>(), [5, 8, 8]);
-        assert_eq!(Axis::new(0, 5, 4).pieces(8).collect::<Vec<_>>(), [5]);
-        assert_eq!(Axis::new(0, 0, 4).pieces(8).count(), 0);
+        assert_eq!(Span::new(0, 5, 4).pieces(8).collect::<Vec<_>>(), [5]);
+        assert_eq!(Span::new(0, 0, 4).pieces(8).count(), 0);
         assert_eq!(
             (axis.local(2), axis.local(3), axis.local(23), axis.local(24)),
             (None, Some(0), Some(20), None)
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn panels_hold_zeros_outside_the_matrix() {
-        let (rows, columns) = (Axis::new(3, 2, 4), Axis::new(5, 3, 8));
+        let (rows, columns) = (Span::new(3, 2, 4), Span::new(5, 3, 8));
         let mut block = [Row([f32::NAN; WIDTH]); 4];
         pack(&mut block, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], (&rows, 0), (&columns, 0));
         let mut want = [[0.0; WIDTH]; 4];

@@ -1,6 +1,7 @@
 //! The parallel float32 backend: same masks, bit for bit, and no adapter needed.
 //!
-//! A mask of `None` means evaluation: the plain linear layer, by the same kernels without the bits.
+//! [`call`](crate::call) says what each function computes. A non-finite X or G may turn the sums it takes part in into
+//! NaN, kept or dropped. Without a mask the kernels are the same, without the bits.
 //!
 //! Every call may also end in [`Error::HostMemory`]: lists of the tiles of a result take a small part of its size.
 //!
@@ -31,10 +32,10 @@
 
 mod activation;
 mod bias_gradient;
+mod both_gradients;
 mod bricks;
 mod forward;
 mod gradient;
-mod gradients;
 mod grid;
 mod mask;
 mod moments;
@@ -47,115 +48,62 @@ mod runs;
 mod simd;
 
 pub use activation::{closed_form, sampled};
-pub use moments::moments;
 pub use monte_carlo::{RunningMoments, monte_carlo};
 pub use predictive::{RunningPredictive, predictive};
 
 pub(crate) use normal::MILLS;
 
-use crate::{Bias, DropProbability, Error, Mask, Shape, Write};
+use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
+use crate::{Error, Mask, Shape, Write};
 use runs::Plan;
 use simd::Level;
 
-/// Writes `Y[n, o] = scale * sum over i of M[n, o, i] * W[o, i] * X[n, i] + b[o]` to `y`.
-///
-/// `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]` and `y`
-/// `[batch, outputs]`. A masked bias adds `scale * Mb[n, o] * b[o]` instead. A dropped weight or bias
-/// counts as exactly 0, whatever it is; a non-finite `x` may turn the sums it takes part in into NaN, kept
-/// or dropped.
+/// Y.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate. `y` is untouched then.
-pub fn forward(
-    shape: &Shape,
-    mask: Option<&Mask>,
-    x: &[f32],
-    weight: &[f32],
-    bias: Bias<&[f32]>,
-    y: &mut [f32],
-) -> Result<(), Error> {
-    Backend::detect().forward(shape, mask, x, weight, bias, y)
+/// Those of a [`call`](crate::call#errors).
+pub fn forward(call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    Backend::detect().forward(call)
 }
 
-/// Writes `dX[n, i] = scale * sum over o of M[n, o, i] * W[o, i] * G[n, o]` to `grad_input`, or adds it.
-///
-/// `grad_output` (G) is `[batch, outputs]`, `weight` `[outputs, inputs]` and `grad_input`
-/// `[batch, inputs]`. A dropped weight counts as exactly 0, whatever it is; a non-finite `grad_output` may
-/// turn the sums it takes part in into NaN, kept or dropped.
+/// dX.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate. `grad_input` is untouched then.
-pub fn input_gradient(
-    shape: &Shape,
-    mask: Option<&Mask>,
-    grad_output: &[f32],
-    weight: &[f32],
-    grad_input: &mut [f32],
-    write: Write,
-) -> Result<(), Error> {
-    Backend::detect().input_gradient(shape, mask, grad_output, weight, grad_input, write)
+/// Those of a [`call`](crate::call#errors).
+pub fn input_gradient(call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    Backend::detect().input_gradient(call)
 }
 
-/// Writes `dW[o, i] = scale * sum over n of M[n, o, i] * G[n, o] * X[n, i]` to `grad_weight`, or adds it.
-///
-/// `grad_output` (G) is `[batch, outputs]`, `x` `[batch, inputs]` and `grad_weight`
-/// `[outputs, inputs]`. Non-finite operands may turn the sums they take part in into NaN, kept or dropped.
-/// With an empty batch the gradient is zero.
+/// dW.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate. `grad_weight` is untouched then.
-pub fn weight_gradient(
-    shape: &Shape,
-    mask: Option<&Mask>,
-    grad_output: &[f32],
-    x: &[f32],
-    grad_weight: &mut [f32],
-    write: Write,
-) -> Result<(), Error> {
-    Backend::detect().weight_gradient(shape, mask, grad_output, x, grad_weight, write)
+/// Those of a [`call`](crate::call#errors).
+pub fn weight_gradient(call: WeightGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    Backend::detect().weight_gradient(call)
 }
 
-/// Writes both gradients, or adds them: what [`input_gradient`] and [`weight_gradient`] give, bit for bit, from one
-/// drawing of the mask where that is faster.
-///
-/// `grad_output` (G) is `[batch, outputs]`, `x` `[batch, inputs]` and `weight` `[outputs, inputs]`; of the results
-/// `grad_input` is `[batch, inputs]` and `grad_weight` `[outputs, inputs]`.
+/// dX and dW: what [`input_gradient`] and [`weight_gradient`] give, bit for bit.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate. Both results are untouched then; after [`Error::HostMemory`]
-/// `grad_weight` is.
-pub fn gradients(
-    shape: &Shape,
-    mask: Option<&Mask>,
-    grad_output: &[f32],
-    x: &[f32],
-    weight: &[f32],
-    grad_input: (&mut [f32], Write),
-    grad_weight: (&mut [f32], Write),
-) -> Result<(), Error> {
-    Backend::detect().gradients(shape, mask, grad_output, x, weight, grad_input, grad_weight)
+/// Those of a [`call`](crate::call#errors); after [`Error::HostMemory`] the gradient of W is untouched.
+pub fn both_gradients(call: BothGradients<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    Backend::detect().both_gradients(call)
 }
 
-/// Writes `db[o] = sum over n of G[n, o]` to `grad_bias`, or adds it. With a mask the bias is masked, and
-/// `db[o] = scale * sum over n of Mb[n, o] * G[n, o]`.
-///
-/// `grad_output` (G) is `[batch, outputs]` and `grad_bias` `[outputs]`.
+/// db.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate. `grad_bias` is untouched then.
-pub fn bias_gradient(
-    shape: &Shape,
-    bias_mask: Option<&Mask>,
-    grad_output: &[f32],
-    grad_bias: &mut [f32],
-    write: Write,
-) -> Result<(), Error> {
-    Backend::detect().bias_gradient(shape, bias_mask, grad_output, grad_bias, write)
+/// Those of a [`call`](crate::call#errors).
+pub fn bias_gradient(call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    Backend::detect().bias_gradient(call)
+}
+
+/// Mean and variance of Y over all masks.
+///
+/// # Errors
+/// Those of a [`call`](crate::call#errors).
+pub fn moments(call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    Backend::detect().moments(call)
 }
 
 /// Writes 1 for each connection that is kept and 0 for each that is dropped: `[batch, outputs, inputs]`.
@@ -199,154 +147,73 @@ impl Backend {
     }
 
     /// See [`forward`].
-    pub fn forward(
-        &self,
-        shape: &Shape,
-        mask: Option<&Mask>,
-        x: &[f32],
-        weight: &[f32],
-        bias: Bias<&[f32]>,
-        y: &mut [f32],
-    ) -> Result<(), Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        shape.expect_len("weight", weight.len(), shape.weight_len())?;
-        if let Some(bias) = bias.tensor() {
-            shape.expect_len("bias", bias.len(), shape.outputs())?;
-        }
-        shape.expect_len("y", y.len(), shape.output_len())?;
-        let mask = dropping(shape, mask)?;
-        match Plan::new(shape, mask)? {
-            Plan::Examples(mask) => forward::forward(self.0, shape, mask, x, weight, bias, y),
-            Plan::Runs(mask, runs) => run_forward::forward(self.0, shape, (mask, runs), x, weight, bias, y),
+    pub fn forward(&self, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+        call.faces().check()?;
+        match Plan::new(&call.shape, call.mask)? {
+            Plan::Examples(mask) => forward::forward(self.0, mask, call),
+            Plan::Runs(mask, runs) => run_forward::forward(self.0, (mask, runs), call),
         }
     }
 
     /// See [`input_gradient`].
-    pub fn input_gradient(
-        &self,
-        shape: &Shape,
-        mask: Option<&Mask>,
-        grad_output: &[f32],
-        weight: &[f32],
-        grad_input: &mut [f32],
-        write: Write,
-    ) -> Result<(), Error> {
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-        shape.expect_len("weight", weight.len(), shape.weight_len())?;
-        shape.expect_len("grad_input", grad_input.len(), shape.input_len())?;
-        let mask = dropping(shape, mask)?;
-        match Plan::new(shape, mask)? {
-            Plan::Examples(mask) => {
-                gradient::input_gradient(self.0, shape, mask, grad_output, weight, grad_input, write)
-            }
-            Plan::Runs(mask, runs) => {
-                let runs = (mask, runs);
-                run_gradient::input_gradient(self.0, shape, runs, grad_output, weight, grad_input, write)
-            }
+    pub fn input_gradient(&self, call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+        call.faces().check()?;
+        match Plan::new(&call.shape, call.mask)? {
+            Plan::Examples(mask) => gradient::input_gradient(self.0, mask, call),
+            Plan::Runs(mask, runs) => run_gradient::input_gradient(self.0, (mask, runs), call),
         }
     }
 
     /// See [`weight_gradient`].
-    pub fn weight_gradient(
-        &self,
-        shape: &Shape,
-        mask: Option<&Mask>,
-        grad_output: &[f32],
-        x: &[f32],
-        grad_weight: &mut [f32],
-        write: Write,
-    ) -> Result<(), Error> {
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        shape.expect_len("grad_weight", grad_weight.len(), shape.weight_len())?;
-        let mask = dropping(shape, mask)?;
-        if shape.batch() == 0 && write == Write::Accumulate {
+    pub fn weight_gradient(&self, call: WeightGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+        call.faces().check()?;
+        if call.shape.batch() == 0 && call.write == Write::Accumulate {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(());
         }
-        match Plan::new(shape, mask)? {
-            Plan::Examples(mask) => {
-                gradient::weight_gradient(self.0, shape, mask, grad_output, x, grad_weight, write)
-            }
-            Plan::Runs(mask, runs) => {
-                let runs = (mask, runs);
-                run_gradient::weight_gradient(self.0, shape, runs, grad_output, x, grad_weight, write)
-            }
+        match Plan::new(&call.shape, call.mask)? {
+            Plan::Examples(mask) => gradient::weight_gradient(self.0, mask, call),
+            Plan::Runs(mask, runs) => run_gradient::weight_gradient(self.0, (mask, runs), call),
         }
     }
 
-    /// See [`gradients`].
-    pub fn gradients(
-        &self,
-        shape: &Shape,
-        mask: Option<&Mask>,
-        grad_output: &[f32],
-        x: &[f32],
-        weight: &[f32],
-        (grad_input, input_write): (&mut [f32], Write),
-        (grad_weight, weight_write): (&mut [f32], Write),
-    ) -> Result<(), Error> {
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        shape.expect_len("weight", weight.len(), shape.weight_len())?;
-        shape.expect_len("grad_input", grad_input.len(), shape.input_len())?;
-        shape.expect_len("grad_weight", grad_weight.len(), shape.weight_len())?;
-        if let Some(mask) = dropping(shape, mask)?
-            && let Plan::Examples(mask) = Plan::new(shape, Some(mask))?
-            && gradients::serves(shape, mask)
+    /// See [`both_gradients`].
+    pub fn both_gradients(&self, call: BothGradients<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+        call.faces().check()?;
+        if let Some(mask) = dropping(call.mask)
+            && let Plan::Examples(mask) = Plan::new(&call.shape, Some(mask))?
+            && both_gradients::serves(&call.shape, mask)
         {
-            let operands = (grad_output, x, weight);
-            let (dx, dw) = ((grad_input, input_write), (grad_weight, weight_write));
-            return gradients::gradients(self.0, shape, mask, operands, dx, dw);
+            return both_gradients::both_gradients(self.0, mask, call);
         }
-        self.input_gradient(shape, mask, grad_output, weight, grad_input, input_write)?;
-        self.weight_gradient(shape, mask, grad_output, x, grad_weight, weight_write)
+        let BothGradients { shape, mask, grad_output, x, weight, .. } = call;
+        let (grad_input, write) = call.grad_input;
+        self.input_gradient(InputGradient { shape, mask, grad_output, weight, grad_input, write })?;
+        let (grad_weight, write) = call.grad_weight;
+        self.weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })
     }
 
     /// See [`bias_gradient`].
-    pub fn bias_gradient(
-        &self,
-        shape: &Shape,
-        bias_mask: Option<&Mask>,
-        grad_output: &[f32],
-        grad_bias: &mut [f32],
-        write: Write,
-    ) -> Result<(), Error> {
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-        shape.expect_len("grad_bias", grad_bias.len(), shape.outputs())?;
-        let mask = dropping(shape, bias_mask)?;
-        if shape.batch() == 0 && write == Write::Accumulate {
+    pub fn bias_gradient(&self, call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+        call.faces().check()?;
+        if call.shape.batch() == 0 && call.write == Write::Accumulate {
             return Ok(());
         }
-        bias_gradient::bias_gradient(self.0, shape, mask, grad_output, grad_bias, write)
+        bias_gradient::bias_gradient(self.0, BiasGradient { bias_mask: dropping(call.bias_mask), ..call })
     }
 
     /// See [`moments`].
-    pub fn moments(
-        &self,
-        shape: &Shape,
-        probability: &DropProbability,
-        x: &[f32],
-        weight: &[f32],
-        bias: Bias<&[f32]>,
-        mean: &mut [f32],
-        variance: &mut [f32],
-    ) -> Result<(), Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        shape.expect_len("weight", weight.len(), shape.weight_len())?;
-        if let Some(bias) = bias.tensor() {
-            shape.expect_len("bias", bias.len(), shape.outputs())?;
-        }
-        shape.expect_len("mean", mean.len(), shape.output_len())?;
-        shape.expect_len("variance", variance.len(), shape.output_len())?;
-        moments::run(self.0, shape, probability, (x, weight, bias), mean, variance)
+    pub fn moments(&self, call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+        call.faces().check()?;
+        moments::moments(self.0, call)
     }
 
     /// See [`mask`](fn@mask).
     pub fn mask(&self, shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error> {
         // Saturating: no slice is as long as the largest shapes ask for.
         shape.expect_len("out", out.len(), shape.output_len().saturating_mul(shape.inputs()))?;
-        match dropping(shape, Some(mask))? {
+        mask.check(shape)?;
+        match dropping(Some(mask)) {
             Some(mask) => mask::mask(self.0, shape, mask, out),
             None => {
                 out.fill(1);
@@ -358,7 +225,8 @@ impl Backend {
     /// See [`bias_mask`].
     pub fn bias_mask(&self, shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error> {
         shape.expect_len("out", out.len(), shape.output_len())?;
-        match dropping(shape, Some(mask))? {
+        mask.check(shape)?;
+        match dropping(Some(mask)) {
             Some(mask) => mask::bias_mask(self.0, shape, mask, out),
             None => {
                 out.fill(1);
@@ -368,10 +236,7 @@ impl Backend {
     }
 }
 
-/// Checks the mask's place, and leaves it out where it drops nothing: the dense kernels are faster.
-fn dropping<'a>(shape: &Shape, mask: Option<&'a Mask>) -> Result<Option<&'a Mask>, Error> {
-    if let Some(mask) = mask {
-        mask.check(shape)?;
-    }
-    Ok(mask.filter(|mask| mask.probability.bits() > 0))
+/// Leaves a mask out that drops nothing: the dense kernels are faster.
+fn dropping(mask: Option<&Mask>) -> Option<&Mask> {
+    mask.filter(|mask| mask.probability.bits() > 0)
 }

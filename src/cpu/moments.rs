@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use super::grid::{Axes, Tile, pack, tiles};
 use super::simd::{Job, Level, Row, Simd, WIDTH};
-use crate::{Bias, DropProbability, Error, Shape};
+use crate::call::OutputMoments;
+use crate::{Bias, Error};
 
 /// Blocks of examples in a unit of work.
 const N_BLOCKS: usize = 8;
@@ -13,34 +14,7 @@ const O_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, between two additions to the unit's sums.
 const COLUMNS: usize = 8;
 
-/// Writes the mean and the variance, over masks, of every output to `mean` and `variance`, each
-/// `[batch, outputs]`:
-///
-/// ```text
-/// mean[n, o]     = sum over i of W[o, i] * X[n, i] + b[o]
-/// variance[n, o] = p / (1 - p) * sum over i of W[o, i]^2 * X[n, i]^2   (masked bias: + p / (1 - p) * b[o]^2)
-/// ```
-///
-/// `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`; p is the realised
-/// probability of dropping. [`reference::moments`](crate::reference::moments) says how this is Algorithm 2
-/// of Wan et al. (ICML 2013), which scales otherwise. Where p is 0 the variance is 0, however large the mean; where
-/// the mean is NaN, so is the variance.
-///
-/// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length. The results are untouched then.
-pub fn moments(
-    shape: &Shape,
-    probability: &DropProbability,
-    x: &[f32],
-    weight: &[f32],
-    bias: Bias<&[f32]>,
-    mean: &mut [f32],
-    variance: &mut [f32],
-) -> Result<(), Error> {
-    super::Backend::detect().moments(shape, probability, x, weight, bias, mean, variance)
-}
-
-struct Moments<'a> {
+struct Pass<'a> {
     axes: Axes,
     x: &'a [f32],
     weight: &'a [f32],
@@ -62,17 +36,10 @@ impl Scratch {
 }
 
 /// The lengths have been checked.
-pub(super) fn run(
-    level: Level,
-    shape: &Shape,
-    probability: &DropProbability,
-    (x, weight, bias): (&[f32], &[f32], Bias<&[f32]>),
-    mean: &mut [f32],
-    variance: &mut [f32],
-) -> Result<(), Error> {
-    let axes = Axes::new(shape, None);
-    let spread = probability.spread() as f32;
-    let pass = &Moments { axes, x, weight, bias, spread };
+pub(super) fn moments(level: Level, call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    let OutputMoments { shape, probability, x, weight, bias, mean, variance } = call;
+    let axes = Axes::new(&shape, None);
+    let pass = &Pass { axes, x, weight, bias, spread: probability.spread() as f32 };
     let cut = |result| tiles(result, axes.examples.pieces(N_BLOCKS), axes.outputs.pieces(O_BLOCKS));
     let (mean, variance) = (cut(mean)?, cut(variance)?);
     mean.into_par_iter().zip(variance).for_each_init(Scratch::new, |scratch, (mean, variance)| {
@@ -83,7 +50,7 @@ pub(super) fn run(
 
 /// The same tile of both results.
 struct Unit<'a> {
-    pass: &'a Moments<'a>,
+    pass: &'a Pass<'a>,
     mean: Tile<'a, f32>,
     variance: Tile<'a, f32>,
     scratch: &'a mut Scratch,

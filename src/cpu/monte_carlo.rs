@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::{Bias, Error, Mask, Shape, host};
+use crate::call::MonteCarlo;
+use crate::{Error, Shape, host};
 
 /// Elements that one thread updates at a time.
 const CHUNK: usize = 4096;
@@ -102,47 +103,30 @@ fn with(mean: f32, variance: f32, value: f32, count: u32) -> (f32, f32) {
     (after, if variance.is_infinite() { variance } else { next })
 }
 
-/// Writes the mean and the unbiased variance of Y over `passes` masks to `mean` and `variance`, each
-/// `[batch, outputs]`. The variance of a single pass is 0. Where a pass is infinite or NaN the variance is NaN.
+/// Mean and variance of Y over many masks. The variance of a single pass is 0. Where a pass is infinite or NaN the
+/// variance is NaN.
 ///
-/// Pass t is [`forward`](super::forward()) with [`Mask::pass`]`(t)`, for those who want every one's output. The
-/// operands are as there: `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`.
-/// The memory it takes besides its results is one Y.
+/// The memory it takes besides its results is one Y. After [`Error::HostMemory`] the results hold anything.
 ///
 /// # Errors
-/// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
-/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then; after
-/// [`Error::HostMemory`] they hold anything.
-pub fn monte_carlo(
-    shape: &Shape,
-    mask: &Mask,
-    passes: u32,
-    x: &[f32],
-    weight: &[f32],
-    bias: Bias<&[f32]>,
-    mean: &mut [f32],
-    variance: &mut [f32],
-) -> Result<(), Error> {
-    shape.expect_len("mean", mean.len(), shape.output_len())?;
-    shape.expect_len("variance", variance.len(), shape.output_len())?;
+/// Those of a [`call`](crate::call#errors); [`Error::Count`] for 0 passes.
+pub fn monte_carlo(call: MonteCarlo<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+    call.faces().check()?;
+    let MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance } = call;
     let mut done = 0;
-    for_each_pass(shape, mask, passes, x, weight, bias, |y| update(&mut done, mean, variance, y))
+    let passes = MonteCarlo { shape, mask, passes, x, weight, bias, mean: (), variance: () };
+    for_each_pass(&passes, |y| update(&mut done, mean, variance, y))
 }
 
 /// Hands every pass's Y on.
 pub(super) fn for_each_pass(
-    shape: &Shape,
-    mask: &Mask,
-    passes: u32,
-    x: &[f32],
-    weight: &[f32],
-    bias: Bias<&[f32]>,
+    call: &MonteCarlo<'_, &[f32], ()>,
     mut each: impl FnMut(&[f32]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    Error::check_count("passes", passes)?;
-    let mut y = host::zeros(shape.output_len())?;
-    (0..passes).try_for_each(|t| {
-        super::forward(shape, Some(&mask.pass(t)), x, weight, bias, &mut y)?;
+    Error::check_count("passes", call.passes)?;
+    let mut y = host::zeros(call.shape.output_len())?;
+    (0..call.passes).try_for_each(|t| {
+        super::forward(call.forward(&call.mask.pass(t), &mut y[..]))?;
         each(&y)
     })
 }

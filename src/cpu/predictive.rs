@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use super::monte_carlo::for_each_pass;
 use super::normal::rectified;
-use crate::{Bias, Error, Mask, Predictive, Shape, host};
+use crate::call::MonteCarlo;
+use crate::{Error, Predictive, Shape, host};
 
 /// The running result of many passes of a classifier: memory for one result, however many passes there are.
 ///
@@ -82,23 +83,14 @@ impl RunningPredictive {
     }
 }
 
-/// [`Predictive`] of Y, taken as logits `[batch, classes]`, over `passes` masks: pass t is
-/// [`forward`](super::forward()) with [`Mask::pass`]`(t)`. The operands are as there; [`RunningPredictive`] says
+/// [`Predictive`] of Y, taken as logits `[batch, classes]`, over the passes of a call; [`RunningPredictive`] says
 /// what becomes of logits that are not finite.
 ///
 /// # Errors
-/// [`Error::Count`] for 0 passes; [`Error::Length`] for a slice that does not have the shape's length;
-/// [`Error::Origin`] where the shard passes the last global coordinate.
-pub fn predictive(
-    shape: &Shape,
-    mask: &Mask,
-    passes: u32,
-    x: &[f32],
-    weight: &[f32],
-    bias: Bias<&[f32]>,
-) -> Result<Predictive<f32>, Error> {
-    let mut running = RunningPredictive::new(shape.batch(), shape.outputs())?;
-    for_each_pass(shape, mask, passes, x, weight, bias, |y| running.add(y))?;
+/// As [`monte_carlo`](super::monte_carlo()).
+pub fn predictive(call: &MonteCarlo<'_, &[f32], ()>) -> Result<Predictive<f32>, Error> {
+    let mut running = RunningPredictive::new(call.shape.batch(), call.shape.outputs())?;
+    for_each_pass(call, |y| running.add(y))?;
     running.finish()
 }
 

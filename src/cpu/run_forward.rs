@@ -4,18 +4,19 @@ use rayon::prelude::*;
 
 use super::bricks::Bricks;
 use super::forward::{COLUMNS, N_BLOCKS, O_BLOCKS, tile_sums};
-use super::grid::{Axes, Axis, Tile, pack, tiles};
+use super::grid::{Axes, Span, Tile, pack, tiles};
 use super::runs::{Run, drop_from, pieces};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::call::Forward;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Bias, Error, Mask, Shape};
 
-struct Forward<'a> {
+struct Pass<'a> {
     axes: Axes,
     runs: Vec<Run>,
     mask: Option<&'a Mask>,
-    shape: &'a Shape,
+    shape: Shape,
     x: &'a [f32],
     weight: &'a [f32],
     bias: Bias<&'a [f32]>,
@@ -41,17 +42,14 @@ impl Scratch {
 /// The lengths have been checked, and a mask drops something.
 pub(super) fn forward(
     level: Level,
-    shape: &Shape,
     (mask, runs): (Option<&Mask>, Vec<Run>),
-    x: &[f32],
-    weight: &[f32],
-    bias: Bias<&[f32]>,
-    y: &mut [f32],
+    call: Forward<'_, &[f32], &mut [f32]>,
 ) -> Result<(), Error> {
-    let axes = Axes::new(shape, mask);
+    let Forward { shape, x, weight, bias, y, .. } = call;
+    let axes = Axes::new(&shape, mask);
     let columns = axes.outputs.pieces(O_BLOCKS);
     let runs = pieces(runs, columns.clone().count())?;
-    let pass = &Forward { axes, runs, mask, shape, x, weight, bias };
+    let pass = &Pass { axes, runs, mask, shape, x, weight, bias };
     tiles(y, pass.runs.iter().map(|run| run.examples.len()), columns)?
         .into_par_iter()
         .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
@@ -60,7 +58,7 @@ pub(super) fn forward(
 
 /// One tile of Y.
 struct Unit<'a> {
-    pass: &'a Forward<'a>,
+    pass: &'a Pass<'a>,
     tile: Tile<'a, f32>,
     scratch: &'a mut Scratch,
 }
@@ -72,7 +70,7 @@ impl Job for Unit<'_> {
         let Axes { outputs, inputs, .. } = &pass.axes;
         let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
         let run = &pass.runs[tile.row_piece];
-        let examples = &Axis::unaligned(run.examples.len(), BRICK_EXAMPLES);
+        let examples = &Span::unaligned(run.examples.len(), BRICK_EXAMPLES);
         let x = run.rows(pass.x, pass.shape.inputs());
         let o_first = tile.column_piece * O_BLOCKS;
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
@@ -126,7 +124,7 @@ impl Job for Unit<'_> {
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,
-    pass: &Forward,
+    pass: &Pass,
     bricks: Option<&Bricks<S>>,
     sums: &[[f32; O_BLOCKS * 4]],
     tile: Tile<f32>,

@@ -5,9 +5,10 @@ use rayon::prelude::*;
 
 use super::bricks::Bricks;
 use super::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
-use super::grid::{Axes, Axis, GradBlock, Tile, pack, pack_grad, tiles};
+use super::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
 use super::runs::{Run, drop_from, pieces};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::call::{InputGradient, WeightGradient};
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Error, Mask, Shape, Write};
 
@@ -18,7 +19,7 @@ struct Gradient<'a> {
     axes: Axes,
     runs: Vec<Run>,
     mask: Option<&'a Mask>,
-    shape: &'a Shape,
+    shape: Shape,
     grad_output: &'a [f32],
     /// W or X: its rows are the reduced axis.
     matrix: &'a [f32],
@@ -28,7 +29,7 @@ struct Gradient<'a> {
 impl Gradient<'_> {
     /// The axes of one run.
     fn axes(&self, run: &Run) -> Axes {
-        Axes { examples: Axis::unaligned(run.examples.len(), BRICK_EXAMPLES), ..self.axes }
+        Axes { examples: Span::unaligned(run.examples.len(), BRICK_EXAMPLES), ..self.axes }
     }
 
     /// The panel columns of a tile: the first, and how many.
@@ -63,7 +64,7 @@ impl Scratch {
 
 /// The input blocks of a panel column, a lane each.
 #[inline(always)]
-fn input_words<S: Simd>(simd: S, inputs: &Axis, column: usize) -> S::Words {
+fn input_words<S: Simd>(simd: S, inputs: &Span, column: usize) -> S::Words {
     let input = inputs.block(column * 8);
     simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)))
 }
@@ -71,14 +72,11 @@ fn input_words<S: Simd>(simd: S, inputs: &Axis, column: usize) -> S::Words {
 /// dX from W. The lengths have been checked, and a mask drops something.
 pub(super) fn input_gradient(
     level: Level,
-    shape: &Shape,
     (mask, runs): (Option<&Mask>, Vec<Run>),
-    grad_output: &[f32],
-    weight: &[f32],
-    grad_input: &mut [f32],
-    write: Write,
+    call: InputGradient<'_, &[f32], &mut [f32]>,
 ) -> Result<(), Error> {
-    let axes = Axes::new(shape, mask);
+    let InputGradient { shape, grad_output, weight, grad_input, write, .. } = call;
+    let axes = Axes::new(&shape, mask);
     let columns = axes.inputs.pieces(COLUMNS * WIDTH / 8);
     let runs = pieces(runs, columns.clone().count())?;
     let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: weight, write };
@@ -138,14 +136,11 @@ impl Job for InputUnit<'_> {
 /// dW from X. The lengths have been checked, and a mask drops something.
 pub(super) fn weight_gradient(
     level: Level,
-    shape: &Shape,
     (mask, runs): (Option<&Mask>, Vec<Run>),
-    grad_output: &[f32],
-    x: &[f32],
-    grad_weight: &mut [f32],
-    write: Write,
+    call: WeightGradient<'_, &[f32], &mut [f32]>,
 ) -> Result<(), Error> {
-    let axes = Axes::new(shape, mask);
+    let WeightGradient { shape, grad_output, x, grad_weight, write, .. } = call;
+    let axes = Axes::new(&shape, mask);
     let (rows, columns) = (axes.outputs.pieces(ROW_BLOCKS), axes.inputs.pieces(COLUMNS * WIDTH / 8));
     let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: x, write };
     tiles(grad_weight, rows, columns)?

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::dropping;
 use super::simd::{Row, Simd, WIDTH};
 use crate::{Error, Mask, Shape, Sharing, host};
 
@@ -39,9 +40,8 @@ pub(super) enum Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// A mask must drop something.
     pub(super) fn new(shape: &Shape, mask: Option<&'a Mask>) -> Result<Self, Error> {
-        Ok(match mask {
+        Ok(match dropping(mask) {
             Some(mask) => match runs(shape, mask)? {
                 Some(runs) => Self::Runs(Some(mask), runs),
                 None => Self::Examples(mask),

@@ -2,26 +2,25 @@
 
 use super::Device;
 use super::weights::activate;
+use crate::call::{MonteCarlo, OutputMoments};
 use crate::gpu::Method;
-use crate::{Activation, Bias, DropProbability, ElementType, Error, Mask, Moments, Predictive, Shape};
+use crate::{Activation, ElementType, Error, Moments, Predictive, Shape};
 
 impl Device {
     /// Mean and variance of Y over all masks, without drawing any: the first half of Algorithm 2 of Wan et al.
-    /// (ICML 2013). The operands are those of [`forward`](Self::forward), rounded to `element`; mean and variance are
-    /// f32 whatever that is.
+    /// (ICML 2013). Operands are rounded to `element` first; mean and variance are f32 whatever that is.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn moments(
         &self,
-        shape: &Shape,
         element: ElementType,
-        probability: &DropProbability,
-        x: &[f32],
-        weight: &[f32],
-        bias: Bias<&[f32]>,
+        call: &OutputMoments<'_, &[f32], ()>,
     ) -> Result<Moments, Error> {
-        self.with_weights(shape, element, weight, bias, |own| own.moments(shape, element, probability, x))
+        call.faces().check()?;
+        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
+            own.moments(call.probability, call.x)
+        })
     }
 
     /// Mean and variance of f(u) for normal u with these moments, `[batch, outputs]`: the second half of that
@@ -41,61 +40,50 @@ impl Device {
         activate(self.as_gpu(), shape, activation, method, u)
     }
 
-    /// Mean and unbiased variance of Y over `passes` masks, in f32: pass t draws [`Mask::pass`]`(t)`. On an
-    /// adapter this is one launch.
+    /// Mean and unbiased variance of Y over the passes, in f32. On an adapter this is one launch.
     ///
     /// # Errors
-    /// [`Error::Count`] for the passes, 1 to 65,536 on an adapter; as [`forward`](Self::forward).
+    /// [`Error::Count`] for the passes; as [`forward`](Self::forward).
     pub fn monte_carlo(
         &self,
-        shape: &Shape,
         element: ElementType,
-        mask: &Mask,
-        passes: u32,
-        x: &[f32],
-        weight: &[f32],
-        bias: Bias<&[f32]>,
+        call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Moments, Error> {
-        self.with_weights(shape, element, weight, bias, |own| {
-            own.monte_carlo(shape, element, mask, passes, x)
+        call.faces().check()?;
+        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
+            own.monte_carlo(call.mask, call.passes, call.x)
         })
     }
 
-    /// Y of every one of `passes` masks, `[passes, batch, outputs]`: pass t draws [`Mask::pass`]`(t)`. For what
-    /// mean and variance do not say; the memory grows with the passes.
+    /// Y of every one of those passes, `[passes, batch, outputs]`. For what mean and variance do not say; the memory
+    /// grows with the passes.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn pass_outputs(
         &self,
-        shape: &Shape,
         element: ElementType,
-        mask: &Mask,
-        passes: u32,
-        x: &[f32],
-        weight: &[f32],
-        bias: Bias<&[f32]>,
+        call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        self.with_weights(shape, element, weight, bias, |own| {
-            own.pass_outputs(shape, element, mask, passes, x)
+        call.faces().check()?;
+        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
+            own.pass_outputs(call.mask, call.passes, call.x)
         })
     }
 
-    /// What a classifier whose last layer this is predicts over `passes` masks: Y is taken as logits
+    /// What a classifier whose last layer this is predicts over those passes: Y is taken as logits
     /// `[batch, classes]`, in f32 whatever `element` is.
     ///
     /// # Errors
     /// As [`monte_carlo`](Self::monte_carlo), with 2^24 passes at most.
     pub fn predictive(
         &self,
-        shape: &Shape,
         element: ElementType,
-        mask: &Mask,
-        passes: u32,
-        x: &[f32],
-        weight: &[f32],
-        bias: Bias<&[f32]>,
+        call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Predictive<f32>, Error> {
-        self.with_weights(shape, element, weight, bias, |own| own.predictive(shape, element, mask, passes, x))
+        call.faces().check()?;
+        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
+            own.predictive(call.mask, call.passes, call.x)
+        })
     }
 }

@@ -6,13 +6,11 @@ pub(crate) mod weights;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::gpu::{
-    AdapterChoice, BiasGradient, Gpu, InputGradient, KernelOptions, Recording, Tensor, WeightGradient,
-    WriteMask,
-};
-use crate::host::{self, encode, round_all, rounded};
-use crate::{Bias, ElementType, Error, Mask, Shape, Write, cpu};
-use weights::{Resident, Weights, fetch, tensor};
+use crate::call::{BiasGradient, Forward, InputGradient, WeightGradient};
+use crate::gpu::{AdapterChoice, Gpu, KernelOptions, WriteMask};
+use crate::host::{self, round_all, rounded};
+use crate::{Bias, ElementType, Error, Mask, Shape, cpu};
+use weights::{Place, Resident, Weights, run};
 
 /// A place to compute.
 ///
@@ -70,159 +68,118 @@ impl Device {
         }
     }
 
-    /// Y `[batch, outputs]` of X `[batch, inputs]`, W `[outputs, inputs]` and b `[outputs]`. Operands are
-    /// rounded to `element` first, and so is the result; sums are in f32.
+    /// Y. Operands are rounded to `element` first, and so is the result; sums are in f32.
     ///
     /// # Errors
-    /// [`Error::Length`] and the like for arguments that do not fit; the device's own errors.
-    pub fn forward(
-        &self,
-        shape: &Shape,
-        element: ElementType,
-        mask: Option<&Mask>,
-        x: &[f32],
-        weight: &[f32],
-        bias: Bias<&[f32]>,
-    ) -> Result<Vec<f32>, Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        self.with_weights(shape, element, weight, bias, |weights| weights.forward(shape, element, mask, x))
+    /// Those of a [`call`](crate::call#errors), [`Error::HostMemory`], and the device's own.
+    pub fn forward(&self, element: ElementType, call: &Forward<'_, &[f32], ()>) -> Result<Vec<f32>, Error> {
+        call.faces().check()?;
+        self.with_weights(call.shape, element, call.weight, call.bias, |own| own.forward(call.mask, call.x))
     }
 
     /// Brings W and b to where they are computed with.
     fn with_weights<R>(
         &self,
-        shape: &Shape,
+        shape: Shape,
         element: ElementType,
         weight: &[f32],
         bias: Bias<&[f32]>,
         run: impl FnOnce(Weights<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        shape.expect_len("weight", weight.len(), shape.weight_len())?;
-        if let Some(bias) = bias.tensor() {
-            shape.expect_len("bias", bias.len(), shape.outputs())?;
-        }
         let values = bias.tensor().copied().unwrap_or_default();
         match self {
             Self::Gpu(gpu) => {
-                let weight = gpu.upload(&encode(element, weight)?)?;
-                let buffer = gpu.upload(&encode(element, values)?)?;
-                let weight = tensor(&weight, shape.weight_len(), element);
-                run(Weights::Gpu { gpu, weight, bias: bias.map(|_| tensor(&buffer, values.len(), element)) })
+                let (weight, values) =
+                    (Resident::of(gpu, element, weight)?, Resident::of(gpu, element, values)?);
+                let (weight, bias) = (weight.tensor(), bias.map(|_| values.tensor()));
+                run(Weights { shape, element, place: Place::Gpu { gpu, weight, bias } })
             }
             Self::Cpu => {
                 let (weight, values) = (rounded(element, weight)?, rounded(element, values)?);
-                run(Weights::Cpu { weight: &weight, bias: bias.map(|_| &*values) })
+                let place = Place::Cpu { weight: &weight, bias: bias.map(|_| &*values) };
+                run(Weights { shape, element, place })
             }
         }
     }
 
-    /// The gradient of X, `[batch, inputs]`, for G `[batch, outputs]`.
+    /// dX, rounded as [`forward`](Self::forward) does.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn input_gradient(
         &self,
-        shape: &Shape,
         element: ElementType,
-        mask: Option<&Mask>,
-        grad_output: &[f32],
-        weight: &[f32],
+        call: &InputGradient<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-        shape.expect_len("weight", weight.len(), shape.weight_len())?;
+        call.faces().check()?;
+        let &InputGradient { shape, mask, grad_output, weight, write, .. } = call;
         let Self::Gpu(gpu) = self else {
-            let (grad_output, weight) = (rounded(element, grad_output)?, rounded(element, weight)?);
-            let mut grad_input = host::zeros(shape.input_len())?;
-            cpu::input_gradient(shape, mask, &grad_output, &weight, &mut grad_input, Write::Overwrite)?;
-            round_all(element, &mut grad_input);
-            return Ok(grad_input);
+            let (grad_output, weight) = (&rounded(element, grad_output)?, &rounded(element, weight)?);
+            let mut result = host::zeros(shape.input_len())?;
+            let grad_input = &mut result;
+            cpu::input_gradient(InputGradient { shape, mask, grad_output, weight, grad_input, write })?;
+            round_all(element, &mut result);
+            return Ok(result);
         };
-        let grad_output = gpu.upload(&encode(element, grad_output)?)?;
-        let weight = gpu.upload(&encode(element, weight)?)?;
+        let (grad_output, weight) =
+            (Resident::of(gpu, element, grad_output)?, Resident::of(gpu, element, weight)?);
         run(gpu, shape.input_len(), element, |grad_input| {
-            gpu.kernels().input_gradient(&InputGradient {
-                shape: *shape,
-                element,
-                mask,
-                grad_output: tensor(&grad_output, shape.output_len(), element),
-                weight: tensor(&weight, shape.weight_len(), element),
-                grad_input,
-                write: Write::Overwrite,
-            })
+            let (grad_output, weight) = (grad_output.tensor(), weight.tensor());
+            let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+            gpu.kernels().input_gradient(&call)
         })
     }
 
-    /// The gradient of W, `[outputs, inputs]`, for G `[batch, outputs]`.
+    /// dW, rounded as [`forward`](Self::forward) does.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn weight_gradient(
         &self,
-        shape: &Shape,
         element: ElementType,
-        mask: Option<&Mask>,
-        grad_output: &[f32],
-        x: &[f32],
+        call: &WeightGradient<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-        shape.expect_len("x", x.len(), shape.input_len())?;
+        call.faces().check()?;
+        let &WeightGradient { shape, mask, grad_output, x, write, .. } = call;
         let Self::Gpu(gpu) = self else {
-            let (grad_output, x) = (rounded(element, grad_output)?, rounded(element, x)?);
-            let mut grad_weight = host::zeros(shape.weight_len())?;
-            cpu::weight_gradient(shape, mask, &grad_output, &x, &mut grad_weight, Write::Overwrite)?;
-            round_all(element, &mut grad_weight);
-            return Ok(grad_weight);
+            let (grad_output, x) = (&rounded(element, grad_output)?, &rounded(element, x)?);
+            let mut result = host::zeros(shape.weight_len())?;
+            let grad_weight = &mut result;
+            cpu::weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })?;
+            round_all(element, &mut result);
+            return Ok(result);
         };
-        let grad_output = gpu.upload(&encode(element, grad_output)?)?;
-        let x = gpu.upload(&encode(element, x)?)?;
+        let (grad_output, x) = (Resident::of(gpu, element, grad_output)?, Resident::of(gpu, element, x)?);
         run(gpu, shape.weight_len(), element, |grad_weight| {
-            gpu.kernels().weight_gradient(&WeightGradient {
-                shape: *shape,
-                element,
-                mask,
-                grad_output: tensor(&grad_output, shape.output_len(), element),
-                x: tensor(&x, shape.input_len(), element),
-                grad_weight,
-                write: Write::Overwrite,
-            })
+            let (grad_output, x) = (grad_output.tensor(), x.tensor());
+            let call = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
+            gpu.kernels().weight_gradient(&call)
         })
     }
 
-    /// The gradient of b, `[outputs]`, for G `[batch, outputs]`. `bias_mask` is the forward pass's mask
-    /// where the bias was masked.
+    /// db, rounded as [`forward`](Self::forward) does.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn bias_gradient(
         &self,
-        shape: &Shape,
         element: ElementType,
-        bias_mask: Option<&Mask>,
-        grad_output: &[f32],
+        call: &BiasGradient<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+        call.faces().check()?;
+        let &BiasGradient { shape, bias_mask, grad_output, write, .. } = call;
         let Self::Gpu(gpu) = self else {
-            let mut grad_bias = host::zeros(shape.outputs())?;
-            cpu::bias_gradient(
-                shape,
-                bias_mask,
-                &rounded(element, grad_output)?,
-                &mut grad_bias,
-                Write::Overwrite,
-            )?;
-            round_all(element, &mut grad_bias);
-            return Ok(grad_bias);
+            let grad_output = &rounded(element, grad_output)?;
+            let mut result = host::zeros(shape.outputs())?;
+            let grad_bias = &mut result;
+            cpu::bias_gradient(BiasGradient { shape, bias_mask, grad_output, grad_bias, write })?;
+            round_all(element, &mut result);
+            return Ok(result);
         };
-        let grad_output = gpu.upload(&encode(element, grad_output)?)?;
+        let grad_output = Resident::of(gpu, element, grad_output)?;
         run(gpu, shape.outputs(), element, |grad_bias| {
-            gpu.kernels().bias_gradient(&BiasGradient {
-                shape: *shape,
-                element,
-                bias_mask,
-                grad_output: tensor(&grad_output, shape.output_len(), element),
-                grad_bias,
-                write: Write::Overwrite,
-            })
+            let grad_output = grad_output.tensor();
+            gpu.kernels().bias_gradient(&BiasGradient { shape, bias_mask, grad_output, grad_bias, write })
         })
     }
 
@@ -242,8 +199,8 @@ impl Device {
             return Ok(kept);
         };
         let buffer = gpu.buffer(bytes as u64)?;
-        let result = Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
-        gpu.submit(&gpu.kernels().write_mask(&WriteMask { shape: *shape, mask, result })?)?;
+        let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size: bytes as u64 };
+        gpu.submit(&gpu.kernels().write_mask(&call)?)?;
         gpu.read(&buffer, 0..bytes as u64)
     }
 
@@ -259,8 +216,8 @@ impl Device {
             return Ok(kept);
         };
         let buffer = gpu.buffer(bytes as u64)?;
-        let result = Tensor { buffer: &buffer, offset: 0, size: bytes as u64 };
-        gpu.submit(&gpu.kernels().write_bias_mask(&WriteMask { shape: *shape, mask, result })?)?;
+        let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size: bytes as u64 };
+        gpu.submit(&gpu.kernels().write_bias_mask(&call)?)?;
         gpu.read(&buffer, 0..bytes as u64)
     }
 }
@@ -280,16 +237,4 @@ impl fmt::Display for Device {
             Self::Cpu => write!(f, "CPU backend, {} threads", rayon::current_num_threads()),
         }
     }
-}
-
-/// Runs a call into a fresh result of `elements` and reads it back.
-fn run(
-    gpu: &Gpu,
-    elements: usize,
-    element: ElementType,
-    call: impl FnOnce(Tensor<'_>) -> Result<Recording, Error>,
-) -> Result<Vec<f32>, Error> {
-    let result = Resident::new(gpu, elements, element)?;
-    let [values] = fetch(gpu, &[call(result.tensor())?], [&result])?;
-    Ok(values)
 }

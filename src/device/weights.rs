@@ -1,43 +1,40 @@
 //! A layer's weights where they are computed with, and the passes that only read them.
 
-use crate::gpu::{
-    Download, Forward, Gpu, Method, Moments as GpuMoments, MonteCarlo, Predictive as GpuPredictive,
-    Recording, Tensor,
-};
+use crate::call::{Face, Forward, MonteCarlo, OutputMoments};
+use crate::gpu::{Activate, Download, Gpu, Method, Predictive as GpuPredictive, Recording, Tensor};
 use crate::host::{self, encode, round_all, rounded};
-use crate::{
-    Activation, Bias, DropProbability, ElementType, Error, Mask, Moments, Predictive, Shape, cpu, gpu,
-};
+use crate::{Activation, Bias, DropProbability, ElementType, Error, Mask, Moments, Predictive, Shape, cpu};
 
-/// W `[outputs, inputs]` and b `[outputs]`, in device memory or, as f32 with values of the element type, in
-/// the host's.
-pub(crate) enum Weights<'a> {
+/// W `[outputs, inputs]` and b `[outputs]` of calls of one shape.
+pub(crate) struct Weights<'a> {
+    pub shape: Shape,
+    pub element: ElementType,
+    pub place: Place<'a>,
+}
+
+/// In device memory or, as f32 with values of the element type, in the host's.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
     Gpu { gpu: &'a Gpu, weight: Tensor<'a>, bias: Bias<Tensor<'a>> },
     Cpu { weight: &'a [f32], bias: Bias<&'a [f32]> },
 }
 
+/// X has the length that the shape asks for.
 impl Weights<'_> {
     /// Y.
-    pub fn forward(
-        &self,
-        shape: &Shape,
-        element: ElementType,
-        mask: Option<&Mask>,
-        x: &[f32],
-    ) -> Result<Vec<f32>, Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        match *self {
-            Self::Gpu { gpu, weight, bias } => {
-                let x = gpu.upload(&encode(element, x)?)?;
-                let y = Resident::new(gpu, shape.output_len(), element)?;
-                let (x, shape) = (tensor(&x, shape.input_len(), element), *shape);
-                let call = Forward { shape, element, mask, x, weight, bias, y: y.tensor() };
-                let [y] = fetch(gpu, &[gpu.kernels().forward(&call)?], [&y])?;
-                Ok(y)
+    pub fn forward(&self, mask: Option<&Mask>, x: &[f32]) -> Result<Vec<f32>, Error> {
+        let Self { shape, element, place } = *self;
+        match place {
+            Place::Gpu { gpu, weight, bias } => {
+                let x = Resident::of(gpu, element, x)?;
+                run(gpu, shape.output_len(), element, |y| {
+                    gpu.kernels().forward(&Forward { shape, mask, x: x.tensor(), weight, bias, y })
+                })
             }
-            Self::Cpu { weight, bias } => {
+            Place::Cpu { weight, bias } => {
                 let mut y = host::zeros(shape.output_len())?;
-                cpu::forward(shape, mask, &rounded(element, x)?, weight, bias, &mut y)?;
+                let x = &rounded(element, x)?;
+                cpu::forward(Forward { shape, mask, x, weight, bias, y: &mut y })?;
                 round_all(element, &mut y);
                 Ok(y)
             }
@@ -45,107 +42,62 @@ impl Weights<'_> {
     }
 
     /// Mean and variance of Y over all masks, in f32.
-    pub fn moments(
-        &self,
-        shape: &Shape,
-        element: ElementType,
-        probability: &DropProbability,
-        x: &[f32],
-    ) -> Result<Moments, Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        match *self {
-            Self::Gpu { gpu, weight, bias } => {
-                let x = gpu.upload(&encode(element, x)?)?;
-                let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                let variance = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                let recording = gpu.kernels().moments(&GpuMoments {
-                    shape: *shape,
-                    element,
-                    probability,
-                    x: tensor(&x, shape.input_len(), element),
-                    weight,
-                    bias,
-                    mean: mean.tensor(),
-                    variance: variance.tensor(),
-                })?;
-                let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
-                Ok(Moments { mean, variance })
+    pub fn moments(&self, probability: &DropProbability, x: &[f32]) -> Result<Moments, Error> {
+        let Self { shape, element, place } = *self;
+        match place {
+            Place::Gpu { gpu, weight, bias } => {
+                let x = Resident::of(gpu, element, x)?;
+                pair(gpu, &shape, |mean, variance| {
+                    let x = x.tensor();
+                    let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
+                    gpu.kernels().moments(&call)
+                })
             }
-            Self::Cpu { weight, bias } => {
-                let mut moments = Moments::zeros(shape)?;
-                let Moments { mean, variance } = &mut moments;
-                cpu::moments(shape, probability, &rounded(element, x)?, weight, bias, mean, variance)?;
+            Place::Cpu { weight, bias } => {
+                let mut moments = Moments::zeros(&shape)?;
+                let (Moments { mean, variance }, x) = (&mut moments, &rounded(element, x)?);
+                cpu::moments(OutputMoments { shape, probability, x, weight, bias, mean, variance })?;
                 Ok(moments)
             }
         }
     }
 
     /// Mean and variance of Y over passes, in f32.
-    pub fn monte_carlo(
-        &self,
-        shape: &Shape,
-        element: ElementType,
-        mask: &Mask,
-        passes: u32,
-        x: &[f32],
-    ) -> Result<Moments, Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        match *self {
-            Self::Gpu { gpu, weight, bias } => {
-                let x = gpu.upload(&encode(element, x)?)?;
-                let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                let variance = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                let recording = gpu.kernels().monte_carlo(&MonteCarlo {
-                    shape: *shape,
-                    element,
-                    mask,
-                    passes,
-                    x: tensor(&x, shape.input_len(), element),
-                    weight,
-                    bias,
-                    mean: mean.tensor(),
-                    variance: variance.tensor(),
-                })?;
-                let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
-                Ok(Moments { mean, variance })
+    pub fn monte_carlo(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Moments, Error> {
+        let Self { shape, element, place } = *self;
+        match place {
+            Place::Gpu { gpu, weight, bias } => {
+                let x = Resident::of(gpu, element, x)?;
+                pair(gpu, &shape, |mean, variance| {
+                    let x = x.tensor();
+                    let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
+                    gpu.kernels().monte_carlo(&call)
+                })
             }
-            Self::Cpu { weight, bias } => {
-                let mut moments = Moments::zeros(shape)?;
-                let Moments { mean, variance } = &mut moments;
-                cpu::monte_carlo(shape, mask, passes, &rounded(element, x)?, weight, bias, mean, variance)?;
+            Place::Cpu { weight, bias } => {
+                let mut moments = Moments::zeros(&shape)?;
+                let (Moments { mean, variance }, x) = (&mut moments, &rounded(element, x)?);
+                cpu::monte_carlo(MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance })?;
                 Ok(moments)
             }
         }
     }
 
     /// Y of every pass, one after the other. On an adapter one pass's Y is there at a time.
-    pub fn pass_outputs(
-        &self,
-        shape: &Shape,
-        element: ElementType,
-        mask: &Mask,
-        passes: u32,
-        x: &[f32],
-    ) -> Result<Vec<f32>, Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
+    pub fn pass_outputs(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Vec<f32>, Error> {
+        let Self { shape, element, place } = *self;
         let mut samples = host::empty(shape.output_len().saturating_mul(passes as usize))?;
-        let Self::Gpu { gpu, weight, bias } = *self else {
+        let Place::Gpu { gpu, weight, bias } = place else {
             for pass in 0..passes {
-                samples.extend(self.forward(shape, element, Some(&mask.pass(pass)), x)?);
+                samples.extend(self.forward(Some(&mask.pass(pass)), x)?);
             }
             return Ok(samples);
         };
-        let x = gpu.upload(&encode(element, x)?)?;
+        let x = Resident::of(gpu, element, x)?;
         let y = Resident::new(gpu, shape.output_len(), element)?;
-        let forward = gpu.kernels().forward(&Forward {
-            shape: *shape,
-            element,
-            mask: Some(mask),
-            x: tensor(&x, shape.input_len(), element),
-            weight,
-            bias,
-            y: y.tensor(),
-        })?;
+        let (mask_of, x) = (Some(mask), x.tensor());
+        let forward =
+            gpu.kernels().forward(&Forward { shape, mask: mask_of, x, weight, bias, y: y.tensor() })?;
         for pass in 0..passes {
             forward.set_key(gpu.queue(), mask.pass(pass).key)?;
             let [y] = fetch(gpu, std::slice::from_ref(&forward), [&y])?;
@@ -155,38 +107,23 @@ impl Weights<'_> {
     }
 
     /// What passes taken as logits predict, in f32 from the logits on. Memory grows with one pass's logits.
-    pub fn predictive(
-        &self,
-        shape: &Shape,
-        element: ElementType,
-        mask: &Mask,
-        passes: u32,
-        x: &[f32],
-    ) -> Result<Predictive<f32>, Error> {
-        shape.expect_len("x", x.len(), shape.input_len())?;
-        match *self {
-            Self::Gpu { gpu, weight, bias } => {
+    pub fn predictive(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Predictive<f32>, Error> {
+        let Self { shape, element, place } = *self;
+        match place {
+            Place::Gpu { gpu, weight, bias } => {
                 Error::check_count("passes", passes)?;
-                let x = gpu.upload(&encode(element, x)?)?;
-                let logits = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                let mean = Resident::new(gpu, shape.output_len(), ElementType::F32)?;
-                let entropy = Resident::new(gpu, shape.batch(), ElementType::F32)?;
-                let information = Resident::new(gpu, shape.batch(), ElementType::F32)?;
-                let forward = gpu.kernels().forward_f32(&Forward {
-                    shape: *shape,
-                    element,
-                    mask: Some(mask),
-                    x: tensor(&x, shape.input_len(), element),
-                    weight,
-                    bias,
-                    y: logits.tensor(),
-                })?;
+                let x = Resident::of(gpu, element, x)?;
+                let result = |elements| Resident::new(gpu, elements, ElementType::F32);
+                let (logits, mean) = (result(shape.output_len())?, result(shape.output_len())?);
+                let (entropy, information) = (result(shape.batch())?, result(shape.batch())?);
+                let (some, y) = (Some(mask), logits.tensor());
+                let call = Forward { shape, mask: some, x: x.tensor(), weight, bias, y };
+                let forward = gpu.kernels().forward(&call)?;
                 for pass in 0..passes {
                     forward.set_key(gpu.queue(), mask.pass(pass).key)?;
                     gpu.submit(&forward)?;
                     gpu.submit(&gpu.kernels().predictive(&GpuPredictive {
-                        shape: *shape,
-                        element: ElementType::F32,
+                        shape,
                         pass,
                         passes,
                         logits: logits.tensor(),
@@ -198,8 +135,10 @@ impl Weights<'_> {
                 let [mean, entropy, mutual_information] = fetch(gpu, &[], [&mean, &entropy, &information])?;
                 Ok(Predictive { mean, entropy, mutual_information })
             }
-            Self::Cpu { weight, bias } => {
-                cpu::predictive(shape, mask, passes, &rounded(element, x)?, weight, bias)
+            Place::Cpu { weight, bias } => {
+                let x = &rounded(element, x)?;
+                let (mean, variance) = ((), ());
+                cpu::predictive(&MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance })
             }
         }
     }
@@ -213,38 +152,30 @@ pub(crate) fn activate(
     method: Method,
     u: &Moments,
 ) -> Result<Moments, Error> {
-    shape.expect_len("mean", u.mean.len(), shape.output_len())?;
-    shape.expect_len("variance", u.variance.len(), shape.output_len())?;
+    Face::output("mean", &&u.mean[..]).check(shape)?;
+    Face::output("variance", &&u.variance[..]).check(shape)?;
     let Some(gpu) = gpu else {
         let mut moments = Moments::zeros(shape)?;
         let Moments { mean, variance } = &mut moments;
+        let (u, out) = ([&u.mean[..], &u.variance], [&mut mean[..], variance]);
         match method {
-            Method::Closed => cpu::closed_form(shape, activation, &u.mean, &u.variance, mean, variance),
+            Method::Closed => cpu::closed_form(shape, activation, u, out),
             Method::Sampled { samples, key, origin } => {
-                cpu::sampled(shape, activation, samples, key, origin, &u.mean, &u.variance, mean, variance)
+                cpu::sampled(shape, activation, samples, key, origin, u, out)
             }
         }?;
         return Ok(moments);
     };
-    let element = ElementType::F32;
-    let (u_mean, u_variance) =
-        (gpu.upload(&encode(element, &u.mean)?)?, gpu.upload(&encode(element, &u.variance)?)?);
-    let mean = Resident::new(gpu, shape.output_len(), element)?;
-    let variance = Resident::new(gpu, shape.output_len(), element)?;
-    let recording = gpu.kernels().activate(&gpu::Activate {
-        shape: *shape,
-        activation,
-        method,
-        u_mean: tensor(&u_mean, shape.output_len(), element),
-        u_variance: tensor(&u_variance, shape.output_len(), element),
-        mean: mean.tensor(),
-        variance: variance.tensor(),
-    })?;
-    let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
-    Ok(Moments { mean, variance })
+    let f32 = ElementType::F32;
+    let (u_mean, u_variance) = (Resident::of(gpu, f32, &u.mean)?, Resident::of(gpu, f32, &u.variance)?);
+    let (shape, u_mean, u_variance) = (*shape, u_mean.tensor(), u_variance.tensor());
+    pair(gpu, &shape, |mean, variance| {
+        let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
+        gpu.kernels().activate(&call)
+    })
 }
 
-/// A result in device memory.
+/// A tensor in device memory, in a buffer of its own.
 pub(crate) struct Resident {
     buffer: wgpu::Buffer,
     elements: usize,
@@ -252,14 +183,46 @@ pub(crate) struct Resident {
 }
 
 impl Resident {
+    /// Zeros.
     pub fn new(gpu: &Gpu, elements: usize, element: ElementType) -> Result<Self, Error> {
         let buffer = gpu.buffer(bytes(elements, element))?;
         Ok(Self { buffer, elements, element })
     }
 
+    /// These values, rounded.
+    pub fn of(gpu: &Gpu, element: ElementType, values: &[f32]) -> Result<Self, Error> {
+        let buffer = gpu.upload(&encode(element, values)?)?;
+        Ok(Self { buffer, elements: values.len(), element })
+    }
+
     pub fn tensor(&self) -> Tensor<'_> {
         tensor(&self.buffer, self.elements, self.element)
     }
+}
+
+/// Runs a call into a fresh result of `elements` and reads it back.
+pub(crate) fn run(
+    gpu: &Gpu,
+    elements: usize,
+    element: ElementType,
+    call: impl FnOnce(Tensor<'_>) -> Result<Recording, Error>,
+) -> Result<Vec<f32>, Error> {
+    let result = Resident::new(gpu, elements, element)?;
+    let [values] = fetch(gpu, &[call(result.tensor())?], [&result])?;
+    Ok(values)
+}
+
+/// The same for a mean and a variance, `[batch, outputs]` in f32.
+fn pair(
+    gpu: &Gpu,
+    shape: &Shape,
+    call: impl FnOnce(Tensor<'_>, Tensor<'_>) -> Result<Recording, Error>,
+) -> Result<Moments, Error> {
+    let result = || Resident::new(gpu, shape.output_len(), ElementType::F32);
+    let (mean, variance) = (result()?, result()?);
+    let recording = call(mean.tensor(), variance.tensor())?;
+    let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
+    Ok(Moments { mean, variance })
 }
 
 /// Runs calls and reads results back. All memory that this takes is there before anything runs.
@@ -289,7 +252,7 @@ pub(crate) fn fetch<const N: usize>(
 
 /// A tensor that starts its buffer.
 pub(crate) fn tensor(buffer: &wgpu::Buffer, elements: usize, element: ElementType) -> Tensor<'_> {
-    Tensor { buffer, offset: 0, size: bytes(elements, element) }
+    Tensor { buffer, offset: 0, size: bytes(elements, element), element }
 }
 
 /// The bytes of so many elements (saturated at `u64::MAX`, which no buffer has).

@@ -1,13 +1,13 @@
 //! What an activation makes of a normal variable. Shader: `shaders/activation.wgsl`.
 
-use super::Kernels;
 use super::params::round_keys;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::{Draws, Recording};
 use super::shader::Pass;
-use super::tensor::{Argument, Tensor, check_disjoint};
+use super::{Kernels, Tensor};
+use crate::call::{Face, Faces};
 use crate::mask::brick::BRICK_OUTPUTS;
-use crate::{Activation, ElementType, Error, MaskKey, Origin, Rounds, Shape};
+use crate::{Activation, Bias, ElementType, Error, MaskKey, Origin, Rounds, Shape};
 
 /// How [`Kernels::activate`] computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,13 +66,17 @@ impl Kernels {
             Method::Sampled { origin, .. } => origin.check(&shape)?,
             Method::Closed => {}
         }
-        let argument = |name, tensor| {
-            let argument = Argument { name, tensor };
-            argument.check(shape.output_len() as u64, ElementType::F32).map(|()| argument)
+        let faces = Faces {
+            shape,
+            mask: None,
+            operands: vec![
+                Face::output("u_mean", &call.u_mean),
+                Face::output("u_variance", &call.u_variance),
+            ],
+            bias: Bias::None,
+            results: vec![Face::output("mean", &call.mean), Face::output("variance", &call.variance)],
         };
-        let operands = [argument("u_mean", call.u_mean)?, argument("u_variance", call.u_variance)?];
-        let results = [argument("mean", call.mean)?, argument("variance", call.variance)?];
-        let read_write = check_disjoint(&operands, &results)?;
+        let read_write = faces.check_on_device(ElementType::F32, [ElementType::F32; 2])?;
         let mut plan = Plan::new(self, Pass::Activation, [ElementType::F32; 2], None, read_write)
             .with_activation(activation, method == Method::Closed);
 
@@ -92,7 +96,7 @@ impl Kernels {
                 let extent = [rows.len() as u32, columns.len() as u32, 0];
                 let mut params = plan.params([0; 3], extent);
                 params.output_stride = outputs;
-                let bound = |tensor| Rows::new(tensor, outputs, rows.clone(), 4).at_column(columns.start);
+                let bound = |tensor| Rows::new(tensor, outputs, rows.clone()).at_column(columns.start);
                 let grid = [columns.len().div_ceil(4) as u32, rows.len() as u32, 1];
                 for launch in 0..launches {
                     if let Method::Sampled { samples, key, origin } = method {

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    Apply, Combine, Forward, Gradients, InputGradient, KernelOptions, Kernels, Recording, Tile, Tuning,
-    WeightGradient, allocate,
-};
+use super::{Apply, Combine, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
+use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
 /// Bricks of a thread that are tried, rows and columns.
@@ -80,14 +78,14 @@ impl Tuning {
         for &threads in threads {
             best = trial.faster(best, Self { threads, ..best }, &TILED.map(|(pass, _)| pass))?;
         }
-        best.combine = None;
+        best.both_gradients = None;
         for &tile in combined.iter().filter(|tile| fits(&&tile.workgroup)) {
             // From as many calls and threads on as here: with fewer it has not been tried.
             let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
             let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
             let calls = probability.calls().max(1);
-            let combine = Combine { tile, calls, threads };
-            best = trial.faster(best, Self { combine: Some(combine), ..best }, &[Pass::Gradients])?;
+            let both_gradients = Some(Combine { tile, calls, threads });
+            best = trial.faster(best, Self { both_gradients, ..best }, &[Pass::BothGradients])?;
         }
         Ok(best)
     }
@@ -98,7 +96,7 @@ enum Pass {
     Forward,
     InputGradient,
     WeightGradient,
-    Gradients,
+    BothGradients,
 }
 
 type TileOf = fn(&mut Tuning) -> &mut Tile;
@@ -172,41 +170,22 @@ impl<'a> Trial<'a> {
 
     fn record(&self, kernels: &Kernels, pass: Pass) -> Result<Recording, Error> {
         let [x, weight, grad_output, y, grad_input, grad_weight] =
-            self.tensors.each_ref().map(|buffer| buffer.into());
-        let (shape, element, write, mask) =
-            (self.shape, ElementType::F32, Write::Overwrite, Some(&self.mask));
+            self.tensors.each_ref().map(|buffer| Tensor::new(buffer, ElementType::F32));
+        let (shape, write, mask) = (self.shape, Write::Overwrite, Some(&self.mask));
         match pass {
-            Pass::Forward => {
-                kernels.forward(&Forward { shape, element, mask, x, weight, bias: Bias::None, y })
+            Pass::Forward => kernels.forward(&Forward { shape, mask, x, weight, bias: Bias::None, y }),
+            Pass::InputGradient => {
+                let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+                kernels.input_gradient(&call)
             }
-            Pass::InputGradient => kernels.input_gradient(&InputGradient {
-                shape,
-                element,
-                mask,
-                grad_output,
-                weight,
-                grad_input,
-                write,
-            }),
-            Pass::WeightGradient => kernels.weight_gradient(&WeightGradient {
-                shape,
-                element,
-                mask,
-                grad_output,
-                x,
-                grad_weight,
-                write,
-            }),
-            Pass::Gradients => kernels.gradients(&Gradients {
-                shape,
-                element,
-                mask,
-                grad_output,
-                x,
-                weight,
-                grad_input: (grad_input, write),
-                grad_weight: (grad_weight, write),
-            }),
+            Pass::WeightGradient => {
+                kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
+            }
+            Pass::BothGradients => {
+                let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
+                let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
+                kernels.both_gradients(&call)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Kernels;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::Recording;
 use super::shader::Pass;
-use super::tensor::{Argument, Tensor};
+use super::tensor::check_bytes;
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::{ElementType, Error, Mask, Shape};
 
@@ -15,8 +15,13 @@ pub struct WriteMask<'a> {
     pub shape: Shape,
     /// The mask.
     pub mask: &'a Mask,
-    /// One byte of 0 or 1 per decision: `[batch, outputs, inputs]`, or `[batch, outputs]` for the bias.
-    pub result: Tensor<'a>,
+    /// The buffer for the result, created with `BufferUsages::STORAGE`: one byte of 0 or 1 per decision,
+    /// `[batch, outputs, inputs]`, or `[batch, outputs]` for the bias.
+    pub result: &'a wgpu::Buffer,
+    /// Its first byte in the buffer, a multiple of 4.
+    pub offset: u64,
+    /// Its size in bytes, or that rounded up to a multiple of 4.
+    pub size: u64,
 }
 
 impl Kernels {
@@ -37,7 +42,7 @@ impl Kernels {
     }
 
     fn masks(&self, call: &WriteMask, bias: bool) -> Result<Recording, Error> {
-        let WriteMask { shape, mask, result } = *call;
+        let WriteMask { shape, mask, result, offset, size } = *call;
         let [batch, outputs, inputs] = shape.dims();
         mask.check(&shape)?;
         // The bias's mask has a single, virtual input.
@@ -47,7 +52,7 @@ impl Kernels {
             value: u64::MAX,
             limit: u64::MAX - 1,
         })?;
-        Argument { name: "result", tensor: result }.check_bytes(bytes)?;
+        check_bytes("result", result, offset, [size, bytes])?;
         let mut plan = Plan::new(self, Pass::Mask, [ElementType::F32; 2], Some(mask), false);
         plan.variant.bias = bias;
 
@@ -77,9 +82,9 @@ impl Kernels {
                 let [rows, deep, across] = params.bricks();
                 // Rows of the result run over examples and outputs; counted in 64 bits, they may be many.
                 let first = u64::from(examples.start) * u64::from(outputs) + u64::from(columns.start);
-                let part = Tensor { offset: result.offset + first * u64::from(inputs), ..result };
+                let start = offset + first * u64::from(inputs);
                 let count = examples.len() as u32 * columns.len() as u32;
-                let result = Rows::new(part, inputs, 0..count, 1);
+                let result = Rows::of_bytes(result, start, inputs, 0..count, 1);
                 plan.dispatch(params, &[], &[result], [across, rows, deep])?;
             }
         }

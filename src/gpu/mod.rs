@@ -8,7 +8,8 @@
 //! exists in memory, unless [`Kernels::write_mask`] is asked for it.
 //!
 //! ```no_run
-//! use dropconnect::gpu::{Forward, KernelOptions, Kernels};
+//! use dropconnect::call::Forward;
+//! use dropconnect::gpu::{KernelOptions, Kernels, Tensor};
 //! use dropconnect::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape};
 //! # fn example(device: &wgpu::Device, queue: &wgpu::Queue, x: &wgpu::Buffer, w: &wgpu::Buffer, y: &wgpu::Buffer)
 //! # -> Result<(), dropconnect::Error> {
@@ -16,12 +17,11 @@
 //! let mask = Mask::new(MaskKey::new(42, 0), DropProbability::new(0.5)?);
 //! let forward = kernels.forward(&Forward {
 //!     shape: Shape::new(128, 800, 784)?,
-//!     element: ElementType::F32,
 //!     mask: Some(&mask),
-//!     x: x.into(),
-//!     weight: w.into(),
+//!     x: Tensor::new(x, ElementType::F32),
+//!     weight: Tensor::new(w, ElementType::F32),
 //!     bias: Bias::None,
-//!     y: y.into(),
+//!     y: Tensor::new(y, ElementType::F32),
 //! })?;
 //! let mut encoder = device.create_command_encoder(&Default::default());
 //! forward.encode(&mut encoder);
@@ -33,18 +33,14 @@
 mod activation;
 pub(crate) mod allocate;
 mod autotune;
-mod bias_gradient;
+mod both_gradients;
 mod context;
 mod contract;
-mod faces;
-mod forward;
-mod gradients;
-mod input_gradient;
 mod iterations;
 mod mask;
-mod moments;
 mod monte_carlo;
 mod params;
+mod passes;
 mod pipeline;
 mod plan;
 mod predictive;
@@ -53,7 +49,6 @@ mod shader;
 mod tensor;
 mod transfer;
 mod tuning;
-mod weight_gradient;
 
 #[cfg(test)]
 mod expanded_tests;
@@ -63,19 +58,12 @@ mod shader_tests;
 mod wgsl_tests;
 
 pub use activation::{Activate, Method};
-pub use bias_gradient::BiasGradient;
 pub use context::{AdapterChoice, Gpu};
-pub use forward::Forward;
-pub use gradients::Gradients;
-pub use input_gradient::InputGradient;
 pub use mask::WriteMask;
-pub use moments::Moments;
-pub use monte_carlo::MonteCarlo;
 pub use predictive::Predictive;
 pub use recording::Recording;
 pub use tensor::Tensor;
 pub use tuning::{Apply, Combine, Multiply, Tile, Tuning};
-pub use weight_gradient::WeightGradient;
 
 pub(crate) use transfer::Download;
 
@@ -147,9 +135,9 @@ impl Kernels {
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
         let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
-        let combine = tuning.combine.map_or(FLAT_TILE, |combine| combine.tile);
+        let both = tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile);
         let tiles =
-            [tuning.forward, tuning.input_gradient, tuning.weight_gradient, combine, BIAS_TILE, FLAT_TILE];
+            [tuning.forward, tuning.input_gradient, tuning.weight_gradient, both, BIAS_TILE, FLAT_TILE];
         tuning.check_tiles()?;
         if tuning.iterations < LEAST_ITERATIONS {
             let (argument, value) = ("tuning.iterations", tuning.iterations);
@@ -260,7 +248,7 @@ impl Kernels {
             Pass::InputGradient => self.tuning.input_gradient,
             Pass::WeightGradient => self.tuning.weight_gradient,
             // That pass runs only where there is such a choice.
-            Pass::Gradients => self.tuning.combine.map_or(FLAT_TILE, |combine| combine.tile),
+            Pass::Gradients => self.tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile),
             Pass::BiasGradient => BIAS_TILE,
             Pass::Mask | Pass::Activation | Pass::Predictive | Pass::Round | Pass::Update => FLAT_TILE,
             Pass::MonteCarlo => self.tuning.forward,

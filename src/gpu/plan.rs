@@ -4,20 +4,22 @@ use std::ops::Range;
 
 use super::Kernels;
 use super::allocate::{check_alive, guarded, initialised};
-use super::faces::Axis;
 use super::iterations::Iterations;
 use super::params::Params;
 use super::recording::{Dispatch, Draws, Recording};
 use super::shader::{Pass, Planes, Shared, Variant};
 use super::tensor::Tensor;
 use super::tuning::Tile;
+use crate::call::Axis;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
 #[derive(Clone)]
 pub(crate) struct Rows<'a> {
-    pub tensor: Tensor<'a>,
+    buffer: &'a wgpu::Buffer,
+    /// Where its first row starts in the buffer, in bytes.
+    offset: u64,
     /// Elements from row to row.
     pub stride: u32,
     pub rows: Range<u32>,
@@ -27,8 +29,20 @@ pub(crate) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(tensor: Tensor<'a>, stride: u32, rows: Range<u32>, element_size: u64) -> Self {
-        Self { tensor, stride, rows, column: 0, element_size }
+    pub(crate) fn new(tensor: Tensor<'a>, stride: u32, rows: Range<u32>) -> Self {
+        let Tensor { buffer, offset, element, .. } = tensor;
+        Self { buffer, offset, stride, rows, column: 0, element_size: element.size() as u64 }
+    }
+
+    /// Rows of what are no numbers.
+    pub(crate) fn of_bytes(
+        buffer: &'a wgpu::Buffer,
+        offset: u64,
+        stride: u32,
+        rows: Range<u32>,
+        element_size: u64,
+    ) -> Self {
+        Self { buffer, offset, stride, rows, column: 0, element_size }
     }
 
     pub(crate) fn at_column(self, column: u32) -> Self {
@@ -39,13 +53,13 @@ impl<'a> Rows<'a> {
     fn bind(&self, alignment: u64) -> (wgpu::BufferBinding<'a>, u32) {
         let element_size = self.element_size;
         let row = u64::from(self.stride) * element_size;
-        let start = self.tensor.offset + u64::from(self.rows.start) * row;
-        let end = (self.tensor.offset + u64::from(self.rows.end) * row).next_multiple_of(4);
+        let start = self.offset + u64::from(self.rows.start) * row;
+        let end = (self.offset + u64::from(self.rows.end) * row).next_multiple_of(4);
         let offset = start - start % alignment;
         // Fits: a binding holds fewer than 2^32 elements.
         let base = ((start - offset) / element_size) as u32 + self.column;
         let size = wgpu::BufferSize::new(end - offset);
-        (wgpu::BufferBinding { buffer: self.tensor.buffer, offset, size }, base)
+        (wgpu::BufferBinding { buffer: self.buffer, offset, size }, base)
     }
 }
 

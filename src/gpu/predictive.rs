@@ -1,11 +1,11 @@
 //! What a classifier's logits say, over many passes. Shader: `shaders/predictive.wgsl`.
 
-use super::Kernels;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::Recording;
 use super::shader::Pass;
-use super::tensor::{Argument, Tensor, check_disjoint};
-use crate::{ElementType, Error, Shape};
+use super::{Kernels, Tensor};
+use crate::call::{Axis, Face, Faces};
+use crate::{Bias, ElementType, Error, Shape};
 
 /// Up to so many classes a thread has an example of its own. Past it threads share one.
 const CLASSES_OF_A_THREAD: u32 = 64;
@@ -19,8 +19,6 @@ const THREADS_OF_A_VECTOR: u32 = 8;
 pub struct Predictive<'a> {
     /// Batch and outputs (classes); inputs play no part.
     pub shape: Shape,
-    /// How the logits are stored.
-    pub element: ElementType,
     /// Which pass these logits are of, from 0; the passes come in order.
     pub pass: u32,
     /// How many passes there are, 1 to 2^24.
@@ -50,7 +48,8 @@ impl Kernels {
     /// devices: 11 million classes.
     pub fn predictive(&self, call: &Predictive) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 24;
-        let Predictive { shape, element, pass, passes, .. } = *call;
+        let Predictive { shape, pass, passes, .. } = *call;
+        let element = call.logits.element;
         let [batch, outputs, _] = shape.dims();
         if !(1..=MOST_PASSES).contains(&passes) {
             return Err(Error::Count { argument: "passes", value: passes, least: 1, most: MOST_PASSES });
@@ -63,17 +62,19 @@ impl Kernels {
         if u64::from(outputs) > limit {
             return Err(Error::TooLarge { argument: "outputs", value: outputs.into(), limit });
         }
-        let argument = |name, tensor, elements: usize, element| {
-            let argument = Argument { name, tensor };
-            argument.check(elements as u64, element).map(|()| argument)
+        let of_examples = |name, tensor| Face { name, rows: None, columns: Axis::Example, tensor };
+        let faces = Faces {
+            shape,
+            mask: None,
+            operands: vec![Face::output("logits", &call.logits)],
+            bias: Bias::None,
+            results: vec![
+                Face::output("mean", &call.mean),
+                of_examples("entropy", &call.entropy),
+                of_examples("information", &call.information),
+            ],
         };
-        let operands = [argument("logits", call.logits, shape.output_len(), element)?];
-        let results = [
-            argument("mean", call.mean, shape.output_len(), ElementType::F32)?,
-            argument("entropy", call.entropy, shape.batch(), ElementType::F32)?,
-            argument("information", call.information, shape.batch(), ElementType::F32)?,
-        ];
-        let read_write = check_disjoint(&operands, &results)?;
+        let read_write = faces.check_on_device(element, [ElementType::F32; 2])?;
         let mut plan = Plan::new(self, Pass::Predictive, [element, ElementType::F32], None, read_write)
             .with_threads_of_example(threads);
 
@@ -87,9 +88,9 @@ impl Kernels {
             params.output_stride = outputs;
             params.passes = passes;
             params.first_pass = pass;
-            let own = |tensor, stride| Rows::new(tensor, stride, rows.clone(), 4);
+            let own = |tensor, stride| Rows::new(tensor, stride, rows.clone());
             let results = [own(call.mean, outputs), own(call.entropy, 1), own(call.information, 1)];
-            let logits = Rows::new(call.logits, outputs, rows.clone(), element.size() as u64);
+            let logits = Rows::new(call.logits, outputs, rows.clone());
             plan.dispatch(params, &[logits], &results, [threads * rows.len() as u32, 1, 1])?;
         }
         Ok(plan.recording)

@@ -1,6 +1,7 @@
-//! A tensor in the caller's memory: buffer, offset, size.
+//! A tensor in the caller's memory: buffer, offset, size, element type.
 
-use crate::{ElementType, Error};
+use crate::call::{Faces, Holder};
+use crate::{ElementType, Error, Shape};
 
 /// A range of the caller's buffer that holds a row-major tensor. The buffer has to be one of the device of the
 /// kernels, which cannot be checked here: see [`Kernels`](super::Kernels).
@@ -16,96 +17,122 @@ pub struct Tensor<'a> {
     pub offset: u64,
     /// Bytes of the tensor.
     pub size: u64,
+    /// How its elements are stored.
+    pub element: ElementType,
 }
 
-impl<'a> From<&'a wgpu::Buffer> for Tensor<'a> {
+impl<'a> Tensor<'a> {
     /// The whole buffer.
-    fn from(buffer: &'a wgpu::Buffer) -> Self {
-        Self { buffer, offset: 0, size: buffer.size() }
-    }
-}
-
-impl<'a> From<wgpu::BufferBinding<'a>> for Tensor<'a> {
-    fn from(binding: wgpu::BufferBinding<'a>) -> Self {
-        let rest = binding.buffer.size().saturating_sub(binding.offset);
-        Self {
-            buffer: binding.buffer,
-            offset: binding.offset,
-            size: binding.size.map_or(rest, std::num::NonZero::get),
-        }
-    }
-}
-
-/// A tensor and what the pass knows about it.
-#[derive(Clone, Copy)]
-pub(crate) struct Argument<'a> {
-    pub name: &'static str,
-    pub tensor: Tensor<'a>,
-}
-
-impl Argument<'_> {
-    /// Checks everything that can be said of one tensor alone. This, with [`check_disjoint`] and
-    /// the split into dispatches, is what makes unchecked shaders sound: they index by shape only.
-    pub(crate) fn check(&self, elements: u64, element: ElementType) -> Result<(), Error> {
-        let (argument, actual) = (self.name, self.tensor.size);
-        let expected = elements.saturating_mul(element.size() as u64);
-        if actual != expected && Some(actual) != expected.checked_next_multiple_of(4) {
-            return Err(Error::TensorSize { argument, actual, expected, elements, element });
-        }
-        self.check_place(expected)
-    }
-
-    /// The same for a tensor of bytes.
-    pub(crate) fn check_bytes(&self, expected: u64) -> Result<(), Error> {
-        let (argument, actual) = (self.name, self.tensor.size);
-        if actual != expected && Some(actual) != expected.checked_next_multiple_of(4) {
-            return Err(Error::ByteSize { argument, actual, expected });
-        }
-        self.check_place(expected)
-    }
-
-    fn check_place(&self, expected: u64) -> Result<(), Error> {
-        let Self { name: argument, tensor: Tensor { buffer, offset, .. } } = *self;
-        if expected == 0 {
-            return Ok(());
-        }
-        if !offset.is_multiple_of(4) {
-            return Err(Error::Misaligned { argument, offset });
-        }
-        let end = self.words().end;
-        if end > buffer.size() {
-            return Err(Error::OutOfBounds { argument, offset, end, buffer_size: buffer.size() });
-        }
-        if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
-            let needed = wgpu::BufferUsages::STORAGE;
-            return Err(Error::Usage { argument, usage: buffer.usage(), needed });
-        }
-        Ok(())
+    pub fn new(buffer: &'a wgpu::Buffer, element: ElementType) -> Self {
+        Self { buffer, offset: 0, size: buffer.size(), element }
     }
 
     /// The bytes a pass may touch: whole words.
     fn words(&self) -> std::ops::Range<u64> {
-        let size = self.tensor.size.checked_next_multiple_of(4).unwrap_or(u64::MAX);
-        self.tensor.offset..self.tensor.offset.saturating_add(size)
+        words(self.offset, self.size)
     }
 }
 
-/// Checks that no result shares a byte with another argument. Returns whether one shares a *buffer* with
-/// an operand, in which case every binding has to be `read_write`: one dispatch may not use a buffer both
-/// ways.
-pub(crate) fn check_disjoint(operands: &[Argument], results: &[Argument]) -> Result<bool, Error> {
-    let mut shared = false;
-    for (at, result) in results.iter().enumerate() {
-        for (k, other) in operands.iter().chain(&results[..at]).enumerate() {
-            if other.tensor.buffer != result.tensor.buffer {
-                continue;
-            }
-            let (a, b) = (other.words(), result.words());
-            if a.start.max(b.start) < a.end.min(b.end) {
-                return Err(Error::Overlap { output: result.name, other: other.name });
-            }
-            shared |= k < operands.len();
+fn words(offset: u64, size: u64) -> std::ops::Range<u64> {
+    let size = size.checked_next_multiple_of(4).unwrap_or(u64::MAX);
+    offset..offset.saturating_add(size)
+}
+
+/// Whether a range of so many bytes is one for `expected`: those, or whole words.
+fn fits(size: u64, expected: u64) -> bool {
+    size == expected || Some(size) == expected.checked_next_multiple_of(4)
+}
+
+/// This, with [`Faces::check_on_device`] and the split into dispatches, is what makes unchecked shaders sound: they
+/// index by shape only.
+impl Holder for Tensor<'_> {
+    fn check(&self, argument: &'static str, elements: usize, _: &Shape) -> Result<(), Error> {
+        let Self { buffer, offset, size: actual, element } = *self;
+        let elements = elements as u64;
+        let expected = elements.saturating_mul(element.size() as u64);
+        if !fits(actual, expected) {
+            return Err(Error::TensorSize { argument, actual, expected, elements, element });
         }
+        check_place(argument, buffer, offset, expected)
     }
-    Ok(shared)
+}
+
+/// The same for bytes that are no numbers.
+pub(crate) fn check_bytes(
+    argument: &'static str,
+    buffer: &wgpu::Buffer,
+    offset: u64,
+    [actual, expected]: [u64; 2],
+) -> Result<(), Error> {
+    if !fits(actual, expected) {
+        return Err(Error::ByteSize { argument, actual, expected });
+    }
+    check_place(argument, buffer, offset, expected)
+}
+
+fn check_place(
+    argument: &'static str,
+    buffer: &wgpu::Buffer,
+    offset: u64,
+    expected: u64,
+) -> Result<(), Error> {
+    if expected == 0 {
+        return Ok(());
+    }
+    if !offset.is_multiple_of(4) {
+        return Err(Error::Misaligned { argument, offset });
+    }
+    let end = words(offset, expected).end;
+    if end > buffer.size() {
+        return Err(Error::OutOfBounds { argument, offset, end, buffer_size: buffer.size() });
+    }
+    if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+        let needed = wgpu::BufferUsages::STORAGE;
+        return Err(Error::Usage { argument, usage: buffer.usage(), needed });
+    }
+    Ok(())
+}
+
+impl Faces<'_, Tensor<'_>, Tensor<'_>> {
+    /// How the operands are stored.
+    pub(crate) fn element(&self) -> ElementType {
+        self.operands[0].tensor.element
+    }
+
+    /// Checks all arguments, which have to be stored in these ways: operands in one, results in one of two. No result
+    /// may share a byte with another argument.
+    ///
+    /// Returns whether one shares a *buffer* with an operand, in which case every binding has to be `read_write`: one
+    /// dispatch may not use a buffer both ways.
+    pub(crate) fn check_on_device(
+        &self,
+        operands: ElementType,
+        results: [ElementType; 2],
+    ) -> Result<bool, Error> {
+        self.check()?;
+        let of = |allowed| move |face| (face, allowed);
+        for (face, allowed) in
+            self.all_operands().map(of([operands; 2])).chain(self.results.iter().map(of(results)))
+        {
+            let (argument, actual) = (face.name, face.tensor.element);
+            if !allowed.contains(&actual) {
+                return Err(Error::Element { argument, actual, allowed });
+            }
+        }
+        let mut shared = false;
+        for (at, result) in self.results.iter().enumerate() {
+            let others = self.all_operands().map(|face| (face, true));
+            for (other, operand) in others.chain(self.results[..at].iter().map(|face| (face, false))) {
+                if other.tensor.buffer != result.tensor.buffer {
+                    continue;
+                }
+                let (a, b) = (other.tensor.words(), result.tensor.words());
+                if a.start.max(b.start) < a.end.min(b.end) {
+                    return Err(Error::Overlap { output: result.name, other: other.name });
+                }
+                shared |= operand;
+            }
+        }
+        Ok(shared)
+    }
 }

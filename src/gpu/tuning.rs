@@ -75,9 +75,8 @@ pub struct Tuning {
     pub input_gradient: Tile,
     /// Rows are outputs, columns inputs.
     pub weight_gradient: Tile,
-    /// When [`Kernels::gradients`](super::Kernels::gradients) computes both gradients in one pass, and how; `None`:
-    /// never.
-    pub combine: Option<Combine>,
+    /// When [`Kernels::both_gradients`](super::Kernels::both_gradients) computes them in one pass, and how; `None`: never.
+    pub both_gradients: Option<Combine>,
     /// How mask bits are applied.
     pub apply: Apply,
     /// Whether the planes of a brick and the rows of a tile that is written out are loops in the kernel, which
@@ -115,7 +114,7 @@ impl Tuning {
             "forward": Some(self.forward),
             "input_gradient": Some(self.input_gradient),
             "weight_gradient": Some(self.weight_gradient),
-            "combine.tile": self.combine.map(|combine| combine.tile)
+            "both_gradients.tile": self.both_gradients.map(|both| both.tile)
         };
         for (names, tile) in tiles {
             let Some(Tile { rows, columns, workgroup: [x, y] }) = tile else { continue };
@@ -152,7 +151,7 @@ impl Tuning {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
             weight_gradient: tile(8, 2),
-            combine: None,
+            both_gradients: None,
             apply: Apply::And,
             rolled: true,
             threads: 0,
@@ -168,7 +167,7 @@ impl Tuning {
     fn for_lanes(self, lanes: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let tile = Tile { rows: 8, columns: 2, workgroup: [lanes, 1] };
-        Self { combine: Some(Combine { tile, calls: 2, threads: 2 * lanes * cores }), ..self }
+        Self { both_gradients: Some(Combine { tile, calls: 2, threads: 2 * lanes * cores }), ..self }
     }
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
@@ -182,7 +181,7 @@ impl Tuning {
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
             // Expected to win at nine calls, and not yet seen to (docs/performance.md): `Tuning::measured` tries it.
-            combine: None,
+            both_gradients: None,
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
             rolled: false,
             threads: 1 << 16,
@@ -212,7 +211,7 @@ impl fmt::Display for Tuning {
         let rolled = if self.rolled { "rolled" } else { "unrolled" };
         let Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
-        match self.combine {
+        match self.both_gradients {
             Some(Combine { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
             None => write!(f, "separate")?,
         }
@@ -251,7 +250,7 @@ impl FromStr for Tuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(',').collect();
-        let [tiles @ .., combine, apply, rolled, threads, iterations, connections] = &parts[..] else {
+        let [tiles @ .., both_gradients, apply, rolled, threads, iterations, connections] = &parts[..] else {
             return Err(fault());
         };
         let [forward, input_gradient, weight_gradient] = tiles else { return Err(fault()) };
@@ -259,9 +258,9 @@ impl FromStr for Tuning {
             forward: forward.parse()?,
             input_gradient: input_gradient.parse()?,
             weight_gradient: weight_gradient.parse()?,
-            combine: match *combine {
+            both_gradients: match *both_gradients {
                 "separate" => None,
-                _ => Some(combine.parse().map_err(|_| fault())?),
+                _ => Some(both_gradients.parse().map_err(|_| fault())?),
             },
             apply: match *apply {
                 "select" => Apply::Select,
@@ -292,11 +291,11 @@ mod tests {
             apply: Apply::Select,
             rolled: false,
             threads: 1 << 16,
-            combine: None,
+            both_gradients: None,
             ..software
         };
         let one_pass = Tuning {
-            combine: Some(Combine {
+            both_gradients: Some(Combine {
                 tile: Tile { rows: 1, columns: 1, workgroup: [2, 64] },
                 calls: 9,
                 threads: 512,

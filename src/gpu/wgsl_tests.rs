@@ -6,7 +6,8 @@ use minijinja::{Value, context};
 
 use super::params::Params;
 use super::shader::render;
-use super::{AdapterChoice, Forward, Gpu, KernelOptions, Kernels, Tensor};
+use super::{AdapterChoice, Gpu, KernelOptions, Kernels, Tensor};
+use crate::call::Forward;
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
 use crate::{Bias, ElementType, Error, Shape};
 
@@ -371,10 +372,14 @@ fn a_kernel_that_does_not_compile_is_not_kept() {
     let Some(gpu) = adapter("a_kernel_that_does_not_compile_is_not_kept") else { return };
     let mut kernels = Kernels::new(gpu.device(), &KernelOptions::default()).unwrap();
     let buffer = gpu.buffer(1024).unwrap();
-    let tensor = |offset, elements: u64| Tensor { buffer: &buffer, offset, size: 4 * elements };
+    let tensor = |offset, elements: u64| Tensor {
+        buffer: &buffer,
+        offset,
+        size: 4 * elements,
+        element: ElementType::F32,
+    };
     let call = Forward {
         shape: Shape::new(2, 3, 4).unwrap(),
-        element: ElementType::F32,
         mask: None,
         x: tensor(0, 8),
         weight: tensor(256, 12),

@@ -24,7 +24,7 @@ impl DropConnect {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn moments(&self, x: &[f32]) -> Result<Moments, Error> {
-        self.weights().moments(&self.shape_of(x)?, self.element, &self.probability, x)
+        self.weights(x)?.moments(&self.probability, x)
     }
 
     /// Mean and variance of f(Y) over masks, by matching moments (Wan et al. 2013, Algorithm 2): in closed form,
@@ -54,7 +54,7 @@ impl DropConnect {
     /// # Errors
     /// [`Error::Count`] for the passes, 1 to 65,536 on an adapter; as [`forward`](Self::forward).
     pub fn monte_carlo(&self, x: &[f32], passes: u32) -> Result<Moments, Error> {
-        self.weights().monte_carlo(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
+        self.weights(x)?.monte_carlo(&self.mask(), passes, x)
     }
 
     /// Y of every one of those passes, `[passes, batch, outputs]`.
@@ -62,7 +62,7 @@ impl DropConnect {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn pass_outputs(&self, x: &[f32], passes: u32) -> Result<Vec<f32>, Error> {
-        self.weights().pass_outputs(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
+        self.weights(x)?.pass_outputs(&self.mask(), passes, x)
     }
 
     /// Those passes with Y as the logits of a classifier: mean softmax, predictive entropy, mutual information.
@@ -70,6 +70,6 @@ impl DropConnect {
     /// # Errors
     /// As [`monte_carlo`](Self::monte_carlo), with 2^24 passes at most.
     pub fn predictive(&self, x: &[f32], passes: u32) -> Result<Predictive<f32>, Error> {
-        self.weights().predictive(&self.shape_of(x)?, self.element, &self.mask(), passes, x)
+        self.weights(x)?.predictive(&self.mask(), passes, x)
     }
 }

@@ -6,9 +6,10 @@ mod parameters;
 
 pub use builder::{DropConnectBuilder, Init};
 
-use crate::device::weights::{Resident, Weights, fetch, tensor};
-use crate::gpu::{BiasGradient, Forward, Gpu, Gradients, Recording, Tensor, WeightGradient};
-use crate::host::{self, encode, round_all, rounded};
+use crate::call::{BiasGradient, BothGradients, Face, Forward, WeightGradient};
+use crate::device::weights::{Place, Resident, Weights, fetch, tensor};
+use crate::gpu::{Gpu, Recording, Tensor};
+use crate::host::{self, round_all, rounded};
 use crate::{
     Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
     cpu,
@@ -137,44 +138,40 @@ impl DropConnect {
     /// what they were then, unless the device is lost, and they with it.
     pub fn backward(&mut self, x: &[f32], grad_output: &[f32], write: Write) -> Result<Vec<f32>, Error> {
         let shape = self.shape_of(x)?;
-        shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+        Face::output("grad_output", &grad_output).check(&shape)?;
         let (mask, element) = (self.mask(), self.element);
         let bias_mask = self.masked_bias.then_some(&mask);
         match &mut self.parameters {
             Parameters::Gpu(own) => {
                 let gpu = std::sync::Arc::clone(&own.gpu);
-                let x = gpu.upload(&encode(element, x)?)?;
-                let grad_output = gpu.upload(&encode(element, grad_output)?)?;
+                let x = Resident::of(&gpu, element, x)?;
+                let grad_output = Resident::of(&gpu, element, grad_output)?;
                 let grad_input = Resident::new(&gpu, shape.input_len(), element)?;
-                let recordings = self.record_backward(
-                    shape,
-                    tensor(&x, shape.input_len(), element),
-                    tensor(&grad_output, shape.output_len(), element),
-                    Some(grad_input.tensor()),
-                    write,
-                )?;
+                let (x, grad_output, dx) = (x.tensor(), grad_output.tensor(), Some(grad_input.tensor()));
+                let recordings = self.record_backward(shape, x, grad_output, dx, write)?;
                 let [grad_input] = fetch(&gpu, &recordings, [&grad_input])?;
                 Ok(grad_input)
             }
             Parameters::Cpu(own) => {
-                let (x, grad_output) = (rounded(element, x)?, rounded(element, grad_output)?);
+                let (x, grad_output) = (&rounded(element, x)?[..], &rounded(element, grad_output)?[..]);
                 let mut grad_input = host::zeros(shape.input_len())?;
                 // What may fail comes first: the gradients that are there change all or not at all. The bias's is
                 // small, and worked out beside it; the weight's is the last that anything below writes.
                 let mut grad_bias = own.grad_bias.as_deref().map(host::copy).transpose()?;
                 if let Some(grad_bias) = &mut grad_bias {
-                    cpu::bias_gradient(&shape, bias_mask, &grad_output, grad_bias, write)?;
+                    let grad_bias = &mut grad_bias[..];
+                    cpu::bias_gradient(BiasGradient { shape, bias_mask, grad_output, grad_bias, write })?;
                     round_all(element, grad_bias);
                 }
-                cpu::gradients(
-                    &shape,
-                    Some(&mask),
-                    &grad_output,
-                    &x,
-                    &own.weight,
-                    (&mut grad_input, Write::Overwrite),
-                    (&mut own.grad_weight, write),
-                )?;
+                cpu::both_gradients(BothGradients {
+                    shape,
+                    mask: Some(&mask),
+                    grad_output,
+                    x,
+                    weight: &own.weight,
+                    grad_input: (&mut grad_input, Write::Overwrite),
+                    grad_weight: (&mut own.grad_weight, write),
+                })?;
                 round_all(element, &mut own.grad_weight);
                 own.grad_bias = grad_bias;
                 round_all(element, &mut grad_input);
@@ -245,9 +242,8 @@ impl DropConnect {
         let weight = tensor(&own.weight, shape.weight_len(), element);
         let grad_weight = tensor(&own.grad_weight, shape.weight_len(), element);
         let mut recordings = vec![match grad_input {
-            Some(grad_input) => kernels.gradients(&Gradients {
+            Some(grad_input) => kernels.both_gradients(&BothGradients {
                 shape,
-                element,
                 mask,
                 grad_output,
                 x,
@@ -255,20 +251,13 @@ impl DropConnect {
                 grad_input: (grad_input, Write::Overwrite),
                 grad_weight: (grad_weight, write),
             }),
-            None => kernels.weight_gradient(&WeightGradient {
-                shape,
-                element,
-                mask,
-                grad_output,
-                x,
-                grad_weight,
-                write,
-            }),
+            None => {
+                kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
+            }
         }?];
         if let Some(grad_bias) = &own.grad_bias {
             recordings.push(kernels.bias_gradient(&BiasGradient {
                 shape,
-                element,
                 bias_mask: mask.filter(|_| self.masked_bias),
                 grad_output,
                 grad_bias: tensor(grad_bias, self.outputs, element),
@@ -279,21 +268,23 @@ impl DropConnect {
     }
 
     fn run_forward(&self, x: &[f32], mask: Option<&Mask>) -> Result<Vec<f32>, Error> {
-        self.weights().forward(&self.shape_of(x)?, self.element, mask, x)
+        self.weights(x)?.forward(mask, x)
     }
 
-    fn weights(&self) -> Weights<'_> {
-        let (element, shape) = (self.element, [self.outputs, self.inputs]);
-        match &self.parameters {
-            Parameters::Gpu(OnGpu { gpu, weight, bias, .. }) => Weights::Gpu {
+    /// W and b for a call on this batch.
+    fn weights(&self, x: &[f32]) -> Result<Weights<'_>, Error> {
+        let (shape, element) = (self.shape_of(x)?, self.element);
+        let place = match &self.parameters {
+            Parameters::Gpu(OnGpu { gpu, weight, bias, .. }) => Place::Gpu {
                 gpu,
-                weight: tensor(weight, shape[0] * shape[1], element),
-                bias: self.bias_of(bias.as_ref().map(|bias| tensor(bias, shape[0], element))),
+                weight: tensor(weight, shape.weight_len(), element),
+                bias: self.bias_of(bias.as_ref().map(|bias| tensor(bias, shape.outputs(), element))),
             },
             Parameters::Cpu(OnCpu { weight, bias, .. }) => {
-                Weights::Cpu { weight, bias: self.bias_of(bias.as_deref()) }
+                Place::Cpu { weight, bias: self.bias_of(bias.as_deref()) }
             }
-        }
+        };
+        Ok(Weights { shape, element, place })
     }
 
     /// `what`: the call that this serves.
@@ -310,7 +301,7 @@ impl DropConnect {
         let (shape, element) = (Shape::new(batch, self.outputs, self.inputs)?, self.element);
         let weight = tensor(&own.weight, shape.weight_len(), element);
         let bias = self.bias_of(own.bias.as_ref().map(|bias| tensor(bias, self.outputs, element)));
-        own.gpu.kernels().forward(&Forward { shape, element, mask, x, weight, bias, y })?.encode(encoder);
+        own.gpu.kernels().forward(&Forward { shape, mask, x, weight, bias, y })?.encode(encoder);
         Ok(())
     }
 
@@ -325,7 +316,7 @@ impl DropConnect {
     /// The shape of a call on this batch.
     fn shape_of(&self, x: &[f32]) -> Result<Shape, Error> {
         let shape = Shape::new(x.len().div_ceil(self.inputs), self.outputs, self.inputs)?;
-        shape.expect_len("x", x.len(), shape.input_len())?;
+        Face::input("x", &x).check(&shape)?;
         Ok(shape)
     }
 

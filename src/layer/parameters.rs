@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::DropConnect;
+use crate::call::Face;
 use crate::device::weights::bytes;
 use crate::gpu::Gpu;
 use crate::host::{self, encode, round_all};
@@ -74,7 +75,7 @@ impl DropConnect {
     /// [`Error::Length`]; [`Error::DeviceLost`]; [`Error::OutOfMemory`] and [`Error::HostMemory`] for copies.
     pub fn set_weight(&mut self, weight: &[f32]) -> Result<(), Error> {
         let shape = Shape::new(0, self.outputs, self.inputs)?;
-        shape.expect_len("weight", weight.len(), shape.weight_len())?;
+        Face::weight("weight", &weight).check(&shape)?;
         let element = self.element;
         match &mut self.parameters {
             Parameters::Gpu(own) => own.gpu.write(&own.weight, &encode(element, weight)?),
@@ -95,11 +96,11 @@ impl DropConnect {
         let element = self.element;
         match &mut self.parameters {
             Parameters::Gpu(OnGpu { gpu, bias: Some(own), .. }) => {
-                shape.expect_len("bias", bias.len(), shape.outputs())?;
+                Face::bias("bias", &bias).check(&shape)?;
                 gpu.write(own, &encode(element, bias)?)
             }
             Parameters::Cpu(OnCpu { bias: Some(own), .. }) => {
-                shape.expect_len("bias", bias.len(), shape.outputs())?;
+                Face::bias("bias", &bias).check(&shape)?;
                 own.copy_from_slice(bias);
                 round_all(element, own);
                 Ok(())

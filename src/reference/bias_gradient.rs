@@ -1,22 +1,16 @@
 //! The gradient of the bias. Twin: `shaders/bias_gradient.wgsl`.
 
 use super::mask;
-use crate::{Error, Mask, Shape, host};
+use crate::call::BiasGradient;
+use crate::{Error, host};
 
-/// `db[o] = sum over n of G[n, o]`: `[outputs]`. With a mask the bias is masked, and
-/// `db[o] = scale * sum over n of Mb[n, o] * G[n, o]`.
-///
-/// `grad_output` (G) is `[batch, outputs]`.
+/// db: `[outputs]`.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate.
-pub fn bias_gradient(
-    shape: &Shape,
-    bias_mask: Option<&Mask>,
-    grad_output: &[f64],
-) -> Result<Vec<f64>, Error> {
-    shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
+/// Those of a [`call`](crate::call#errors).
+pub fn bias_gradient(call: &BiasGradient<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
+    call.faces().check()?;
+    let &BiasGradient { ref shape, bias_mask, grad_output, .. } = call;
     let (kept, scale) = match bias_mask {
         None => (None, 1.0),
         Some(mask) => (Some(mask::bias_mask(shape, mask)?), mask.scale()),

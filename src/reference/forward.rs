@@ -1,28 +1,16 @@
 //! The output. Twin: `shaders/forward.wgsl` with `shaders/forward_tile.wgsl`.
 
 use super::{Connections, mask};
-use crate::{Bias, Error, Mask, Shape, host};
+use crate::call::Forward;
+use crate::{Bias, Error, host};
 
-/// `Y[n, o] = scale * sum over i of M[n, o, i] * W[o, i] * X[n, i] + b[o]`: `[batch, outputs]`.
-///
-/// `x` is `[batch, inputs]`, `weight` `[outputs, inputs]`, the bias `[outputs]`. A masked bias adds
-/// `scale * Mb[n, o] * b[o]` instead. A dropped weight or bias counts as exactly 0, whatever it is.
+/// Y: `[batch, outputs]`.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate.
-pub fn forward(
-    shape: &Shape,
-    mask: Option<&Mask>,
-    x: &[f64],
-    weight: &[f64],
-    bias: Bias<&[f64]>,
-) -> Result<Vec<f64>, Error> {
-    shape.expect_len("x", x.len(), shape.input_len())?;
-    shape.expect_len("weight", weight.len(), shape.weight_len())?;
-    if let Some(bias) = bias.tensor() {
-        shape.expect_len("bias", bias.len(), shape.outputs())?;
-    }
+/// Those of a [`call`](crate::call#errors).
+pub fn forward(call: &Forward<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
+    call.faces().check()?;
+    let &Forward { ref shape, mask, x, weight, bias, .. } = call;
     let connections = Connections::new(shape, mask)?;
     let bias_mask = match (bias, mask) {
         (Bias::Masked(_), Some(mask)) => Some(mask::bias_mask(shape, mask)?),

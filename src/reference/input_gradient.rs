@@ -1,24 +1,16 @@
 //! The gradient of the input. Twin: `shaders/input_gradient.wgsl`, and `shaders/gradients.wgsl` of both gradients.
 
 use super::Connections;
-use crate::{Error, Mask, Shape, host};
+use crate::call::InputGradient;
+use crate::{Error, host};
 
-/// `dX[n, i] = scale * sum over o of M[n, o, i] * W[o, i] * G[n, o]`: `[batch, inputs]`.
-///
-/// `grad_output` (G) is `[batch, outputs]`, `weight` `[outputs, inputs]`. A dropped weight counts as
-/// exactly 0, whatever it is.
+/// dX: `[batch, inputs]`.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate.
-pub fn input_gradient(
-    shape: &Shape,
-    mask: Option<&Mask>,
-    grad_output: &[f64],
-    weight: &[f64],
-) -> Result<Vec<f64>, Error> {
-    shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-    shape.expect_len("weight", weight.len(), shape.weight_len())?;
+/// Those of a [`call`](crate::call#errors).
+pub fn input_gradient(call: &InputGradient<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
+    call.faces().check()?;
+    let &InputGradient { ref shape, mask, grad_output, weight, .. } = call;
     let connections = Connections::new(shape, mask)?;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let mut grad_input: Vec<f64> = host::zeros(shape.input_len())?;

@@ -1,11 +1,11 @@
 //! The yardstick: every pass in float64, as plain loops.
 //!
 //! One file per pass (`forward.rs` is the twin of `shaders/forward.wgsl`, and so on; a shader that computes two has
-//! two), with the shaders' vocabulary: n counts examples, o outputs, i inputs. The equations are those of the section
-//! "Layer" of `docs/mask-format.md`. Nothing here is fast, blocked or parallel, so that it can be checked
+//! two), with the shaders' vocabulary: n counts examples, o outputs, i inputs. The equations are those of
+//! [`call`](crate::call). Nothing here is fast, blocked or parallel, so that it can be checked
 //! by eye; a pass first writes its whole mask down, one `bool` per connection.
 //!
-//! A mask of `None` means evaluation: the plain linear layer. Every call may also end in [`Error::HostMemory`].
+//! Every call may also end in [`Error::HostMemory`].
 
 mod activation;
 mod bias_gradient;
@@ -57,7 +57,10 @@ fn rectified(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bias, DropProbability, MaskKey, Origin};
+    use crate::call::{BiasGradient, Forward, InputGradient, WeightGradient};
+    use crate::{Bias, DropProbability, MaskKey, Origin, Write};
+
+    const WRITE: Write = Write::Overwrite;
 
     fn half() -> Mask {
         Mask::new(MaskKey::new(3, 1).at_step(4), DropProbability::new(0.5).unwrap())
@@ -67,11 +70,17 @@ mod tests {
     fn evaluation_is_the_plain_linear_layer() {
         let shape = Shape::new(1, 2, 3).unwrap();
         let (x, w) = ([1.0, 2.0, 3.0], [1.0, 0.0, 0.0, 0.5, 0.5, 1.0]);
-        assert_eq!(forward(&shape, None, &x, &w, Bias::Plain(&[10.0, 20.0])).unwrap(), [11.0, 24.5]);
-        assert_eq!(forward(&shape, None, &x, &w, Bias::Masked(&[10.0, 20.0])).unwrap(), [11.0, 24.5]);
-        assert_eq!(input_gradient(&shape, None, &[2.0, 4.0], &w).unwrap(), [4.0, 2.0, 4.0]);
-        assert_eq!(weight_gradient(&shape, None, &[2.0, 4.0], &x).unwrap(), [2.0, 4.0, 6.0, 4.0, 8.0, 12.0]);
-        assert_eq!(bias_gradient(&shape, None, &[2.0, 4.0]).unwrap(), [2.0, 4.0]);
+        let (mask, x, weight, grad_output, b) = (None, &x[..], &w[..], &[2.0, 4.0][..], &[10.0, 20.0][..]);
+        for bias in [Bias::Plain(b), Bias::Masked(b)] {
+            let call = Forward { shape, mask, x, weight, bias, y: () };
+            assert_eq!(forward(&call).unwrap(), [11.0, 24.5]);
+        }
+        let call = InputGradient { shape, mask, grad_output, weight, grad_input: (), write: WRITE };
+        assert_eq!(input_gradient(&call).unwrap(), [4.0, 2.0, 4.0]);
+        let call = WeightGradient { shape, mask, grad_output, x, grad_weight: (), write: WRITE };
+        assert_eq!(weight_gradient(&call).unwrap(), [2.0, 4.0, 6.0, 4.0, 8.0, 12.0]);
+        let call = BiasGradient { shape, bias_mask: mask, grad_output, grad_bias: (), write: WRITE };
+        assert_eq!(bias_gradient(&call).unwrap(), [2.0, 4.0]);
     }
 
     #[test]
@@ -95,26 +104,37 @@ mod tests {
         let mask = half();
         let kept = mask::mask(&shape, &mask).unwrap();
         let weight: Vec<f64> = kept.iter().map(|&kept| if kept { 1.0 } else { f64::NAN }).collect();
-        let y = forward(&shape, Some(&mask), &[1.0; 24], &weight, Bias::None).unwrap();
-        let dx = input_gradient(&shape, Some(&mask), &[1.0; 8], &weight).unwrap();
+        let (mask, weight, x, grad_output) = (Some(&mask), &weight[..], &[1.0; 24][..], &[1.0; 8][..]);
+        let y = forward(&Forward { shape, mask, x, weight, bias: Bias::None, y: () }).unwrap();
+        let call = InputGradient { shape, mask, grad_output, weight, grad_input: (), write: WRITE };
+        let dx = input_gradient(&call).unwrap();
         assert!(y.iter().chain(&dx).all(|v| v.is_finite()));
     }
 
     #[test]
     fn wrong_lengths_and_origins_are_refused_by_name() {
         let shape = Shape::new(2, 3, 4).unwrap();
-        let error = forward(&shape, None, &[0.0; 8], &[0.0; 11], Bias::None).unwrap_err();
+        let (x, weight) = (&[0.0; 8][..], &[0.0; 11][..]);
+        let call = Forward { shape, mask: None, x, weight, bias: Bias::None, y: () };
+        let error = forward(&call).unwrap_err();
         assert!(matches!(error, Error::Length { argument: "weight", actual: 11, expected: 12, .. }));
         let mask = half().at(Origin { example: u32::MAX, output: 0, input: 0 });
-        let error = bias_gradient(&shape, Some(&mask), &[0.0; 6]).unwrap_err();
+        let (bias_mask, grad_output) = (Some(&mask), &[0.0; 6][..]);
+        let call = BiasGradient { shape, bias_mask, grad_output, grad_bias: (), write: WRITE };
+        let error = bias_gradient(&call).unwrap_err();
         assert!(matches!(error, Error::Origin { axis: "example", .. }));
     }
 
     #[test]
     fn an_empty_batch_has_zero_gradients() {
         let shape = Shape::new(0, 2, 2).unwrap();
-        assert!(forward(&shape, Some(&half()), &[], &[1.0; 4], Bias::None).unwrap().is_empty());
-        assert_eq!(weight_gradient(&shape, Some(&half()), &[], &[]).unwrap(), [0.0; 4]);
-        assert_eq!(bias_gradient(&shape, Some(&half()), &[]).unwrap(), [0.0; 2]);
+        let (mask, none, weight) = (&half(), &[][..], &[1.0; 4][..]);
+        let call = Forward { shape, mask: Some(mask), x: none, weight, bias: Bias::None, y: () };
+        assert!(forward(&call).unwrap().is_empty());
+        let (mask, grad_output, write) = (Some(mask), none, WRITE);
+        let call = WeightGradient { shape, mask, grad_output, x: none, grad_weight: (), write };
+        assert_eq!(weight_gradient(&call).unwrap(), [0.0; 4]);
+        let call = BiasGradient { shape, bias_mask: mask, grad_output, grad_bias: (), write };
+        assert_eq!(bias_gradient(&call).unwrap(), [0.0; 2]);
     }
 }

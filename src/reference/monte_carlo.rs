@@ -2,24 +2,18 @@
 //! `shaders/running_moments.wgsl`, and `shaders/update.wgsl`.
 
 use super::forward;
-use crate::{Bias, Error, Mask, Shape, host};
+use crate::call::MonteCarlo;
+use crate::{Error, host};
 
-/// The mean and the unbiased variance of Y over `passes` masks, each `[batch, outputs]`. Pass t uses
-/// [`Mask::pass`]`(t)`; the variance of a single pass is 0. Where a pass is infinite or NaN the variance is NaN.
+/// The mean and the unbiased variance of Y over the passes, each `[batch, outputs]`.
 ///
-/// Two passes over the stored outputs; the fast backends use Welford's update instead.
+/// Two walks over the stored outputs; the fast backends use Welford's update instead.
 ///
 /// # Errors
-/// [`Error::Count`] for 0 passes; otherwise as [`forward`].
-pub fn monte_carlo(
-    shape: &Shape,
-    mask: &Mask,
-    passes: u32,
-    x: &[f64],
-    weight: &[f64],
-    bias: Bias<&[f64]>,
-) -> Result<(Vec<f64>, Vec<f64>), Error> {
-    let outputs = outputs_of_passes(shape, mask, passes, x, weight, bias)?;
+/// Those of a [`call`](crate::call#errors); [`Error::Count`] for 0 passes.
+pub fn monte_carlo(call: &MonteCarlo<'_, &[f64], ()>) -> Result<(Vec<f64>, Vec<f64>), Error> {
+    let (shape, passes) = (&call.shape, call.passes);
+    let outputs = outputs_of_passes(call)?;
     let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
     let mut variance: Vec<f64> = host::zeros(shape.output_len())?;
     for index in 0..shape.output_len() {
@@ -31,14 +25,7 @@ pub fn monte_carlo(
 }
 
 /// Y of every pass.
-pub(super) fn outputs_of_passes(
-    shape: &Shape,
-    mask: &Mask,
-    passes: u32,
-    x: &[f64],
-    weight: &[f64],
-    bias: Bias<&[f64]>,
-) -> Result<Vec<Vec<f64>>, Error> {
-    Error::check_count("passes", passes)?;
-    host::try_collect((0..passes).map(|t| forward(shape, Some(&mask.pass(t)), x, weight, bias)))
+pub(super) fn outputs_of_passes(call: &MonteCarlo<'_, &[f64], ()>) -> Result<Vec<Vec<f64>>, Error> {
+    Error::check_count("passes", call.passes)?;
+    host::try_collect((0..call.passes).map(|t| forward(&call.forward(&call.mask.pass(t), ()))))
 }

@@ -2,25 +2,16 @@
 
 use super::monte_carlo::outputs_of_passes;
 use super::rectified;
-use crate::{Bias, Error, Mask, Predictive, Shape, host};
+use crate::call::MonteCarlo;
+use crate::{Error, Predictive, host};
 
-/// [`Predictive`] of Y, taken as logits, over `passes` masks: pass t uses [`Mask::pass`]`(t)`.
-///
-/// Everything said of an example is NaN where one of its logits is NaN or +infinity, or all are -infinity: nothing is
-/// known then, least of all that the answer is certain. A logit of -infinity beside finite ones is a class with
-/// probability 0.
+/// [`Predictive`] of Y, taken as logits, over the passes of a call.
 ///
 /// # Errors
 /// As [`monte_carlo`](super::monte_carlo()).
-pub fn predictive(
-    shape: &Shape,
-    mask: &Mask,
-    passes: u32,
-    x: &[f64],
-    weight: &[f64],
-    bias: Bias<&[f64]>,
-) -> Result<Predictive<f64>, Error> {
-    let outputs = outputs_of_passes(shape, mask, passes, x, weight, bias)?;
+pub fn predictive(call: &MonteCarlo<'_, &[f64], ()>) -> Result<Predictive<f64>, Error> {
+    let (shape, passes) = (&call.shape, call.passes);
+    let outputs = outputs_of_passes(call)?;
     let classes = shape.outputs();
     let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
     let (mut entropy, mut mutual_information) = (host::empty(shape.batch())?, host::empty(shape.batch())?);

@@ -2,23 +2,16 @@
 //! gradients.
 
 use super::Connections;
-use crate::{Error, Mask, Shape, host};
+use crate::call::WeightGradient;
+use crate::{Error, host};
 
-/// `dW[o, i] = scale * sum over n of M[n, o, i] * G[n, o] * X[n, i]`: `[outputs, inputs]`.
-///
-/// `grad_output` (G) is `[batch, outputs]`, `x` `[batch, inputs]`.
+/// dW: `[outputs, inputs]`.
 ///
 /// # Errors
-/// [`Error::Length`] for a slice that does not have the shape's length; [`Error::Origin`] where the
-/// shard passes the last global coordinate.
-pub fn weight_gradient(
-    shape: &Shape,
-    mask: Option<&Mask>,
-    grad_output: &[f64],
-    x: &[f64],
-) -> Result<Vec<f64>, Error> {
-    shape.expect_len("grad_output", grad_output.len(), shape.output_len())?;
-    shape.expect_len("x", x.len(), shape.input_len())?;
+/// Those of a [`call`](crate::call#errors).
+pub fn weight_gradient(call: &WeightGradient<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
+    call.faces().check()?;
+    let &WeightGradient { ref shape, mask, grad_output, x, .. } = call;
     let connections = Connections::new(shape, mask)?;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let mut grad_weight: Vec<f64> = host::zeros(shape.weight_len())?;

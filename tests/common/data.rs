@@ -1,6 +1,8 @@
 //! Shapes, masks and seeded tensors.
 
-use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape};
+use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write};
+
+use super::{BiasKind, Operands};
 
 /// SplitMix64: a seed is all of its state.
 #[derive(Clone)]
@@ -31,16 +33,41 @@ impl Random {
 
 /// Operands of every pass, and what the gradients hold before they are added to.
 #[derive(Clone)]
-pub struct Data {
-    pub x: Vec<f32>,
-    pub weight: Vec<f32>,
-    pub bias: Vec<f32>,
-    pub grad: Vec<f32>,
+pub struct Data<T = f32> {
+    pub x: Vec<T>,
+    pub weight: Vec<T>,
+    pub bias: Vec<T>,
+    pub grad: Vec<T>,
     /// Of the input, the weight and the bias.
-    pub before: [Vec<f32>; 3],
+    pub before: [Vec<T>; 3],
+}
+
+impl<T> Data<T> {
+    /// For calls that overwrite.
+    pub fn operands(&self, shape: &Shape, bias: BiasKind) -> Operands<&[T]> {
+        Operands {
+            shape: *shape,
+            x: &self.x,
+            weight: &self.weight,
+            bias: bias.with(&self.bias),
+            grad_output: &self.grad,
+            write: Write::Overwrite,
+        }
+    }
 }
 
 impl Data {
+    /// The same in float64.
+    pub fn wide(&self) -> Data<f64> {
+        Data {
+            x: wide(&self.x),
+            weight: wide(&self.weight),
+            bias: wide(&self.bias),
+            grad: wide(&self.grad),
+            before: self.before.each_ref().map(|values| wide(values)),
+        }
+    }
+
     /// Random, already rounded to `element`.
     pub fn random(shape: &Shape, element: ElementType, seed: u64) -> Self {
         let mut random = Random(seed);
@@ -109,8 +136,8 @@ pub fn probability(p: f64) -> DropProbability {
 }
 
 /// A pair of results, poisoned before it is written.
-pub fn pair(len: usize, run: impl FnOnce(&mut [f32], &mut [f32]) -> Result<(), Error>) -> [Vec<f32>; 2] {
+pub fn pair(len: usize, run: impl FnOnce([&mut [f32]; 2]) -> Result<(), Error>) -> [Vec<f32>; 2] {
     let (mut mean, mut variance) = (vec![f32::NAN; len], vec![f32::NAN; len]);
-    run(&mut mean, &mut variance).unwrap();
+    run([&mut mean, &mut variance]).unwrap();
     [mean, variance]
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 mod adapter;
+mod calls;
 mod compare;
 mod data;
 
@@ -10,13 +11,15 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::gpu::{
-    AdapterChoice, Apply, BiasGradient, Combine, Forward, Gpu, Gradients, InputGradient, KernelOptions,
-    Kernels, Multiply, Predictive, Recording, Tensor, Tile, Tuning, WeightGradient, WriteMask,
+    AdapterChoice, Apply, Combine, Gpu, KernelOptions, Kernels, Multiply, Predictive, Recording, Tensor,
+    Tile, Tuning, WriteMask,
 };
-use dropconnect::{Bias, Device, ElementType, Error, Mask, Shape, Write, reference, wgpu};
+use dropconnect::{Bias, Device, ElementType, Error, Mask, Shape, Write, wgpu};
 
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use adapter::{adapter, not_run};
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub use calls::*;
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use compare::*;
 pub use data::*;
@@ -54,13 +57,13 @@ pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuni
     let rolled = apply == Apply::And;
     let (input_gradient, weight_gradient) = (tile, tile);
     let usual = Tuning::software();
-    Tuning { forward: tile, input_gradient, weight_gradient, combine: None, apply, rolled, ..usual }
+    Tuning { forward: tile, input_gradient, weight_gradient, both_gradients: None, apply, rolled, ..usual }
 }
 
 /// The same, with both gradients in one pass wherever that is possible.
 pub fn combined(tuning: Tuning, rows: u32, columns: u32, workgroup: [u32; 2]) -> Tuning {
     let tile = Tile { rows, columns, workgroup };
-    Tuning { combine: Some(Combine { tile, calls: 1, threads: 0 }), ..tuning }
+    Tuning { both_gradients: Some(Combine { tile, calls: 1, threads: 0 }), ..tuning }
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.
@@ -139,9 +142,10 @@ impl<'g> Arena<'g> {
         Self { gpu, buffers, images, slots }
     }
 
-    pub fn tensor(&self, index: usize) -> Tensor<'_> {
+    pub fn tensor(&self, index: usize, element: ElementType) -> Tensor<'_> {
         let slot = &self.slots[index];
-        Tensor { buffer: &self.buffers[slot.buffer], offset: slot.offset as u64, size: slot.size as u64 }
+        let (offset, size) = (slot.offset as u64, slot.size as u64);
+        Tensor { buffer: &self.buffers[slot.buffer], offset, size, element }
     }
 
     /// The bytes of some tensors, after checking that nothing outside of them has changed.
@@ -214,6 +218,11 @@ impl Call {
             placement: Placement::Separate,
         }
     }
+
+    /// The mask of the bias, where that has one.
+    pub fn bias_mask(&self) -> Option<&Mask> {
+        self.mask.as_ref().filter(|_| self.bias == BiasKind::Masked)
+    }
 }
 
 /// Y, dX, dW and db.
@@ -263,22 +272,18 @@ pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> (R
         ],
     );
     let [x, weight, bias, grad_output, y, grad_input, grad_weight, grad_bias] =
-        std::array::from_fn(|index| arena.tensor(index));
+        std::array::from_fn(|index| arena.tensor(index, element));
     let mask = call.mask.as_ref();
-    let bias_mask = mask.filter(|_| call.bias == BiasKind::Masked);
-    let bias = call.bias.with(bias);
-    let mut recordings = vec![kernels.forward(&Forward { shape, element, mask, x, weight, bias, y })];
-    if kernels.tuning().combine.is_some() {
-        let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
-        let call = Gradients { shape, element, mask, grad_output, x, weight, grad_input, grad_weight };
-        recordings.push(kernels.gradients(&call));
+    let operands = Operands { shape, x, weight, bias: call.bias.with(bias), grad_output, write };
+    let mut recordings = vec![kernels.forward(&operands.forward(mask, y))];
+    if kernels.tuning().both_gradients.is_some() {
+        let both = operands.both_gradients(mask, (grad_input, write), (grad_weight, write));
+        recordings.push(kernels.both_gradients(&both));
     } else {
-        let input = InputGradient { shape, element, mask, grad_output, weight, grad_input, write };
-        let weight = WeightGradient { shape, element, mask, grad_output, x, grad_weight, write };
-        recordings.extend([kernels.input_gradient(&input), kernels.weight_gradient(&weight)]);
+        recordings.push(kernels.input_gradient(&operands.input_gradient(mask, grad_input)));
+        recordings.push(kernels.weight_gradient(&operands.weight_gradient(mask, grad_weight)));
     }
-    let bias = BiasGradient { shape, element, bias_mask, grad_output, grad_bias, write };
-    recordings.push(kernels.bias_gradient(&bias));
+    recordings.push(kernels.bias_gradient(&operands.bias_gradient(call.bias_mask(), grad_bias)));
     let recordings: Vec<_> = recordings
         .into_iter()
         .map(|recording| recording.unwrap_or_else(|error| panic!("{call:?}: {error}")))
@@ -299,16 +304,9 @@ pub fn run(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> Results<f3
 
 /// The answers, in float64.
 pub fn expected(call: &Call, data: &Data) -> Results<f64> {
-    let Call { shape, mask, .. } = call;
-    let mask = mask.as_ref();
-    let [x, weight, bias, grad] = [&data.x, &data.weight, &data.bias, &data.grad].map(|v| wide(v));
-    let bias_mask = mask.filter(|_| call.bias == BiasKind::Masked);
-    let mut results = Results {
-        y: reference::forward(shape, mask, &x, &weight, call.bias.with(&bias[..])).unwrap(),
-        dx: reference::input_gradient(shape, mask, &grad, &weight).unwrap(),
-        dw: reference::weight_gradient(shape, mask, &grad, &x).unwrap(),
-        db: reference::bias_gradient(shape, bias_mask, &grad).unwrap(),
-    };
+    let data64 = data.wide();
+    let operands = data64.operands(&call.shape, call.bias);
+    let mut results = operands.reference(call.mask.as_ref(), call.bias_mask());
     if call.write == Write::Accumulate {
         for (sums, before) in
             [&mut results.dx, &mut results.dw, &mut results.db].into_iter().zip(&data.before)
@@ -331,7 +329,8 @@ pub fn written_mask(
     let bytes = shape.output_len() * if bias { 1 } else { shape.inputs() };
     // A second tensor, so that a pool is one.
     let arena = Arena::new(gpu, placement, &[vec![0; 4], vec![POISON; bytes]]);
-    let call = WriteMask { shape, mask, result: arena.tensor(1) };
+    let Tensor { buffer: result, offset, size, .. } = arena.tensor(1, ElementType::F32);
+    let call = WriteMask { shape, mask, result, offset, size };
     let recording = if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
     gpu.submit(&recording.unwrap()).unwrap();
     arena.results(&[1]).unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}")).remove(0)
@@ -345,15 +344,15 @@ pub fn predicted(gpu: &Gpu, kernels: &Kernels, shape: &Shape, passes: &[Vec<f32>
     let [mean, entropy, information] = [shape.output_len(), shape.batch(), shape.batch()].map(poison);
     for (pass, logits) in passes.iter().enumerate() {
         let logits = upload(logits);
+        let of = |buffer| Tensor::new(buffer, element);
         let call = Predictive {
             shape: *shape,
-            element,
             pass: pass as u32,
             passes: passes.len() as u32,
-            logits: (&logits).into(),
-            mean: (&mean).into(),
-            entropy: (&entropy).into(),
-            information: (&information).into(),
+            logits: of(&logits),
+            mean: of(&mean),
+            entropy: of(&entropy),
+            information: of(&information),
         };
         gpu.submit(&kernels.predictive(&call).unwrap()).unwrap();
     }

@@ -1,12 +1,8 @@
 //! Every call there is, each ready to be made on a device in any state.
 
-use dropconnect::gpu::{
-    Activate, BiasGradient, Forward, Gpu, Gradients, InputGradient, Kernels, Method, Moments, MonteCarlo,
-    Predictive, Recording, Tensor, WeightGradient, WriteMask,
-};
+use dropconnect::gpu::{Activate, Gpu, Kernels, Method, Predictive, Recording, Tensor, WriteMask};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, ElementType, Error, Mask, Moments as HostMoments, Shape, Write,
-    wgpu,
+    Activation, Bias, Device, DropConnect, ElementType, Error, Mask, Moments, Shape, Write, wgpu,
 };
 
 use super::common::*;
@@ -27,7 +23,7 @@ impl Buffers {
     }
 
     pub fn tensor(&self, index: usize, elements: usize) -> Tensor<'_> {
-        Tensor { buffer: &self.0[index], offset: 0, size: 4 * elements as u64 }
+        Tensor { buffer: &self.0[index], offset: 0, size: 4 * elements as u64, element: F32 }
     }
 }
 
@@ -36,104 +32,50 @@ pub type Prepare<'a> = (&'static str, Box<dyn Fn() -> Result<Recording, Error> +
 
 /// Every pass of [`Kernels`].
 pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) -> Vec<Prepare<'a>> {
-    let (shape, element, write) = (SHAPE(), F32, Write::Overwrite);
+    let (shape, write) = (SHAPE(), Write::Overwrite);
     let [input, weights, output, outputs, batch] =
         [shape.input_len(), shape.weight_len(), shape.output_len(), shape.outputs(), shape.batch()];
     let at = |index, elements| buffers.tensor(index, elements);
     let (x, weight, grad_output) = (at(0, input), at(1, weights), at(2, output));
     let (bias, some) = (Bias::Plain(at(3, outputs)), Some(mask));
+    let operands = Operands { shape, x, weight, bias, grad_output, write };
     let pair = [at(4, output), at(5, output)];
     vec![
-        (
-            "forward",
-            Box::new(move || {
-                let y = pair[0];
-                kernels.forward(&Forward { shape, element, mask: some, x, weight, bias, y })
-            }),
-        ),
+        ("forward", Box::new(move || kernels.forward(&operands.forward(some, pair[0])))),
         (
             "input_gradient",
-            Box::new(move || {
-                let grad_input = at(4, input);
-                let mask = some;
-                kernels.input_gradient(&InputGradient {
-                    shape,
-                    element,
-                    mask,
-                    grad_output,
-                    weight,
-                    grad_input,
-                    write,
-                })
-            }),
+            Box::new(move || kernels.input_gradient(&operands.input_gradient(some, at(4, input)))),
         ),
         (
             "weight_gradient",
-            Box::new(move || {
-                let (grad_weight, mask) = (at(4, weights), some);
-                kernels.weight_gradient(&WeightGradient {
-                    shape,
-                    element,
-                    mask,
-                    grad_output,
-                    x,
-                    grad_weight,
-                    write,
-                })
-            }),
+            Box::new(move || kernels.weight_gradient(&operands.weight_gradient(some, at(4, weights)))),
         ),
         (
-            "gradients",
+            "both_gradients",
             Box::new(move || {
                 let (grad_input, grad_weight) = ((at(4, input), write), (at(5, weights), write));
-                kernels.gradients(&Gradients {
-                    shape,
-                    element,
-                    mask: some,
-                    grad_output,
-                    x,
-                    weight,
-                    grad_input,
-                    grad_weight,
-                })
+                kernels.both_gradients(&operands.both_gradients(some, grad_input, grad_weight))
             }),
         ),
         (
             "bias_gradient",
-            Box::new(move || {
-                let grad_bias = at(4, outputs);
-                let bias_mask = some;
-                kernels.bias_gradient(&BiasGradient {
-                    shape,
-                    element,
-                    bias_mask,
-                    grad_output,
-                    grad_bias,
-                    write,
-                })
-            }),
+            Box::new(move || kernels.bias_gradient(&operands.bias_gradient(some, at(4, outputs)))),
         ),
         (
             "write_mask",
             Box::new(move || {
-                let result = Tensor { size: shape.connections(), ..at(4, 0) };
-                kernels.write_mask(&WriteMask { shape, mask, result })
+                let (result, size) = (at(4, 0).buffer, shape.connections());
+                kernels.write_mask(&WriteMask { shape, mask, result, offset: 0, size })
             }),
         ),
         (
             "write_bias_mask",
             Box::new(move || {
-                let result = Tensor { size: output as u64, ..at(4, 0) };
-                kernels.write_bias_mask(&WriteMask { shape, mask, result })
+                let (result, size) = (at(4, 0).buffer, output as u64);
+                kernels.write_bias_mask(&WriteMask { shape, mask, result, offset: 0, size })
             }),
         ),
-        (
-            "moments",
-            Box::new(move || {
-                let (probability, [mean, variance]) = (&mask.probability, pair);
-                kernels.moments(&Moments { shape, element, probability, x, weight, bias, mean, variance })
-            }),
-        ),
+        ("moments", Box::new(move || kernels.moments(&operands.moments(&mask.probability, pair)))),
         (
             "activate",
             Box::new(move || {
@@ -149,30 +91,12 @@ pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) ->
                 })
             }),
         ),
-        (
-            "monte_carlo",
-            Box::new(move || {
-                let [mean, variance] = pair;
-                let passes = 3;
-                kernels.monte_carlo(&MonteCarlo {
-                    shape,
-                    element,
-                    mask,
-                    passes,
-                    x,
-                    weight,
-                    bias,
-                    mean,
-                    variance,
-                })
-            }),
-        ),
+        ("monte_carlo", Box::new(move || kernels.monte_carlo(&operands.monte_carlo(mask, 3, pair)))),
         (
             "predictive",
             Box::new(move || {
                 kernels.predictive(&Predictive {
                     shape,
-                    element,
                     pass: 0,
                     passes: 1,
                     logits: grad_output,
@@ -189,23 +113,23 @@ pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) ->
 pub fn device_calls(device: &Device) -> Vec<(&'static str, Result<(), Error>)> {
     let (shape, mask) = (SHAPE(), mask(0.3));
     let data = Data::random(&shape, F32, 7);
-    let (x, weight, grad, bias) =
-        (&data.x[..], &data.weight[..], &data.grad[..], Bias::Plain(&data.bias[..]));
-    let (mask, p) = (&mask, &mask.probability);
-    let u = HostMoments { mean: data.grad.clone(), variance: vec![1.0; data.grad.len()] };
+    let operands = data.operands(&shape, BiasKind::Plain);
+    let (mask, some, p) = (&mask, Some(&mask), &mask.probability);
+    let u = Moments { mean: data.grad.clone(), variance: vec![1.0; data.grad.len()] };
+    let (three, two) = (operands.monte_carlo(mask, 3, MADE), operands.monte_carlo(mask, 2, MADE));
     let drop = |_| ();
     vec![
-        ("forward", device.forward(&shape, F32, Some(mask), x, weight, bias).map(drop)),
-        ("input_gradient", device.input_gradient(&shape, F32, Some(mask), grad, weight).map(drop)),
-        ("weight_gradient", device.weight_gradient(&shape, F32, Some(mask), grad, x).map(drop)),
-        ("bias_gradient", device.bias_gradient(&shape, F32, Some(mask), grad).map(drop)),
+        ("forward", device.forward(F32, &operands.forward(some, ())).map(drop)),
+        ("input_gradient", device.input_gradient(F32, &operands.input_gradient(some, ())).map(drop)),
+        ("weight_gradient", device.weight_gradient(F32, &operands.weight_gradient(some, ())).map(drop)),
+        ("bias_gradient", device.bias_gradient(F32, &operands.bias_gradient(some, ())).map(drop)),
         ("mask", device.mask(&shape, mask).map(|_| ())),
         ("bias_mask", device.bias_mask(&shape, mask).map(|_| ())),
-        ("moments", device.moments(&shape, F32, p, x, weight, bias).map(|_| ())),
+        ("moments", device.moments(F32, &operands.moments(p, MADE)).map(|_| ())),
         ("activate", device.activate(&shape, Activation::Relu, Method::Closed, &u).map(|_| ())),
-        ("monte_carlo", device.monte_carlo(&shape, F32, mask, 3, x, weight, bias).map(|_| ())),
-        ("pass_outputs", device.pass_outputs(&shape, F32, mask, 2, x, weight, bias).map(drop)),
-        ("predictive", device.predictive(&shape, F32, mask, 2, x, weight, bias).map(|_| ())),
+        ("monte_carlo", device.monte_carlo(F32, &three).map(|_| ())),
+        ("pass_outputs", device.pass_outputs(F32, &two).map(drop)),
+        ("predictive", device.predictive(F32, &two).map(|_| ())),
     ]
 }
 

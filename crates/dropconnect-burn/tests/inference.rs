@@ -4,7 +4,8 @@ mod common;
 
 use burn::tensor::Tensor;
 use common::{assert_close, config, device, ramp, values};
-use dropconnect_burn::dropconnect::{Activation, Bias, Shape, reference};
+use dropconnect_burn::dropconnect::call::MonteCarlo;
+use dropconnect_burn::dropconnect::{Activation, Bias, Mask, Shape, reference};
 use dropconnect_burn::{Draw, DropConnect};
 
 fn wide(values: &[f32]) -> Vec<f64> {
@@ -19,6 +20,16 @@ fn narrow(values: &[f64]) -> Vec<f32> {
 fn parameters(layer: &DropConnect) -> (Vec<f64>, Vec<f64>) {
     let weight: Tensor<2> = layer.weight.val().transpose();
     (wide(&values(weight)), wide(&values(layer.bias.as_ref().unwrap().val())))
+}
+
+/// So many passes on X, W and b.
+fn passes<'a>(
+    shape: Shape,
+    mask: &'a Mask,
+    passes: u32,
+    [x, weight, bias]: [&'a Vec<f64>; 3],
+) -> MonteCarlo<'a, &'a [f64], ()> {
+    MonteCarlo { shape, mask, passes, x, weight, bias: Bias::Plain(bias), mean: (), variance: () }
 }
 
 #[test]
@@ -49,7 +60,7 @@ fn a_classifier_is_as_sure_as_float64_says() {
         let shape = Shape::new(6, 7, 24).unwrap();
         let mask = layer.settings().mask(draw);
         let xs = wide(&values(x.clone()));
-        let want = reference::predictive(&shape, &mask, 20, &xs, &weight, Bias::Plain(&bias)).unwrap();
+        let want = reference::predictive(&passes(shape, &mask, 20, [&xs, &weight, &bias])).unwrap();
         let got = layer.predictive(x.clone().reshape([2, 3, 24]), draw, 20);
         assert_eq!((got.mean.dims(), got.entropy.dims()), ([2, 3, 7], [2, 3, 1]));
         assert_close(&values(got.mean), &narrow(&want.mean), 1e-5, "mean");
@@ -102,7 +113,7 @@ fn passes_are_those_of_the_reference_and_of_one_step_only() {
     for step in [5, 6, u64::MAX] {
         let draw = Draw { step, ..Draw::default() };
         let mask = layer.settings().mask(draw);
-        let want = reference::monte_carlo(&shape, &mask, 9, &xs, &weight, Bias::Plain(&bias)).unwrap();
+        let want = reference::monte_carlo(&passes(shape, &mask, 9, [&xs, &weight, &bias])).unwrap();
         let got = layer.monte_carlo(x.clone(), draw, 9);
         assert_close(&values(got.0), &narrow(&want.0), 1e-5, "mean");
         assert_close(&values(got.1), &narrow(&want.1), 1e-5, "variance");

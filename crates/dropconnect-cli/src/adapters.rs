@@ -121,7 +121,7 @@ fn row(adapter: &wgpu::Adapter, chosen: [Option<&wgpu::AdapterInfo>; 2]) -> Row 
             input_gradient: tile(tuning.input_gradient),
             weight_gradient: tile(tuning.weight_gradient),
         },
-        both_gradients: combine(tuning.combine),
+        both_gradients: combine(tuning.both_gradients),
         split_below_threads: tuning.threads,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use dropconnect::call::{BiasGradient, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient};
 use dropconnect::gpu::Method;
-use dropconnect::{Activation, Bias, ElementType, Error, Mask, Moments, Shape};
+use dropconnect::{Activation, Bias, ElementType, Error, Mask, Moments, Shape, Write};
 
 use crate::cli::{ActivationName, ApplyCommand, DeviceOptions, Mode};
 use crate::device::{self, Selected};
@@ -204,18 +205,24 @@ impl Layer {
         mask: Option<&Mask>,
         masked_bias: bool,
     ) -> Result<Vec<Output>, Error> {
-        let (shape, element) = (&self.shape, self.element);
+        let Self { shape, element, .. } = *self;
+        let (x, weight, bias, write) =
+            (&self.x[..], &self.weight[..], self.bias(masked_bias), Write::Overwrite);
         let output = |name, shape, values| Output { name, shape, element, values };
-        let values = device.forward(shape, element, mask, &self.x, &self.weight, self.bias(masked_bias))?;
+        let values = device.forward(element, &Forward { shape, mask, x, weight, bias, y: () })?;
         let mut outputs = vec![output("y", self.with_last(shape.outputs()), values)];
-        let Some(grad) = &self.grad_output else { return Ok(outputs) };
+        let Some(grad_output) = self.grad_output.as_deref() else { return Ok(outputs) };
 
-        let values = device.input_gradient(shape, element, mask, grad, &self.weight)?;
+        let call = InputGradient { shape, mask, grad_output, weight, grad_input: (), write };
+        let values = device.input_gradient(element, &call)?;
         outputs.push(output("grad_x", self.with_last(shape.inputs()), values));
-        let values = device.weight_gradient(shape, element, mask, grad, &self.x)?;
+        let call = WeightGradient { shape, mask, grad_output, x, grad_weight: (), write };
+        let values = device.weight_gradient(element, &call)?;
         outputs.push(output("grad_weight", vec![shape.outputs(), shape.inputs()], values));
         if self.bias.is_some() {
-            let values = device.bias_gradient(shape, element, mask.filter(|_| masked_bias), grad)?;
+            let bias_mask = mask.filter(|_| masked_bias);
+            let call = BiasGradient { shape, bias_mask, grad_output, grad_bias: (), write };
+            let values = device.bias_gradient(element, &call)?;
             outputs.push(output("grad_bias", vec![shape.outputs()], values));
         }
         Ok(outputs)
@@ -230,16 +237,17 @@ impl Layer {
         mask: &Mask,
         command: &ApplyCommand,
     ) -> Result<Vec<Output>, Error> {
-        let bias = self.bias(command.masked_bias);
-        let (shape, element) = (&self.shape, ElementType::F32);
-        let u = device.moments(shape, element, &mask.probability, &self.x, &self.weight, bias)?;
+        let (shape, x, weight) = (self.shape, &self.x[..], &self.weight[..]);
+        let (probability, bias) = (&mask.probability, self.bias(command.masked_bias));
+        let call = OutputMoments { shape, probability, x, weight, bias, mean: (), variance: () };
+        let u = device.moments(ElementType::F32, &call)?;
         let method = command.samples.map_or(Method::Closed, |samples| Method::Sampled {
             samples,
             key: mask.key,
             origin: mask.origin,
         });
         let activation = command.activation.map_or(Activation::Identity, Activation::from);
-        Ok(self.moments(device.activate(shape, activation, method, &u)?))
+        Ok(self.moments(device.activate(&shape, activation, method, &u)?))
     }
 
     fn monte_carlo(
@@ -248,12 +256,14 @@ impl Layer {
         mask: &Mask,
         command: &ApplyCommand,
     ) -> Result<Vec<Output>, Error> {
-        let bias = self.bias(command.masked_bias);
-        let (shape, element, passes) = (&self.shape, ElementType::F32, command.passes());
-        let moments = device.monte_carlo(shape, element, mask, passes, &self.x, &self.weight, bias)?;
+        let (shape, x, weight) = (self.shape, &self.x[..], &self.weight[..]);
+        let (bias, passes) = (self.bias(command.masked_bias), command.passes());
+        let (element, mean, variance) = (ElementType::F32, (), ());
+        let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
+        let moments = device.monte_carlo(element, &call)?;
         let mut outputs = self.moments(moments);
         if command.softmax {
-            let predicted = device.predictive(shape, element, mask, passes, &self.x, &self.weight, bias)?;
+            let predicted = device.predictive(element, &call)?;
             let output = |name, shape, values| Output { name, shape, element, values };
             outputs.push(output("probabilities", self.with_last(shape.outputs()), predicted.mean));
             outputs.push(output("entropy", self.leading.clone(), predicted.entropy));

@@ -7,7 +7,10 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use common::{devices, fail, ramp, read_tensors, run, succeed, text, write_tensors};
-use dropconnect::{Activation, Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, reference};
+use dropconnect::call::{BiasGradient, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient};
+use dropconnect::{
+    Activation, Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, reference,
+};
 use safetensors::Dtype;
 
 const TYPES: [(Dtype, ElementType, f64); 3] = [
@@ -75,15 +78,17 @@ fn results_are_those_of_the_reference() {
                 let mask = train.then_some(&mask);
                 let [x, w, b, g] = [&x, &w, &b, &g].map(|values| stored(element, values));
                 let bias = if masked { Bias::Masked(&b[..]) } else { Bias::Plain(&b[..]) };
+                let (x, weight, grad_output, write) = (&x[..], &w[..], &g[..], Write::Overwrite);
+                let bias_mask = mask.filter(|_| masked);
+                let y = Forward { shape, mask, x, weight, bias, y: () };
+                let dx = InputGradient { shape, mask, grad_output, weight, grad_input: (), write };
+                let dw = WeightGradient { shape, mask, grad_output, x, grad_weight: (), write };
+                let db = BiasGradient { shape, bias_mask, grad_output, grad_bias: (), write };
                 let expected: [(&str, &[usize], Vec<f64>); 4] = [
-                    ("y", &[2, 3, 7], reference::forward(&shape, mask, &x, &w, bias).unwrap()),
-                    ("grad_x", &[2, 3, 19], reference::input_gradient(&shape, mask, &g, &w).unwrap()),
-                    ("grad_weight", &[7, 19], reference::weight_gradient(&shape, mask, &g, &x).unwrap()),
-                    (
-                        "grad_bias",
-                        &[7],
-                        reference::bias_gradient(&shape, mask.filter(|_| masked), &g).unwrap(),
-                    ),
+                    ("y", &[2, 3, 7], reference::forward(&y).unwrap()),
+                    ("grad_x", &[2, 3, 19], reference::input_gradient(&dx).unwrap()),
+                    ("grad_weight", &[7, 19], reference::weight_gradient(&dw).unwrap()),
+                    ("grad_bias", &[7], reference::bias_gradient(&db).unwrap()),
                 ];
                 assert_eq!(tensors.len(), 4);
                 for (name, dims, want) in expected {
@@ -253,7 +258,9 @@ fn moments_are_those_of_the_reference() {
                 }
             };
             let dims: &[usize] = &[2, 3, 7];
-            let u = reference::moments(&shape, &mask.probability, &x, &w, bias).unwrap();
+            let (x, weight, probability) = (&x[..], &w[..], &mask.probability);
+            let call = OutputMoments { shape, probability, x, weight, bias, mean: (), variance: () };
+            let u = reference::moments(&call).unwrap();
             check(&["--mode", "gaussian"], &[("mean", dims, &u.0), ("variance", dims, &u.1)]);
             let relu = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
             let options = ["--mode", "gaussian", "--activation", "relu"];
@@ -262,8 +269,10 @@ fn moments_are_those_of_the_reference() {
                 reference::sampled(&shape, Activation::Tanh, 30, key, mask.origin, &u.0, &u.1).unwrap();
             let options = ["--mode", "gaussian", "--activation", "tanh", "--samples", "30"];
             check(&options, &[("mean", dims, &tanh.0), ("variance", dims, &tanh.1)]);
-            let drawn = reference::monte_carlo(&shape, &mask, 20, &x, &w, bias).unwrap();
-            let said = reference::predictive(&shape, &mask, 20, &x, &w, bias).unwrap();
+            let (mask, passes, mean, variance) = (&mask, 20, (), ());
+            let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
+            let drawn = reference::monte_carlo(&call).unwrap();
+            let said = reference::predictive(&call).unwrap();
             let mut want: Vec<(&str, &[usize], &[f64])> =
                 vec![("mean", dims, &drawn.0), ("variance", dims, &drawn.1)];
             check(&["--mode", "mc", "--passes", "20"], &want);

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use dropconnect_burn::dropconnect::gpu::{BiasGradient, Forward, Gradients, Kernels, WeightGradient};
+use dropconnect_burn::dropconnect::call::{BiasGradient, BothGradients, Forward, WeightGradient};
+use dropconnect_burn::dropconnect::gpu::{Kernels, Tensor};
 use dropconnect_burn::dropconnect::{
     Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write, wgpu,
 };
@@ -34,54 +35,23 @@ pub fn seconds_per_step(
     };
     let mut recordings = Vec::new();
     for layer in layers {
-        let (shape, element, write, mask) = (layer.shape, ElementType::F32, Write::Overwrite, Some(&mask));
-        let (x, grad_x) = (tensor(shape.input_len()), tensor(shape.input_len()));
-        let (y, grad_y) = (tensor(shape.output_len()), tensor(shape.output_len()));
-        let (weight, grad_weight) = (tensor(shape.weight_len()), tensor(shape.weight_len()));
-        let (bias, grad_bias) = (tensor(shape.outputs()), tensor(shape.outputs()));
-        let plain = Bias::Plain((&bias).into());
-        let (x, weight, grad_output) = ((&x).into(), (&weight).into(), (&grad_y).into());
-        recordings.push(kernels.forward(&Forward {
-            shape,
-            element,
-            mask,
-            x,
-            weight,
-            bias: plain,
-            y: (&y).into(),
-        })?);
-        let grad_weight = (&grad_weight).into();
+        let (shape, write, mask) = (layer.shape, Write::Overwrite, Some(&mask));
+        let lengths = [shape.input_len(), shape.weight_len(), shape.outputs(), shape.output_len()];
+        let (operands, results) = (lengths.map(tensor), lengths.map(tensor));
+        let of = |buffer| Tensor::new(buffer, ElementType::F32);
+        let [x, weight, bias, grad_output] = operands.each_ref().map(of);
+        let [grad_input, grad_weight, grad_bias, y] = results.each_ref().map(of);
+        let bias = Bias::Plain(bias);
+        recordings.push(kernels.forward(&Forward { shape, mask, x, weight, bias, y })?);
         recordings.push(if layer.input_gradient {
-            kernels.gradients(&Gradients {
-                shape,
-                element,
-                mask,
-                grad_output,
-                x,
-                weight,
-                grad_input: ((&grad_x).into(), write),
-                grad_weight: (grad_weight, write),
-            })
+            let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
+            let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
+            kernels.both_gradients(&call)
         } else {
-            kernels.weight_gradient(&WeightGradient {
-                shape,
-                element,
-                mask,
-                grad_output,
-                x,
-                grad_weight,
-                write,
-            })
+            kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
         }?);
-        let grad_bias = (&grad_bias).into();
-        recordings.push(kernels.bias_gradient(&BiasGradient {
-            shape,
-            element,
-            bias_mask: None,
-            grad_output,
-            grad_bias,
-            write,
-        })?);
+        let call = BiasGradient { shape, bias_mask: None, grad_output, grad_bias, write };
+        recordings.push(kernels.bias_gradient(&call)?);
     }
     let mut fastest = f64::INFINITY;
     // The first try compiles nothing any more, but warms up.

@@ -32,7 +32,7 @@ impl<B: DropConnectOps, const N: usize> Backward<B, N> for DropConnectBackward<N
         let x = x.map(|x| checkpointer.retrieve_node_output::<FloatTensor<B>>(x));
         match (x_node.zip(weight), weight_node.zip(x)) {
             (Some((x_node, weight)), Some((weight_node, x))) => {
-                let (dx, dw) = B::drop_connect_gradients(grad_output.clone(), x, weight, call);
+                let (dx, dw) = B::drop_connect_both_gradients(grad_output.clone(), x, weight, call);
                 grads.register::<B>(x_node.id, dx);
                 grads.register::<B>(weight_node.id, dw);
             }
@@ -114,14 +114,14 @@ impl<B: DropConnectOps, C: CheckpointStrategy> DropConnectOps for Autodiff<B, C>
         Self::from_inner(B::drop_connect_weight_gradient(grad_output, x, call))
     }
 
-    fn drop_connect_gradients(
+    fn drop_connect_both_gradients(
         grad_output: FloatTensor<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         call: Call,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let (dx, dw) = B::drop_connect_gradients(grad_output.into_primitive(), x, weight, call);
+        let (dx, dw) = B::drop_connect_both_gradients(grad_output.into_primitive(), x, weight, call);
         (Self::from_inner(dx), Self::from_inner(dw))
     }
 

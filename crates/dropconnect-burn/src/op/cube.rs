@@ -12,10 +12,9 @@ use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeBackend, CubeDevice};
 use cubecl_wgpu::{AutoCompiler, WgpuResource, WgpuServer};
-use dropconnect::gpu::{
-    BiasGradient, Forward, Gradients, InputGradient, Kernels, Recording, Tensor, WeightGradient,
-};
-use dropconnect::{Bias, ElementType, Write};
+use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
+use dropconnect::gpu::{Kernels, Recording, Tensor};
+use dropconnect::{Bias, Write};
 
 use super::{Call, DropConnectOps, element_type, host};
 use crate::Error;
@@ -49,18 +48,16 @@ impl DropConnectOps for CubeBackend {
             return host::input_gradient::<Self>(grad_output, weight, call);
         }
         let operands = [("grad_output", rows(grad_output)), ("weight", transposed_rows(weight))];
-        let [gradient] =
-            expect(pass(&operands, [call.input()], |kernels, element, operands, [grad_input]| {
-                kernels.input_gradient(&InputGradient {
-                    shape: call.shape,
-                    element,
-                    mask: Some(&call.mask),
-                    grad_output: operands[0],
-                    weight: operands[1],
-                    grad_input,
-                    write: Write::Overwrite,
-                })
-            }));
+        let [gradient] = expect(pass(&operands, [call.input()], |kernels, operands, [grad_input]| {
+            kernels.input_gradient(&InputGradient {
+                shape: call.shape,
+                mask: Some(&call.mask),
+                grad_output: operands[0],
+                weight: operands[1],
+                grad_input,
+                write: Write::Overwrite,
+            })
+        }));
         gradient
     }
 
@@ -74,10 +71,9 @@ impl DropConnectOps for CubeBackend {
         }
         let operands = [("grad_output", rows(grad_output)), ("x", rows(x))];
         let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
-        let [gradient] = expect(pass(&operands, [stored], |kernels, element, operands, [grad_weight]| {
+        let [gradient] = expect(pass(&operands, [stored], |kernels, operands, [grad_weight]| {
             kernels.weight_gradient(&WeightGradient {
                 shape: call.shape,
-                element,
                 mask: Some(&call.mask),
                 grad_output: operands[0],
                 x: operands[1],
@@ -88,31 +84,29 @@ impl DropConnectOps for CubeBackend {
         permute(gradient, &[1, 0])
     }
 
-    fn drop_connect_gradients(
+    fn drop_connect_both_gradients(
         grad_output: FloatTensor<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         call: Call,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         if !on_wgpu(&grad_output) {
-            return host::gradients::<Self>(grad_output, x, weight, call);
+            return host::both_gradients::<Self>(grad_output, x, weight, call);
         }
         let operands =
             [("grad_output", rows(grad_output)), ("x", rows(x)), ("weight", transposed_rows(weight))];
         let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
-        let [dx, dw] =
-            expect(pass(&operands, [call.input(), stored], |kernels, element, operands, [dx, dw]| {
-                kernels.gradients(&Gradients {
-                    shape: call.shape,
-                    element,
-                    mask: Some(&call.mask),
-                    grad_output: operands[0],
-                    x: operands[1],
-                    weight: operands[2],
-                    grad_input: (dx, Write::Overwrite),
-                    grad_weight: (dw, Write::Overwrite),
-                })
-            }));
+        let [dx, dw] = expect(pass(&operands, [call.input(), stored], |kernels, operands, [dx, dw]| {
+            kernels.both_gradients(&BothGradients {
+                shape: call.shape,
+                mask: Some(&call.mask),
+                grad_output: operands[0],
+                x: operands[1],
+                weight: operands[2],
+                grad_input: (dx, Write::Overwrite),
+                grad_weight: (dw, Write::Overwrite),
+            })
+        }));
         (dx, permute(dw, &[1, 0]))
     }
 
@@ -121,10 +115,9 @@ impl DropConnectOps for CubeBackend {
             return host::bias_gradient::<Self>(grad_output, call);
         }
         let operands = [("grad_output", rows(grad_output))];
-        let [gradient] = expect(pass(&operands, [call.bias()], |kernels, element, operands, [grad_bias]| {
+        let [gradient] = expect(pass(&operands, [call.bias()], |kernels, operands, [grad_bias]| {
             kernels.bias_gradient(&BiasGradient {
                 shape: call.shape,
-                element,
                 bias_mask: call.masked_bias.then_some(&call.mask),
                 grad_output: operands[0],
                 grad_bias,
@@ -145,14 +138,14 @@ fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, call: Ca
     }
     let mut operands = vec![("x", rows(x)), ("weight", transposed_rows(weight))];
     operands.extend(bias.map(|bias| ("bias", rows(bias))));
-    let [y] = expect(pass(&operands, [call.output()], |kernels, element, operands, [y]| {
+    let [y] = expect(pass(&operands, [call.output()], |kernels, operands, [y]| {
         let bias = match operands.get(2) {
             None => Bias::None,
             Some(&bias) if call.masked_bias => Bias::Masked(bias),
             Some(&bias) => Bias::Plain(bias),
         };
         let (x, weight) = (operands[0], operands[1]);
-        kernels.forward(&Forward { shape: call.shape, element, mask: Some(&call.mask), x, weight, bias, y })
+        kernels.forward(&Forward { shape: call.shape, mask: Some(&call.mask), x, weight, bias, y })
     }));
     y
 }
@@ -178,12 +171,7 @@ fn transposed_rows(weight: CubeTensor) -> CubeTensor {
 fn pass<const RESULTS: usize>(
     operands: &[(&'static str, CubeTensor)],
     shapes: [BurnShape; RESULTS],
-    record: impl FnOnce(
-        &Kernels,
-        ElementType,
-        &[Tensor],
-        [Tensor; RESULTS],
-    ) -> Result<Recording, dropconnect::Error>,
+    record: impl FnOnce(&Kernels, &[Tensor], [Tensor; RESULTS]) -> Result<Recording, dropconnect::Error>,
 ) -> Result<[CubeTensor; RESULTS], Error> {
     let (argument, first) = &operands[0];
     let element = element_type(argument, first.dtype)?;
@@ -212,10 +200,11 @@ fn pass<const RESULTS: usize>(
             buffer: &resource.buffer,
             offset: resource.offset,
             size: (tensor.meta.shape().num_elements() * element.size()) as u64,
+            element,
         })
         .collect();
     let (operands, own) = tensors.split_at(operands.len());
-    let recording = record(kernels, element, operands, std::array::from_fn(|index| own[index]))?;
+    let recording = record(kernels, operands, std::array::from_fn(|index| own[index]))?;
     recording.submit(queue)?;
     Ok(results)
 }

@@ -39,13 +39,13 @@ impl DropConnectOps for Flex {
         host::weight_gradient::<Self>(grad_output, x, call)
     }
 
-    fn drop_connect_gradients(
+    fn drop_connect_both_gradients(
         grad_output: FloatTensor<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         call: Call,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        host::gradients::<Self>(grad_output, x, weight, call)
+        host::both_gradients::<Self>(grad_output, x, weight, call)
     }
 
     fn drop_connect_bias_gradient(grad_output: FloatTensor<Self>, call: Call) -> FloatTensor<Self> {

@@ -6,6 +6,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Shape, TensorData};
+use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
 use dropconnect::{Bias, Write, cpu};
 
 use super::Call;
@@ -25,8 +26,9 @@ pub(super) fn forward<B: Backend>(
         Some(bias) => Bias::Plain(bias.as_slice()),
     };
     let mut y = zeros(call.shape.output_len());
-    let (x, weight) = (values::<B>(x), transposed::<B>(weight));
-    expect(cpu::forward(&call.shape, Some(&call.mask), &x, &weight, bias, &mut y).map_err(Into::into));
+    let (x, weight) = (&values::<B>(x)[..], &transposed::<B>(weight)[..]);
+    let (shape, mask) = (call.shape, Some(&call.mask));
+    expect(cpu::forward(Forward { shape, mask, x, weight, bias, y: &mut y }).map_err(Into::into));
     like.tensor(y, call.output())
 }
 
@@ -37,12 +39,15 @@ pub(super) fn input_gradient<B: Backend>(
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = zeros(call.shape.input_len());
-    let (grad_output, weight) = (values::<B>(grad_output), transposed::<B>(weight));
-    let mask = Some(&call.mask);
-    expect(
-        cpu::input_gradient(&call.shape, mask, &grad_output, &weight, &mut gradient, Write::Overwrite)
-            .map_err(Into::into),
-    );
+    let pass = InputGradient {
+        shape: call.shape,
+        mask: Some(&call.mask),
+        grad_output: &values::<B>(grad_output)[..],
+        weight: &transposed::<B>(weight)[..],
+        grad_input: &mut gradient[..],
+        write: Write::Overwrite,
+    };
+    expect(cpu::input_gradient(pass).map_err(Into::into));
     like.tensor(gradient, call.input())
 }
 
@@ -53,16 +58,19 @@ pub(super) fn weight_gradient<B: Backend>(
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = zeros(call.shape.weight_len());
-    let (grad_output, x) = (values::<B>(grad_output), values::<B>(x));
-    let mask = Some(&call.mask);
-    expect(
-        cpu::weight_gradient(&call.shape, mask, &grad_output, &x, &mut gradient, Write::Overwrite)
-            .map_err(Into::into),
-    );
+    let pass = WeightGradient {
+        shape: call.shape,
+        mask: Some(&call.mask),
+        grad_output: &values::<B>(grad_output)[..],
+        x: &values::<B>(x)[..],
+        grad_weight: &mut gradient[..],
+        write: Write::Overwrite,
+    };
+    expect(cpu::weight_gradient(pass).map_err(Into::into));
     B::float_transpose(like.tensor(gradient, Shape::from([call.shape.outputs(), call.shape.inputs()])))
 }
 
-pub(super) fn gradients<B: Backend>(
+pub(super) fn both_gradients<B: Backend>(
     grad_output: FloatTensor<B>,
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -70,12 +78,16 @@ pub(super) fn gradients<B: Backend>(
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let (like_x, like_weight) = (Like::<B>::of(&x), Like::<B>::of(&weight));
     let (mut dx, mut dw) = (zeros(call.shape.input_len()), zeros(call.shape.weight_len()));
-    let (grad_output, x, weight) = (values::<B>(grad_output), values::<B>(x), transposed::<B>(weight));
-    let (mask, write) = (Some(&call.mask), Write::Overwrite);
-    expect(
-        cpu::gradients(&call.shape, mask, &grad_output, &x, &weight, (&mut dx, write), (&mut dw, write))
-            .map_err(Into::into),
-    );
+    let pass = BothGradients {
+        shape: call.shape,
+        mask: Some(&call.mask),
+        grad_output: &values::<B>(grad_output)[..],
+        x: &values::<B>(x)[..],
+        weight: &transposed::<B>(weight)[..],
+        grad_input: (&mut dx[..], Write::Overwrite),
+        grad_weight: (&mut dw[..], Write::Overwrite),
+    };
+    expect(cpu::both_gradients(pass).map_err(Into::into));
     let stored = Shape::from([call.shape.outputs(), call.shape.inputs()]);
     (like_x.tensor(dx, call.input()), B::float_transpose(like_weight.tensor(dw, stored)))
 }
@@ -83,12 +95,14 @@ pub(super) fn gradients<B: Backend>(
 pub(super) fn bias_gradient<B: Backend>(grad_output: FloatTensor<B>, call: Call) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = zeros(call.shape.outputs());
-    let grad_output = values::<B>(grad_output);
-    let mask = call.masked_bias.then_some(&call.mask);
-    expect(
-        cpu::bias_gradient(&call.shape, mask, &grad_output, &mut gradient, Write::Overwrite)
-            .map_err(Into::into),
-    );
+    let pass = BiasGradient {
+        shape: call.shape,
+        bias_mask: call.masked_bias.then_some(&call.mask),
+        grad_output: &values::<B>(grad_output)[..],
+        grad_bias: &mut gradient[..],
+        write: Write::Overwrite,
+    };
+    expect(cpu::bias_gradient(pass).map_err(Into::into));
     like.tensor(gradient, call.bias())
 }
 

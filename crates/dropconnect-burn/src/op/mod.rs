@@ -92,7 +92,7 @@ pub trait DropConnectOps: Backend {
 
     /// The gradients of x and of the weight, from one drawing of the mask where that is faster.
     #[fusion(meta = |_grad_output, x, weight, _call| (x.clone(), weight.clone()))]
-    fn drop_connect_gradients(
+    fn drop_connect_both_gradients(
         grad_output: FloatTensor<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

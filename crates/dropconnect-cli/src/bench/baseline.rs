@@ -1,7 +1,7 @@
 //! What one does without regenerating masks: one kernel writes the mask to memory, a byte per connection, and
 //! the passes read it. Mask and masks' bits are the same, written by the library's mask kernel.
 
-use dropconnect::gpu::{Gpu, Recording, Tensor, WriteMask};
+use dropconnect::gpu::{Gpu, Recording, WriteMask};
 use dropconnect::wgpu::util::DeviceExt;
 use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
 
@@ -66,11 +66,11 @@ impl StoredMask {
             }
             Err(error) => return Err(error),
         };
-        let result = Tensor { buffer: &buffer, offset: 0, size };
-        let write = gpu.kernels().write_mask(&WriteMask { shape: *shape, mask, result })?;
+        let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size };
+        let write = gpu.kernels().write_mask(&call)?;
         let passes = kernels
             .into_iter()
-            .map(|(pass, groups)| (pass, kernel(gpu, pass, shape, element, mask, &buffer, tensors, groups)))
+            .map(|of| (of.0, kernel(gpu, of, shape, element, mask, &buffer, tensors)))
             .collect();
         Ok(Ok(Self { mask: buffer, size, write, passes }))
     }
@@ -115,13 +115,12 @@ const ROWS: u32 = 4;
 
 fn kernel(
     gpu: &Gpu,
-    pass: Pass,
+    (pass, groups): (Pass, [u32; 2]),
     shape: &Shape,
     element: ElementType,
     mask: &Mask,
     stored: &wgpu::Buffer,
     tensors: &Tensors,
-    groups: [u32; 2],
 ) -> Kernel {
     let device = gpu.device();
     let label = Some("dropconnect.bench.stored_mask");

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use dropconnect::gpu::{Forward, Gpu, Gradients, InputGradient, Recording, Tensor, WeightGradient};
+use dropconnect::call::{BothGradients, Forward, InputGradient, WeightGradient};
+use dropconnect::gpu::{Gpu, Recording, Tensor};
 use dropconnect::{Bias, ElementType, Mask, Write, cpu, wgpu};
 use rayon::prelude::*;
 
@@ -169,7 +170,8 @@ impl OnGpu<'_> {
 
     /// A tensor of the problem.
     fn tensor<'b>(&self, buffer: &'b wgpu::Buffer, length: usize) -> Tensor<'b> {
-        Tensor { buffer, offset: 0, size: (length * self.operands.element.size()) as u64 }
+        let element = self.operands.element;
+        Tensor { buffer, offset: 0, size: (length * element.size()) as u64, element }
     }
 
     /// X, W and G.
@@ -184,56 +186,30 @@ impl OnGpu<'_> {
     }
 
     fn single(&self, pass: Pass, mask: Option<&Mask>) -> Result<Recording, CliError> {
-        let Operands { shape, element, .. } = *self.operands;
-        let [x, weight, grad_output] = self.operand_tensors();
-        let result = self.result_tensor(pass);
-        let (kernels, write) = (self.gpu.kernels(), Write::Overwrite);
-        let recording = match pass {
+        let (shape, [x, weight, grad_output]) = (self.operands.shape, self.operand_tensors());
+        let (kernels, write, result) = (self.gpu.kernels(), Write::Overwrite, self.result_tensor(pass));
+        Ok(match pass {
             Pass::Forward => {
-                kernels.forward(&Forward { shape, element, mask, x, weight, bias: Bias::None, y: result })
+                kernels.forward(&Forward { shape, mask, x, weight, bias: Bias::None, y: result })
             }
             Pass::InputGradient => {
                 let grad_input = result;
-                kernels.input_gradient(&InputGradient {
-                    shape,
-                    element,
-                    mask,
-                    grad_output,
-                    weight,
-                    grad_input,
-                    write,
-                })
+                let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+                kernels.input_gradient(&call)
             }
             Pass::WeightGradient => {
                 let grad_weight = result;
-                kernels.weight_gradient(&WeightGradient {
-                    shape,
-                    element,
-                    mask,
-                    grad_output,
-                    x,
-                    grad_weight,
-                    write,
-                })
+                kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
             }
-        }?;
-        Ok(recording)
+        }?)
     }
 
     fn both_gradients(&self, mask: Option<&Mask>) -> Result<Recording, CliError> {
-        let Operands { shape, element, .. } = *self.operands;
-        let [x, weight, grad_output] = self.operand_tensors();
+        let (shape, [x, weight, grad_output]) = (self.operands.shape, self.operand_tensors());
         let result = |pass| (self.result_tensor(pass), Write::Overwrite);
-        Ok(self.gpu.kernels().gradients(&Gradients {
-            shape,
-            element,
-            mask,
-            grad_output,
-            x,
-            weight,
-            grad_input: result(Pass::InputGradient),
-            grad_weight: result(Pass::WeightGradient),
-        })?)
+        let (grad_input, grad_weight) = (result(Pass::InputGradient), result(Pass::WeightGradient));
+        let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
+        Ok(self.gpu.kernels().both_gradients(&call)?)
     }
 
     /// Records the library's calls, or where there are none, the stored mask's.
@@ -288,10 +264,15 @@ impl OnCpu<'_> {
         if job.both_gradients() {
             let Operands { shape, x, weight, grad_output, .. } = self.operands;
             let [_, grad_input, grad_weight] = &mut self.results;
-            let (dx, dw) =
-                ((&mut grad_input[..], Write::Overwrite), (&mut grad_weight[..], Write::Overwrite));
-            cpu::gradients(shape, mask, grad_output, x, weight, dx, dw)?;
-            return Ok(());
+            return Ok(cpu::both_gradients(BothGradients {
+                shape: *shape,
+                mask,
+                grad_output,
+                x,
+                weight,
+                grad_input: (grad_input, Write::Overwrite),
+                grad_weight: (grad_weight, Write::Overwrite),
+            })?);
         }
         job.passes.iter().try_for_each(|&pass| self.run_single(pass, mask))
     }
@@ -299,16 +280,16 @@ impl OnCpu<'_> {
     fn run_single(&mut self, pass: Pass, mask: Option<&Mask>) -> Result<(), CliError> {
         let Operands { shape, x, weight, grad_output, .. } = self.operands;
         let [y, grad_input, grad_weight] = &mut self.results;
-        match pass {
-            Pass::Forward => cpu::forward(shape, mask, x, weight, Bias::None, y),
+        let (shape, write, bias) = (*shape, Write::Overwrite, Bias::None);
+        Ok(match pass {
+            Pass::Forward => cpu::forward(Forward { shape, mask, x, weight, bias, y }),
             Pass::InputGradient => {
-                cpu::input_gradient(shape, mask, grad_output, weight, grad_input, Write::Overwrite)
+                cpu::input_gradient(InputGradient { shape, mask, grad_output, weight, grad_input, write })
             }
             Pass::WeightGradient => {
-                cpu::weight_gradient(shape, mask, grad_output, x, grad_weight, Write::Overwrite)
+                cpu::weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })
             }
-        }?;
-        Ok(())
+        }?)
     }
 
     /// Plain parallel loops that the compiler vectorises. The forward pass writes the mask first.

@@ -164,7 +164,7 @@ impl Environment {
                 "{multiply:?} multiply, {:?} bits, bricks {}; both gradients {}",
                 tuning.apply,
                 tiles.join("; "),
-                adapters::combine(tuning.combine)
+                adapters::combine(tuning.both_gradients)
             ),
             os,
             cpu,

@@ -198,7 +198,7 @@ fn problems(
     let rate = report.multiply_adds_per_second;
     for shape in &plan.shapes {
         for &element in &plan.elements {
-            let results = problem(device, timer, plan, *shape, element, rate, bar, &mut report.results);
+            let results = problem(device, timer, plan, (*shape, element), rate, bar, &mut report.results);
             device.checked(results)?;
         }
     }
@@ -210,8 +210,7 @@ fn problem(
     device: &Selected,
     timer: Timer,
     plan: &Plan,
-    shape: Shape,
-    element: ElementType,
+    (shape, element): (Shape, ElementType),
     rate: Option<f64>,
     bar: &ProgressBar,
     results: &mut Vec<Entry>,

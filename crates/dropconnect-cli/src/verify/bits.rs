@@ -1,6 +1,6 @@
 //! Mask bits: the generator's known answers, masks written out, and masks as each pass decides them.
 
-use dropconnect::gpu::{Gpu, Kernels, Tensor, WriteMask};
+use dropconnect::gpu::{Gpu, Kernels, WriteMask};
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{
     DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, cpu, reference,
@@ -131,7 +131,7 @@ fn written_by_gpu(
 ) -> Result<Vec<u8>, Error> {
     let size = (shape.output_len() * if bias { 1 } else { shape.inputs() }) as u64;
     let buffer = gpu.upload(&vec![0xff; size as usize])?;
-    let call = WriteMask { shape: *shape, mask, result: Tensor { buffer: &buffer, offset: 0, size } };
+    let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size };
     gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
     gpu.read(&buffer, 0..size)
 }

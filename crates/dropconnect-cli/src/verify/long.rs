@@ -5,8 +5,11 @@
 
 use std::num::NonZeroU32;
 
+use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::gpu::Method;
-use dropconnect::{Activation, Bias, Device, DropProbability, ElementType, Error, Moments, Origin, Sharing};
+use dropconnect::{
+    Activation, Bias, Device, DropProbability, ElementType, Error, Mask, Moments, Origin, Shape, Sharing,
+};
 
 use super::Context;
 use super::check::{Check, bound_of_sum, relative_error};
@@ -93,19 +96,19 @@ pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
     check(&format!("Monte Carlo, {passes} passes"), &|device| {
         let (shape, mask) = (shape([8, 16, 1024])?, mask(0.3, 6)?);
         let data = Data::new(&shape, f32);
-        let bias = Bias::Plain(&data.bias[..]);
-        device.monte_carlo(&shape, f32, &mask, passes, &data.x, &data.weight, bias).map(both)
+        device.monte_carlo(f32, &call(shape, &mask, passes, &data, BiasMode::Plain)).map(both)
     });
     check("Monte Carlo, passes of several dispatches each", &|device| {
         let (shape, mask) = (shape([2, 4, 100_000])?, mask(0.3, 7)?);
         let data = Data::new(&shape, f32);
-        let bias = Bias::Masked(&data.bias[..]);
-        device.monte_carlo(&shape, f32, &mask, 5, &data.x, &data.weight, bias).map(both)
+        device.monte_carlo(f32, &call(shape, &mask, 5, &data, BiasMode::Masked)).map(both)
     });
     check("moments, sums of 600000", &|device| {
-        let (shape, probability) = (shape([2, 4, 600_000])?, DropProbability::new(0.3)?);
-        let data = Data::new(&shape, f32);
-        device.moments(&shape, f32, &probability, &data.x, &data.weight, Bias::None).map(both)
+        let (shape, probability) = (shape([2, 4, 600_000])?, &DropProbability::new(0.3)?);
+        let (data, bias) = (Data::new(&shape, f32), Bias::None);
+        let (x, weight) = (&data.x[..], &data.weight[..]);
+        let call = OutputMoments { shape, probability, x, weight, bias, mean: (), variance: () };
+        device.moments(f32, &call).map(both)
     });
     check("activation, 300000 samples", &|device| {
         let shape = shape([3, 5, 1])?;
@@ -119,7 +122,19 @@ pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
     check("predictive, 100000 classes", &|device| {
         let (shape, mask) = (shape([3, 100_000, 8])?, mask(0.3, 9)?);
         let data = Data::new(&shape, f32);
-        let predicted = device.predictive(&shape, f32, &mask, 3, &data.x, &data.weight, Bias::None)?;
+        let predicted = device.predictive(f32, &call(shape, &mask, 3, &data, BiasMode::None))?;
         Ok(vec![predicted.mean, predicted.entropy, predicted.mutual_information])
     });
+}
+
+fn call<'a>(
+    shape: Shape,
+    mask: &'a Mask,
+    passes: u32,
+    data: &'a Data,
+    bias: BiasMode,
+) -> MonteCarlo<'a, &'a [f32], ()> {
+    let Data { x, weight, bias: values, .. } = data;
+    let bias = bias.of(&values[..]);
+    MonteCarlo { shape, mask, passes, x, weight, bias, mean: (), variance: () }
 }

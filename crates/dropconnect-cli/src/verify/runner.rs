@@ -1,8 +1,7 @@
 //! Runs one pass on the device or on the CPU, into a result that holds NaN or what is to be added to.
 
-use dropconnect::gpu::{
-    BiasGradient, Forward, Gpu, Gradients, InputGradient, Kernels, Recording, Tensor, WeightGradient,
-};
+use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
+use dropconnect::gpu::{Gpu, Kernels, Recording, Tensor};
 use dropconnect::{Bias, ElementType, Error, Mask, Shape, Write, cpu, reference};
 
 use super::data::{Data, wide};
@@ -114,20 +113,26 @@ impl Pass {
 
     /// The result in float64.
     pub fn reference(self, call: &Call) -> Result<Vec<f64>, Error> {
-        let Call { shape, mask, data, .. } = call;
-        let grad = || wide(&data.grad_output);
+        let &Call { shape, mask, data, .. } = call;
+        let [x, weight, bias, grad_output] =
+            [&data.x, &data.weight, &data.bias, &data.grad_output].map(|values| wide(values));
+        let (x, weight, bias, grad_output) = (&x[..], &weight[..], call.bias.of(&bias[..]), &grad_output[..]);
+        let (bias_mask, write) = (call.bias_mask(), Write::Overwrite);
+        let dx = InputGradient { shape, mask, grad_output, weight, grad_input: (), write };
+        let dw = WeightGradient { shape, mask, grad_output, x, grad_weight: (), write };
         let mut result = match self {
-            Self::Forward => {
-                let bias = wide(&data.bias);
-                reference::forward(shape, *mask, &wide(&data.x), &wide(&data.weight), call.bias.of(&bias[..]))
-            }
-            Self::InputGradient => reference::input_gradient(shape, *mask, &grad(), &wide(&data.weight)),
-            Self::WeightGradient => reference::weight_gradient(shape, *mask, &grad(), &wide(&data.x)),
-            Self::BiasGradient => reference::bias_gradient(shape, call.bias_mask(), &grad()),
+            Self::Forward => reference::forward(&Forward { shape, mask, x, weight, bias, y: () }),
+            Self::InputGradient => reference::input_gradient(&dx),
+            Self::WeightGradient => reference::weight_gradient(&dw),
+            Self::BiasGradient => reference::bias_gradient(&BiasGradient {
+                shape,
+                bias_mask,
+                grad_output,
+                grad_bias: (),
+                write,
+            }),
             Self::BothGradients => {
-                let dx = reference::input_gradient(shape, *mask, &grad(), &wide(&data.weight))?;
-                let dw = reference::weight_gradient(shape, *mask, &grad(), &wide(&data.x))?;
-                Ok([dx, dw].concat())
+                Ok([reference::input_gradient(&dx)?, reference::weight_gradient(&dw)?].concat())
             }
         }?;
         for (value, before) in result.iter_mut().zip(call.before.unwrap_or_default()) {
@@ -150,60 +155,69 @@ impl Pass {
 
     /// Makes the GPU call: its operands in the order of [`operands`](Self::operands), then its results.
     pub fn record(self, kernels: &Kernels, call: &Call, tensors: &[Tensor]) -> Result<Recording, Error> {
-        let Call { shape, element, mask, .. } = *call;
+        let Call { shape, mask, .. } = *call;
         let write = call.write();
         let (operands, results) = tensors.split_at(self.operands(call).len());
-        let result = results[0];
-        match self {
-            Self::Forward => {
-                let bias = operands.get(2).map_or(Bias::None, |&bias| call.bias.of(bias));
-                let (x, weight) = (operands[0], operands[1]);
-                kernels.forward(&Forward { shape, element, mask, x, weight, bias, y: result })
+        match (self, operands, results) {
+            (Self::Forward, &[x, weight, ref bias @ ..], &[y]) => {
+                let bias = bias.first().map_or(Bias::None, |&bias| call.bias.of(bias));
+                kernels.forward(&Forward { shape, mask, x, weight, bias, y })
             }
-            Self::InputGradient => {
-                let (grad_output, weight) = (operands[0], operands[1]);
-                let grad_input = result;
-                kernels.input_gradient(&InputGradient {
-                    shape,
-                    element,
-                    mask,
-                    grad_output,
-                    weight,
-                    grad_input,
-                    write,
-                })
+            (Self::InputGradient, &[grad_output, weight], &[grad_input]) => {
+                let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+                kernels.input_gradient(&call)
             }
-            Self::WeightGradient => {
-                let (grad_output, x) = (operands[0], operands[1]);
-                let grad_weight = result;
-                kernels.weight_gradient(&WeightGradient {
-                    shape,
-                    element,
-                    mask,
-                    grad_output,
-                    x,
-                    grad_weight,
-                    write,
-                })
+            (Self::WeightGradient, &[grad_output, x], &[grad_weight]) => {
+                kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
             }
-            Self::BiasGradient => kernels.bias_gradient(&BiasGradient {
-                shape,
-                element,
-                bias_mask: call.bias_mask(),
-                grad_output: operands[0],
-                grad_bias: result,
-                write,
-            }),
-            Self::BothGradients => kernels.gradients(&Gradients {
-                shape,
-                element,
-                mask,
-                grad_output: operands[0],
-                x: operands[1],
-                weight: operands[2],
-                grad_input: (result, write),
-                grad_weight: (results[1], write),
-            }),
+            (Self::BiasGradient, &[grad_output], &[grad_bias]) => {
+                let bias_mask = call.bias_mask();
+                kernels.bias_gradient(&BiasGradient { shape, bias_mask, grad_output, grad_bias, write })
+            }
+            (Self::BothGradients, &[grad_output, x, weight], &[dx, dw]) => {
+                let (grad_input, grad_weight) = ((dx, write), (dw, write));
+                let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
+                kernels.both_gradients(&call)
+            }
+            _ => unreachable!("tensors of another pass"),
+        }
+    }
+
+    /// Makes the CPU backend's call on the same.
+    pub fn compute(
+        self,
+        backend: cpu::Backend,
+        call: &Call,
+        operands: &[&[f32]],
+        results: Vec<&mut [f32]>,
+    ) -> Result<(), Error> {
+        let Call { shape, mask, .. } = *call;
+        let (write, mut results) = (call.write(), results.into_iter());
+        let mut result = || results.next().unwrap_or_default();
+        match (self, operands) {
+            (Self::Forward, &[x, weight, ref bias @ ..]) => {
+                let (bias, y) = (bias.first().map_or(Bias::None, |&bias| call.bias.of(bias)), result());
+                backend.forward(Forward { shape, mask, x, weight, bias, y })
+            }
+            (Self::InputGradient, &[grad_output, weight]) => {
+                let grad_input = result();
+                let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+                backend.input_gradient(call)
+            }
+            (Self::WeightGradient, &[grad_output, x]) => {
+                let grad_weight = result();
+                backend.weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })
+            }
+            (Self::BiasGradient, &[grad_output]) => {
+                let (bias_mask, grad_bias) = (call.bias_mask(), result());
+                backend.bias_gradient(BiasGradient { shape, bias_mask, grad_output, grad_bias, write })
+            }
+            (Self::BothGradients, &[grad_output, x, weight]) => {
+                let (grad_input, grad_weight) = ((result(), write), (result(), write));
+                let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
+                backend.both_gradients(call)
+            }
+            _ => unreachable!("operands of another pass"),
         }
     }
 }
@@ -234,8 +248,11 @@ impl Runner<'_> {
         if !pooled {
             let sizes: Vec<_> = contents.clone().map(|bytes| bytes.len() as u64).collect();
             let buffers = contents.map(|bytes| gpu.upload(&bytes)).collect::<Result<Vec<_>, _>>()?;
-            let tensors: Vec<_> =
-                buffers.iter().zip(sizes).map(|(buffer, size)| Tensor { buffer, offset: 0, size }).collect();
+            let tensors: Vec<_> = buffers
+                .iter()
+                .zip(sizes)
+                .map(|(buffer, size)| Tensor { buffer, offset: 0, size, element })
+                .collect();
             gpu.submit(&pass.record(kernels, call, &tensors)?)?;
             let mut values = Vec::with_capacity(length);
             for result in &tensors[count..] {
@@ -257,7 +274,10 @@ impl Runner<'_> {
         let buffer = gpu.upload(&pool)?;
         let tensors: Vec<_> = places
             .iter()
-            .map(|place| Tensor { buffer: &buffer, offset: place.start as u64, size: place.len() as u64 })
+            .map(|place| {
+                let (offset, size) = (place.start as u64, place.len() as u64);
+                Tensor { buffer: &buffer, offset, size, element }
+            })
             .collect();
         gpu.submit(&pass.record(kernels, call, &tensors)?)?;
         let mut after = gpu.read(&buffer, 0..pool.len() as u64)?;
@@ -274,18 +294,10 @@ impl Runner<'_> {
 }
 
 fn on_cpu(pass: Pass, call: &Call, mut result: Vec<f32>) -> Result<Vec<f32>, Error> {
-    let Call { shape, mask, data, .. } = call;
-    let Data { x, weight, bias, grad_output } = data;
-    let write = call.write();
-    match pass {
-        Pass::Forward => cpu::forward(shape, *mask, x, weight, call.bias.of(&bias[..]), &mut result),
-        Pass::InputGradient => cpu::input_gradient(shape, *mask, grad_output, weight, &mut result, write),
-        Pass::WeightGradient => cpu::weight_gradient(shape, *mask, grad_output, x, &mut result, write),
-        Pass::BiasGradient => cpu::bias_gradient(shape, call.bias_mask(), grad_output, &mut result, write),
-        Pass::BothGradients => {
-            let (dx, dw) = result.split_at_mut(shape.input_len());
-            cpu::gradients(shape, *mask, grad_output, x, weight, (dx, write), (dw, write))
-        }
-    }?;
+    let (mut rest, mut results) = (&mut result[..], Vec::new());
+    for length in pass.result_lengths(&call.shape) {
+        results.extend(rest.split_off_mut(..length));
+    }
+    pass.compute(cpu::Backend::detect(), call, &pass.operands(call), results)?;
     Ok(result.into_iter().map(|value| call.element.round(value)).collect())
 }

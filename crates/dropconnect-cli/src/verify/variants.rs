@@ -19,7 +19,7 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     // Whatever the probability and however few the threads.
     let one_pass = |workgroup| {
         let tile = Tile { rows: 1, columns: 1, workgroup };
-        Tuning { combine: Some(Combine { tile, calls: 1, threads: 0 }), ..one_brick }
+        Tuning { both_gradients: Some(Combine { tile, calls: 1, threads: 0 }), ..one_brick }
     };
     let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
     let split = KernelOptions { multiply: Some(Multiply::Split), ..KernelOptions::default() };

@@ -1,16 +1,17 @@
 //! The calls of the soak on an adapter and on the CPU backend, into a pool.
 
+use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::gpu::{
-    Activate, Apply, Combine, Gpu, KernelOptions, Kernels, Method, Moments, MonteCarlo, Predictive,
-    Recording, Tensor, Tile, Tuning, WriteMask,
+    Activate, Apply, Combine, Gpu, KernelOptions, Kernels, Method, Predictive, Recording, Tensor, Tile,
+    Tuning, WriteMask,
 };
-use dropconnect::{Bias, ElementType, Error, Write, cpu};
+use dropconnect::{Bias, ElementType, Error, cpu};
 
 use super::draw::Case;
 use super::pool::Pool;
-use super::trial::Trial;
+use super::trial::{Stored, Trial};
 use crate::error::CliError;
-use crate::verify::runner::{BiasMode, Pass};
+use crate::verify::runner::BiasMode;
 
 /// Where calls run.
 pub trait Device {
@@ -42,7 +43,11 @@ impl<'a> OnGpu<'a> {
             // Sums split among threads, both gradients in one pass.
             Tuning {
                 threads: u32::MAX,
-                combine: Some(Combine { tile: Tile { workgroup: [1, 32], ..tile }, calls: 1, threads: 0 }),
+                both_gradients: Some(Combine {
+                    tile: Tile { workgroup: [1, 32], ..tile },
+                    calls: 1,
+                    threads: 0,
+                }),
                 apply,
                 ..small
             },
@@ -72,7 +77,13 @@ impl Device for OnGpu<'_> {
         let tensors: Vec<_> = pool
             .places
             .iter()
-            .map(|place| Tensor { buffer: &buffer, offset: place.start as u64, size: place.len() as u64 })
+            .zip(&pool.stored)
+            .map(|(place, &stored)| {
+                let (offset, size) = (place.start as u64, place.len() as u64);
+                // Bytes of a mask have none.
+                let element = if let Stored::Number(element) = stored { element } else { ElementType::F32 };
+                Tensor { buffer: &buffer, offset, size, element }
+            })
             .collect();
         for recording in record(trial, case, self.kernels(case), &tensors)? {
             self.gpu.submit(&recording)?;
@@ -89,16 +100,16 @@ fn record(
     kernels: &Kernels,
     tensors: &[Tensor<'_>],
 ) -> Result<Vec<Recording>, Error> {
-    let &Case { shape, element, ref mask, bias, passes, .. } = case;
+    let &Case { shape, ref mask, bias, passes, .. } = case;
+    let Tensor { buffer, offset, size, .. } = tensors[0];
     let bias_of = |at: usize| if bias == BiasMode::None { Bias::None } else { bias.of(tensors[at]) };
     let results = |count: usize| &tensors[tensors.len() - count..];
     let one = match trial {
-        Trial::Mask => kernels.write_mask(&WriteMask { shape, mask, result: tensors[0] }),
-        Trial::BiasMask => kernels.write_bias_mask(&WriteMask { shape, mask, result: tensors[0] }),
+        Trial::Mask => kernels.write_mask(&WriteMask { shape, mask, result: buffer, offset, size }),
+        Trial::BiasMask => kernels.write_bias_mask(&WriteMask { shape, mask, result: buffer, offset, size }),
         Trial::Layer(pass) => pass.record(kernels, &Trial::call(pass, case, &[]), tensors),
-        Trial::Moments => kernels.moments(&Moments {
+        Trial::Moments => kernels.moments(&OutputMoments {
             shape,
-            element,
             probability: &mask.probability,
             x: tensors[0],
             weight: tensors[1],
@@ -108,7 +119,6 @@ fn record(
         }),
         Trial::MonteCarlo => kernels.monte_carlo(&MonteCarlo {
             shape,
-            element,
             mask,
             passes,
             x: tensors[0],
@@ -134,16 +144,7 @@ fn record(
             let [mean, entropy, information] = [0, 1, 2].map(|at| results(3)[at]);
             let pass = |pass: u32| {
                 let logits = tensors[pass as usize];
-                kernels.predictive(&Predictive {
-                    shape,
-                    element,
-                    pass,
-                    passes,
-                    logits,
-                    mean,
-                    entropy,
-                    information,
-                })
+                kernels.predictive(&Predictive { shape, pass, passes, logits, mean, entropy, information })
             };
             return (0..passes).map(pass).collect();
         }
@@ -187,47 +188,39 @@ fn compute(
     operands: &[&[f32]],
     mut results: Vec<&mut [f32]>,
 ) -> Result<(), Error> {
-    let Case { shape, mask, passes, .. } = case;
-    let masked = Some(mask);
-    let write = if case.accumulate { Write::Accumulate } else { Write::Overwrite };
+    let &Case { shape, ref mask, passes, .. } = case;
+    if let Trial::Layer(pass) = trial {
+        return pass.compute(backend, &Trial::call(pass, case, &[]), operands, results);
+    }
     let bias = || if case.bias == BiasMode::None { Bias::None } else { case.bias.of(operands[2]) };
     let mut result = || results.remove(0);
     match trial {
-        // Bytes, and no numbers.
-        Trial::Mask | Trial::BiasMask => Ok(()),
-        Trial::Layer(Pass::Forward) => {
-            backend.forward(shape, masked, operands[0], operands[1], bias(), result())
-        }
-        Trial::Layer(Pass::InputGradient) => {
-            backend.input_gradient(shape, masked, operands[0], operands[1], result(), write)
-        }
-        Trial::Layer(Pass::WeightGradient) => {
-            backend.weight_gradient(shape, masked, operands[0], operands[1], result(), write)
-        }
-        Trial::Layer(Pass::BiasGradient) => {
-            let masked = masked.filter(|_| case.bias == BiasMode::Masked);
-            backend.bias_gradient(shape, masked, operands[0], result(), write)
-        }
-        Trial::Layer(Pass::BothGradients) => {
-            let (dx, dw) = ((result(), write), (result(), write));
-            backend.gradients(shape, masked, operands[0], operands[1], operands[2], dx, dw)
-        }
-        Trial::Moments => {
-            let p = &mask.probability;
-            backend.moments(shape, p, operands[0], operands[1], bias(), result(), result())
-        }
-        Trial::MonteCarlo => {
-            cpu::monte_carlo(shape, mask, *passes, operands[0], operands[1], bias(), result(), result())
-        }
+        // Bytes, and no numbers; and what has been done.
+        Trial::Mask | Trial::BiasMask | Trial::Layer(_) => Ok(()),
+        Trial::Moments => backend.moments(OutputMoments {
+            shape,
+            probability: &mask.probability,
+            x: operands[0],
+            weight: operands[1],
+            bias: bias(),
+            mean: result(),
+            variance: result(),
+        }),
+        Trial::MonteCarlo => cpu::monte_carlo(MonteCarlo {
+            shape,
+            mask,
+            passes,
+            x: operands[0],
+            weight: operands[1],
+            bias: bias(),
+            mean: result(),
+            variance: result(),
+        }),
         Trial::Activation => {
-            let (u_mean, u_variance, activation) = (operands[0], operands[1], case.activation);
-            let (mean, variance) = (result(), result());
+            let (u, out, activation) = ([operands[0], operands[1]], [result(), result()], case.activation);
             match case.samples {
-                None => cpu::closed_form(shape, activation, u_mean, u_variance, mean, variance),
-                Some(samples) => {
-                    let (key, origin) = (mask.key, mask.origin);
-                    cpu::sampled(shape, activation, samples, key, origin, u_mean, u_variance, mean, variance)
-                }
+                None => cpu::closed_form(&shape, activation, u, out),
+                Some(samples) => cpu::sampled(&shape, activation, samples, mask.key, mask.origin, u, out),
             }
         }
         Trial::Classifier => {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::draw::Draws;
-use super::trial::Piece;
+use super::trial::{Piece, Stored};
 
 /// What guards hold: two bytes in turn, which are NaN in every type for whoever reads them, and nothing that a result
 /// is poisoned with.
@@ -18,6 +18,8 @@ pub struct Pool {
     before: Vec<u32>,
     /// In bytes: operands, then results.
     pub places: Vec<Range<usize>>,
+    /// How each is stored.
+    pub stored: Vec<Stored>,
     operands: usize,
 }
 
@@ -44,7 +46,8 @@ impl Pool {
         let end = (bytes.len() + 4 + draws.below(GAP) as usize).next_multiple_of(4);
         guard(&mut bytes, end);
         let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
-        Self { before: words.clone(), words, places, operands: operands.len() }
+        let stored = pieces.iter().map(|piece| piece.stored).collect();
+        Self { before: words.clone(), words, places, stored, operands: operands.len() }
     }
 
     pub fn bytes(&self) -> &[u8] {

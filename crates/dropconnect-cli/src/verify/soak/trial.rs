@@ -1,6 +1,7 @@
 //! What the soak tries in every case: the tensors of a call, and what float64 says of its results.
 
-use dropconnect::{Bias, ElementType, Error, reference};
+use dropconnect::call::{MonteCarlo, OutputMoments};
+use dropconnect::{ElementType, Error, reference};
 
 use super::draw::{Case, Draws};
 use crate::verify::data::wide;
@@ -174,17 +175,12 @@ fn operands(case: &Case, element: ElementType) -> Vec<Piece> {
     operands
 }
 
-/// X, W and b in float64, for a call of the reference.
-fn with_wide<R>(case: &Case, call: impl FnOnce(&[f64], &[f64], Bias<&[f64]>) -> R) -> R {
-    let [x, weight, bias] = [&case.data.x, &case.data.weight, &case.data.bias].map(|values| wide(values));
-    call(&x, &weight, case.bias.of(&bias[..]))
-}
-
 fn moments(case: &Case, element: ElementType) -> Result<Tensors, Error> {
-    let shape = &case.shape;
-    let (mean, variance) = with_wide(case, |x, weight, bias| {
-        reference::moments(shape, &case.mask.probability, x, weight, bias)
-    })?;
+    let (shape, probability) = (case.shape, &case.mask.probability);
+    let [x, weight, bias] = [&case.data.x, &case.data.weight, &case.data.bias].map(|values| wide(values));
+    let (x, weight, bias) = (&x[..], &weight[..], case.bias.of(&bias[..]));
+    let call = OutputMoments { shape, probability, x, weight, bias, mean: (), variance: () };
+    let (mean, variance) = reference::moments(&call)?;
     let terms = shape.inputs() as f64 / 9.0;
     Ok(Tensors {
         operands: operands(case, element),
@@ -197,10 +193,11 @@ fn moments(case: &Case, element: ElementType) -> Result<Tensors, Error> {
 }
 
 fn monte_carlo(case: &Case, element: ElementType) -> Result<Tensors, Error> {
-    let shape = &case.shape;
-    let (mean, variance) = with_wide(case, |x, weight, bias| {
-        reference::monte_carlo(shape, &case.mask, case.passes, x, weight, bias)
-    })?;
+    let (shape, mask, passes) = (case.shape, &case.mask, case.passes);
+    let [x, weight, bias] = [&case.data.x, &case.data.weight, &case.data.bias].map(|values| wide(values));
+    let (x, weight, bias) = (&x[..], &weight[..], case.bias.of(&bias[..]));
+    let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean: (), variance: () };
+    let (mean, variance) = reference::monte_carlo(&call)?;
     let square = shape.inputs() as f64 * case.mask.scale() / 9.0;
     Ok(Tensors {
         operands: operands(case, element),

@@ -12,6 +12,7 @@ use super::bricks::Bricks;
 use super::gradient::{add_panel, finish};
 use super::grid::{Axes, GradBlock, Tile, pack, pack_grad, tiles};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::call::BothGradients;
 use crate::mask::brick::BRICK_INPUTS;
 use crate::{Error, Mask, Shape, Write, host};
 
@@ -31,7 +32,7 @@ pub(super) fn serves(shape: &Shape, mask: &Mask) -> bool {
     (1..=MOST_BLOCKS).contains(&axes.examples.blocks()) && 5 * idle <= units
 }
 
-struct Gradients<'a> {
+struct Pass<'a> {
     axes: Axes,
     mask: &'a Mask,
     grad_output: &'a [f32],
@@ -71,20 +72,18 @@ impl Scratch {
 }
 
 /// dX and dW. The lengths have been checked, a mask drops something, and [`serves`] has said so.
-pub(super) fn gradients(
+pub(super) fn both_gradients(
     level: Level,
-    shape: &Shape,
     mask: &Mask,
-    (grad_output, x, weight): (&[f32], &[f32], &[f32]),
-    (grad_input, input_write): (&mut [f32], Write),
-    (grad_weight, weight_write): (&mut [f32], Write),
+    call: BothGradients<'_, &[f32], &mut [f32]>,
 ) -> Result<(), Error> {
-    let axes = Axes::new(shape, Some(mask));
-    let pass = &Gradients { axes, mask, grad_output, x, weight, writes: [input_write, weight_write] };
+    let BothGradients { shape, grad_output, x, weight, grad_input, grad_weight, .. } = call;
+    let axes = Axes::new(&shape, Some(mask));
+    let pass = &Pass { axes, mask, grad_output, x, weight, writes: [grad_input.1, grad_weight.1] };
     let columns = axes.inputs.pieces(UNIT_BLOCKS);
-    let grad_input = tiles(grad_input, std::iter::once(shape.batch()), columns.clone())?;
+    let grad_input = tiles(grad_input.0, std::iter::once(shape.batch()), columns.clone())?;
     let mut units = host::collect(grad_input.into_iter().map(|grad_input| (grad_input, Vec::new())))?;
-    for tile in tiles(grad_weight, axes.outputs.pieces(CHUNK), columns)? {
+    for tile in tiles(grad_weight.0, axes.outputs.pieces(CHUNK), columns)? {
         host::push(&mut units[tile.column_piece].1, tile)?;
     }
     units.into_par_iter().for_each_init(Scratch::new, |scratch, (grad_input, grad_weight)| {
@@ -94,7 +93,7 @@ pub(super) fn gradients(
 }
 
 struct Unit<'a> {
-    pass: &'a Gradients<'a>,
+    pass: &'a Pass<'a>,
     grad_input: Tile<'a, f32>,
     /// A tile for every [`CHUNK`] blocks of outputs.
     grad_weight: Vec<Tile<'a, f32>>,

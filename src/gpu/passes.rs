@@ -1,0 +1,65 @@
+//! The passes that one kernel computes, each with its shader's name: `shaders/forward.wgsl` and so on.
+
+use super::contract::Contraction;
+use super::recording::Recording;
+use super::shader::Pass;
+use super::{Kernels, Tensor};
+use crate::Error;
+use crate::call::{BiasGradient, Forward, InputGradient, OutputMoments, WeightGradient};
+
+/// Tensors of 16 bits have results of the same type or of f32: logits for [`Kernels::predictive`], say, which f16 and
+/// bf16 would round. A tensor larger than one binding, or a sum too long for one dispatch
+/// ([`Tuning::iterations`](super::Tuning::iterations)), is taken in pieces that add up in f32: in the result, or where
+/// that has 16 bits, in scratch memory that is rounded into it once.
+impl Kernels {
+    /// Y = scale * (M ⊙ W) X + b, with a mask of its own for every example.
+    ///
+    /// # Errors
+    /// Those of a [`call`](crate::call#errors); [`Error::RowTooLarge`]; [`Error::DeviceLost`], [`Error::OutOfMemory`]
+    /// and [`Error::DeviceFault`].
+    pub fn forward(&self, call: &Forward<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
+        self.contract(&Contraction::new(Pass::Forward, call.faces()))
+    }
+
+    /// dX = scale * (M ⊙ W)ᵀ G, under the forward pass's masks.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn input_gradient(
+        &self,
+        call: &InputGradient<'_, Tensor<'_>, Tensor<'_>>,
+    ) -> Result<Recording, Error> {
+        let contraction = Contraction::new(Pass::InputGradient, call.faces());
+        self.contract(&Contraction { write: call.write, ..contraction })
+    }
+
+    /// dW = scale * J ⊙ M summed over the batch, J being the outer product of G and X of each example.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn weight_gradient(
+        &self,
+        call: &WeightGradient<'_, Tensor<'_>, Tensor<'_>>,
+    ) -> Result<Recording, Error> {
+        let contraction = Contraction::new(Pass::WeightGradient, call.faces());
+        self.contract(&Contraction { write: call.write, ..contraction })
+    }
+
+    /// db = G summed over the batch, or scale * Mb ⊙ G summed where the bias is masked.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn bias_gradient(&self, call: &BiasGradient<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
+        let contraction = Contraction::new(Pass::BiasGradient, call.faces());
+        self.contract(&Contraction { write: call.write, ..contraction })
+    }
+
+    /// Mean and variance of the layer's output over masks, in f32, in one pass over X and W.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn moments(&self, call: &OutputMoments<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
+        let contraction = Contraction::new(Pass::Moments, call.faces());
+        self.contract(&Contraction { scale: Some(call.probability.spread() as f32), ..contraction })
+    }
+}
