@@ -19,7 +19,7 @@
 mod activation;
 pub mod cpu;
 mod device;
-pub mod element;
+mod element;
 mod error;
 pub mod gpu;
 mod host;

@@ -80,7 +80,7 @@ impl Kernels {
         let dims @ [batch, outputs, inputs] = shape.dims();
         let (Some(combine), Some(mask)) = (self.tuning.combine, mask) else { return Ok(None) };
         let calls = mask.probability.calls();
-        if batch == 0 || !mask.sharing.is_own() || calls == 0 || calls < combine.calls {
+        if batch == 0 || !mask.sharing.is_own() || !mask.probability.drops() || calls < combine.calls {
             return Ok(None);
         }
         let mut plan = Plan::new(self, Pass::Gradients, [element; 2], Some(mask), read_write);

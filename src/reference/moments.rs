@@ -57,7 +57,7 @@ pub fn moments(
             variance[n * outputs + o] = match sum {
                 _ if sum.is_nan() => sum,
                 // Not 0 * infinity.
-                _ if spread == 0.0 => 0.0,
+                _ if !probability.drops() => 0.0,
                 _ => spread * squares,
             };
         }
