@@ -21,7 +21,7 @@ mod activation;
 pub mod call;
 pub mod cpu;
 mod device;
-pub mod element;
+mod element;
 mod error;
 pub mod gpu;
 mod host;

@@ -11,7 +11,7 @@ use common::{
     BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, combined,
     expected, kernels, mask, mask_with_bits, run_counted, shape, small_tiles, written_mask,
 };
-use dropconnect::gpu::{Apply, Combine, Gpu, Tensor, Tile, Tuning};
+use dropconnect::gpu::{Apply, Gpu, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Rounds, Sharing, Write, reference};
 
 /// Where llvmpipe's loops end.
@@ -33,7 +33,7 @@ fn group(size: u32) -> Sharing {
 fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
     let Some(gpu) = adapter("every_pass_goes_on_in_f32_where_a_dispatch_ends") else { return };
     // Four dispatches or so to each walk.
-    let short = |tuning| Tuning { iterations: 1 << 12, ..tuning };
+    let short = |tuning: Tuning| tuning.with_iterations(1 << 12);
     let tuning = short(small_tiles(Apply::And));
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
     let own = mask_with_bits(0.3, 16, Rounds::Seven);
@@ -75,9 +75,8 @@ fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
 #[test]
 fn iterations_are_counted_to_the_last() {
     let Some(gpu) = adapter("iterations_are_counted_to_the_last") else { return };
-    let software = Tuning { iterations: LLVMPIPE, ..Tuning::software() };
-    let rolled = Tuning { iterations: LLVMPIPE, ..small_tiles(Apply::And) };
-    let both = Combine { tile: Tile { rows: 1, columns: 1, workgroup: [4, 2] }, calls: 1, threads: 0 };
+    let software = Tuning::software().with_iterations(LLVMPIPE);
+    let rolled = small_tiles(Apply::And).with_iterations(LLVMPIPE);
     let own = mask_with_bits(0.3, 16, Rounds::Seven);
     for (tuning, mask, [examples, outputs, inputs]) in [
         (rolled, own, [30_000, 30_000, 60_000]),
@@ -85,7 +84,7 @@ fn iterations_are_counted_to_the_last() {
         (rolled, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
         (software, own, [30_000, 30_000, 60_000]),
         (software, own.shared(group(4)), [500, 500, 1_000]),
-        (Tuning { both_gradients: Some(both), ..rolled }, own, [5, 30_000, 9]),
+        (combined(rolled, 1, 1, [4, 2]), own, [5, 30_000, 9]),
     ] {
         let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
         // The narrowest problems that each walk allows, so that they are as long as tests can bear.
@@ -135,7 +134,7 @@ fn reported_sizes_are_right() {
 #[test]
 fn connections_of_a_dispatch_are_bounded() {
     let Some(gpu) = adapter("connections_of_a_dispatch_are_bounded") else { return };
-    let tuning = Tuning { connections: 1 << 20, ..small_tiles(Apply::And) };
+    let tuning = small_tiles(Apply::And).with_connections(1 << 20);
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
     for dims in [[300, 90, 200], [70, 300, 90], [64, 70, 2000], [1, 1, 3_000_000]] {
         let shape = shape(dims);
@@ -191,7 +190,7 @@ fn monte_carlo(
 #[test]
 fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
     let Some(gpu) = adapter("monte_carlo_passes_go_on_where_a_dispatch_ends") else { return };
-    let small = Tuning { iterations: 1 << 12, ..small_tiles(Apply::And) };
+    let small = small_tiles(Apply::And).with_iterations(1 << 12);
     for (tuning, dims, mask, passes) in [
         // Some passes in a dispatch; not one in a dispatch; the device's own, as reported.
         (small, [5, 7, 100], mask(0.3), 50),
@@ -215,25 +214,22 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
 #[test]
 fn a_tuning_out_of_range_is_refused_by_its_field() {
     let Some(gpu) = adapter("a_tuning_out_of_range_is_refused_by_its_field") else { return };
-    let usual = combined(small_tiles(Apply::And), 1, 1, [4, 2]);
-    let set: [(&str, fn(&mut Tuning)); 8] = [
-        ("`tuning.forward.rows` is 0; it must be 1 to 256", |t| t.forward.rows = 0),
-        ("`tuning.input_gradient.columns` is 257; it must be 1 to 256", |t| t.input_gradient.columns = 257),
-        ("`tuning.weight_gradient.workgroup[0]` is 0;", |t| t.weight_gradient.workgroup[0] = 0),
-        ("`tuning.weight_gradient.workgroup[1]` is 300;", |t| t.weight_gradient.workgroup[1] = 300),
-        ("`tuning.both_gradients.tile.columns` is 0;", |t| {
-            t.both_gradients.as_mut().unwrap().tile.columns = 0
-        }),
-        ("`tuning.both_gradients.tile.workgroup[1]` is 0;", |t| {
-            t.both_gradients.as_mut().unwrap().tile.workgroup[1] = 0
-        }),
+    let usual = small_tiles(Apply::And);
+    let combined = |rows, columns, workgroup| combined(usual, rows, columns, workgroup);
+    for (tuning, text) in [
+        (usual.with_forward(Tile::new(0, 1, [4, 2])), "`tuning.forward.rows` is 0; it must be 1 to 256"),
+        (usual.with_input_gradient(Tile::new(1, 257, [4, 2])), "`tuning.input_gradient.columns` is 257;"),
+        (usual.with_weight_gradient(Tile::new(1, 1, [0, 2])), "`tuning.weight_gradient.workgroup[0]` is 0;"),
+        (
+            usual.with_weight_gradient(Tile::new(1, 1, [4, 300])),
+            "`tuning.weight_gradient.workgroup[1]` is 300;",
+        ),
+        (combined(1, 0, [4, 2]), "`tuning.both_gradients.tile.columns` is 0;"),
+        (combined(1, 1, [4, 0]), "`tuning.both_gradients.tile.workgroup[1]` is 0;"),
         // Dispatches are bounded no finer than tiles.
-        ("`tuning.iterations` is 4095;", |t| t.iterations = (1 << 12) - 1),
-        ("`tuning.connections` is 1048575;", |t| t.connections = (1 << 20) - 1),
-    ];
-    for (text, set) in set {
-        let mut tuning = usual;
-        set(&mut tuning);
+        (usual.with_iterations((1 << 12) - 1), "`tuning.iterations` is 4095;"),
+        (usual.with_connections((1 << 20) - 1), "`tuning.connections` is 1048575;"),
+    ] {
         let options = dropconnect::gpu::KernelOptions { tuning: Some(tuning), ..Default::default() };
         let error = dropconnect::gpu::Kernels::new(gpu.device(), &options).unwrap_err();
         assert!(matches!(error, dropconnect::Error::Count { .. }), "{error:?}");

@@ -83,9 +83,9 @@ fn tunings() -> [Tuning; 5] {
         combined(small_tiles(Apply::And), 1, 1, [4, 64]),
         combined(small_tiles(Apply::And), 8, 1, [8, 1]),
         combined(small_tiles(Apply::Select), 2, 1, [2, 16]),
-        Tuning { threads: u32::MAX, ..combined(small_tiles(Apply::Select), 1, 1, [1, 32]) },
+        combined(small_tiles(Apply::Select), 1, 1, [1, 32]).with_threads(u32::MAX),
         // Threads along x that are no power of two.
-        Tuning { threads: 400, ..combined(small_tiles(Apply::And), 1, 2, [3, 8]) },
+        combined(small_tiles(Apply::And), 1, 2, [3, 8]).with_threads(400),
     ]
 }
 
@@ -166,8 +166,7 @@ fn else_both_passes_run() {
     let Some(gpu) = adapter("else_both_passes_run") else { return };
     let usual = combined(small_tiles(Apply::And), 1, 1, [4, 4]);
     let with_limits = |calls, threads| {
-        let tile = Tile { rows: 1, columns: 1, workgroup: [4, 4] };
-        Tuning { both_gradients: Some(Combine { tile, calls, threads }), ..usual }
+        usual.with_both_gradients(Some(Combine::new(Tile::new(1, 1, [4, 4]), calls, threads)))
     };
     let own = mask(0.5);
     let group = |size| Sharing::Group(NonZeroU32::new(size).unwrap());

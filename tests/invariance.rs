@@ -8,7 +8,7 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Tuning, WriteMask};
+use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, WriteMask};
 use dropconnect::{ElementType, Mask, Shape, Write, wgpu};
 
 /// Columns `from..to` of rows `rows` of a `[_, width]` tensor.
@@ -181,7 +181,7 @@ fn every_run_gives_the_same_bits() {
 fn checked_shaders_give_the_same_bits() {
     let Some(gpu) = adapter("checked_shaders_give_the_same_bits") else { return };
     let multiply = gpu.kernels().multiply();
-    let one_pass = Tuning { threads: u32::MAX, ..combined(small_tiles(Apply::Select), 1, 1, [2, 16]) };
+    let one_pass = combined(small_tiles(Apply::Select), 1, 1, [2, 16]).with_threads(u32::MAX);
     for (element, p, dims, at, placement, tuning) in [
         (ElementType::F32, 0.5, [9, 12, 24], [0, 0, 0], Placement::Separate, small_tiles(Apply::And)),
         (ElementType::F32, 0.2, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(Apply::Select)),

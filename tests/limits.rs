@@ -120,13 +120,7 @@ fn devices_with_less_than_webgpu() {
 #[test]
 fn one_workgroup_and_tall_tiles() {
     let Some(_) = adapter("one_workgroup_and_tall_tiles") else { return };
-    let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
-    let tuning = Tuning {
-        forward: tile(2, 4, [2, 1]),
-        input_gradient: tile(4, 2, [4, 1]),
-        weight_gradient: tile(4, 2, [4, 1]),
-        ..small_tiles(Apply::And)
-    };
+    let tuning = tiles(4, 2, [4, 1], Apply::And).with_forward(Tile::new(2, 4, [2, 1]));
     let limits = lowered(|l| l.max_compute_workgroups_per_dimension = 1);
     // Three bricks along each axis: a tile of four shrinks to two.
     served("one workgroup", limits, tuning, &shape([9, 9, 19]));

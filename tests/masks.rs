@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::{Apply, Gpu, Kernels, Tuning};
+use dropconnect::gpu::{Apply, Gpu, Kernels};
 use dropconnect::{ElementType, Mask, Rounds, Shape};
 
 /// Connections decided by one sum. 2^20 leaves 4 of an f32's 24 bits for the rounding of the scale.
@@ -188,7 +188,7 @@ fn every_kind_of_kernel_decides_the_mask_of_the_format() {
         }
         for (tuning, p) in [
             (combined(small_tiles(Apply::Select), 1, 1, [2, 4]), 0.5),
-            (Tuning { threads: u32::MAX, ..combined(small_tiles(Apply::And), 1, 2, [1, 2]) }, 0.2),
+            (combined(small_tiles(Apply::And), 1, 2, [1, 2]).with_threads(u32::MAX), 0.2),
             (combined(small_tiles(Apply::And), 8, 2, [4, 1]), 0.2),
         ] {
             let kernels = kernels(gpu, tuning, multiply, false);

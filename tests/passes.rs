@@ -198,8 +198,8 @@ fn threads_that_share_a_tile_agree_with_float64() {
     let cut = ([35, 67, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
     let half = ([33, 36, 72], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
     // As many parts as there can be, of tiles as low as there can be; and some parts of higher tiles.
-    let hardware = Tuning { threads: u32::MAX, ..tiles(1, 1, [8, 4], Apply::Select) };
-    let wide = Tuning { threads: 200, ..tiles(2, 2, [4, 2], Apply::And) };
+    let hardware = tiles(1, 1, [8, 4], Apply::Select).with_threads(u32::MAX);
+    let wide = tiles(2, 2, [4, 2], Apply::And).with_threads(200);
     for (tuning, mask, (dims, at, element, placement)) in [
         (hardware, Some(mask(0.5)), even),
         (hardware, None, even),

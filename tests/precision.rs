@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use dropconnect::call::{Forward, OutputMoments};
-use dropconnect::gpu::{Activate, Apply, Method, Predictive, Tensor, Tuning};
+use dropconnect::gpu::{Activate, Apply, Method, Predictive, Tensor};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, cpu, reference,
 };
@@ -123,7 +123,7 @@ fn very_many_classes_agree_with_float64() {
             })
             .collect();
         for threads in [0, 1 << 16] {
-            let tuning = Tuning { threads, ..small_tiles(Apply::And) };
+            let tuning = small_tiles(Apply::And).with_threads(threads);
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             check(
                 &predicted(gpu, kernels, &shape, &logits),

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
-use dropconnect::gpu::{Apply, Method, Tuning};
+use dropconnect::gpu::{Apply, Method};
 use dropconnect::{Activation, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};
 
 const NAN: f32 = f32::NAN;
@@ -217,7 +217,7 @@ fn one_unknown_pass_makes_an_example_unknown_and_no_other() {
         let mut all = vec![[said.mean, said.entropy, said.mutual_information]];
         if let Some(gpu) = adapter(test) {
             all.push(predicted(gpu, gpu.kernels(), &shape, &passes));
-            let tuning = Tuning { threads: 1 << 16, ..small_tiles(Apply::And) };
+            let tuning = small_tiles(Apply::And).with_threads(1 << 16);
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             all.push(predicted(gpu, kernels, &shape, &passes));
         }

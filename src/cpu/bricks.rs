@@ -179,9 +179,10 @@ mod tests {
             for lane in 0..8 {
                 let brick = self.mask.brick(self.coordinate, self.output[lane], self.input[lane]);
                 for n in 0..4 {
+                    let word = brick.word(n as u32);
                     for o in 0..4 {
                         let byte = kept.0[n][o][lane / 2].to_le_bytes()[lane % 2];
-                        assert_eq!(byte, brick.0[n].to_le_bytes()[o], "lane {lane}, n {n}, o {o}");
+                        assert_eq!(byte, word.to_le_bytes()[o], "lane {lane}, n {n}, o {o}");
                     }
                 }
             }

@@ -124,12 +124,19 @@ pub fn bias_mask(shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error
     Backend::detect().bias_mask(shape, mask, out)
 }
 
-/// The passes with a chosen instruction set: for tests and benchmarks, which must reach them all.
-#[doc(hidden)]
-#[derive(Clone, Copy)]
+/// The passes with a chosen instruction set of this processor. The functions of this module take the fastest one; this
+/// is for tests and benchmarks, which must reach them all, and for saying which one it is.
+///
+/// Every set draws the same masks; sums are rounded in another order.
+///
+/// ```
+/// let names: Vec<_> = dropconnect::cpu::Backend::available().iter().map(|backend| backend.name()).collect();
+/// assert_eq!(names[0], "portable");
+/// assert_eq!(names.last(), Some(&dropconnect::cpu::Backend::detect().name()));
+/// ```
+#[derive(Clone, Copy, Debug)]
 pub struct Backend(Level);
 
-#[doc(hidden)]
 impl Backend {
     /// The fastest instruction set of this processor.
     pub fn detect() -> Self {
@@ -238,5 +245,5 @@ impl Backend {
 
 /// Leaves a mask out that drops nothing: the dense kernels are faster.
 fn dropping(mask: Option<&Mask>) -> Option<&Mask> {
-    mask.filter(|mask| mask.probability.bits() > 0)
+    mask.filter(|mask| mask.probability.drops())
 }

@@ -97,7 +97,7 @@ impl<'k> Plan<'k> {
         mask: Option<&Mask>,
         read_write: bool,
     ) -> Self {
-        let mask = mask.copied().filter(|mask| mask.probability.bits() > 0);
+        let mask = mask.copied().filter(|mask| mask.probability.drops());
         let variant = Variant {
             pass,
             element,

@@ -7,6 +7,7 @@ use crate::Error;
 
 /// How many bricks a thread owns, and how threads form a workgroup: each number 1 to 256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Tile {
     /// Bricks of a thread along the rows of its result (4 examples, or 4 outputs, each).
     pub rows: u32,
@@ -17,6 +18,11 @@ pub struct Tile {
 }
 
 impl Tile {
+    /// So many bricks a thread, rows by columns, in workgroups of so many threads along columns and rows.
+    pub const fn new(rows: u32, columns: u32, workgroup: [u32; 2]) -> Self {
+        Self { rows, columns, workgroup }
+    }
+
     /// The same tile, halved until it is no larger than a problem of so many bricks: what lies outside the
     /// problem is computed all the same.
     pub(crate) fn within(self, bricks: [u32; 2]) -> Self {
@@ -56,6 +62,7 @@ pub enum Multiply {
 
 /// When and how both gradients come from one drawing of the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Combine {
     /// Rows are examples, columns inputs. Workgroups own all examples of a dispatch, and have as many threads
     /// along them as that takes, up to the number here; more examples take more dispatches.
@@ -66,8 +73,24 @@ pub struct Combine {
     pub threads: u32,
 }
 
+impl Combine {
+    /// With this tile, from so many calls of the generator and so many threads on.
+    pub const fn new(tile: Tile, calls: u32, threads: u32) -> Self {
+        Self { tile, calls, threads }
+    }
+}
+
 /// The kernel shapes for one adapter.
+///
+/// ```
+/// use dropconnect::gpu::{Apply, Tile, Tuning};
+///
+/// let tuning = Tuning::software().with_forward(Tile::new(2, 1, [8, 4])).with_apply(Apply::Select);
+/// assert_eq!(tuning.to_string().parse::<Tuning>()?, tuning);
+/// # Ok::<(), dropconnect::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Tuning {
     /// Rows are examples, columns outputs.
     pub forward: Tile,
@@ -92,6 +115,69 @@ pub struct Tuning {
     /// Connections that one dispatch may decide, 2^20 or more: larger problems are cut into several. Windows ends a
     /// dispatch after two seconds, and until a dispatch is done a desktop on the same adapter stands still.
     pub connections: u64,
+}
+
+/// The same with one choice made otherwise.
+impl Tuning {
+    /// The tile of the forward pass, which Monte-Carlo passes take too.
+    #[must_use]
+    pub const fn with_forward(self, tile: Tile) -> Self {
+        Self { forward: tile, ..self }
+    }
+
+    /// The tile of the input gradient.
+    #[must_use]
+    pub const fn with_input_gradient(self, tile: Tile) -> Self {
+        Self { input_gradient: tile, ..self }
+    }
+
+    /// The tile of the weight gradient.
+    #[must_use]
+    pub const fn with_weight_gradient(self, tile: Tile) -> Self {
+        Self { weight_gradient: tile, ..self }
+    }
+
+    /// One tile for all three.
+    #[must_use]
+    pub const fn with_tiles(self, tile: Tile) -> Self {
+        self.with_forward(tile).with_input_gradient(tile).with_weight_gradient(tile)
+    }
+
+    /// Both gradients in one pass, or never.
+    #[must_use]
+    pub const fn with_both_gradients(self, both_gradients: Option<Combine>) -> Self {
+        Self { both_gradients, ..self }
+    }
+
+    /// How mask bits are applied.
+    #[must_use]
+    pub const fn with_apply(self, apply: Apply) -> Self {
+        Self { apply, ..self }
+    }
+
+    /// Loops in the kernels, or text.
+    #[must_use]
+    pub const fn with_rolled(self, rolled: bool) -> Self {
+        Self { rolled, ..self }
+    }
+
+    /// Threads that keep the adapter busy.
+    #[must_use]
+    pub const fn with_threads(self, threads: u32) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Iterations that an invocation may make in one dispatch.
+    #[must_use]
+    pub const fn with_iterations(self, iterations: u32) -> Self {
+        Self { iterations, ..self }
+    }
+
+    /// Connections that one dispatch may decide.
+    #[must_use]
+    pub const fn with_connections(self, connections: u64) -> Self {
+        Self { connections, ..self }
+    }
 }
 
 /// Half of what llvmpipe allows: other drivers of its family may count a little otherwise.

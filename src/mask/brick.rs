@@ -15,11 +15,11 @@ pub const BRICK_INPUTS: u32 = 8;
 const HEAD_PLANES: u32 = 8;
 /// Rotation of the tail call for planes 8 to 15, chosen so that two connections share at most one of
 /// its bits.
-pub const TAIL_ROTATION: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
+pub(crate) const TAIL_ROTATION: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
 
-/// The decisions of one brick: word n, bit `o * 8 + i` tells whether (n, o, i) is kept.
+/// The decisions of one brick: a bit for each of its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Brick(pub [u32; 4]);
+pub struct Brick([u32; 4]);
 
 impl Brick {
     /// Decides a brick. `block` is (input / 8, output / 4, example / 4), the generator's counter.
@@ -30,7 +30,7 @@ impl Brick {
     /// dropping; otherwise the planes below have decided.
     pub fn decide(block: [u32; 3], key: [u32; 2], probability: &DropProbability, rounds: Rounds) -> Self {
         let (threshold, bits) = (probability.threshold(), probability.bits());
-        if bits == 0 {
+        if !probability.drops() {
             return Self([u32::MAX; 4]);
         }
         let call = |plane| philox4x32([block[0], block[1], block[2], plane], key, rounds);
@@ -50,9 +50,20 @@ impl Brick {
         Self(keep)
     }
 
+    /// The decisions of its example n, 0 to 3: bit `o * 8 + i` tells whether (n, o, i) is kept.
+    ///
+    /// # Panics
+    /// If there is no such example in a brick.
+    pub fn word(&self, n: u32) -> u32 {
+        self.0[n as usize]
+    }
+
     /// The decision at (n, o, i) within the brick.
+    ///
+    /// # Panics
+    /// As [`word`](Self::word).
     pub fn keep(&self, n: u32, o: u32, i: u32) -> bool {
-        self.0[n as usize] >> (o * BRICK_INPUTS + i) & 1 == 1
+        self.word(n) >> (o * BRICK_INPUTS + i) & 1 == 1
     }
 }
 

@@ -37,9 +37,9 @@ impl Rounds {
 }
 
 /// The multipliers of a round, for counter words 0 and 2.
-pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 /// What the key words grow by from round to round (the golden ratio and sqrt(3) - 1).
-pub const KEY_STEP: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(crate) const KEY_STEP: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// One call: 128 random bits for a counter under a key.
 pub fn philox4x32(counter: [u32; 4], key: [u32; 2], rounds: Rounds) -> [u32; 4] {

@@ -64,13 +64,13 @@ impl DropProbability {
     /// The probability of dropping that the masks have: exactly `1 - threshold / 2^bits`.
     ///
     /// A p of at most half the resolution, 2^-17 by default, rounds to 0, and then nothing is ever dropped. That is
-    /// no error, since a p that decays to 0 is a usual thing. It shows in that this is 0 where
-    /// [`requested`](Self::requested) is not:
+    /// no error, since a p that decays to 0 is a usual thing. It shows in that this is 0, and [`drops`](Self::drops)
+    /// false, where [`requested`](Self::requested) is not 0:
     ///
     /// ```
     /// # use dropconnect::DropProbability;
     /// let p = DropProbability::new(1e-6)?;
-    /// let drops_nothing_unasked = p.realised() == 0.0 && p.requested() > 0.0;
+    /// let drops_nothing_unasked = !p.drops() && p.requested() > 0.0;
     /// assert!(drops_nothing_unasked);
     /// # Ok::<(), dropconnect::Error>(())
     /// ```
@@ -93,6 +93,11 @@ impl DropProbability {
     /// A connection is kept when its random integer is below this.
     pub fn threshold(&self) -> u32 {
         self.threshold
+    }
+
+    /// Whether anything is ever dropped: false where p is 0 or rounds to it. Such a layer is the dense one.
+    pub fn drops(&self) -> bool {
+        self.bits > 0
     }
 
     /// Random bits drawn per connection: 0 where nothing is ever dropped.
@@ -148,5 +153,16 @@ mod tests {
     #[test]
     fn negative_zero_is_zero() {
         assert_eq!(DropProbability::new(-0.0).unwrap().bits(), 0);
+    }
+
+    #[test]
+    fn what_rounds_to_0_drops_nothing() {
+        for (p, drops) in [(0.0, false), (2f64.powi(-17), false), (1.1 * 2f64.powi(-17), true), (0.5, true)] {
+            let p = DropProbability::new(p).unwrap();
+            assert_eq!(
+                (p.drops(), p.realised() > 0.0, p.calls() > 0, p.scale() > 1.0),
+                (drops, drops, drops, drops)
+            );
+        }
     }
 }

@@ -34,7 +34,7 @@ pub fn moments(call: &OutputMoments<'_, &[f64], ()>) -> Result<(Vec<f64>, Vec<f6
             variance[n * outputs + o] = match sum {
                 _ if sum.is_nan() => sum,
                 // Not 0 * infinity.
-                _ if spread == 0.0 => 0.0,
+                _ if !probability.drops() => 0.0,
                 _ => spread * squares,
             };
         }

@@ -52,18 +52,15 @@ pub fn small_tiles(apply: Apply) -> Tuning {
 
 /// The same tile for every pass.
 pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuning {
-    let tile = Tile { rows, columns, workgroup };
     // Either way of writing out the planes goes with one way of applying bits.
     let rolled = apply == Apply::And;
-    let (input_gradient, weight_gradient) = (tile, tile);
-    let usual = Tuning::software();
-    Tuning { forward: tile, input_gradient, weight_gradient, both_gradients: None, apply, rolled, ..usual }
+    let tile = Tile::new(rows, columns, workgroup);
+    Tuning::software().with_tiles(tile).with_both_gradients(None).with_apply(apply).with_rolled(rolled)
 }
 
 /// The same, with both gradients in one pass wherever that is possible.
 pub fn combined(tuning: Tuning, rows: u32, columns: u32, workgroup: [u32; 2]) -> Tuning {
-    let tile = Tile { rows, columns, workgroup };
-    Tuning { both_gradients: Some(Combine { tile, calls: 1, threads: 0 }), ..tuning }
+    tuning.with_both_gradients(Some(Combine::new(Tile::new(rows, columns, workgroup), 1, 0)))
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.

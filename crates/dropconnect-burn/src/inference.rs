@@ -48,7 +48,7 @@ impl DropConnect {
         let mean = linear(input.clone(), weight.clone(), bias.clone());
         // Var[kept * scale] = scale^2 q (1 - q) = scale - 1, with q the keep probability and scale = 1 / q.
         let variance_of_weight = settings.probability.scale() - 1.0;
-        let variance = if variance_of_weight == 0.0 {
+        let variance = if !settings.probability.drops() {
             // Not 0 * infinity.
             mean.zeros_like()
         } else {

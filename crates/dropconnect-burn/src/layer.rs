@@ -212,7 +212,7 @@ impl DropConnect {
     /// As Burn's `Dropout`: the device says a backward is possible at all, the flag that this layer takes part
     /// in one.
     fn drops<const D: usize>(&self, input: &Tensor<D>) -> bool {
-        self.training.is_enabled() && input.device().is_autodiff() && self.settings.probability.bits() > 0
+        self.training.is_enabled() && input.device().is_autodiff() && self.settings.probability.drops()
     }
 
     pub(crate) fn dense<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {

@@ -144,7 +144,7 @@ pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
 pub fn combine(combine: Option<Combine>) -> String {
     match combine {
         None => "in two passes".to_owned(),
-        Some(Combine { tile: of, calls, threads }) => {
+        Some(Combine { tile: of, calls, threads, .. }) => {
             format!("{}, from {calls} calls a brick and {threads} threads on", tile(of))
         }
     }

@@ -16,7 +16,7 @@ pub fn warn_of_rounding(probability: &DropProbability) {
 
 fn warning(probability: &DropProbability) -> Option<String> {
     let (asked, real) = (probability.requested(), probability.realised());
-    if asked > 0.0 && probability.bits() == 0 {
+    if asked > 0.0 && !probability.drops() {
         return Some(format!(
             "--p {asked:?} rounds to 0, and nothing is dropped; the smallest step of p, at 16 bits, is 2^-16, about \
              1.5e-5"

@@ -10,7 +10,7 @@ use super::{Job, Kept, Row, Simd, WIDTH};
 const LANES: usize = 8;
 
 /// Exists only where the processor has AVX2 and FMA: see [`Avx2::detect`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Avx2(());
 
 impl Avx2 {

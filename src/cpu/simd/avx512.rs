@@ -7,7 +7,7 @@ use super::{Job, Kept, Row, Simd, WIDTH};
 const LANES: usize = 16;
 
 /// Exists only where the processor has AVX-512 F and BW: see [`Avx512::detect`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Avx512(());
 
 impl Avx512 {

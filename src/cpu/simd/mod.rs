@@ -105,7 +105,7 @@ pub(super) trait Job {
 }
 
 /// An instruction set that this processor has.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Level {
     Portable(portable::Portable),
     #[cfg(target_arch = "x86_64")]

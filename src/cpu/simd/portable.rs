@@ -5,7 +5,7 @@ use super::{Job, Kept, Row, Simd, WIDTH};
 
 const LANES: usize = 4;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Portable;
 
 impl Simd for Portable {

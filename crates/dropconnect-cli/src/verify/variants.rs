@@ -14,13 +14,10 @@ use crate::error::CliError;
 pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     let device = gpu.device();
     let tuning = *gpu.kernels().tuning();
-    let small = Tile { rows: 1, columns: 1, workgroup: [8, 4] };
-    let one_brick = Tuning { forward: small, input_gradient: small, weight_gradient: small, ..tuning };
+    let one_brick = tuning.with_tiles(Tile::new(1, 1, [8, 4]));
     // Whatever the probability and however few the threads.
-    let one_pass = |workgroup| {
-        let tile = Tile { rows: 1, columns: 1, workgroup };
-        Tuning { both_gradients: Some(Combine { tile, calls: 1, threads: 0 }), ..one_brick }
-    };
+    let one_pass =
+        |workgroup| one_brick.with_both_gradients(Some(Combine::new(Tile::new(1, 1, workgroup), 1, 0)));
     let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
     let split = KernelOptions { multiply: Some(Multiply::Split), ..KernelOptions::default() };
     // What the adapter gets by itself has been checked already.
@@ -29,13 +26,13 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
             && options.multiply.is_none_or(|other| other == gpu.kernels().multiply())
     };
     for (name, options) in [
-        ("mask bits applied by select", tuned(Tuning { apply: Apply::Select, ..tuning })),
-        ("mask bits applied by and", tuned(Tuning { apply: Apply::And, ..tuning })),
+        ("mask bits applied by select", tuned(tuning.with_apply(Apply::Select))),
+        ("mask bits applied by and", tuned(tuning.with_apply(Apply::And))),
         ("one brick a thread", tuned(one_brick)),
-        ("sums split among threads", tuned(Tuning { threads: u32::MAX, ..one_brick })),
+        ("sums split among threads", tuned(one_brick.with_threads(u32::MAX))),
         ("both gradients in one pass", tuned(one_pass([2, 64]))),
-        ("both gradients in one pass, sums split", tuned(Tuning { threads: u32::MAX, ..one_pass([1, 32]) })),
-        ("software tiles", tuned(Tuning { apply: tuning.apply, ..Tuning::software() })),
+        ("both gradients in one pass, sums split", tuned(one_pass([1, 32]).with_threads(u32::MAX))),
+        ("software tiles", tuned(Tuning::software().with_apply(tuning.apply))),
         ("Philox by split multiply", split.clone()),
     ] {
         if usual(&options) {

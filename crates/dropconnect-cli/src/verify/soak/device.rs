@@ -3,7 +3,7 @@
 use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::gpu::{
     Activate, Apply, Combine, Gpu, KernelOptions, Kernels, Method, Predictive, Recording, Tensor, Tile,
-    Tuning, WriteMask,
+    WriteMask,
 };
 use dropconnect::{Bias, ElementType, Error, cpu};
 
@@ -33,24 +33,14 @@ pub struct OnGpu<'a> {
 impl<'a> OnGpu<'a> {
     pub fn new(gpu: &'a Gpu, fault: &'a dyn Fn() -> Result<(), CliError>) -> Result<Self, Error> {
         let own = *gpu.kernels().tuning();
-        let tile = Tile { rows: 1, columns: 1, workgroup: [8, 4] };
         let apply = if own.apply == Apply::And { Apply::Select } else { Apply::And };
-        let small =
-            Tuning { forward: tile, input_gradient: tile, weight_gradient: tile, rolled: true, ..own };
+        let small = own.with_tiles(Tile::new(1, 1, [8, 4])).with_rolled(true);
+        let both = Combine::new(Tile::new(1, 1, [1, 32]), 1, 0);
         let others = [
             // Dispatches that hold little, and so are many.
-            Tuning { iterations: 4096, connections: 1 << 20, ..small },
+            small.with_iterations(4096).with_connections(1 << 20),
             // Sums split among threads, both gradients in one pass.
-            Tuning {
-                threads: u32::MAX,
-                both_gradients: Some(Combine {
-                    tile: Tile { workgroup: [1, 32], ..tile },
-                    calls: 1,
-                    threads: 0,
-                }),
-                apply,
-                ..small
-            },
+            small.with_threads(u32::MAX).with_both_gradients(Some(both)).with_apply(apply),
         ]
         .into_iter()
         .map(|tuning| {

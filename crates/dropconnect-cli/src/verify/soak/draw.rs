@@ -235,7 +235,7 @@ fn shape(draws: &mut Draws, block: &Block) -> Result<Shape, Error> {
 /// A probability that takes as many planes as the block's kernels draw.
 fn probability(draws: &mut Draws, block: &Block) -> Result<DropProbability, Error> {
     let fits = |probability: &DropProbability| match block.planes {
-        Planes::None => probability.bits() == 0,
+        Planes::None => !probability.drops(),
         Planes::One => probability.bits() == 1,
         // 16-bit types hold no results that are scaled by thousands.
         Planes::Many => {
