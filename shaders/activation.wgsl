@@ -56,7 +56,8 @@ fn normals(a: u32, b: u32) -> vec2<f32> {
     return radius * circle(f32(b >> 8u) * 5.9604644775390625e-8);
 }
 
-// The average over `params.passes` samples of the element at `place`, its global example and output, after `params.first_pass` of which `before` is the result.
+// The average over `params.passes` samples of the element at `place`, its global example and output, after
+// `params.first_pass` of which `before` is the result.
 fn moments_of(mean: f32, variance: f32, before: vec2<f32>, place: vec2<u32>) -> vec2<f32> {
     // f does not fall, so that this is the median of f(u). The mean is within a deviation of it, and the
     // difference of squares below keeps its digits.

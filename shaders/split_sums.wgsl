@@ -1,7 +1,7 @@
 // The sums of a tile whose ${split} threads each walked a part of the way: added up, in a fixed order, by the one that
 // stores them. Two rows at a time, ${2 * quads} quads of sums, go through workgroup memory. Part of the passes, each
-// of which says whether a quad is four scalars (sum_ROW_COLUMN) or a vector (sum_ROW_QUAD).
-// Twin: src/reference/mod.rs, in one order of many.
+// of which says whether a quad is four scalars (sum_ROW_COLUMN) or a vector (sum_ROW_QUAD). It has no twin: in what
+// order a sum is added up is the kernel's own.
 //% set xyzw = "xyzw"
 //% set threads = workgroup_x * workgroup_y
 //% set stride = (split - 1) * threads

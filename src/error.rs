@@ -4,8 +4,9 @@ use crate::element::ElementType;
 
 /// Why a call was refused.
 ///
-/// Every variant names the argument, the value it had and what is allowed. Arguments are checked before
-/// any GPU work is recorded, so a refused call leaves the caller's pass, encoder and buffers untouched.
+/// A refusal names the argument, the value it had and what is allowed. Arguments are checked before any GPU work is
+/// recorded, so a refused call leaves the caller's pass, encoder and buffers untouched. The last variants are faults of
+/// a device or of memory: they say what was to be made or done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -56,7 +57,7 @@ pub enum Error {
         /// The largest value allowed.
         limit: u64,
     },
-    /// A count, of passes or samples, outside its range.
+    /// A count outside its range: of passes, of samples, of a [`Tuning`](crate::gpu::Tuning)'s bricks and threads.
     #[error("`{argument}` is {value}; it must be {least} to {most}")]
     Count {
         /// The argument.
@@ -86,7 +87,7 @@ pub enum Error {
     /// The shard reaches past the last global coordinate.
     #[error("`{axis}` origin {origin} plus size {size} passes {limit}, the number of global coordinates")]
     Origin {
-        /// `sample`, `output` or `input`.
+        /// `example`, `output` or `input`.
         axis: &'static str,
         /// The global coordinate of the shard's first element.
         origin: u32,
@@ -188,7 +189,7 @@ pub enum Error {
         argument: &'static str,
         /// What it was created with.
         usage: wgpu::BufferUsages,
-        /// What is missing.
+        /// What it has to be created with.
         needed: wgpu::BufferUsages,
     },
     /// One row of a tensor is larger than the device can bind.
@@ -214,10 +215,10 @@ pub enum Error {
         /// What is needed.
         needed: u64,
     },
-    /// A pass was asked of a CPU device that only a GPU can serve, or the other way round.
+    /// A layer on the CPU was asked to work on tensors in device memory: it has none.
     #[error("{what} needs a GPU adapter, and this layer computes on the CPU")]
     NeedsGpu {
-        /// The call.
+        /// The call: `encode_forward`, `encode_eval` or `encode_backward`.
         what: &'static str,
     },
     /// No adapter matched.

@@ -12,6 +12,8 @@
 //! - [`mask`] is the mask as a pure function, which every backend reproduces bit for bit.
 //! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 yardstick.
 //!
+//! `docs/architecture.md` in the repository is the map: the box of connections, the way of a call, how to add a pass.
+//!
 //! p is the probability of **dropping**, as in PyTorch's `Dropout`. Kept weights are scaled by the
 //! inverse of the keep probability that the masks really have, so that evaluation uses W as it is.
 

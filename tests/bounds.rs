@@ -8,8 +8,8 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::{
-    BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, expected,
-    kernels, mask, mask_with_bits, run_counted, shape, small_tiles, written_mask,
+    BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, combined,
+    expected, kernels, mask, mask_with_bits, run_counted, shape, small_tiles, written_mask,
 };
 use dropconnect::gpu::{Apply, Combine, Gpu, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Rounds, Sharing, Write, reference};
@@ -211,16 +211,32 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
     }
 }
 
+/// A tuning has sixteen numbers for tiles alone: a refusal says which of them it is.
 #[test]
-fn a_tuning_bounds_dispatches_no_finer_than_tiles() {
-    let Some(gpu) = adapter("a_tuning_bounds_dispatches_no_finer_than_tiles") else { return };
-    let usual = small_tiles(Apply::And);
-    for (tuning, name) in [
-        (Tuning { iterations: (1 << 12) - 1, ..usual }, "tuning.iterations"),
-        (Tuning { connections: (1 << 20) - 1, ..usual }, "tuning.connections"),
-    ] {
+fn a_tuning_out_of_range_is_refused_by_its_field() {
+    let Some(gpu) = adapter("a_tuning_out_of_range_is_refused_by_its_field") else { return };
+    let usual = combined(small_tiles(Apply::And), 1, 1, [4, 2]);
+    let set: [(&str, fn(&mut Tuning)); 8] = [
+        ("`tuning.forward.rows` is 0; it must be 1 to 256", |t| t.forward.rows = 0),
+        ("`tuning.input_gradient.columns` is 257; it must be 1 to 256", |t| t.input_gradient.columns = 257),
+        ("`tuning.weight_gradient.workgroup[0]` is 0;", |t| t.weight_gradient.workgroup[0] = 0),
+        ("`tuning.weight_gradient.workgroup[1]` is 300;", |t| t.weight_gradient.workgroup[1] = 300),
+        ("`tuning.both_gradients.tile.columns` is 0;", |t| {
+            t.both_gradients.as_mut().unwrap().tile.columns = 0
+        }),
+        ("`tuning.both_gradients.tile.workgroup[1]` is 0;", |t| {
+            t.both_gradients.as_mut().unwrap().tile.workgroup[1] = 0
+        }),
+        // Dispatches are bounded no finer than tiles.
+        ("`tuning.iterations` is 4095;", |t| t.iterations = (1 << 12) - 1),
+        ("`tuning.connections` is 1048575;", |t| t.connections = (1 << 20) - 1),
+    ];
+    for (text, set) in set {
+        let mut tuning = usual;
+        set(&mut tuning);
         let options = dropconnect::gpu::KernelOptions { tuning: Some(tuning), ..Default::default() };
-        let error = dropconnect::gpu::Kernels::new(gpu.device(), &options).unwrap_err().to_string();
-        assert!(error.contains(name), "{error}");
+        let error = dropconnect::gpu::Kernels::new(gpu.device(), &options).unwrap_err();
+        assert!(matches!(error, dropconnect::Error::Count { .. }), "{error:?}");
+        assert!(error.to_string().contains(text), "{error}");
     }
 }

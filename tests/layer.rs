@@ -4,8 +4,8 @@ mod common;
 
 use std::num::NonZeroU32;
 
-use common::{BiasKind, Data, MADE, Results, assert_close, bound, devices, not_run, probability};
-use dropconnect::gpu::{AdapterChoice, Method};
+use common::{BiasKind, Data, MADE, Results, adapter, assert_close, bound, devices, not_run, probability};
+use dropconnect::gpu::{AdapterChoice, Method, Tensor};
 use dropconnect::{
     Activation, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey, Moments,
     Origin, Rounds, Shape, Sharing, Write, reference, wgpu,
@@ -239,4 +239,32 @@ fn auto_takes_hardware_or_else_the_cpu() {
     let name = Some("no adapter has this name".to_owned());
     let (device, text) = Device::auto(&AdapterChoice { name, ..all });
     assert!(device.as_gpu().is_none() && text.contains("no adapter has this name"), "{text}");
+}
+
+/// Which call it was, be it training's, evaluation's or the backward pass.
+#[test]
+fn a_layer_on_the_cpu_refuses_device_memory_by_the_name_of_the_call() {
+    let Some(gpu) = adapter("a_layer_on_the_cpu_refuses_device_memory_by_the_name_of_the_call") else {
+        return;
+    };
+    let layer = DropConnect::new(&Device::Cpu, MaskKey::new(1, 0), 2, 3).build().unwrap();
+    let buffer = gpu.buffer(64).unwrap();
+    let tensor = || Tensor { size: 8, ..Tensor::new(&buffer, ElementType::F32) };
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    let refusals = [
+        ("encode_forward", layer.encode_forward(&mut encoder, 1, tensor(), tensor())),
+        ("encode_eval", layer.encode_eval(&mut encoder, 1, tensor(), tensor())),
+        (
+            "encode_backward",
+            layer.encode_backward(&mut encoder, 1, tensor(), tensor(), None, Write::Overwrite),
+        ),
+    ];
+    for (call, refusal) in refusals {
+        let error = refusal.unwrap_err();
+        assert!(matches!(error, Error::NeedsGpu { what } if what == call), "{call}: {error}");
+        assert_eq!(
+            error.to_string(),
+            format!("{call} needs a GPU adapter, and this layer computes on the CPU")
+        );
+    }
 }

@@ -1,5 +1,5 @@
-//! Both gradients where each example has a mask of its own, or few share one. They are one computation: a row of the result (an example's dX, or an output's dW) sums
-//! rows of a matrix (W, or X), each times one number of G, masked.
+//! Both gradients where each example has a mask of its own, or few share one. They are one computation: a row of
+//! the result (an example's dX, or an output's dW) sums rows of a matrix (W, or X), each times one number of G, masked.
 //!
 //! The register tile is 4 rows of the result, [`WIDTH`] inputs wide, and steps along the reduced axis:
 //! the outputs for dX, the examples for dW.

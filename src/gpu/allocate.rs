@@ -5,7 +5,7 @@
 //! objects that look like any other, and whose use is a fault. So every object is checked for that here before
 //! anyone gets it. The device's callback for its loss is its owner's, and is left alone.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -45,7 +45,7 @@ fn scoped<T>(device: &wgpu::Device, run: impl FnOnce() -> T) -> (T, Option<wgpu:
 }
 
 /// What a future has at once. wgpu's scopes have everything at once but in a browser, where nobody may wait here.
-fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -148,17 +148,20 @@ pub(crate) fn submit(
         record(&mut encoder)?;
         Ok(queue.submit([encoder.finish()]))
     })??;
-    // A lost device has taken no such submission, which this tells without waiting for it.
-    let at_once = Some(std::time::Duration::ZERO);
-    poll(device, wgpu::PollType::Wait { submission_index: Some(index.clone()), timeout: at_once })?;
+    // Not by polling for the submission without patience: while another thread polls, wgpu asserts that its work is
+    // done by then.
+    check_alive(device)?;
     Ok(index)
 }
 
-/// Polls the device: fires callbacks, and waits where that is asked for. A time-out is no fault.
+/// Polls the device: fires callbacks, and waits, without end, where that is asked for.
 pub(crate) fn poll(device: &wgpu::Device, what: wgpu::PollType) -> Result<(), Error> {
     // Where the driver gives up a device that is waited for, wgpu panics, with its locks released.
     match catch_unwind(AssertUnwindSafe(|| device.poll(what))) {
-        Ok(Ok(_) | Err(wgpu::PollError::Timeout)) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(lost()),
+        Ok(Ok(_)) => Ok(()),
+        // A lost device has taken no such submission.
+        Ok(Err(_)) => Err(lost()),
+        // A callback of the host's may panic, too, which is the host's to see.
+        Err(panic) => check_alive(device).and_then(|()| resume_unwind(panic)),
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
-//! here submits (unless asked to: [`Recording::submit`]), polls, blocks or reads back, and nothing is allocated on
-//! the device but a few hundred bytes of parameters per dispatch (and scratch memory where a sum of 16-bit elements
-//! is too long for one dispatch). The mask never exists in memory.
+//! here submits (unless asked to: [`Recording::submit`], [`Tuning::measured`]), polls, blocks or reads back. Nothing is
+//! allocated on the device but 192 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
+//! scratch memory where a sum of 16-bit elements, or a Monte-Carlo pass, is too long for one dispatch. The mask never
+//! exists in memory, unless [`Kernels::write_mask`] is asked for it.
 //!
 //! ```no_run
 //! use dropconnect::call::Forward;
@@ -49,6 +50,8 @@ mod tensor;
 mod transfer;
 mod tuning;
 
+#[cfg(test)]
+mod expanded_tests;
 #[cfg(test)]
 mod shader_tests;
 #[cfg(test)]
@@ -126,20 +129,16 @@ impl Kernels {
     ///
     /// # Errors
     /// [`Error::DeviceLimit`] where the device was created with less than the kernels need, or lacks the
-    /// feature that `options.multiply` asks for; [`Error::Count`] for a tile or workgroup of nothing;
-    /// [`Error::DeviceLost`].
+    /// feature that `options.multiply` asks for; [`Error::Count`] for a tile or workgroup of none or of more than 256
+    /// along an axis, and for a dispatch that is to hold less than [`Tuning::iterations`] and [`Tuning::connections`]
+    /// say, each by its field; [`Error::DeviceLost`].
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
         let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
         let both = tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile);
         let tiles =
             [tuning.forward, tuning.input_gradient, tuning.weight_gradient, both, BIAS_TILE, FLAT_TILE];
-        for value in tiles.iter().flat_map(|tile| [tile.rows, tile.columns].into_iter().chain(tile.workgroup))
-        {
-            if !(1..=256).contains(&value) {
-                return Err(Error::Count { argument: "tuning", value, least: 1, most: 256 });
-            }
-        }
+        tuning.check_tiles()?;
         if tuning.iterations < LEAST_ITERATIONS {
             let (argument, value) = ("tuning.iterations", tuning.iterations);
             return Err(Error::Count { argument, value, least: LEAST_ITERATIONS, most: u32::MAX });

@@ -1,4 +1,4 @@
-//! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order.
+//! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order, and what each of them means.
 
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::mask::philox::KEY_STEP;
@@ -13,6 +13,7 @@ pub(crate) struct Params {
     pub outputs: u32,
     pub inputs: u32,
     pub threshold: u32,
+    /// These are of bricks, but in the activation kernel, where they are the first example and output themselves.
     pub example_block: u32,
     pub output_block: u32,
     pub input_block: u32,
@@ -20,6 +21,7 @@ pub(crate) struct Params {
     pub example_shift: i32,
     pub output_shift: i32,
     pub input_shift: i32,
+    /// The mask's, but p / (1 - p) in the moments kernel.
     pub scale: f32,
     pub base: [u32; 8],
     pub input_stride: u32,

@@ -105,8 +105,8 @@ impl Recording {
     }
 
     /// Changes seed, layer, step and pass: the recording then draws the masks (or Gaussian samples) of another
-    /// training step, or those of a Monte-Carlo pass, without being checked and prepared again. Nothing is
-    /// allocated. A recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its passes at
+    /// training step, or those of a Monte-Carlo pass, without being checked and prepared again. No buffer and no
+    /// binding is made. A recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its passes at
     /// the key's step.
     ///
     /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call

@@ -252,6 +252,11 @@ impl Variant {
 
     /// The WGSL of this variant.
     pub(crate) fn source(&self) -> String {
+        render(self.parts(), &self.values())
+    }
+
+    /// What the templates know of this variant.
+    fn values(&self) -> minijinja::Value {
         let (inputs, outputs) =
             (("params.inputs", "params.input_stride"), ("params.outputs", "params.output_stride"));
         let operands: Vec<_> = self
@@ -285,7 +290,7 @@ impl Variant {
             self.tile;
         // Where the running moments are among the bindings.
         let moments_at = operands.len() + usize::from(self.pass == Pass::MonteCarlo);
-        let values = context! {
+        context! {
             moments_at,
             operands,
             results,
@@ -327,8 +332,7 @@ impl Variant {
             first_block => if self.split > 1 { "local.z" } else { "0u" },
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },
-        };
-        render(self.parts(), &values)
+        }
     }
 }
 

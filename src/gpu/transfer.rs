@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::{PoisonError, mpsc};
+use std::sync::PoisonError;
 use std::time::Duration;
+
+use futures_intrusive::channel::shared::oneshot_channel;
 
 use super::{Gpu, Recording, allocate};
 use crate::{Error, host};
@@ -175,7 +177,7 @@ impl Download {
         /// Another thread, of the host, may have polled and not come to call back yet.
         const PATIENCE: Duration = Duration::from_millis(1);
         let (device, failed) = (gpu.device(), |reason: String| Error::Readback { reason });
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = oneshot_channel();
         allocate::guarded(device, "mapping a result", self.0.size(), || {
             self.0.slice(..).map_async(wgpu::MapMode::Read, move |result| {
                 // Nobody listens any more where waiting has failed.
@@ -184,12 +186,10 @@ impl Download {
         })?;
         let mapped = loop {
             allocate::poll(device, wgpu::PollType::wait_indefinitely())?;
-            match receiver.recv_timeout(PATIENCE) {
-                Ok(result) => break result.map_err(|error| failed(error.to_string())),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    break Err(failed("the device dropped the request".to_owned()));
-                }
+            match allocate::ready(receiver.receive()) {
+                Some(Some(result)) => break result.map_err(|error| failed(error.to_string())),
+                Some(None) => break Err(failed("the device dropped the request".to_owned())),
+                None => std::thread::sleep(PATIENCE),
             }
         };
         let view = mapped

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::Error;
 
-/// How many bricks a thread owns, and how threads form a workgroup.
+/// How many bricks a thread owns, and how threads form a workgroup: each number 1 to 256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// Bricks of a thread along the rows of its result (4 examples, or 4 outputs, each).
@@ -98,6 +98,35 @@ pub struct Tuning {
 const ITERATIONS: u32 = 1 << 15;
 
 impl Tuning {
+    /// That no tile and no workgroup is of nothing, or larger than kernels are made for. Names the number.
+    pub(crate) fn check_tiles(&self) -> Result<(), Error> {
+        macro_rules! named {
+            ($($field:literal: $tile:expr),*) => {
+                [$(([
+                    concat!("tuning.", $field, ".rows"),
+                    concat!("tuning.", $field, ".columns"),
+                    concat!("tuning.", $field, ".workgroup[0]"),
+                    concat!("tuning.", $field, ".workgroup[1]"),
+                ], $tile)),*]
+            };
+        }
+        let tiles = named! {
+            "forward": Some(self.forward),
+            "input_gradient": Some(self.input_gradient),
+            "weight_gradient": Some(self.weight_gradient),
+            "both_gradients.tile": self.both_gradients.map(|both| both.tile)
+        };
+        for (names, tile) in tiles {
+            let Some(Tile { rows, columns, workgroup: [x, y] }) = tile else { continue };
+            for (argument, value) in names.into_iter().zip([rows, columns, x, y]) {
+                if !(1..=256).contains(&value) {
+                    return Err(Error::Count { argument, value, least: 1, most: 256 });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The choice for a class of adapters, by what they are and not by their names.
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
         match info.device_type {

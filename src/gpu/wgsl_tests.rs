@@ -1,5 +1,5 @@
-//! Parts of the shaders on an adapter, alone: Philox, its product, and the 16-bit element types. The code
-//! under test is the code of the kernels, rendered from the same templates with another entry point.
+//! Parts of the shaders on an adapter, alone: Philox, its product, the 16-bit element types, the elementary
+//! functions. The code under test is the code of the kernels, rendered from the same templates with another entry point.
 
 use half::{bf16, f16};
 use minijinja::{Value, context};
@@ -335,7 +335,7 @@ fn elementary_functions_are_good_to_a_few_units_in_the_last_place() {
     }
 }
 
-/// The 24-bit numbers that Gaussian examples come from.
+/// The 24-bit numbers that Gaussian samples come from.
 fn unit(k: u32) -> f32 {
     k as f32 / (1u32 << 24) as f32
 }

@@ -109,8 +109,8 @@ impl DropConnect {
     }
 
     /// Says where the batches of this shard start in the whole batch, for data-parallel training.
-    pub fn set_example_origin(&mut self, sample: u32) {
-        self.origin.example = sample;
+    pub fn set_example_origin(&mut self, example: u32) {
+        self.origin.example = example;
     }
 
     /// Y of a batch X, `[batch, inputs]` flattened, under the current step's masks.
@@ -191,7 +191,7 @@ impl DropConnect {
         x: Tensor<'_>,
         y: Tensor<'_>,
     ) -> Result<(), Error> {
-        self.encode(encoder, batch, Some(&self.mask()), x, y)
+        self.encode("encode_forward", encoder, batch, Some(&self.mask()), x, y)
     }
 
     /// Records [`eval`](Self::eval) on tensors in device memory.
@@ -205,7 +205,7 @@ impl DropConnect {
         x: Tensor<'_>,
         y: Tensor<'_>,
     ) -> Result<(), Error> {
-        self.encode(encoder, batch, None, x, y)
+        self.encode("encode_eval", encoder, batch, None, x, y)
     }
 
     /// Records [`backward`](Self::backward) on tensors in device memory. Without `grad_input` the gradient
@@ -287,15 +287,17 @@ impl DropConnect {
         Ok(Weights { shape, element, place })
     }
 
+    /// `what`: the call that this serves.
     fn encode(
         &self,
+        what: &'static str,
         encoder: &mut wgpu::CommandEncoder,
         batch: usize,
         mask: Option<&Mask>,
         x: Tensor<'_>,
         y: Tensor<'_>,
     ) -> Result<(), Error> {
-        let own = self.on_gpu("encode_forward")?;
+        let own = self.on_gpu(what)?;
         let (shape, element) = (Shape::new(batch, self.outputs, self.inputs)?, self.element);
         let weight = tensor(&own.weight, shape.weight_len(), element);
         let bias = self.bias_of(own.bias.as_ref().map(|bias| tensor(bias, self.outputs, element)));

@@ -225,3 +225,29 @@ fn a_hosts_handlers_are_left_alone() {
     assert!(told.load(Ordering::Relaxed), "the host's callback was called");
     assert_eq!(*heard.lock().unwrap(), Vec::<String>::new());
 }
+
+/// Threads that submit, wait and read beside each other on a device that is well are told nothing else. (wgpu takes
+/// it amiss when one asks, without waiting, for a submission whose end another is noting.)
+#[test]
+fn a_device_that_is_well_is_not_lost() {
+    let Some(_) = adapter("a_device_that_is_well_is_not_lost") else { return };
+    let gpu = open();
+    let (buffers, mask) = (Buffers::new(&gpu), mask(0.5));
+    let recording = passes(gpu.kernels(), &buffers, &mask)[0].1().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (gpu, recording, buffers) = (&gpu, &recording, &buffers);
+            scope.spawn(move || {
+                for call in 0..1000 {
+                    gpu.submit(recording).unwrap();
+                    if (call + thread) % 4 == 0 {
+                        gpu.read(&buffers.0[4], 0..60).unwrap();
+                    }
+                    if (call + thread) % 8 == 3 {
+                        gpu.wait().unwrap();
+                    }
+                }
+            });
+        }
+    });
+}

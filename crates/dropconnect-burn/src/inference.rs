@@ -120,7 +120,8 @@ impl DropConnect {
     }
 
     /// Mean and unbiased variance of the output over `passes` masks: passes 0 to `passes - 1` of the step of `draw`,
-    /// whatever its own pass. Estimates at other steps have other masks, all of them. Takes as long as so many forward passes, and the memory of a few outputs. No step of the layer is taken.
+    /// whatever its own pass. Estimates at other steps have other masks, all of them. Takes as long as so many forward
+    /// passes, and the memory of a few outputs. No step of the layer is taken.
     ///
     /// # Shapes
     /// As [`moments`](Self::moments).

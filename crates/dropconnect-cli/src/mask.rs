@@ -106,20 +106,20 @@ fn check_origin(shape: &Shape, mask: &Mask) -> Result<(), CliError> {
 fn pieces(shape: &Shape, inputs: usize, mask: &Mask) -> Vec<(Shape, Mask)> {
     let (batch, outputs) = (shape.batch(), shape.outputs());
     let most_rows = PIECE / inputs;
-    let [samples, columns, part] = match most_rows {
+    let [examples, columns, part] = match most_rows {
         0 => [1, 1, PIECE],
         rows if rows < outputs => [1, rows, inputs],
         rows => [rows / outputs, outputs, inputs],
     };
     let mut pieces = Vec::new();
-    for n in (0..batch).step_by(samples) {
+    for n in (0..batch).step_by(examples) {
         for o in (0..outputs).step_by(columns) {
             for i in (0..inputs).step_by(part) {
-                let [samples, columns] = [samples.min(batch - n), columns.min(outputs - o)];
+                let [examples, columns] = [examples.min(batch - n), columns.min(outputs - o)];
                 // The mask of the bias is that of a whole row, however long.
                 let inputs = if part == inputs { shape.inputs() } else { part.min(inputs - i) };
                 // The parts of a valid shape and origin are valid.
-                let Ok(piece) = Shape::new(samples, columns, inputs) else { continue };
+                let Ok(piece) = Shape::new(examples, columns, inputs) else { continue };
                 let Origin { example, output, input } = mask.origin;
                 let [example, output, input] = [example + n as u32, output + o as u32, input + i as u32];
                 pieces.push((piece, mask.at(Origin { example, output, input })));

@@ -1,0 +1,244 @@
+// Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
+
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    examples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    example_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    example_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    passes: u32,
+    first_pass: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
+// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
+// once per mask.
+
+// The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
+fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
+    let product = u64(a) * u64(b);
+    return vec2(u32(product), u32(product >> 32u));
+}
+
+fn philox(counter: vec4<u32>) -> vec4<u32> {
+    var c = counter;
+    var a: vec2<u32>;
+    var b: vec2<u32>;
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].x, b.x, a.y ^ c.w ^ params.round_keys[0].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].z, b.x, a.y ^ c.w ^ params.round_keys[0].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].x, b.x, a.y ^ c.w ^ params.round_keys[1].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].z, b.x, a.y ^ c.w ^ params.round_keys[1].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].x, b.x, a.y ^ c.w ^ params.round_keys[2].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].z, b.x, a.y ^ c.w ^ params.round_keys[2].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].x, b.x, a.y ^ c.w ^ params.round_keys[3].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].z, b.x, a.y ^ c.w ^ params.round_keys[3].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].x, b.x, a.y ^ c.w ^ params.round_keys[4].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].z, b.x, a.y ^ c.w ^ params.round_keys[4].w, a.x);
+    return c;
+}
+
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
+    let below = ~plane;
+    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
+    return (keep & below) | (settle & (keep | below));
+}
+
+
+// Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
+// rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
+fn tail_planes(block: vec3<u32>) -> vec4<u32> {
+    var keep = vec4(0u);
+    if params.bits > 8u {
+        let tail = philox(vec4(block, 8u));
+        keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
+        keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
+        keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
+        keep = rung(keep, (tail.xyzw << vec4(9u)) | (tail.xyzw >> vec4(23u)), 3u);
+        keep = rung(keep, (tail.wxyz << vec4(8u)) | (tail.wxyz >> vec4(24u)), 4u);
+        keep = rung(keep, (tail.zwxy << vec4(22u)) | (tail.zwxy >> vec4(10u)), 5u);
+        keep = rung(keep, (tail.yzwx << vec4(28u)) | (tail.yzwx >> vec4(4u)), 6u);
+        keep = rung(keep, tail.xyzw, 7u);
+    }
+    return keep;
+}
+
+// Plane j of the first eight, a call of its own.
+fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
+    return rung(keep, philox(vec4(block, j)), 15u - j);
+}
+
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    var keep = tail_planes(block);
+    if params.bits > 7u {
+        keep = next_plane(keep, block, 7u);
+    }
+    if params.bits > 6u {
+        keep = next_plane(keep, block, 6u);
+    }
+    if params.bits > 5u {
+        keep = next_plane(keep, block, 5u);
+    }
+    if params.bits > 4u {
+        keep = next_plane(keep, block, 4u);
+    }
+    if params.bits > 3u {
+        keep = next_plane(keep, block, 3u);
+    }
+    if params.bits > 2u {
+        keep = next_plane(keep, block, 2u);
+    }
+    if params.bits > 1u {
+        keep = next_plane(keep, block, 1u);
+    }
+    if params.bits > 0u {
+        keep = next_plane(keep, block, 0u);
+    }
+    return keep;
+}
+
+// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+//
+// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
+// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+//
+// Of operands and results, one may be f32 where the other is not.
+
+
+fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+@group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn g_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+}
+
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
+
+// Writes `values` to columns `column` to `column + 3` of row `row`, where those exist.
+fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
+    if row < 0 || row >= i32(1) {
+        return;
+    }
+    let index = params.base[0].y + u32(row) * params.output_stride + u32(column);
+    if column < i32(params.outputs) {
+        var sum = values;
+        if params.accumulate == 1u {
+            sum += unpack_result_quad(result[index / 4u]);
+        }
+        result[index / 4u] = pack_quad(sum);
+    }
+}
+
+
+// db = sum over n of G, or scale * (sum over n of Mb G) where the bias is masked.
+// Twin: src/reference/bias_gradient.rs.
+//
+// A row of 16 threads owns 64 outputs; the 16 rows of the workgroup share the examples and add
+// up their parts in a fixed order, so that a result is the same run after run.
+
+var<workgroup> parts: array<vec4<f32>, 256>;
+
+@compute @workgroup_size(16, 16)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_column = group.x * 16u + local.x;
+    let o = i32(tile_column * 4u) - params.output_shift;
+    var sum = vec4(0.0);
+    if o < i32(params.outputs) {
+        let blocks = (params.examples + u32(params.example_shift) + 3u) / 4u;
+        for (var block = local.y; block < blocks; block += 16u) {
+            let n = i32(block * 4u) - params.example_shift;
+            // The brick of the virtual inputs that decide masked biases: their lane 0.
+            let keep = brick(vec3(~0u, params.output_block + tile_column, params.example_block + block));
+            let row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+            let g_0 = select(vec4(0.0), g_quad(row_0, o), vec4(n + 0 == i32(row_0)));
+            sum += select(vec4(0.0), g_0, (vec4(keep.x) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
+            let g_1 = select(vec4(0.0), g_quad(row_1, o), vec4(n + 1 == i32(row_1)));
+            sum += select(vec4(0.0), g_1, (vec4(keep.y) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
+            let g_2 = select(vec4(0.0), g_quad(row_2, o), vec4(n + 2 == i32(row_2)));
+            sum += select(vec4(0.0), g_2, (vec4(keep.z) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
+            let g_3 = select(vec4(0.0), g_quad(row_3, o), vec4(n + 3 == i32(row_3)));
+            sum += select(vec4(0.0), g_3, (vec4(keep.w) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+        }
+    }
+    parts[local.y * 16u + local.x] = sum;
+    workgroupBarrier();
+    if local.y == 0u {
+        for (var y = 1u; y < 16u; y++) {
+            sum += parts[y * 16u + local.x];
+        }
+        store_result_quad(0, o, params.scale * sum);
+    }
+}
+

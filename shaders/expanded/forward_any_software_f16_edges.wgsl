@@ -1,0 +1,596 @@
+// Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
+
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    examples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    example_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    example_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    passes: u32,
+    first_pass: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
+// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
+// once per mask.
+
+// The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
+fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
+    // Exact: no partial sum passes 2^32 - 1, since (2^16 - 1)^2 + 2 (2^16 - 1) = 2^32 - 1.
+    let al = a & 0xffffu;
+    let ah = a >> 16u;
+    let bl = b & 0xffffu;
+    let bh = b >> 16u;
+    let t = al * bl;
+    let u = ah * bl + (t >> 16u);
+    let v = al * bh + (u & 0xffffu);
+    return vec2(a * b, ah * bh + (u >> 16u) + (v >> 16u));
+}
+
+fn philox(counter: vec4<u32>) -> vec4<u32> {
+    var c = counter;
+    var a: vec2<u32>;
+    var b: vec2<u32>;
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].x, b.x, a.y ^ c.w ^ params.round_keys[0].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].z, b.x, a.y ^ c.w ^ params.round_keys[0].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].x, b.x, a.y ^ c.w ^ params.round_keys[1].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].z, b.x, a.y ^ c.w ^ params.round_keys[1].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].x, b.x, a.y ^ c.w ^ params.round_keys[2].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].z, b.x, a.y ^ c.w ^ params.round_keys[2].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].x, b.x, a.y ^ c.w ^ params.round_keys[3].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].z, b.x, a.y ^ c.w ^ params.round_keys[3].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].x, b.x, a.y ^ c.w ^ params.round_keys[4].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].z, b.x, a.y ^ c.w ^ params.round_keys[4].w, a.x);
+    return c;
+}
+
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
+    let below = ~plane;
+    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
+    return (keep & below) | (settle & (keep | below));
+}
+
+
+// Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
+// rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
+fn tail_planes(block: vec3<u32>) -> vec4<u32> {
+    var keep = vec4(0u);
+    if params.bits > 8u {
+        let tail = philox(vec4(block, 8u));
+        keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
+        keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
+        keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
+        keep = rung(keep, (tail.xyzw << vec4(9u)) | (tail.xyzw >> vec4(23u)), 3u);
+        keep = rung(keep, (tail.wxyz << vec4(8u)) | (tail.wxyz >> vec4(24u)), 4u);
+        keep = rung(keep, (tail.zwxy << vec4(22u)) | (tail.zwxy >> vec4(10u)), 5u);
+        keep = rung(keep, (tail.yzwx << vec4(28u)) | (tail.yzwx >> vec4(4u)), 6u);
+        keep = rung(keep, tail.xyzw, 7u);
+    }
+    return keep;
+}
+
+// Plane j of the first eight, a call of its own.
+fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
+    return rung(keep, philox(vec4(block, j)), 15u - j);
+}
+
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    var keep = tail_planes(block);
+    for (var j = min(params.bits, 8u); j > 0u; j--) {
+        keep = next_plane(keep, block, j - 1u);
+    }
+    return keep;
+}
+
+// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+//
+// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
+// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+//
+// Of operands and results, one may be f32 where the other is not.
+
+fn unpack(word: u32) -> vec2<f32> {
+    return unpack2x16float(word);
+}
+
+// To nearest even, by hand: the rounding of pack2x16float differs between drivers.
+fn pack(value: f32) -> u32 {
+    let bits = bitcast<u32>(value);
+    let sign = (bits >> 16u) & 0x8000u;
+    let magnitude = bits & 0x7fffffffu;
+    if magnitude > 0x7f800000u {
+        return sign | 0x7e00u;
+    }
+    if magnitude < 0x38800000u {
+        return sign | u32(round(bitcast<f32>(magnitude) * 16777216.0));
+    }
+    let rounded = magnitude + 0xfffu + ((magnitude >> 13u) & 1u);
+    return sign | select((rounded - 0x38000000u) >> 13u, 0x7c00u, rounded >= 0x47800000u);
+}
+
+
+fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
+    return vec4(unpack(words.x), unpack(words.y));
+}
+
+fn unpack_result_quad(words: vec2<u32>) -> vec4<f32> {
+    return vec4(unpack(words.x), unpack(words.y));
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
+    return vec2(pack(quad.x) | (pack(quad.y) << 16u), pack(quad.z) | (pack(quad.w) << 16u));
+}
+
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn x_quad(row: u32, column: i32) -> vec4<f32> {
+    let index = params.base[0].x + row * params.input_stride;
+    let last = i32(params.inputs) - 1;
+    let at_0 = index + u32(clamp(column + 0, 0, last));
+    let value_0 = unpack(x[at_0 / 2u])[at_0 & 1u];
+    let at_1 = index + u32(clamp(column + 1, 0, last));
+    let value_1 = unpack(x[at_1 / 2u])[at_1 & 1u];
+    let at_2 = index + u32(clamp(column + 2, 0, last));
+    let value_2 = unpack(x[at_2 / 2u])[at_2 & 1u];
+    let at_3 = index + u32(clamp(column + 3, 0, last));
+    let value_3 = unpack(x[at_3 / 2u])[at_3 & 1u];
+    let lanes = vec4(column) + vec4(0, 1, 2, 3);
+    return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
+}
+
+@group(0) @binding(2) var<storage, read> w: array<u32>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn w_quad(row: u32, column: i32) -> vec4<f32> {
+    let index = params.base[0].y + row * params.input_stride;
+    let last = i32(params.inputs) - 1;
+    let at_0 = index + u32(clamp(column + 0, 0, last));
+    let value_0 = unpack(w[at_0 / 2u])[at_0 & 1u];
+    let at_1 = index + u32(clamp(column + 1, 0, last));
+    let value_1 = unpack(w[at_1 / 2u])[at_1 & 1u];
+    let at_2 = index + u32(clamp(column + 2, 0, last));
+    let value_2 = unpack(w[at_2 / 2u])[at_2 & 1u];
+    let at_3 = index + u32(clamp(column + 3, 0, last));
+    let value_3 = unpack(w[at_3 / 2u])[at_3 & 1u];
+    let lanes = vec4(column) + vec4(0, 1, 2, 3);
+    return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
+}
+
+@group(0) @binding(3) var<storage, read> bias: array<u32>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn bias_quad(row: u32, column: i32) -> vec4<f32> {
+    let index = params.base[0].z + row * params.output_stride;
+    let last = i32(params.outputs) - 1;
+    let at_0 = index + u32(clamp(column + 0, 0, last));
+    let value_0 = unpack(bias[at_0 / 2u])[at_0 & 1u];
+    let at_1 = index + u32(clamp(column + 1, 0, last));
+    let value_1 = unpack(bias[at_1 / 2u])[at_1 & 1u];
+    let at_2 = index + u32(clamp(column + 2, 0, last));
+    let value_2 = unpack(bias[at_2 / 2u])[at_2 & 1u];
+    let at_3 = index + u32(clamp(column + 3, 0, last));
+    let value_3 = unpack(bias[at_3 / 2u])[at_3 & 1u];
+    let lanes = vec4(column) + vec4(0, 1, 2, 3);
+    return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
+}
+
+@group(0) @binding(4) var<storage, read_write> result: array<atomic<u32>>;
+
+fn store_result(index: u32, value: f32) {
+    // The other half of the word may belong to another thread, which touches only its own bits: the
+    // word ends up the same in whatever order they come.
+    let shift = (index & 1u) * 16u;
+    let word = index / 2u;
+    var sum = value;
+    if params.accumulate == 1u {
+        sum += unpack(atomicLoad(&result[word]))[index & 1u];
+    }
+    atomicAnd(&result[word], ~(0xffffu << shift));
+    atomicOr(&result[word], pack(sum) << shift);
+}
+
+// Writes `values` to columns `column` to `column + 3` of row `row`, where those exist.
+fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
+    if row < 0 || row >= i32(params.examples) {
+        return;
+    }
+    let index = params.base[0].w + u32(row) * params.output_stride + u32(column);
+    if column + 0 >= 0 && column + 0 < i32(params.outputs) {
+        store_result(index + 0u, values[0]);
+    }
+    if column + 1 >= 0 && column + 1 < i32(params.outputs) {
+        store_result(index + 1u, values[1]);
+    }
+    if column + 2 >= 0 && column + 2 < i32(params.outputs) {
+        store_result(index + 2u, values[2]);
+    }
+    if column + 3 >= 0 && column + 3 < i32(params.outputs) {
+        store_result(index + 3u, values[3]);
+    }
+}
+
+
+// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// literal at every call: once a driver has inlined the call, every test is of a constant bit.
+//
+// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
+// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
+// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+
+// sum + the kept products of eight inputs.
+fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+    var s = sum;
+    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit + 0u), s);
+    s = fma(a_0.y, keep_or_zero(b_0.y, word, bit + 1u), s);
+    s = fma(a_0.z, keep_or_zero(b_0.z, word, bit + 2u), s);
+    s = fma(a_0.w, keep_or_zero(b_0.w, word, bit + 3u), s);
+    s = fma(a_1.x, keep_or_zero(b_1.x, word, bit + 4u), s);
+    s = fma(a_1.y, keep_or_zero(b_1.y, word, bit + 5u), s);
+    s = fma(a_1.z, keep_or_zero(b_1.z, word, bit + 6u), s);
+    s = fma(a_1.w, keep_or_zero(b_1.w, word, bit + 7u), s);
+    return s;
+}
+
+// Four sums, each with the kept product of `a` and its lane of `b`.
+fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
+    var s = sum;
+    s.x = fma(a, keep_or_zero(b.x, word, bit + 0u), s.x);
+    s.y = fma(a, keep_or_zero(b.y, word, bit + 1u), s.y);
+    s.z = fma(a, keep_or_zero(b.z, word, bit + 2u), s.z);
+    s.w = fma(a, keep_or_zero(b.w, word, bit + 3u), s.w);
+    return s;
+}
+
+// `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
+fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
+}
+
+// The bias of four outputs for one example. `word` is of the brick of virtual inputs that decide masked
+// biases; a bias that is not masked is neither dropped nor scaled.
+fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
+    let scale = select(1.0, params.scale, params.masked_bias == 1u);
+    return select(vec4(0.0), scale * bias, (vec4(word) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+}
+
+// Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
+//
+// A thread owns 2 x 2 bricks of outputs, 8 examples by 8 outputs, and walks the inputs
+// eight at a time: one brick a step for each of its own, so that no mask word is computed twice. The
+// brick is a function of global block coordinates alone, which is why the gradients, with other
+// tiles and another order, see the same mask.
+
+@compute @workgroup_size(16, 1, 1)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = group.y * 1u + 0u;
+    let tile_column = group.x * 16u + local.x;
+    let n = i32(tile_row * 8u) - params.example_shift;
+    let o = i32(tile_column * 8u) - params.output_shift;
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
+        return;
+    }
+    let example_block = params.example_block + tile_row * 2u;
+    let output_block = params.output_block + tile_column * 2u;
+
+// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
+// monte_carlo.wgsl. Twin: src/reference/forward.rs.
+    // Rows past either end repeat the nearest one; their sums are never stored.
+    let x_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
+    let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
+    let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
+    let x_row_4 = u32(clamp(n + 4, 0, i32(params.examples) - 1));
+    let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
+    let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
+    let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
+    let w_row_0 = u32(clamp(o + 0, 0, i32(params.outputs) - 1));
+    let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
+    let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
+    let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
+    let w_row_4 = u32(clamp(o + 4, 0, i32(params.outputs) - 1));
+    let w_row_5 = u32(clamp(o + 5, 0, i32(params.outputs) - 1));
+    let w_row_6 = u32(clamp(o + 6, 0, i32(params.outputs) - 1));
+    let w_row_7 = u32(clamp(o + 7, 0, i32(params.outputs) - 1));
+    var sum_0_0 = 0.0;
+    var sum_0_1 = 0.0;
+    var sum_0_2 = 0.0;
+    var sum_0_3 = 0.0;
+    var sum_0_4 = 0.0;
+    var sum_0_5 = 0.0;
+    var sum_0_6 = 0.0;
+    var sum_0_7 = 0.0;
+    var sum_1_0 = 0.0;
+    var sum_1_1 = 0.0;
+    var sum_1_2 = 0.0;
+    var sum_1_3 = 0.0;
+    var sum_1_4 = 0.0;
+    var sum_1_5 = 0.0;
+    var sum_1_6 = 0.0;
+    var sum_1_7 = 0.0;
+    var sum_2_0 = 0.0;
+    var sum_2_1 = 0.0;
+    var sum_2_2 = 0.0;
+    var sum_2_3 = 0.0;
+    var sum_2_4 = 0.0;
+    var sum_2_5 = 0.0;
+    var sum_2_6 = 0.0;
+    var sum_2_7 = 0.0;
+    var sum_3_0 = 0.0;
+    var sum_3_1 = 0.0;
+    var sum_3_2 = 0.0;
+    var sum_3_3 = 0.0;
+    var sum_3_4 = 0.0;
+    var sum_3_5 = 0.0;
+    var sum_3_6 = 0.0;
+    var sum_3_7 = 0.0;
+    var sum_4_0 = 0.0;
+    var sum_4_1 = 0.0;
+    var sum_4_2 = 0.0;
+    var sum_4_3 = 0.0;
+    var sum_4_4 = 0.0;
+    var sum_4_5 = 0.0;
+    var sum_4_6 = 0.0;
+    var sum_4_7 = 0.0;
+    var sum_5_0 = 0.0;
+    var sum_5_1 = 0.0;
+    var sum_5_2 = 0.0;
+    var sum_5_3 = 0.0;
+    var sum_5_4 = 0.0;
+    var sum_5_5 = 0.0;
+    var sum_5_6 = 0.0;
+    var sum_5_7 = 0.0;
+    var sum_6_0 = 0.0;
+    var sum_6_1 = 0.0;
+    var sum_6_2 = 0.0;
+    var sum_6_3 = 0.0;
+    var sum_6_4 = 0.0;
+    var sum_6_5 = 0.0;
+    var sum_6_6 = 0.0;
+    var sum_6_7 = 0.0;
+    var sum_7_0 = 0.0;
+    var sum_7_1 = 0.0;
+    var sum_7_2 = 0.0;
+    var sum_7_3 = 0.0;
+    var sum_7_4 = 0.0;
+    var sum_7_5 = 0.0;
+    var sum_7_6 = 0.0;
+    var sum_7_7 = 0.0;
+
+    let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
+    for (var block = 0u; block < blocks; block += 1u) {
+        let i = i32(block * 8u) - params.input_shift;
+// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
+// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
+// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
+// Twin: src/mask/brick.rs.
+        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
+        // brick do not wait for those of another.
+        let block_0_0 = vec3(params.input_block + block, output_block + 0u, example_block + 0u);
+        var keep_0_0 = tail_planes(block_0_0);
+        let block_0_1 = vec3(params.input_block + block, output_block + 1u, example_block + 0u);
+        var keep_0_1 = tail_planes(block_0_1);
+        let block_1_0 = vec3(params.input_block + block, output_block + 0u, example_block + 1u);
+        var keep_1_0 = tail_planes(block_1_0);
+        let block_1_1 = vec3(params.input_block + block, output_block + 1u, example_block + 1u);
+        var keep_1_1 = tail_planes(block_1_1);
+        for (var j = min(params.bits, 8u); j > 0u; j--) {
+            keep_0_0 = next_plane(keep_0_0, block_0_0, j - 1u);
+            keep_0_1 = next_plane(keep_0_1, block_0_1, j - 1u);
+            keep_1_0 = next_plane(keep_1_0, block_1_0, j - 1u);
+            keep_1_1 = next_plane(keep_1_1, block_1_1, j - 1u);
+        }
+        let w_0_0 = w_quad(w_row_0, i);
+        let w_0_1 = w_quad(w_row_0, i + 4);
+        let w_1_0 = w_quad(w_row_1, i);
+        let w_1_1 = w_quad(w_row_1, i + 4);
+        let w_2_0 = w_quad(w_row_2, i);
+        let w_2_1 = w_quad(w_row_2, i + 4);
+        let w_3_0 = w_quad(w_row_3, i);
+        let w_3_1 = w_quad(w_row_3, i + 4);
+        let w_4_0 = w_quad(w_row_4, i);
+        let w_4_1 = w_quad(w_row_4, i + 4);
+        let w_5_0 = w_quad(w_row_5, i);
+        let w_5_1 = w_quad(w_row_5, i + 4);
+        let w_6_0 = w_quad(w_row_6, i);
+        let w_6_1 = w_quad(w_row_6, i + 4);
+        let w_7_0 = w_quad(w_row_7, i);
+        let w_7_1 = w_quad(w_row_7, i + 4);
+        let x_0_0 = x_quad(x_row_0, i);
+        let x_0_1 = x_quad(x_row_0, i + 4);
+        let x_1_0 = x_quad(x_row_1, i);
+        let x_1_1 = x_quad(x_row_1, i + 4);
+        let x_2_0 = x_quad(x_row_2, i);
+        let x_2_1 = x_quad(x_row_2, i + 4);
+        let x_3_0 = x_quad(x_row_3, i);
+        let x_3_1 = x_quad(x_row_3, i + 4);
+        sum_0_0 = add_kept_dot(sum_0_0, x_0_0, x_0_1, w_0_0, w_0_1, keep_0_0.x, 0u);
+        sum_0_1 = add_kept_dot(sum_0_1, x_0_0, x_0_1, w_1_0, w_1_1, keep_0_0.x, 8u);
+        sum_0_2 = add_kept_dot(sum_0_2, x_0_0, x_0_1, w_2_0, w_2_1, keep_0_0.x, 16u);
+        sum_0_3 = add_kept_dot(sum_0_3, x_0_0, x_0_1, w_3_0, w_3_1, keep_0_0.x, 24u);
+        sum_1_0 = add_kept_dot(sum_1_0, x_1_0, x_1_1, w_0_0, w_0_1, keep_0_0.y, 0u);
+        sum_1_1 = add_kept_dot(sum_1_1, x_1_0, x_1_1, w_1_0, w_1_1, keep_0_0.y, 8u);
+        sum_1_2 = add_kept_dot(sum_1_2, x_1_0, x_1_1, w_2_0, w_2_1, keep_0_0.y, 16u);
+        sum_1_3 = add_kept_dot(sum_1_3, x_1_0, x_1_1, w_3_0, w_3_1, keep_0_0.y, 24u);
+        sum_2_0 = add_kept_dot(sum_2_0, x_2_0, x_2_1, w_0_0, w_0_1, keep_0_0.z, 0u);
+        sum_2_1 = add_kept_dot(sum_2_1, x_2_0, x_2_1, w_1_0, w_1_1, keep_0_0.z, 8u);
+        sum_2_2 = add_kept_dot(sum_2_2, x_2_0, x_2_1, w_2_0, w_2_1, keep_0_0.z, 16u);
+        sum_2_3 = add_kept_dot(sum_2_3, x_2_0, x_2_1, w_3_0, w_3_1, keep_0_0.z, 24u);
+        sum_3_0 = add_kept_dot(sum_3_0, x_3_0, x_3_1, w_0_0, w_0_1, keep_0_0.w, 0u);
+        sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1, keep_0_0.w, 8u);
+        sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1, keep_0_0.w, 16u);
+        sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1, keep_0_0.w, 24u);
+        sum_0_4 = add_kept_dot(sum_0_4, x_0_0, x_0_1, w_4_0, w_4_1, keep_0_1.x, 0u);
+        sum_0_5 = add_kept_dot(sum_0_5, x_0_0, x_0_1, w_5_0, w_5_1, keep_0_1.x, 8u);
+        sum_0_6 = add_kept_dot(sum_0_6, x_0_0, x_0_1, w_6_0, w_6_1, keep_0_1.x, 16u);
+        sum_0_7 = add_kept_dot(sum_0_7, x_0_0, x_0_1, w_7_0, w_7_1, keep_0_1.x, 24u);
+        sum_1_4 = add_kept_dot(sum_1_4, x_1_0, x_1_1, w_4_0, w_4_1, keep_0_1.y, 0u);
+        sum_1_5 = add_kept_dot(sum_1_5, x_1_0, x_1_1, w_5_0, w_5_1, keep_0_1.y, 8u);
+        sum_1_6 = add_kept_dot(sum_1_6, x_1_0, x_1_1, w_6_0, w_6_1, keep_0_1.y, 16u);
+        sum_1_7 = add_kept_dot(sum_1_7, x_1_0, x_1_1, w_7_0, w_7_1, keep_0_1.y, 24u);
+        sum_2_4 = add_kept_dot(sum_2_4, x_2_0, x_2_1, w_4_0, w_4_1, keep_0_1.z, 0u);
+        sum_2_5 = add_kept_dot(sum_2_5, x_2_0, x_2_1, w_5_0, w_5_1, keep_0_1.z, 8u);
+        sum_2_6 = add_kept_dot(sum_2_6, x_2_0, x_2_1, w_6_0, w_6_1, keep_0_1.z, 16u);
+        sum_2_7 = add_kept_dot(sum_2_7, x_2_0, x_2_1, w_7_0, w_7_1, keep_0_1.z, 24u);
+        sum_3_4 = add_kept_dot(sum_3_4, x_3_0, x_3_1, w_4_0, w_4_1, keep_0_1.w, 0u);
+        sum_3_5 = add_kept_dot(sum_3_5, x_3_0, x_3_1, w_5_0, w_5_1, keep_0_1.w, 8u);
+        sum_3_6 = add_kept_dot(sum_3_6, x_3_0, x_3_1, w_6_0, w_6_1, keep_0_1.w, 16u);
+        sum_3_7 = add_kept_dot(sum_3_7, x_3_0, x_3_1, w_7_0, w_7_1, keep_0_1.w, 24u);
+        let x_4_0 = x_quad(x_row_4, i);
+        let x_4_1 = x_quad(x_row_4, i + 4);
+        let x_5_0 = x_quad(x_row_5, i);
+        let x_5_1 = x_quad(x_row_5, i + 4);
+        let x_6_0 = x_quad(x_row_6, i);
+        let x_6_1 = x_quad(x_row_6, i + 4);
+        let x_7_0 = x_quad(x_row_7, i);
+        let x_7_1 = x_quad(x_row_7, i + 4);
+        sum_4_0 = add_kept_dot(sum_4_0, x_4_0, x_4_1, w_0_0, w_0_1, keep_1_0.x, 0u);
+        sum_4_1 = add_kept_dot(sum_4_1, x_4_0, x_4_1, w_1_0, w_1_1, keep_1_0.x, 8u);
+        sum_4_2 = add_kept_dot(sum_4_2, x_4_0, x_4_1, w_2_0, w_2_1, keep_1_0.x, 16u);
+        sum_4_3 = add_kept_dot(sum_4_3, x_4_0, x_4_1, w_3_0, w_3_1, keep_1_0.x, 24u);
+        sum_5_0 = add_kept_dot(sum_5_0, x_5_0, x_5_1, w_0_0, w_0_1, keep_1_0.y, 0u);
+        sum_5_1 = add_kept_dot(sum_5_1, x_5_0, x_5_1, w_1_0, w_1_1, keep_1_0.y, 8u);
+        sum_5_2 = add_kept_dot(sum_5_2, x_5_0, x_5_1, w_2_0, w_2_1, keep_1_0.y, 16u);
+        sum_5_3 = add_kept_dot(sum_5_3, x_5_0, x_5_1, w_3_0, w_3_1, keep_1_0.y, 24u);
+        sum_6_0 = add_kept_dot(sum_6_0, x_6_0, x_6_1, w_0_0, w_0_1, keep_1_0.z, 0u);
+        sum_6_1 = add_kept_dot(sum_6_1, x_6_0, x_6_1, w_1_0, w_1_1, keep_1_0.z, 8u);
+        sum_6_2 = add_kept_dot(sum_6_2, x_6_0, x_6_1, w_2_0, w_2_1, keep_1_0.z, 16u);
+        sum_6_3 = add_kept_dot(sum_6_3, x_6_0, x_6_1, w_3_0, w_3_1, keep_1_0.z, 24u);
+        sum_7_0 = add_kept_dot(sum_7_0, x_7_0, x_7_1, w_0_0, w_0_1, keep_1_0.w, 0u);
+        sum_7_1 = add_kept_dot(sum_7_1, x_7_0, x_7_1, w_1_0, w_1_1, keep_1_0.w, 8u);
+        sum_7_2 = add_kept_dot(sum_7_2, x_7_0, x_7_1, w_2_0, w_2_1, keep_1_0.w, 16u);
+        sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1, keep_1_0.w, 24u);
+        sum_4_4 = add_kept_dot(sum_4_4, x_4_0, x_4_1, w_4_0, w_4_1, keep_1_1.x, 0u);
+        sum_4_5 = add_kept_dot(sum_4_5, x_4_0, x_4_1, w_5_0, w_5_1, keep_1_1.x, 8u);
+        sum_4_6 = add_kept_dot(sum_4_6, x_4_0, x_4_1, w_6_0, w_6_1, keep_1_1.x, 16u);
+        sum_4_7 = add_kept_dot(sum_4_7, x_4_0, x_4_1, w_7_0, w_7_1, keep_1_1.x, 24u);
+        sum_5_4 = add_kept_dot(sum_5_4, x_5_0, x_5_1, w_4_0, w_4_1, keep_1_1.y, 0u);
+        sum_5_5 = add_kept_dot(sum_5_5, x_5_0, x_5_1, w_5_0, w_5_1, keep_1_1.y, 8u);
+        sum_5_6 = add_kept_dot(sum_5_6, x_5_0, x_5_1, w_6_0, w_6_1, keep_1_1.y, 16u);
+        sum_5_7 = add_kept_dot(sum_5_7, x_5_0, x_5_1, w_7_0, w_7_1, keep_1_1.y, 24u);
+        sum_6_4 = add_kept_dot(sum_6_4, x_6_0, x_6_1, w_4_0, w_4_1, keep_1_1.z, 0u);
+        sum_6_5 = add_kept_dot(sum_6_5, x_6_0, x_6_1, w_5_0, w_5_1, keep_1_1.z, 8u);
+        sum_6_6 = add_kept_dot(sum_6_6, x_6_0, x_6_1, w_6_0, w_6_1, keep_1_1.z, 16u);
+        sum_6_7 = add_kept_dot(sum_6_7, x_6_0, x_6_1, w_7_0, w_7_1, keep_1_1.z, 24u);
+        sum_7_4 = add_kept_dot(sum_7_4, x_7_0, x_7_1, w_4_0, w_4_1, keep_1_1.w, 0u);
+        sum_7_5 = add_kept_dot(sum_7_5, x_7_0, x_7_1, w_5_0, w_5_1, keep_1_1.w, 8u);
+        sum_7_6 = add_kept_dot(sum_7_6, x_7_0, x_7_1, w_6_0, w_6_1, keep_1_1.w, 16u);
+        sum_7_7 = add_kept_dot(sum_7_7, x_7_0, x_7_1, w_7_0, w_7_1, keep_1_1.w, 24u);
+    }
+
+    let bias_0 = bias_quad(0u, o + 0);
+    let bias_1 = bias_quad(0u, o + 4);
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
+    // compile than all the rest.
+    for (var row = 0; row < 2; row++) {
+        // Brick of the virtual inputs that decide masked biases: their lane 0.
+        var keep_bias_0 = vec4(~0u);
+        if params.masked_bias == 1u {
+            keep_bias_0 = brick(vec3(~0u, output_block + 0u, example_block + u32(row)));
+        }
+        store_result_quad(n + 4 * row + 0, o + 0, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3) + kept_bias(bias_0, keep_bias_0.x));
+        store_result_quad(n + 4 * row + 1, o + 0, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3) + kept_bias(bias_0, keep_bias_0.y));
+        store_result_quad(n + 4 * row + 2, o + 0, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3) + kept_bias(bias_0, keep_bias_0.z));
+        store_result_quad(n + 4 * row + 3, o + 0, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3) + kept_bias(bias_0, keep_bias_0.w));
+        // Brick of the virtual inputs that decide masked biases: their lane 0.
+        var keep_bias_1 = vec4(~0u);
+        if params.masked_bias == 1u {
+            keep_bias_1 = brick(vec3(~0u, output_block + 1u, example_block + u32(row)));
+        }
+        store_result_quad(n + 4 * row + 0, o + 4, params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7) + kept_bias(bias_1, keep_bias_1.x));
+        store_result_quad(n + 4 * row + 1, o + 4, params.scale * vec4(sum_1_4, sum_1_5, sum_1_6, sum_1_7) + kept_bias(bias_1, keep_bias_1.y));
+        store_result_quad(n + 4 * row + 2, o + 4, params.scale * vec4(sum_2_4, sum_2_5, sum_2_6, sum_2_7) + kept_bias(bias_1, keep_bias_1.z));
+        store_result_quad(n + 4 * row + 3, o + 4, params.scale * vec4(sum_3_4, sum_3_5, sum_3_6, sum_3_7) + kept_bias(bias_1, keep_bias_1.w));
+        sum_0_0 = sum_4_0;
+        sum_0_1 = sum_4_1;
+        sum_0_2 = sum_4_2;
+        sum_0_3 = sum_4_3;
+        sum_0_4 = sum_4_4;
+        sum_0_5 = sum_4_5;
+        sum_0_6 = sum_4_6;
+        sum_0_7 = sum_4_7;
+        sum_1_0 = sum_5_0;
+        sum_1_1 = sum_5_1;
+        sum_1_2 = sum_5_2;
+        sum_1_3 = sum_5_3;
+        sum_1_4 = sum_5_4;
+        sum_1_5 = sum_5_5;
+        sum_1_6 = sum_5_6;
+        sum_1_7 = sum_5_7;
+        sum_2_0 = sum_6_0;
+        sum_2_1 = sum_6_1;
+        sum_2_2 = sum_6_2;
+        sum_2_3 = sum_6_3;
+        sum_2_4 = sum_6_4;
+        sum_2_5 = sum_6_5;
+        sum_2_6 = sum_6_6;
+        sum_2_7 = sum_6_7;
+        sum_3_0 = sum_7_0;
+        sum_3_1 = sum_7_1;
+        sum_3_2 = sum_7_2;
+        sum_3_3 = sum_7_3;
+        sum_3_4 = sum_7_4;
+        sum_3_5 = sum_7_5;
+        sum_3_6 = sum_7_6;
+        sum_3_7 = sum_7_7;
+    }
+}
+

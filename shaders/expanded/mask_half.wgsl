@@ -1,0 +1,215 @@
+// Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
+
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    examples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    example_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    example_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    passes: u32,
+    first_pass: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
+// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
+// once per mask.
+
+// The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
+fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
+    let product = u64(a) * u64(b);
+    return vec2(u32(product), u32(product >> 32u));
+}
+
+fn philox(counter: vec4<u32>) -> vec4<u32> {
+    var c = counter;
+    var a: vec2<u32>;
+    var b: vec2<u32>;
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].x, b.x, a.y ^ c.w ^ params.round_keys[0].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].z, b.x, a.y ^ c.w ^ params.round_keys[0].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].x, b.x, a.y ^ c.w ^ params.round_keys[1].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].z, b.x, a.y ^ c.w ^ params.round_keys[1].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].x, b.x, a.y ^ c.w ^ params.round_keys[2].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].z, b.x, a.y ^ c.w ^ params.round_keys[2].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].x, b.x, a.y ^ c.w ^ params.round_keys[3].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].z, b.x, a.y ^ c.w ^ params.round_keys[3].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].x, b.x, a.y ^ c.w ^ params.round_keys[4].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].z, b.x, a.y ^ c.w ^ params.round_keys[4].w, a.x);
+    return c;
+}
+
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
+    let below = ~plane;
+    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
+    return (keep & below) | (settle & (keep | below));
+}
+
+// p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
+// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/performance.md).
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    return rung(vec4(0u), philox(vec4(block, 0u)), 15u);
+}
+
+// The mask itself, one byte of 0 or 1 a connection: [batch, outputs, inputs], or [batch, outputs] for
+// the bias. Twin: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
+//
+// A thread owns one brick.
+
+@group(0) @binding(1) var<storage, read_write> result: array<vec2<u32>>;
+
+// Four bits, each to a byte of its own.
+fn spread(bits: u32) -> u32 {
+    return ((bits & 15u) * 0x00204081u) & 0x01010101u;
+}
+
+@compute @workgroup_size(64, 1)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
+    let input_block = group.x * 64u + local.x;
+    let tile_row = group.y * 1u + 0u;
+    // Blocks of outputs are in the third dimension of the grid.
+    let n = i32(tile_row * 4u) - params.example_shift;
+    let o = i32(group.z * 4u) - params.output_shift;
+    let i = i32(input_block * 8u) - params.input_shift;
+    if input_block >= blocks || n >= i32(params.examples) {
+        return;
+    }
+    let keep = brick(vec3(params.input_block + input_block, params.output_block + group.z, params.example_block + tile_row));
+    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
+        let row = u32(n + 0) * params.output_stride + u32(o + 0);
+        let bits = keep.x >> 0u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
+        let row = u32(n + 0) * params.output_stride + u32(o + 1);
+        let bits = keep.x >> 8u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 2 >= 0 && o + 2 < i32(params.outputs) {
+        let row = u32(n + 0) * params.output_stride + u32(o + 2);
+        let bits = keep.x >> 16u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 3 >= 0 && o + 3 < i32(params.outputs) {
+        let row = u32(n + 0) * params.output_stride + u32(o + 3);
+        let bits = keep.x >> 24u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 1 >= 0 && n + 1 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
+        let row = u32(n + 1) * params.output_stride + u32(o + 0);
+        let bits = keep.y >> 0u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 1 >= 0 && n + 1 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
+        let row = u32(n + 1) * params.output_stride + u32(o + 1);
+        let bits = keep.y >> 8u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 1 >= 0 && n + 1 < i32(params.examples) && o + 2 >= 0 && o + 2 < i32(params.outputs) {
+        let row = u32(n + 1) * params.output_stride + u32(o + 2);
+        let bits = keep.y >> 16u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 1 >= 0 && n + 1 < i32(params.examples) && o + 3 >= 0 && o + 3 < i32(params.outputs) {
+        let row = u32(n + 1) * params.output_stride + u32(o + 3);
+        let bits = keep.y >> 24u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 2 >= 0 && n + 2 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
+        let row = u32(n + 2) * params.output_stride + u32(o + 0);
+        let bits = keep.z >> 0u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 2 >= 0 && n + 2 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
+        let row = u32(n + 2) * params.output_stride + u32(o + 1);
+        let bits = keep.z >> 8u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 2 >= 0 && n + 2 < i32(params.examples) && o + 2 >= 0 && o + 2 < i32(params.outputs) {
+        let row = u32(n + 2) * params.output_stride + u32(o + 2);
+        let bits = keep.z >> 16u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 2 >= 0 && n + 2 < i32(params.examples) && o + 3 >= 0 && o + 3 < i32(params.outputs) {
+        let row = u32(n + 2) * params.output_stride + u32(o + 3);
+        let bits = keep.z >> 24u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 3 >= 0 && n + 3 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
+        let row = u32(n + 3) * params.output_stride + u32(o + 0);
+        let bits = keep.w >> 0u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 3 >= 0 && n + 3 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
+        let row = u32(n + 3) * params.output_stride + u32(o + 1);
+        let bits = keep.w >> 8u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 3 >= 0 && n + 3 < i32(params.examples) && o + 2 >= 0 && o + 2 < i32(params.outputs) {
+        let row = u32(n + 3) * params.output_stride + u32(o + 2);
+        let bits = keep.w >> 16u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+    if n + 3 >= 0 && n + 3 < i32(params.examples) && o + 3 >= 0 && o + 3 < i32(params.outputs) {
+        let row = u32(n + 3) * params.output_stride + u32(o + 3);
+        let bits = keep.w >> 24u;
+        result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
+    }
+}
+

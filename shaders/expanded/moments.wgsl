@@ -1,0 +1,657 @@
+// Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
+
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    examples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    example_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    example_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    passes: u32,
+    first_pass: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+//
+// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
+// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+//
+// Of operands and results, one may be f32 where the other is not.
+
+
+fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn x_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u]);
+}
+
+@group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn w_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+}
+
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn bias_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(bias[(params.base[0].z + row * params.output_stride + u32(column)) / 4u]);
+}
+
+@group(0) @binding(4) var<storage, read_write> mean: array<vec4<f32>>;
+
+// Writes `values` to columns `column` to `column + 3` of row `row`, where those exist.
+fn store_mean_quad(row: i32, column: i32, values: vec4<f32>) {
+    if row < 0 || row >= i32(params.examples) {
+        return;
+    }
+    let index = params.base[0].w + u32(row) * params.output_stride + u32(column);
+    if column < i32(params.outputs) {
+        var sum = values;
+        if params.accumulate == 1u {
+            sum += unpack_result_quad(mean[index / 4u]);
+        }
+        mean[index / 4u] = pack_quad(sum);
+    }
+}
+
+@group(0) @binding(5) var<storage, read_write> variance: array<vec4<f32>>;
+
+// Writes `values` to columns `column` to `column + 3` of row `row`, where those exist.
+fn store_variance_quad(row: i32, column: i32, values: vec4<f32>) {
+    if row < 0 || row >= i32(params.examples) {
+        return;
+    }
+    let index = params.base[1].x + u32(row) * params.output_stride + u32(column);
+    if column < i32(params.outputs) {
+        var sum = values;
+        if params.accumulate == 1u {
+            sum += unpack_result_quad(variance[index / 4u]);
+        }
+        variance[index / 4u] = pack_quad(sum);
+    }
+}
+
+
+// Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
+// what must not depend on how a driver sees NaN. Twin: src/reference/activation.rs, which has float64's own.
+//
+// NaN and infinity are found by their bits, and NaN is made of bits: WGSL lets a compiler work out float arithmetic and
+// comparisons as if neither existed, and Metal's fast math does. The approximations are those of Moshier's Cephes
+// library, in single precision.
+
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn is_finite(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
+}
+
+// NaN where `bad`, else `x`.
+fn nan_where(bad: bool, x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) | select(0u, 0x7fc00000u, bad));
+}
+
+// 0 where `zero`, else `x`.
+fn zero_where(zero: bool, x: f32) -> f32 {
+    return bitcast<f32>(select(bitcast<u32>(x), 0u, zero));
+}
+
+// max(x, 0) that keeps NaN: `max` may make it 0.
+fn rectified(x: f32) -> f32 {
+    return zero_where(bitcast<u32>(x) >= 0x80000000u && !is_nan(x), x);
+}
+
+// n times the first part of ln 2, 355/512, of so few digits that this is exact. The second part is -2.12194440e-4. In
+// integers, since Mesa would add up the two parts of `n * a + n * b` first, and is allowed to.
+fn times_ln2(n: i32) -> f32 {
+    return f32(n * 355) * 0.001953125;
+}
+
+// exp(x) for x <= 0. NaN gives anything.
+fn exponential(x: f32) -> f32 {
+    // exp(-104) is 0 in f32.
+    let argument = max(x, -104.0);
+    let n = i32(round(argument * 1.44269504));
+    let r = fma(f32(n), 2.12194440e-4, argument - times_ln2(n));
+    var p = fma(r, 1.9875691500e-4, 1.3981999507e-3);
+    p = fma(p, r, 8.3334519073e-3);
+    p = fma(p, r, 4.1665795894e-2);
+    p = fma(p, r, 1.6666665459e-1);
+    p = fma(p, r, 5.0000001201e-1);
+    // 2^n in two factors, of which neither leaves the normal numbers.
+    let half = n / 2;
+    let first = bitcast<f32>((half + 127) << 23u);
+    let second = bitcast<f32>((n - half + 127) << 23u);
+    return (fma(p, r * r, r) + 1.0) * first * second;
+}
+
+// ln x for x that is normal, finite and above 0. Others give anything.
+fn logarithm(x: f32) -> f32 {
+    // x = m * 2^n with m from sqrt(1/2) on.
+    let n = (bitcast<i32>(x) - 0x3f3504f3) >> 23u;
+    let t = bitcast<f32>(bitcast<i32>(x) - (n << 23u)) - 1.0;
+    var p = fma(t, 7.0376836292e-2, -1.1514610310e-1);
+    p = fma(p, t, 1.1676998740e-1);
+    p = fma(p, t, -1.2420140846e-1);
+    p = fma(p, t, 1.4249322787e-1);
+    p = fma(p, t, -1.6668057665e-1);
+    p = fma(p, t, 2.0000714765e-1);
+    p = fma(p, t, -2.4999993993e-1);
+    p = fma(p, t, 3.3333331174e-1);
+    let square = t * t;
+    let tail = fma(f32(n), -2.12194440e-4, p * t * square);
+    return times_ln2(n) + (t + fma(square, -0.5, tail));
+}
+
+// 1 / (1 + exp(-u)), relatively precise in its lower tail.
+fn sigmoid(u: f32) -> f32 {
+    let tail = exponential(-abs(u));
+    return select(1.0, tail, u < 0.0) / (1.0 + tail);
+}
+
+// tanh u, relatively precise near 0.
+fn hyperbolic_tangent(u: f32) -> f32 {
+    let size = abs(u);
+    let tail = exponential(-2.0 * size);
+    let square = min(size, 1.0) * min(size, 1.0);
+    var p = fma(square, -5.70498872745e-3, 2.06390887954e-2);
+    p = fma(p, square, -5.37397155531e-2);
+    p = fma(p, square, 1.33314422036e-1);
+    p = fma(p, square, -3.33332819422e-1);
+    let near = fma(p * square, size, size);
+    let value = select((1.0 - tail) / (1.0 + tail), near, size < 0.625);
+    return bitcast<f32>(bitcast<u32>(value) | (bitcast<u32>(u) & 0x80000000u));
+}
+
+// Cosine and sine of so many turns, 0 <= turns < 1.
+fn circle(turns: f32) -> vec2<f32> {
+    let quarter = round(4.0 * turns);
+    // Exact: at most an eighth of a turn either way.
+    let angle = 6.28318530718 * fma(quarter, -0.25, turns);
+    let square = angle * angle;
+    var p = fma(square, -1.9515295891e-4, 8.3321608736e-3);
+    p = fma(p, square, -1.6666654611e-1);
+    let sine = fma(p * square, angle, angle);
+    var q = fma(square, 2.443315711809948e-5, -1.388731625493765e-3);
+    q = fma(q, square, 4.166664568298827e-2);
+    let cosine = fma(q, square * square, fma(square, -0.5, 1.0));
+    let k = u32(quarter);
+    let swapped = select(vec2(cosine, sine), vec2(sine, cosine), (k & 1u) == 1u);
+    // Cosine is below 0 in the second and third quarter, sine in the third and fourth.
+    let signs = vec2((k + 1u) & 2u, k & 2u) << vec2(30u);
+    return bitcast<vec2<f32>>(bitcast<vec2<u32>>(swapped) ^ signs);
+}
+
+// Mean and variance of W X + b under the mask, in one pass over X and W (Wan et al. 2013, Algorithm 2):
+// mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
+// Where the bias is masked its term, p / (1 - p) * b^2, is added. Twin: src/reference/moments.rs.
+// `params.scale` is p / (1 - p) here. The results are f32 whatever X, W and b are.
+
+// NaN where the mean is; at p = 0 it is 0, not 0 * infinity.
+fn variance_of(mean: f32, squares: f32) -> f32 {
+    return nan_where(is_nan(mean), zero_where(params.scale == 0.0, squares));
+}
+
+@compute @workgroup_size(8, 4)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let n = i32((group.y * 4u + local.y) * 8u);
+    let o = i32((group.x * 8u + local.x) * 4u);
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
+        return;
+    }
+    // Rows past the end repeat the last one; their sums are never stored.
+    let x_row_0 = min(u32(n + 0), params.examples - 1u);
+    var mean_0_0 = 0.0;
+    var square_0_0 = 0.0;
+    var mean_0_1 = 0.0;
+    var square_0_1 = 0.0;
+    var mean_0_2 = 0.0;
+    var square_0_2 = 0.0;
+    var mean_0_3 = 0.0;
+    var square_0_3 = 0.0;
+    let x_row_1 = min(u32(n + 1), params.examples - 1u);
+    var mean_1_0 = 0.0;
+    var square_1_0 = 0.0;
+    var mean_1_1 = 0.0;
+    var square_1_1 = 0.0;
+    var mean_1_2 = 0.0;
+    var square_1_2 = 0.0;
+    var mean_1_3 = 0.0;
+    var square_1_3 = 0.0;
+    let x_row_2 = min(u32(n + 2), params.examples - 1u);
+    var mean_2_0 = 0.0;
+    var square_2_0 = 0.0;
+    var mean_2_1 = 0.0;
+    var square_2_1 = 0.0;
+    var mean_2_2 = 0.0;
+    var square_2_2 = 0.0;
+    var mean_2_3 = 0.0;
+    var square_2_3 = 0.0;
+    let x_row_3 = min(u32(n + 3), params.examples - 1u);
+    var mean_3_0 = 0.0;
+    var square_3_0 = 0.0;
+    var mean_3_1 = 0.0;
+    var square_3_1 = 0.0;
+    var mean_3_2 = 0.0;
+    var square_3_2 = 0.0;
+    var mean_3_3 = 0.0;
+    var square_3_3 = 0.0;
+    let x_row_4 = min(u32(n + 4), params.examples - 1u);
+    var mean_4_0 = 0.0;
+    var square_4_0 = 0.0;
+    var mean_4_1 = 0.0;
+    var square_4_1 = 0.0;
+    var mean_4_2 = 0.0;
+    var square_4_2 = 0.0;
+    var mean_4_3 = 0.0;
+    var square_4_3 = 0.0;
+    let x_row_5 = min(u32(n + 5), params.examples - 1u);
+    var mean_5_0 = 0.0;
+    var square_5_0 = 0.0;
+    var mean_5_1 = 0.0;
+    var square_5_1 = 0.0;
+    var mean_5_2 = 0.0;
+    var square_5_2 = 0.0;
+    var mean_5_3 = 0.0;
+    var square_5_3 = 0.0;
+    let x_row_6 = min(u32(n + 6), params.examples - 1u);
+    var mean_6_0 = 0.0;
+    var square_6_0 = 0.0;
+    var mean_6_1 = 0.0;
+    var square_6_1 = 0.0;
+    var mean_6_2 = 0.0;
+    var square_6_2 = 0.0;
+    var mean_6_3 = 0.0;
+    var square_6_3 = 0.0;
+    let x_row_7 = min(u32(n + 7), params.examples - 1u);
+    var mean_7_0 = 0.0;
+    var square_7_0 = 0.0;
+    var mean_7_1 = 0.0;
+    var square_7_1 = 0.0;
+    var mean_7_2 = 0.0;
+    var square_7_2 = 0.0;
+    var mean_7_3 = 0.0;
+    var square_7_3 = 0.0;
+    let w_row_0 = min(u32(o + 0), params.outputs - 1u);
+    let w_row_1 = min(u32(o + 1), params.outputs - 1u);
+    let w_row_2 = min(u32(o + 2), params.outputs - 1u);
+    let w_row_3 = min(u32(o + 3), params.outputs - 1u);
+    let blocks = (params.inputs + 3u) / 4u;
+    for (var block = 0u; block < blocks; block++) {
+        let i = i32(block * 4u);
+        let w_0 = w_quad(w_row_0, i);
+        let w_1 = w_quad(w_row_1, i);
+        let w_2 = w_quad(w_row_2, i);
+        let w_3 = w_quad(w_row_3, i);
+        let x_0 = x_quad(x_row_0, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_0_0 = w_0 * x_0;
+        mean_0_0 += dot(w_0, x_0);
+        square_0_0 += dot(params.scale * product_0_0, product_0_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_0_1 = w_1 * x_0;
+        mean_0_1 += dot(w_1, x_0);
+        square_0_1 += dot(params.scale * product_0_1, product_0_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_0_2 = w_2 * x_0;
+        mean_0_2 += dot(w_2, x_0);
+        square_0_2 += dot(params.scale * product_0_2, product_0_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_0_3 = w_3 * x_0;
+        mean_0_3 += dot(w_3, x_0);
+        square_0_3 += dot(params.scale * product_0_3, product_0_3);
+        let x_1 = x_quad(x_row_1, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_1_0 = w_0 * x_1;
+        mean_1_0 += dot(w_0, x_1);
+        square_1_0 += dot(params.scale * product_1_0, product_1_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_1_1 = w_1 * x_1;
+        mean_1_1 += dot(w_1, x_1);
+        square_1_1 += dot(params.scale * product_1_1, product_1_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_1_2 = w_2 * x_1;
+        mean_1_2 += dot(w_2, x_1);
+        square_1_2 += dot(params.scale * product_1_2, product_1_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_1_3 = w_3 * x_1;
+        mean_1_3 += dot(w_3, x_1);
+        square_1_3 += dot(params.scale * product_1_3, product_1_3);
+        let x_2 = x_quad(x_row_2, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_2_0 = w_0 * x_2;
+        mean_2_0 += dot(w_0, x_2);
+        square_2_0 += dot(params.scale * product_2_0, product_2_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_2_1 = w_1 * x_2;
+        mean_2_1 += dot(w_1, x_2);
+        square_2_1 += dot(params.scale * product_2_1, product_2_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_2_2 = w_2 * x_2;
+        mean_2_2 += dot(w_2, x_2);
+        square_2_2 += dot(params.scale * product_2_2, product_2_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_2_3 = w_3 * x_2;
+        mean_2_3 += dot(w_3, x_2);
+        square_2_3 += dot(params.scale * product_2_3, product_2_3);
+        let x_3 = x_quad(x_row_3, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_3_0 = w_0 * x_3;
+        mean_3_0 += dot(w_0, x_3);
+        square_3_0 += dot(params.scale * product_3_0, product_3_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_3_1 = w_1 * x_3;
+        mean_3_1 += dot(w_1, x_3);
+        square_3_1 += dot(params.scale * product_3_1, product_3_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_3_2 = w_2 * x_3;
+        mean_3_2 += dot(w_2, x_3);
+        square_3_2 += dot(params.scale * product_3_2, product_3_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_3_3 = w_3 * x_3;
+        mean_3_3 += dot(w_3, x_3);
+        square_3_3 += dot(params.scale * product_3_3, product_3_3);
+        let x_4 = x_quad(x_row_4, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_4_0 = w_0 * x_4;
+        mean_4_0 += dot(w_0, x_4);
+        square_4_0 += dot(params.scale * product_4_0, product_4_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_4_1 = w_1 * x_4;
+        mean_4_1 += dot(w_1, x_4);
+        square_4_1 += dot(params.scale * product_4_1, product_4_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_4_2 = w_2 * x_4;
+        mean_4_2 += dot(w_2, x_4);
+        square_4_2 += dot(params.scale * product_4_2, product_4_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_4_3 = w_3 * x_4;
+        mean_4_3 += dot(w_3, x_4);
+        square_4_3 += dot(params.scale * product_4_3, product_4_3);
+        let x_5 = x_quad(x_row_5, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_5_0 = w_0 * x_5;
+        mean_5_0 += dot(w_0, x_5);
+        square_5_0 += dot(params.scale * product_5_0, product_5_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_5_1 = w_1 * x_5;
+        mean_5_1 += dot(w_1, x_5);
+        square_5_1 += dot(params.scale * product_5_1, product_5_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_5_2 = w_2 * x_5;
+        mean_5_2 += dot(w_2, x_5);
+        square_5_2 += dot(params.scale * product_5_2, product_5_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_5_3 = w_3 * x_5;
+        mean_5_3 += dot(w_3, x_5);
+        square_5_3 += dot(params.scale * product_5_3, product_5_3);
+        let x_6 = x_quad(x_row_6, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_6_0 = w_0 * x_6;
+        mean_6_0 += dot(w_0, x_6);
+        square_6_0 += dot(params.scale * product_6_0, product_6_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_6_1 = w_1 * x_6;
+        mean_6_1 += dot(w_1, x_6);
+        square_6_1 += dot(params.scale * product_6_1, product_6_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_6_2 = w_2 * x_6;
+        mean_6_2 += dot(w_2, x_6);
+        square_6_2 += dot(params.scale * product_6_2, product_6_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_6_3 = w_3 * x_6;
+        mean_6_3 += dot(w_3, x_6);
+        square_6_3 += dot(params.scale * product_6_3, product_6_3);
+        let x_7 = x_quad(x_row_7, i);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_7_0 = w_0 * x_7;
+        mean_7_0 += dot(w_0, x_7);
+        square_7_0 += dot(params.scale * product_7_0, product_7_0);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_7_1 = w_1 * x_7;
+        mean_7_1 += dot(w_1, x_7);
+        square_7_1 += dot(params.scale * product_7_1, product_7_1);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_7_2 = w_2 * x_7;
+        mean_7_2 += dot(w_2, x_7);
+        square_7_2 += dot(params.scale * product_7_2, product_7_2);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave.
+        let product_7_3 = w_3 * x_7;
+        mean_7_3 += dot(w_3, x_7);
+        square_7_3 += dot(params.scale * product_7_3, product_7_3);
+    }
+    let bias_0 = bias_quad(0u, min(o + 0, i32(params.outputs) - 4));
+    let spread_0 = select(vec4(0.0), params.scale * bias_0 * bias_0, params.masked_bias == 1u);
+    let means_0_0 = vec4(
+        mean_0_0,
+        mean_0_1,
+        mean_0_2,
+        mean_0_3,
+    ) + bias_0;
+    let squares_0_0 = vec4(
+        square_0_0,
+        square_0_1,
+        square_0_2,
+        square_0_3,
+    ) + spread_0;
+    store_mean_quad(n + 0, o + 0, means_0_0);
+    store_variance_quad(n + 0, o + 0, vec4(
+        variance_of(means_0_0.x, squares_0_0.x),
+        variance_of(means_0_0.y, squares_0_0.y),
+        variance_of(means_0_0.z, squares_0_0.z),
+        variance_of(means_0_0.w, squares_0_0.w),
+    ));
+    let means_1_0 = vec4(
+        mean_1_0,
+        mean_1_1,
+        mean_1_2,
+        mean_1_3,
+    ) + bias_0;
+    let squares_1_0 = vec4(
+        square_1_0,
+        square_1_1,
+        square_1_2,
+        square_1_3,
+    ) + spread_0;
+    store_mean_quad(n + 1, o + 0, means_1_0);
+    store_variance_quad(n + 1, o + 0, vec4(
+        variance_of(means_1_0.x, squares_1_0.x),
+        variance_of(means_1_0.y, squares_1_0.y),
+        variance_of(means_1_0.z, squares_1_0.z),
+        variance_of(means_1_0.w, squares_1_0.w),
+    ));
+    let means_2_0 = vec4(
+        mean_2_0,
+        mean_2_1,
+        mean_2_2,
+        mean_2_3,
+    ) + bias_0;
+    let squares_2_0 = vec4(
+        square_2_0,
+        square_2_1,
+        square_2_2,
+        square_2_3,
+    ) + spread_0;
+    store_mean_quad(n + 2, o + 0, means_2_0);
+    store_variance_quad(n + 2, o + 0, vec4(
+        variance_of(means_2_0.x, squares_2_0.x),
+        variance_of(means_2_0.y, squares_2_0.y),
+        variance_of(means_2_0.z, squares_2_0.z),
+        variance_of(means_2_0.w, squares_2_0.w),
+    ));
+    let means_3_0 = vec4(
+        mean_3_0,
+        mean_3_1,
+        mean_3_2,
+        mean_3_3,
+    ) + bias_0;
+    let squares_3_0 = vec4(
+        square_3_0,
+        square_3_1,
+        square_3_2,
+        square_3_3,
+    ) + spread_0;
+    store_mean_quad(n + 3, o + 0, means_3_0);
+    store_variance_quad(n + 3, o + 0, vec4(
+        variance_of(means_3_0.x, squares_3_0.x),
+        variance_of(means_3_0.y, squares_3_0.y),
+        variance_of(means_3_0.z, squares_3_0.z),
+        variance_of(means_3_0.w, squares_3_0.w),
+    ));
+    let means_4_0 = vec4(
+        mean_4_0,
+        mean_4_1,
+        mean_4_2,
+        mean_4_3,
+    ) + bias_0;
+    let squares_4_0 = vec4(
+        square_4_0,
+        square_4_1,
+        square_4_2,
+        square_4_3,
+    ) + spread_0;
+    store_mean_quad(n + 4, o + 0, means_4_0);
+    store_variance_quad(n + 4, o + 0, vec4(
+        variance_of(means_4_0.x, squares_4_0.x),
+        variance_of(means_4_0.y, squares_4_0.y),
+        variance_of(means_4_0.z, squares_4_0.z),
+        variance_of(means_4_0.w, squares_4_0.w),
+    ));
+    let means_5_0 = vec4(
+        mean_5_0,
+        mean_5_1,
+        mean_5_2,
+        mean_5_3,
+    ) + bias_0;
+    let squares_5_0 = vec4(
+        square_5_0,
+        square_5_1,
+        square_5_2,
+        square_5_3,
+    ) + spread_0;
+    store_mean_quad(n + 5, o + 0, means_5_0);
+    store_variance_quad(n + 5, o + 0, vec4(
+        variance_of(means_5_0.x, squares_5_0.x),
+        variance_of(means_5_0.y, squares_5_0.y),
+        variance_of(means_5_0.z, squares_5_0.z),
+        variance_of(means_5_0.w, squares_5_0.w),
+    ));
+    let means_6_0 = vec4(
+        mean_6_0,
+        mean_6_1,
+        mean_6_2,
+        mean_6_3,
+    ) + bias_0;
+    let squares_6_0 = vec4(
+        square_6_0,
+        square_6_1,
+        square_6_2,
+        square_6_3,
+    ) + spread_0;
+    store_mean_quad(n + 6, o + 0, means_6_0);
+    store_variance_quad(n + 6, o + 0, vec4(
+        variance_of(means_6_0.x, squares_6_0.x),
+        variance_of(means_6_0.y, squares_6_0.y),
+        variance_of(means_6_0.z, squares_6_0.z),
+        variance_of(means_6_0.w, squares_6_0.w),
+    ));
+    let means_7_0 = vec4(
+        mean_7_0,
+        mean_7_1,
+        mean_7_2,
+        mean_7_3,
+    ) + bias_0;
+    let squares_7_0 = vec4(
+        square_7_0,
+        square_7_1,
+        square_7_2,
+        square_7_3,
+    ) + spread_0;
+    store_mean_quad(n + 7, o + 0, means_7_0);
+    store_variance_quad(n + 7, o + 0, vec4(
+        variance_of(means_7_0.x, squares_7_0.x),
+        variance_of(means_7_0.y, squares_7_0.y),
+        variance_of(means_7_0.z, squares_7_0.z),
+        variance_of(means_7_0.w, squares_7_0.w),
+    ));
+}
+

@@ -1,0 +1,432 @@
+// Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
+
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    examples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    example_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    example_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    passes: u32,
+    first_pass: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
+// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
+// once per mask.
+
+// The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
+fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
+    let product = u64(a) * u64(b);
+    return vec2(u32(product), u32(product >> 32u));
+}
+
+fn philox(counter: vec4<u32>) -> vec4<u32> {
+    var c = counter;
+    var a: vec2<u32>;
+    var b: vec2<u32>;
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[0].x, b.x, a.y ^ c.w ^ round_keys[0].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[0].z, b.x, a.y ^ c.w ^ round_keys[0].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[1].x, b.x, a.y ^ c.w ^ round_keys[1].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[1].z, b.x, a.y ^ c.w ^ round_keys[1].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[2].x, b.x, a.y ^ c.w ^ round_keys[2].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[2].z, b.x, a.y ^ c.w ^ round_keys[2].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[3].x, b.x, a.y ^ c.w ^ round_keys[3].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[3].z, b.x, a.y ^ c.w ^ round_keys[3].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[4].x, b.x, a.y ^ c.w ^ round_keys[4].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ round_keys[4].z, b.x, a.y ^ c.w ^ round_keys[4].w, a.x);
+    return c;
+}
+
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
+    let below = ~plane;
+    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
+    return (keep & below) | (settle & (keep | below));
+}
+
+// p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
+// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/performance.md).
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    return rung(vec4(0u), philox(vec4(block, 0u)), 15u);
+}
+
+// The mask coordinate of local example n where examples share masks.
+fn mask_coordinate(n: i32) -> u32 {
+    let global = params.example_block * 4u + u32(n + params.example_shift);
+    return select(global / max(params.group, 1u), 0u, params.group == 0u);
+}
+
+// The word of one such coordinate.
+fn shared_word(input_block: u32, output_block: u32, coordinate: u32) -> u32 {
+    let words = brick(vec3(input_block, output_block, coordinate / 4u));
+    return words[coordinate & 3u];
+}
+
+// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+//
+// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
+// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+//
+// Of operands and results, one may be f32 where the other is not.
+
+
+fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn x_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u]);
+}
+
+@group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn w_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+}
+
+
+// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// literal at every call: once a driver has inlined the call, every test is of a constant bit.
+//
+// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
+// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
+// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+
+// sum + the kept products of eight inputs.
+fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+    var s = sum;
+    s = fma(a_0.x, b_0.x, s);
+    s = fma(a_0.y, b_0.y, s);
+    s = fma(a_0.z, b_0.z, s);
+    s = fma(a_0.w, b_0.w, s);
+    s = fma(a_1.x, b_1.x, s);
+    s = fma(a_1.y, b_1.y, s);
+    s = fma(a_1.z, b_1.z, s);
+    s = fma(a_1.w, b_1.w, s);
+    return s;
+}
+
+// Four sums, each with the kept product of `a` and its lane of `b`.
+fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
+    var s = sum;
+    s.x = fma(a, b.x, s.x);
+    s.y = fma(a, b.y, s.y);
+    s.z = fma(a, b.z, s.z);
+    s.w = fma(a, b.w, s.w);
+    return s;
+}
+
+// `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
+fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
+}
+
+// A quad of weights under a mask that all examples of the tile share.
+fn keep_quad(values: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
+    return vec4(
+        keep_or_zero(values.x, word, bit),
+        keep_or_zero(values.y, word, bit + 1u),
+        keep_or_zero(values.z, word, bit + 2u),
+        keep_or_zero(values.w, word, bit + 3u),
+    );
+}
+
+// The mean and the variance of values that come one after the other (Welford), in place: part of monte_carlo.wgsl
+// and update.wgsl. Twin: src/reference/monte_carlo.rs.
+
+@group(0) @binding(4) var<storage, read_write> mean: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> variance: array<vec4<f32>>;
+
+// What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
+// that leaves f32 only where its results do; `with` in src/cpu/monte_carlo.rs is the same.
+fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
+    // The first value of all finds memory that may hold anything.
+    var before = value;
+    var spread = vec4<f32>(0.0);
+    if count > 1u {
+        before = mean[mean_at];
+        spread = variance[variance_at];
+    }
+    let share = 1.0 / f32(count);
+    let rest = 1.0 / f32(max(count, 2u) - 1u);
+    let after = before + (0.5 * value - 0.5 * before) * (2.0 * share);
+    let term = (value - before) * rest * (value - after);
+    let next = bitcast<vec4<u32>>(spread + (term - spread * rest));
+    // An infinite variance stays: it is not infinity less infinity. Where a value is infinite or NaN there is none,
+    // and an infinite mean stays unless its opposite comes. By bits: drivers may assume there is no such thing.
+    let infinity = vec4<u32>(0x7f800000u);
+    let held = bitcast<vec4<u32>>(spread);
+    let wild_value = (bitcast<vec4<u32>>(value) & infinity) == infinity;
+    let wild = wild_value | ((bitcast<vec4<u32>>(before) & infinity) == infinity);
+    mean[mean_at] = bitcast<vec4<f32>>(select(bitcast<vec4<u32>>(after), bitcast<vec4<u32>>(before + value), wild));
+    let nan = select(vec4<u32>(0u), vec4<u32>(0x7fc00000u), wild);
+    variance[variance_at] = bitcast<vec4<f32>>(select(next, held, held == infinity) | nan);
+}
+
+// The same for columns `column` to `column + 3` of row `row`, where those exist.
+fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
+    if row < 0 || row >= i32(params.examples) {
+        return;
+    }
+    let offset = u32(row) * params.output_stride + u32(column);
+    let mean_at = params.base[0].w + offset;
+    let variance_at = params.base[1].x + offset;
+    if column < i32(params.outputs) {
+        update(mean_at / 4u, variance_at / 4u, values, count);
+    }
+}
+
+// Mean and variance of Y over many masks, one launch. Twin: src/reference/monte_carlo.rs.
+//
+// A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates mean and
+// variance where they live, in the results: it alone touches them.
+
+@group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
+
+var<private> round_keys: array<vec4<u32>, 5>;
+
+// The key words of the current pass's rounds.
+fn expand(key: vec2<u32>) {
+    var k = key;
+    round_keys[0].x = k.x;
+    round_keys[0].y = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[0].z = k.x;
+    round_keys[0].w = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[1].x = k.x;
+    round_keys[1].y = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[1].z = k.x;
+    round_keys[1].w = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[2].x = k.x;
+    round_keys[2].y = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[2].z = k.x;
+    round_keys[2].w = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[3].x = k.x;
+    round_keys[3].y = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[3].z = k.x;
+    round_keys[3].w = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[4].x = k.x;
+    round_keys[4].y = k.y;
+    k += vec2(2654435769u, 3144134277u);
+    round_keys[4].z = k.x;
+    round_keys[4].w = k.y;
+    k += vec2(2654435769u, 3144134277u);
+}
+
+@compute @workgroup_size(8, 4)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = group.y * 4u + local.y;
+    let tile_column = group.x * 8u + local.x;
+    let n = i32(tile_row * 8u) - params.example_shift;
+    let o = i32(tile_column * 4u) - params.output_shift;
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
+        return;
+    }
+    let example_block = params.example_block + tile_row * 2u;
+    let output_block = params.output_block + tile_column * 1u;
+    for (var t = 0u; t < params.passes; t++) {
+        let count = params.first_pass + t + 1u;
+        expand(keys[params.base[0].z + t]);
+// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
+// monte_carlo.wgsl. Twin: src/reference/forward.rs.
+    // Rows past either end repeat the nearest one; their sums are never stored.
+    let x_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
+    let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
+    let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
+    let x_row_4 = u32(clamp(n + 4, 0, i32(params.examples) - 1));
+    let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
+    let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
+    let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
+    let w_row_0 = u32(clamp(o + 0, 0, i32(params.outputs) - 1));
+    let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
+    let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
+    let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
+    var sum_0_0 = 0.0;
+    var sum_0_1 = 0.0;
+    var sum_0_2 = 0.0;
+    var sum_0_3 = 0.0;
+    var sum_1_0 = 0.0;
+    var sum_1_1 = 0.0;
+    var sum_1_2 = 0.0;
+    var sum_1_3 = 0.0;
+    var sum_2_0 = 0.0;
+    var sum_2_1 = 0.0;
+    var sum_2_2 = 0.0;
+    var sum_2_3 = 0.0;
+    var sum_3_0 = 0.0;
+    var sum_3_1 = 0.0;
+    var sum_3_2 = 0.0;
+    var sum_3_3 = 0.0;
+    var sum_4_0 = 0.0;
+    var sum_4_1 = 0.0;
+    var sum_4_2 = 0.0;
+    var sum_4_3 = 0.0;
+    var sum_5_0 = 0.0;
+    var sum_5_1 = 0.0;
+    var sum_5_2 = 0.0;
+    var sum_5_3 = 0.0;
+    var sum_6_0 = 0.0;
+    var sum_6_1 = 0.0;
+    var sum_6_2 = 0.0;
+    var sum_6_3 = 0.0;
+    var sum_7_0 = 0.0;
+    var sum_7_1 = 0.0;
+    var sum_7_2 = 0.0;
+    var sum_7_3 = 0.0;
+
+    let shared_coordinate = mask_coordinate(n);
+    let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
+    for (var block = 0u; block < blocks; block += 1u) {
+        let i = i32(block * 8u) - params.input_shift;
+// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
+// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
+// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
+// Twin: src/mask/brick.rs.
+        let keep_0_0 = brick(vec3(params.input_block + block, output_block + 0u, shared_coordinate / 4u));
+        // The weights are masked once, as they are read.
+        let keep_0 = keep_0_0[shared_coordinate & 3u];
+        let w_0_0 = keep_quad(w_quad(w_row_0, i), keep_0, 0u);
+        let w_0_1 = keep_quad(w_quad(w_row_0, i + 4), keep_0, 4u);
+        let w_1_0 = keep_quad(w_quad(w_row_1, i), keep_0, 8u);
+        let w_1_1 = keep_quad(w_quad(w_row_1, i + 4), keep_0, 12u);
+        let w_2_0 = keep_quad(w_quad(w_row_2, i), keep_0, 16u);
+        let w_2_1 = keep_quad(w_quad(w_row_2, i + 4), keep_0, 20u);
+        let w_3_0 = keep_quad(w_quad(w_row_3, i), keep_0, 24u);
+        let w_3_1 = keep_quad(w_quad(w_row_3, i + 4), keep_0, 28u);
+        let x_0_0 = x_quad(x_row_0, i);
+        let x_0_1 = x_quad(x_row_0, i + 4);
+        let x_1_0 = x_quad(x_row_1, i);
+        let x_1_1 = x_quad(x_row_1, i + 4);
+        let x_2_0 = x_quad(x_row_2, i);
+        let x_2_1 = x_quad(x_row_2, i + 4);
+        let x_3_0 = x_quad(x_row_3, i);
+        let x_3_1 = x_quad(x_row_3, i + 4);
+        sum_0_0 = add_kept_dot(sum_0_0, x_0_0, x_0_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_0_1 = add_kept_dot(sum_0_1, x_0_0, x_0_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_0_2 = add_kept_dot(sum_0_2, x_0_0, x_0_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_0_3 = add_kept_dot(sum_0_3, x_0_0, x_0_1, w_3_0, w_3_1, ~0u, 24u);
+        sum_1_0 = add_kept_dot(sum_1_0, x_1_0, x_1_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_1_1 = add_kept_dot(sum_1_1, x_1_0, x_1_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_1_2 = add_kept_dot(sum_1_2, x_1_0, x_1_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_1_3 = add_kept_dot(sum_1_3, x_1_0, x_1_1, w_3_0, w_3_1, ~0u, 24u);
+        sum_2_0 = add_kept_dot(sum_2_0, x_2_0, x_2_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_2_1 = add_kept_dot(sum_2_1, x_2_0, x_2_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_2_2 = add_kept_dot(sum_2_2, x_2_0, x_2_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_2_3 = add_kept_dot(sum_2_3, x_2_0, x_2_1, w_3_0, w_3_1, ~0u, 24u);
+        sum_3_0 = add_kept_dot(sum_3_0, x_3_0, x_3_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1, ~0u, 24u);
+        let x_4_0 = x_quad(x_row_4, i);
+        let x_4_1 = x_quad(x_row_4, i + 4);
+        let x_5_0 = x_quad(x_row_5, i);
+        let x_5_1 = x_quad(x_row_5, i + 4);
+        let x_6_0 = x_quad(x_row_6, i);
+        let x_6_1 = x_quad(x_row_6, i + 4);
+        let x_7_0 = x_quad(x_row_7, i);
+        let x_7_1 = x_quad(x_row_7, i + 4);
+        sum_4_0 = add_kept_dot(sum_4_0, x_4_0, x_4_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_4_1 = add_kept_dot(sum_4_1, x_4_0, x_4_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_4_2 = add_kept_dot(sum_4_2, x_4_0, x_4_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_4_3 = add_kept_dot(sum_4_3, x_4_0, x_4_1, w_3_0, w_3_1, ~0u, 24u);
+        sum_5_0 = add_kept_dot(sum_5_0, x_5_0, x_5_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_5_1 = add_kept_dot(sum_5_1, x_5_0, x_5_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_5_2 = add_kept_dot(sum_5_2, x_5_0, x_5_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_5_3 = add_kept_dot(sum_5_3, x_5_0, x_5_1, w_3_0, w_3_1, ~0u, 24u);
+        sum_6_0 = add_kept_dot(sum_6_0, x_6_0, x_6_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_6_1 = add_kept_dot(sum_6_1, x_6_0, x_6_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_6_2 = add_kept_dot(sum_6_2, x_6_0, x_6_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_6_3 = add_kept_dot(sum_6_3, x_6_0, x_6_1, w_3_0, w_3_1, ~0u, 24u);
+        sum_7_0 = add_kept_dot(sum_7_0, x_7_0, x_7_1, w_0_0, w_0_1, ~0u, 0u);
+        sum_7_1 = add_kept_dot(sum_7_1, x_7_0, x_7_1, w_1_0, w_1_1, ~0u, 8u);
+        sum_7_2 = add_kept_dot(sum_7_2, x_7_0, x_7_1, w_2_0, w_2_1, ~0u, 16u);
+        sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1, ~0u, 24u);
+    }
+        update_quad(n + 0, o + 0, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
+        update_quad(n + 1, o + 0, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
+        update_quad(n + 2, o + 0, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
+        update_quad(n + 3, o + 0, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
+        update_quad(n + 4, o + 0, params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3), count);
+        update_quad(n + 5, o + 0, params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3), count);
+        update_quad(n + 6, o + 0, params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3), count);
+        update_quad(n + 7, o + 0, params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3), count);
+    }
+}
+

@@ -1,0 +1,130 @@
+// Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
+
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    examples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    example_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    example_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    passes: u32,
+    first_pass: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+//
+// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
+// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+//
+// Of operands and results, one may be f32 where the other is not.
+
+
+fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+@group(0) @binding(1) var<storage, read> value: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn value_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(value[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+}
+
+
+// The mean and the variance of values that come one after the other (Welford), in place: part of monte_carlo.wgsl
+// and update.wgsl. Twin: src/reference/monte_carlo.rs.
+
+@group(0) @binding(2) var<storage, read_write> mean: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> variance: array<vec4<f32>>;
+
+// What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
+// that leaves f32 only where its results do; `with` in src/cpu/monte_carlo.rs is the same.
+fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
+    // The first value of all finds memory that may hold anything.
+    var before = value;
+    var spread = vec4<f32>(0.0);
+    if count > 1u {
+        before = mean[mean_at];
+        spread = variance[variance_at];
+    }
+    let share = 1.0 / f32(count);
+    let rest = 1.0 / f32(max(count, 2u) - 1u);
+    let after = before + (0.5 * value - 0.5 * before) * (2.0 * share);
+    let term = (value - before) * rest * (value - after);
+    let next = bitcast<vec4<u32>>(spread + (term - spread * rest));
+    // An infinite variance stays: it is not infinity less infinity. Where a value is infinite or NaN there is none,
+    // and an infinite mean stays unless its opposite comes. By bits: drivers may assume there is no such thing.
+    let infinity = vec4<u32>(0x7f800000u);
+    let held = bitcast<vec4<u32>>(spread);
+    let wild_value = (bitcast<vec4<u32>>(value) & infinity) == infinity;
+    let wild = wild_value | ((bitcast<vec4<u32>>(before) & infinity) == infinity);
+    mean[mean_at] = bitcast<vec4<f32>>(select(bitcast<vec4<u32>>(after), bitcast<vec4<u32>>(before + value), wild));
+    let nan = select(vec4<u32>(0u), vec4<u32>(0x7fc00000u), wild);
+    variance[variance_at] = bitcast<vec4<f32>>(select(next, held, held == infinity) | nan);
+}
+
+// The same for columns `column` to `column + 3` of row `row`, where those exist.
+fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
+    if row < 0 || row >= i32(params.examples) {
+        return;
+    }
+    let offset = u32(row) * params.output_stride + u32(column);
+    let mean_at = params.base[0].y + offset;
+    let variance_at = params.base[0].z + offset;
+    if column < i32(params.outputs) {
+        update(mean_at / 4u, variance_at / 4u, values, count);
+    }
+}
+
+// Mean and variance of Y over many masks, one more value: for Monte-Carlo passes each of which takes several
+// dispatches. Twin: src/reference/monte_carlo.rs.
+
+@compute @workgroup_size(64, 1)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let n = i32(group.y * 1u + 0u);
+    let o = i32((group.x * 64u + local.x) * 4u);
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
+        return;
+    }
+    update_quad(n, o, value_quad(u32(n), o), params.first_pass + 1u);
+}
+

@@ -1,0 +1,306 @@
+// Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
+
+// What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
+struct Params {
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 5>,
+    // Extent of this dispatch, in local rows and columns.
+    examples: u32,
+    outputs: u32,
+    inputs: u32,
+    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    threshold: u32,
+    // Global index of the first brick along each axis ...
+    example_block: u32,
+    output_block: u32,
+    input_block: u32,
+    bits: u32,
+    // ... and how far before local row or column 0 that brick starts.
+    example_shift: i32,
+    output_shift: i32,
+    input_shift: i32,
+    // 1 / (realised keep probability).
+    scale: f32,
+    // Where each tensor starts in its binding, in elements, in the order of the bindings.
+    base: array<vec4<u32>, 2>,
+    // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
+    input_stride: u32,
+    output_stride: u32,
+    // 1: add to what the result holds.
+    accumulate: u32,
+    // 1: the bias is masked and scaled like a weight.
+    masked_bias: u32,
+    // Consecutive examples that share a mask; 0: all of them do.
+    group: u32,
+    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    passes: u32,
+    first_pass: u32,
+    // 1: add to what the second result, the gradient of the weight, holds.
+    accumulate_weight: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
+// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
+// once per mask.
+
+// The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
+fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
+    let product = u64(a) * u64(b);
+    return vec2(u32(product), u32(product >> 32u));
+}
+
+fn philox(counter: vec4<u32>) -> vec4<u32> {
+    var c = counter;
+    var a: vec2<u32>;
+    var b: vec2<u32>;
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].x, b.x, a.y ^ c.w ^ params.round_keys[0].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[0].z, b.x, a.y ^ c.w ^ params.round_keys[0].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].x, b.x, a.y ^ c.w ^ params.round_keys[1].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[1].z, b.x, a.y ^ c.w ^ params.round_keys[1].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].x, b.x, a.y ^ c.w ^ params.round_keys[2].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[2].z, b.x, a.y ^ c.w ^ params.round_keys[2].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].x, b.x, a.y ^ c.w ^ params.round_keys[3].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[3].z, b.x, a.y ^ c.w ^ params.round_keys[3].w, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].x, b.x, a.y ^ c.w ^ params.round_keys[4].y, a.x);
+    a = multiply_wide(3528531795u, c.x);
+    b = multiply_wide(3449720151u, c.z);
+    c = vec4(b.y ^ c.y ^ params.round_keys[4].z, b.x, a.y ^ c.w ^ params.round_keys[4].w, a.x);
+    return c;
+}
+
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
+    let below = ~plane;
+    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
+    return (keep & below) | (settle & (keep | below));
+}
+
+// p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
+// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/performance.md).
+fn brick(block: vec3<u32>) -> vec4<u32> {
+    return rung(vec4(0u), philox(vec4(block, 0u)), 15u);
+}
+
+// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+//
+// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
+// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
+// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
+//
+// Of operands and results, one may be f32 where the other is not.
+
+
+fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
+    return quad;
+}
+
+@group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn g_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+}
+
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+
+// Columns `column` to `column + 3` of row `row`.
+fn x_quad(row: u32, column: i32) -> vec4<f32> {
+    return unpack_quad(x[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+}
+
+@group(0) @binding(3) var<storage, read_write> result: array<vec4<f32>>;
+
+// Writes `values` to columns `column` to `column + 3` of row `row`, where those exist.
+fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
+    if row < 0 || row >= i32(params.outputs) {
+        return;
+    }
+    let index = params.base[0].z + u32(row) * params.input_stride + u32(column);
+    if column < i32(params.inputs) {
+        var sum = values;
+        if params.accumulate == 1u {
+            sum += unpack_result_quad(result[index / 4u]);
+        }
+        result[index / 4u] = pack_quad(sum);
+    }
+}
+
+
+// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// literal at every call: once a driver has inlined the call, every test is of a constant bit.
+//
+// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
+// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
+// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+
+// sum + the kept products of eight inputs.
+fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+    var s = sum;
+    s = select(s, fma(a_0.x, b_0.x, s), (word & (1u << (bit + 0u))) != 0u);
+    s = select(s, fma(a_0.y, b_0.y, s), (word & (1u << (bit + 1u))) != 0u);
+    s = select(s, fma(a_0.z, b_0.z, s), (word & (1u << (bit + 2u))) != 0u);
+    s = select(s, fma(a_0.w, b_0.w, s), (word & (1u << (bit + 3u))) != 0u);
+    s = select(s, fma(a_1.x, b_1.x, s), (word & (1u << (bit + 4u))) != 0u);
+    s = select(s, fma(a_1.y, b_1.y, s), (word & (1u << (bit + 5u))) != 0u);
+    s = select(s, fma(a_1.z, b_1.z, s), (word & (1u << (bit + 6u))) != 0u);
+    s = select(s, fma(a_1.w, b_1.w, s), (word & (1u << (bit + 7u))) != 0u);
+    return s;
+}
+
+// Four sums, each with the kept product of `a` and its lane of `b`.
+fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
+    var s = sum;
+    s.x = select(s.x, fma(a, b.x, s.x), (word & (1u << (bit + 0u))) != 0u);
+    s.y = select(s.y, fma(a, b.y, s.y), (word & (1u << (bit + 1u))) != 0u);
+    s.z = select(s.z, fma(a, b.z, s.z), (word & (1u << (bit + 2u))) != 0u);
+    s.w = select(s.w, fma(a, b.w, s.w), (word & (1u << (bit + 3u))) != 0u);
+    return s;
+}
+
+// `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
+fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
+}
+
+// dW = scale * (sum over n of M G X). Twin: src/reference/weight_gradient.rs.
+//
+// A thread owns 1 x 1 bricks, 4 outputs by 8 inputs, and walks the examples four at a
+// time. Its bricks are those of the forward pass: same global block coordinates, same words.
+
+@compute @workgroup_size(8, 4, 1)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = group.y * 4u + local.y;
+    let tile_column = group.x * 8u + local.x;
+    let o = i32(tile_row * 4u) - params.output_shift;
+    let i = i32(tile_column * 8u) - params.input_shift;
+    if o >= i32(params.outputs) || i >= i32(params.inputs) {
+        return;
+    }
+    let output_block = params.output_block + tile_row * 1u;
+    let input_block = params.input_block + tile_column * 1u;
+    var sum_0_0 = vec4(0.0);
+    var sum_0_1 = vec4(0.0);
+    var sum_1_0 = vec4(0.0);
+    var sum_1_1 = vec4(0.0);
+    var sum_2_0 = vec4(0.0);
+    var sum_2_1 = vec4(0.0);
+    var sum_3_0 = vec4(0.0);
+    var sum_3_1 = vec4(0.0);
+    // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the
+    // last quad again. Their sums are never stored.
+    let i_0 = i + 0;
+    let i_1 = i + 4;
+    let o_0 = o + 0;
+
+    let blocks = (params.examples + u32(params.example_shift) + 3u) / 4u;
+    for (var block = 0u; block < blocks; block += 1u) {
+        let n = i32(block * 4u) - params.example_shift;
+        // An example that does not exist has no gradient; the row read in its place is the nearest one.
+        let row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+        let exists_0 = vec4(n + 0 == i32(row_0));
+        let x_0_0 = x_quad(row_0, i_0);
+        let x_0_1 = x_quad(row_0, i_1);
+        // An example that does not exist has no gradient; the row read in its place is the nearest one.
+        let row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
+        let exists_1 = vec4(n + 1 == i32(row_1));
+        let x_1_0 = x_quad(row_1, i_0);
+        let x_1_1 = x_quad(row_1, i_1);
+        // An example that does not exist has no gradient; the row read in its place is the nearest one.
+        let row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
+        let exists_2 = vec4(n + 2 == i32(row_2));
+        let x_2_0 = x_quad(row_2, i_0);
+        let x_2_1 = x_quad(row_2, i_1);
+        // An example that does not exist has no gradient; the row read in its place is the nearest one.
+        let row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
+        let exists_3 = vec4(n + 3 == i32(row_3));
+        let x_3_0 = x_quad(row_3, i_0);
+        let x_3_1 = x_quad(row_3, i_1);
+// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
+// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
+// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
+// Twin: src/mask/brick.rs.
+        let keep_0_0 = brick(vec3(input_block + 0u, output_block + 0u, params.example_block + block));
+        let g_0_0 = select(vec4(0.0), g_quad(row_0, o_0), exists_0);
+        let g_1_0 = select(vec4(0.0), g_quad(row_1, o_0), exists_1);
+        let g_2_0 = select(vec4(0.0), g_quad(row_2, o_0), exists_2);
+        let g_3_0 = select(vec4(0.0), g_quad(row_3, o_0), exists_3);
+        sum_0_0 = add_kept_row(sum_0_0, g_0_0.x, x_0_0, keep_0_0.x, 0u);
+        sum_0_1 = add_kept_row(sum_0_1, g_0_0.x, x_0_1, keep_0_0.x, 4u);
+        sum_1_0 = add_kept_row(sum_1_0, g_0_0.y, x_0_0, keep_0_0.x, 8u);
+        sum_1_1 = add_kept_row(sum_1_1, g_0_0.y, x_0_1, keep_0_0.x, 12u);
+        sum_2_0 = add_kept_row(sum_2_0, g_0_0.z, x_0_0, keep_0_0.x, 16u);
+        sum_2_1 = add_kept_row(sum_2_1, g_0_0.z, x_0_1, keep_0_0.x, 20u);
+        sum_3_0 = add_kept_row(sum_3_0, g_0_0.w, x_0_0, keep_0_0.x, 24u);
+        sum_3_1 = add_kept_row(sum_3_1, g_0_0.w, x_0_1, keep_0_0.x, 28u);
+        sum_0_0 = add_kept_row(sum_0_0, g_1_0.x, x_1_0, keep_0_0.y, 0u);
+        sum_0_1 = add_kept_row(sum_0_1, g_1_0.x, x_1_1, keep_0_0.y, 4u);
+        sum_1_0 = add_kept_row(sum_1_0, g_1_0.y, x_1_0, keep_0_0.y, 8u);
+        sum_1_1 = add_kept_row(sum_1_1, g_1_0.y, x_1_1, keep_0_0.y, 12u);
+        sum_2_0 = add_kept_row(sum_2_0, g_1_0.z, x_1_0, keep_0_0.y, 16u);
+        sum_2_1 = add_kept_row(sum_2_1, g_1_0.z, x_1_1, keep_0_0.y, 20u);
+        sum_3_0 = add_kept_row(sum_3_0, g_1_0.w, x_1_0, keep_0_0.y, 24u);
+        sum_3_1 = add_kept_row(sum_3_1, g_1_0.w, x_1_1, keep_0_0.y, 28u);
+        sum_0_0 = add_kept_row(sum_0_0, g_2_0.x, x_2_0, keep_0_0.z, 0u);
+        sum_0_1 = add_kept_row(sum_0_1, g_2_0.x, x_2_1, keep_0_0.z, 4u);
+        sum_1_0 = add_kept_row(sum_1_0, g_2_0.y, x_2_0, keep_0_0.z, 8u);
+        sum_1_1 = add_kept_row(sum_1_1, g_2_0.y, x_2_1, keep_0_0.z, 12u);
+        sum_2_0 = add_kept_row(sum_2_0, g_2_0.z, x_2_0, keep_0_0.z, 16u);
+        sum_2_1 = add_kept_row(sum_2_1, g_2_0.z, x_2_1, keep_0_0.z, 20u);
+        sum_3_0 = add_kept_row(sum_3_0, g_2_0.w, x_2_0, keep_0_0.z, 24u);
+        sum_3_1 = add_kept_row(sum_3_1, g_2_0.w, x_2_1, keep_0_0.z, 28u);
+        sum_0_0 = add_kept_row(sum_0_0, g_3_0.x, x_3_0, keep_0_0.w, 0u);
+        sum_0_1 = add_kept_row(sum_0_1, g_3_0.x, x_3_1, keep_0_0.w, 4u);
+        sum_1_0 = add_kept_row(sum_1_0, g_3_0.y, x_3_0, keep_0_0.w, 8u);
+        sum_1_1 = add_kept_row(sum_1_1, g_3_0.y, x_3_1, keep_0_0.w, 12u);
+        sum_2_0 = add_kept_row(sum_2_0, g_3_0.z, x_3_0, keep_0_0.w, 16u);
+        sum_2_1 = add_kept_row(sum_2_1, g_3_0.z, x_3_1, keep_0_0.w, 20u);
+        sum_3_0 = add_kept_row(sum_3_0, g_3_0.w, x_3_0, keep_0_0.w, 24u);
+        sum_3_1 = add_kept_row(sum_3_1, g_3_0.w, x_3_1, keep_0_0.w, 28u);
+    }
+
+    {
+        let row = 0;
+        store_result_quad(o + 4 * row + 0, i + 0, params.scale * sum_0_0);
+        store_result_quad(o + 4 * row + 0, i + 4, params.scale * sum_0_1);
+        store_result_quad(o + 4 * row + 1, i + 0, params.scale * sum_1_0);
+        store_result_quad(o + 4 * row + 1, i + 4, params.scale * sum_1_1);
+        store_result_quad(o + 4 * row + 2, i + 0, params.scale * sum_2_0);
+        store_result_quad(o + 4 * row + 2, i + 4, params.scale * sum_2_1);
+        store_result_quad(o + 4 * row + 3, i + 0, params.scale * sum_3_0);
+        store_result_quad(o + 4 * row + 3, i + 4, params.scale * sum_3_1);
+    }
+}
+
