@@ -216,7 +216,8 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
 fn a_tuning_out_of_range_is_refused_by_its_field() {
     let Some(gpu) = adapter("a_tuning_out_of_range_is_refused_by_its_field") else { return };
     let usual = combined(small_tiles(Apply::And), 1, 1, [4, 2]);
-    let set: [(&str, fn(&mut Tuning)); 8] = [
+    type Set = fn(&mut Tuning);
+    let set: [(&str, Set); 8] = [
         ("`tuning.forward.rows` is 0; it must be 1 to 256", |t| t.forward.rows = 0),
         ("`tuning.input_gradient.columns` is 257; it must be 1 to 256", |t| t.input_gradient.columns = 257),
         ("`tuning.weight_gradient.workgroup[0]` is 0;", |t| t.weight_gradient.workgroup[0] = 0),

@@ -6,7 +6,7 @@ use common::*;
 use dropconnect::call::{Forward, OutputMoments};
 use dropconnect::gpu::{Activate, Apply, Method, Predictive, Tensor, Tuning};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, cpu, reference,
+    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Write, cpu, reference,
 };
 
 fn devices(test: &str) -> Vec<Device> {
@@ -84,6 +84,44 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
             let short = Forward { y: Tensor { size: y.size / 2, ..y }, ..call };
             let refused = plain_kernels(gpu).forward(&short).unwrap_err();
             assert!(matches!(refused, Error::TensorSize { argument: "y", .. }), "{refused}");
+        }
+    }
+}
+
+/// Gradients in f32 of operands that are not, by one pass each and, where kernels would take one for both, by two.
+#[test]
+fn gradients_in_f32_of_16_bit_operands_are_not_rounded() {
+    let Some(gpu) = adapter("gradients_in_f32_of_16_bit_operands_are_not_rounded") else { return };
+    let both = combined(small_tiles(Apply::And), 1, 1, [4, 4]);
+    let both = kernels(gpu, both, gpu.kernels().multiply(), false);
+    for (dims, element) in [([5, 8, 24], ElementType::F16), ([5, 7, 9], ElementType::BF16)] {
+        let (shape, mask) = (shape(dims), mask(0.3).at(origin(1, 2, 3)));
+        let data = Data::random(&shape, element, 4);
+        let mut contents = [&data.x, &data.weight, &data.grad].map(|v| element.encode(v)).to_vec();
+        contents.extend(data.before.iter().map(|before| ElementType::F32.encode(before)));
+        let [x, weight, grad_output] = [0, 1, 2];
+        let (some, write) = (Some(&mask), Write::Accumulate);
+        for one_call in [false, true] {
+            let arena = Arena::new(gpu, Placement::PooledOdd, &contents);
+            let [x, weight, grad_output] = [x, weight, grad_output].map(|index| arena.tensor(index, element));
+            let operands = Operands { shape, x, weight, bias: Bias::None, grad_output, write };
+            let [dx, dw, db] = [3, 4, 5].map(|index| arena.tensor(index, ElementType::F32));
+            let recordings = if one_call {
+                let call = operands.both_gradients(some, (dx, write), (dw, write));
+                vec![both.both_gradients(&call)]
+            } else {
+                let dx = plain_kernels(gpu).input_gradient(&operands.input_gradient(some, dx));
+                vec![dx, plain_kernels(gpu).weight_gradient(&operands.weight_gradient(some, dw))]
+            };
+            let db = both.bias_gradient(&operands.bias_gradient(some, db));
+            recordings.into_iter().chain([db]).for_each(|call| gpu.submit(&call.unwrap()).unwrap());
+            let call = Call { write, element, ..Call::new(shape, Some(mask)) };
+            let want = expected(&call, &data);
+            let got = arena.results(&[3, 4, 5]).unwrap();
+            for (got, (name, want)) in got.iter().zip(&want.named()[1..]) {
+                let got = ElementType::F32.decode(got);
+                assert_close(&got, want, 1e-6, &format!("{name} {dims:?} {element}, one call: {one_call}"));
+            }
         }
     }
 }
