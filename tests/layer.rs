@@ -241,6 +241,39 @@ fn auto_takes_hardware_or_else_the_cpu() {
     assert!(device.as_gpu().is_none() && text.contains("no adapter has this name"), "{text}");
 }
 
+/// The tensors of a layer have one type, and it is the caller's that are wrong. Results may be f32.
+#[test]
+fn a_layer_refuses_tensors_of_another_type() {
+    for device in devices("a_layer_refuses_tensors_of_another_type") {
+        let Some(gpu) = device.as_gpu() else { continue };
+        let half = ElementType::F16;
+        let layer = DropConnect::new(&device, MaskKey::new(1, 0), 2, 3).element(half).build().unwrap();
+        let [x, g, y, dx] = [(); 4].map(|()| gpu.buffer(64).unwrap());
+        let of = |buffer, elements: u64, element: ElementType| {
+            let size = elements * element.size() as u64;
+            Tensor { size, ..Tensor::new(buffer, element) }
+        };
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        let (f32, write) = (ElementType::F32, Write::Overwrite);
+        let (dx, y) = (Some(of(&dx, 2, f32)), of(&y, 3, f32));
+        for (wrong, [x_type, g_type]) in [("x", [f32, half]), ("grad_output", [half, f32]), ("", [half; 2])] {
+            let (x, g) = (of(&x, 2, x_type), of(&g, 3, g_type));
+            for (refusal, wrong) in [
+                (layer.encode_forward(&mut encoder, 1, x, y), if wrong == "x" { wrong } else { "" }),
+                (layer.encode_backward(&mut encoder, 1, x, g, dx, write), wrong),
+            ] {
+                match refusal {
+                    Ok(()) => assert_eq!(wrong, ""),
+                    Err(Error::Element { argument, actual, allowed }) => {
+                        assert_eq!((argument, actual, allowed), (wrong, f32, [half; 2]));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+}
+
 /// Which call it was, be it training's, evaluation's or the backward pass.
 #[test]
 fn a_layer_on_the_cpu_refuses_device_memory_by_the_name_of_the_call() {

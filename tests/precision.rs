@@ -6,7 +6,7 @@ use common::*;
 use dropconnect::call::{Forward, OutputMoments};
 use dropconnect::gpu::{Activate, Apply, Method, Predictive, Tensor};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, cpu, reference,
+    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Write, cpu, reference,
 };
 
 fn devices(test: &str) -> Vec<Device> {
@@ -88,6 +88,44 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
     }
 }
 
+/// Gradients in f32 of operands that are not, by one pass each and, where kernels would take one for both, by two.
+#[test]
+fn gradients_in_f32_of_16_bit_operands_are_not_rounded() {
+    let Some(gpu) = adapter("gradients_in_f32_of_16_bit_operands_are_not_rounded") else { return };
+    let both = combined(small_tiles(Apply::And), 1, 1, [4, 4]);
+    let both = kernels(gpu, both, gpu.kernels().multiply(), false);
+    for (dims, element) in [([5, 8, 24], ElementType::F16), ([5, 7, 9], ElementType::BF16)] {
+        let (shape, mask) = (shape(dims), mask(0.3).at(origin(1, 2, 3)));
+        let data = Data::random(&shape, element, 4);
+        let mut contents = [&data.x, &data.weight, &data.grad].map(|v| element.encode(v)).to_vec();
+        contents.extend(data.before.iter().map(|before| ElementType::F32.encode(before)));
+        let [x, weight, grad_output] = [0, 1, 2];
+        let (some, write) = (Some(&mask), Write::Accumulate);
+        for one_call in [false, true] {
+            let arena = Arena::new(gpu, Placement::PooledOdd, &contents);
+            let [x, weight, grad_output] = [x, weight, grad_output].map(|index| arena.tensor(index, element));
+            let operands = Operands { shape, x, weight, bias: Bias::None, grad_output, write };
+            let [dx, dw, db] = [3, 4, 5].map(|index| arena.tensor(index, ElementType::F32));
+            let recordings = if one_call {
+                let call = operands.both_gradients(some, (dx, write), (dw, write));
+                vec![both.both_gradients(&call)]
+            } else {
+                let dx = plain_kernels(gpu).input_gradient(&operands.input_gradient(some, dx));
+                vec![dx, plain_kernels(gpu).weight_gradient(&operands.weight_gradient(some, dw))]
+            };
+            let db = both.bias_gradient(&operands.bias_gradient(some, db));
+            recordings.into_iter().chain([db]).for_each(|call| gpu.submit(&call.unwrap()).unwrap());
+            let call = Call { write, element, ..Call::new(shape, Some(mask)) };
+            let want = expected(&call, &data);
+            let got = arena.results(&[3, 4, 5]).unwrap();
+            for (got, (name, want)) in got.iter().zip(&want.named()[1..]) {
+                let got = ElementType::F32.decode(got);
+                assert_close(&got, want, 1e-6, &format!("{name} {dims:?} {element}, one call: {one_call}"));
+            }
+        }
+    }
+}
+
 /// Below, at and past the numbers of classes at which more threads share an example: as software adapters have
 /// them, and as hardware has.
 #[test]
@@ -137,11 +175,12 @@ fn very_many_classes_agree_with_float64() {
 fn more_classes_than_threads_can_share_are_refused_by_name() {
     let Some(gpu) = adapter("more_classes_than_threads_can_share_are_refused_by_name") else { return };
     let none = gpu.buffer(4).unwrap();
-    let shape = shape([0, (1 << 24) + 1, 1]);
+    // What 256 threads may walk: three times, four classes a step.
+    let limit = 4 * 256 * u64::from(gpu.kernels().tuning().iterations / 3 - 1);
+    let shape = shape([0, limit as usize + 1, 1]);
     let [logits, mean, entropy, information] = [Tensor::new(&none, ElementType::F32); 4];
     let call = Predictive { shape, pass: 0, passes: 1, logits, mean, entropy, information };
     let refused = gpu.kernels().predictive(&call).unwrap_err();
-    let limit = 1 << 24;
     assert!(
         matches!(refused, Error::TooLarge { argument: "outputs", value, limit: most }
             if value == limit + 1 && most == limit),

@@ -55,7 +55,8 @@ impl Kernels {
         let (Some(choice), Some(mask)) = (self.tuning.both_gradients, call.mask) else { return Ok(None) };
         let calls = mask.probability.calls();
         let mixed = faces.results.iter().any(|face| face.tensor.element != element);
-        if batch == 0 || mixed || !mask.sharing.is_own() || !mask.probability.drops() || calls < choice.calls {
+        if batch == 0 || mixed || !mask.sharing.is_own() || !mask.probability.drops() || calls < choice.calls
+        {
             return Ok(None);
         }
         let mut plan = Plan::new(self, Pass::Gradients, [element; 2], Some(mask), read_write);

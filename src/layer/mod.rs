@@ -237,6 +237,8 @@ impl DropConnect {
         write: Write,
     ) -> Result<Vec<Recording>, Error> {
         let own = self.on_gpu("encode_backward")?;
+        self.expect_own_type("x", x)?;
+        self.expect_own_type("grad_output", grad_output)?;
         let (kernels, element) = (own.gpu.kernels(), self.element);
         let mask = Some(&self.mask());
         let weight = tensor(&own.weight, shape.weight_len(), element);
@@ -298,11 +300,18 @@ impl DropConnect {
         y: Tensor<'_>,
     ) -> Result<(), Error> {
         let own = self.on_gpu(what)?;
+        self.expect_own_type("x", x)?;
         let (shape, element) = (Shape::new(batch, self.outputs, self.inputs)?, self.element);
         let weight = tensor(&own.weight, shape.weight_len(), element);
         let bias = self.bias_of(own.bias.as_ref().map(|bias| tensor(bias, self.outputs, element)));
         own.gpu.kernels().forward(&Forward { shape, mask, x, weight, bias, y })?.encode(encoder);
         Ok(())
+    }
+
+    /// Among a layer's tensors it is the caller's whose type is wrong.
+    fn expect_own_type(&self, argument: &'static str, tensor: Tensor<'_>) -> Result<(), Error> {
+        let (actual, allowed) = (tensor.element, [self.element; 2]);
+        if actual == self.element { Ok(()) } else { Err(Error::Element { argument, actual, allowed }) }
     }
 
     fn bias_of<T>(&self, bias: Option<T>) -> Bias<T> {
