@@ -346,7 +346,7 @@ impl Backend {
         }
         shape.expect_len("mean", mean.len(), shape.output_len())?;
         shape.expect_len("variance", variance.len(), shape.output_len())?;
-        moments::run(self.0, shape, probability, (x, weight, bias), mean, variance)
+        moments::run(*self, shape, probability, (x, weight, bias), mean, variance)
     }
 
     /// See [`mask`](fn@mask).
