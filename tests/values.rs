@@ -37,6 +37,9 @@ fn moments_at_the_edges_are_the_same_everywhere() {
         // The product is in range, and the squares of its factors are not.
         (1e25, 1e-25, 0.0, half, 1.0, 1.0),
         (1e-25, 1e25, 0.0, half, 1.0, 1.0),
+        // The square of one of them is lost, and that of the other is as large as it gets.
+        (1e-25, 1e19, 0.0, half, 1e-6, 1e-12),
+        (1e19, 1e-25, 0.0, half, 1e-6, 1e-12),
         // The square of the product is not in range, its part of the variance is: p / (1 - p) is 2^-16, and 65,535.
         (1e20, 1.0, 0.0, 1.0 / 65_536.0, 1e20, 1e40 / 65_535.0),
         (1e-21, 1.0, 0.0, 1.0 - 1.0 / 65_536.0, 1e-21, 65_535e-42),

@@ -98,10 +98,10 @@ pub fn bias_gradient(call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), E
     Backend::detect().bias_gradient(call)
 }
 
-/// Mean and variance of Y over all masks.
+/// Mean and variance of Y over all masks. The memory it takes besides its results is that of another X, W and b.
 ///
 /// # Errors
-/// Those of a [`call`](crate::call#errors).
+/// Those of a [`call`](crate::call#errors). After [`Error::HostMemory`] the results hold anything.
 pub fn moments(call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
     Backend::detect().moments(call)
 }
@@ -212,7 +212,7 @@ impl Backend {
     /// See [`moments`].
     pub fn moments(&self, call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
-        moments::moments(self.0, call)
+        moments::moments(*self, call)
     }
 
     /// See [`mask`](fn@mask).

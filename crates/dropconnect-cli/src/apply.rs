@@ -180,9 +180,9 @@ impl Layer {
                     if device.gpu().is_some() { 3 * (operands + grad_output + largest) } else { rounded };
                 ("the layer", y + gradients, working)
             }
-            // Moments before and after the activation.
+            // Moments before and after the activation; on the CPU the squares of the operands.
             Mode::Gaussian => {
-                let working = if device.gpu().is_some() { 3 * (operands + 4 * y) } else { 0 };
+                let working = if device.gpu().is_some() { 3 * (operands + 4 * y) } else { operands };
                 ("--mode gaussian", 4 * y, working)
             }
             // Beside the moments, one pass's output and a running sum.

@@ -82,12 +82,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn multiply(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: `self` proves AVX2.
-        unsafe { _mm256_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
     fn kept(self, kept: &[u16; 4], column: usize, a: __m256) -> __m256 {
         // Four columns share one broadcast of their 32 decisions.
         let half = column / 4 * 2;

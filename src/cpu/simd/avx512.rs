@@ -73,12 +73,6 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn multiply(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: `self` proves AVX-512 F.
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
     fn kept(self, kept: &[u16; 4], column: usize, a: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512 F.
         unsafe { _mm512_maskz_mov_ps(kept[column], a) }

@@ -63,7 +63,6 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// Numbers `LANES * column..` of a row.
     fn load(self, row: &Row, column: usize) -> Self::Floats;
     fn store(self, row: &mut Row, column: usize, value: Self::Floats);
-    fn multiply(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `a` where the bit in `kept`, 64 bits for a whole row, is set, and 0 elsewhere.
     fn kept(self, kept: &[u16; 4], column: usize, a: Self::Floats) -> Self::Floats;
     /// `a * b + sum`.

@@ -42,11 +42,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn multiply(self, a: Self::Floats, b: Self::Floats) -> Self::Floats {
-        std::array::from_fn(|lane| a[lane] * b[lane])
-    }
-
-    #[inline(always)]
     fn kept(self, kept: &[u16; 4], column: usize, a: Self::Floats) -> Self::Floats {
         const { assert!(WIDTH / LANES == 16) };
         let bits = u32::from(kept[column / 4]);

@@ -4,8 +4,10 @@
 use dropconnect::gpu::{Gpu, Recording, WriteMask};
 use dropconnect::wgpu::util::DeviceExt;
 use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
+use minijinja::context;
 
 use super::problem::Pass;
+use super::template::render;
 
 /// Threads of a workgroup.
 const WORKGROUP: u32 = 64;
@@ -167,160 +169,36 @@ fn kernel(
     Kernel { pipeline, bindings, groups }
 }
 
-/// `text` for 0, 1, ... `count - 1`, with `#` replaced by the number.
-fn each(count: u32, text: &str) -> String {
-    (0..count).map(|k| text.replace('#', &k.to_string())).collect()
-}
-
 fn source(pass: Pass, element: ElementType, whole_quads: bool) -> String {
-    let unpack = match element {
-        ElementType::F32 => "",
-        ElementType::F16 => "fn unpack(word: u32) -> vec2<f32> { return unpack2x16float(word); }\n",
-        ElementType::BF16 => {
-            "fn unpack(word: u32) -> vec2<f32> {\n    \
-             return vec2(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u));\n}\n"
-        }
+    let values = context! {
+        forward => pass == Pass::Forward,
+        of_input => pass == Pass::InputGradient,
+        element => element.name(),
+        whole_quads,
+        workgroup => WORKGROUP,
+        gradient_rows => ROWS,
     };
-    let word = match (element, whole_quads) {
-        (ElementType::F32, true) => "vec4<f32>",
-        (ElementType::F32, false) => "f32",
-        (_, true) => "vec2<u32>",
-        (_, false) => "u32",
-    };
-    let scalar_word = if element == ElementType::F32 { "f32" } else { "u32" };
-    let scalar = |of: &str, at: &str| match element {
-        ElementType::F32 => format!("{of}[{at}]"),
-        _ => format!("unpack({of}[({at}) / 2u])[({at}) & 1u]"),
-    };
-    let quad = |of: &str| match (element, whole_quads) {
-        (ElementType::F32, true) => format!("return {of}[(row * params.inputs + column) / 4u];"),
-        (_, true) => format!(
-            "let words = {of}[(row * params.inputs + column) / 4u];\n    \
-             return vec4(unpack(words.x), unpack(words.y));"
-        ),
-        (_, false) => {
-            let lane = |k: u32| {
-                let at = format!("row * params.inputs + min(column + {k}u, params.inputs - 1u)");
-                format!("select(0.0, {}, column + {k}u < params.inputs)", scalar(of, &at))
-            };
-            format!("return vec4({}, {}, {}, {});", lane(0), lane(1), lane(2), lane(3))
-        }
-    };
-    let mask_word = if whole_quads {
-        "return mask[at / 4u];"
-    } else {
-        "let shift = (at & 3u) * 8u;\n    let low = mask[at / 4u] >> shift;\n    \
-         return select(low, low | (mask[at / 4u + 1u] << ((32u - shift) & 31u)), shift != 0u);"
-    };
-    let other_word = if pass == Pass::Forward { word } else { scalar_word };
-    let other_access = match pass {
-        Pass::Forward => format!("fn b_quad(row: u32, column: u32) -> vec4<f32> {{\n    {}\n}}", quad("b")),
-        _ => format!("fn b_value(at: u32) -> f32 {{\n    return {};\n}}", scalar("b", "at")),
-    };
-    let head = format!(
-        "struct Params {{ batch: u32, outputs: u32, inputs: u32, scale: f32 }}
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> mask: array<u32>;
-@group(0) @binding(2) var<storage, read> a: array<{word}>;
-@group(0) @binding(3) var<storage, read> b: array<{other_word}>;
-@group(0) @binding(4) var<storage, read_write> result: array<f32>;
-{unpack}
-fn a_quad(row: u32, column: u32) -> vec4<f32> {{
-    {}
-}}
-{other_access}
-// The bytes of four connections.
-fn mask_quad(at: u32) -> u32 {{
-    {mask_word}
-}}
-fn keep(word: u32, values: vec4<f32>) -> vec4<f32> {{
-    return select(vec4(0.0), values, (vec4(word) & vec4(0x1u, 0x100u, 0x10000u, 0x1000000u)) != vec4(0u));
-}}
-",
-        quad("a")
-    );
-    let body = match pass {
-        Pass::Forward => forward(),
-        Pass::InputGradient => gradient(true),
-        Pass::WeightGradient => gradient(false),
-    };
-    format!("{head}{body}")
+    render(include_str!("baseline.wgsl"), &values)
 }
 
-/// A workgroup owns 4 examples x 4 outputs; its threads divide the inputs, so that masks, X and W are read in
-/// consecutive words, and add up in workgroup memory.
-fn forward() -> String {
-    let rows = each(4, "        let x# = a_quad(min(n + #u, params.batch - 1u), i);\n")
-        + &each(4, "        let w# = b_quad(min(o + #u, params.outputs - 1u), i);\n")
-        + &each(4, "        let n# = min(n + #u, params.batch - 1u) * params.outputs;\n")
-        + &each(4, "        let o# = min(o + #u, params.outputs - 1u);\n");
-    let mut sums = String::new();
-    let (mut products, mut parts) = (String::new(), String::new());
-    for k in 0..16 {
-        let (r, c) = (k / 4, k % 4);
-        sums += &format!("    var sum{k} = vec4(0.0);\n");
-        products +=
-            &format!("        sum{k} += x{r} * keep(mask_quad((n{r} + o{c}) * params.inputs + i), w{c});\n");
-        parts += &format!("    parts[{k}u * {WORKGROUP}u + lane] = dot(sum{k}, vec4(1.0));\n");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shape of the text; that it computes what it should, `bench` checks before it times it.
+    #[test]
+    fn every_variant_renders() {
+        for pass in Pass::ALL {
+            for element in ElementType::ALL {
+                for whole_quads in [false, true] {
+                    let text = source(pass, element, whole_quads);
+                    let what = format!("{pass:?} {element} {whole_quads}:\n{text}");
+                    assert!(!text.contains("//%") && !text.contains('$'), "{what}");
+                    assert_eq!(text.matches('{').count(), text.matches('}').count(), "{what}");
+                    assert_eq!(text.matches("@compute").count(), 1, "{what}");
+                    assert_eq!(text.contains("fn unpack"), element != ElementType::F32, "{what}");
+                }
+            }
+        }
     }
-    format!(
-        "var<workgroup> parts: array<f32, {}>;
-@compute @workgroup_size({WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
-    let n = group.y * 4u;
-    let o = group.x * 4u;
-{sums}    for (var i = lane * 4u; i < params.inputs; i += {}u) {{
-{rows}{products}    }}
-{parts}    workgroupBarrier();
-    let row = n + lane / 4u;
-    let column = o + lane % 4u;
-    if lane < 16u && row < params.batch && column < params.outputs {{
-        var sum = 0.0;
-        for (var k = 0u; k < {WORKGROUP}u; k++) {{
-            sum += parts[lane * {WORKGROUP}u + k];
-        }}
-        result[row * params.outputs + column] = params.scale * sum;
-    }}
-}}
-",
-        16 * WORKGROUP,
-        4 * WORKGROUP
-    )
-}
-
-/// A thread owns four inputs in some rows of the gradient, so that masks, operands and results are read and
-/// written in consecutive words.
-fn gradient(input: bool) -> String {
-    let (rows, steps, at) = if input {
-        ("params.batch", "params.outputs", "row# * params.outputs + k")
-    } else {
-        ("params.outputs", "params.batch", "k * params.outputs + row#")
-    };
-    let starts =
-        each(ROWS, &format!("    let row# = min(first + #u, {rows} - 1u);\n    var sum# = vec4(0.0);\n"));
-    let products = each(
-        ROWS,
-        &format!("        sum# += b_value({at}) * keep(mask_quad(({at}) * params.inputs + i), quad);\n"),
-    );
-    let store = |k: u32| {
-        format!(
-            "        if i + {k}u < params.inputs {{ result[(first + #u) * params.inputs + i + {k}u] = params.scale * sum#[{k}]; }}\n"
-        )
-    };
-    let stores: String = (0..4).map(store).collect();
-    let stores = each(ROWS, &format!("    if first + #u < {rows} {{\n{stores}    }}\n"));
-    format!(
-        "@compute @workgroup_size({WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
-    let i = (group.x * {WORKGROUP}u + lane) * 4u;
-    let first = group.y * {ROWS}u;
-    if i >= params.inputs {{
-        return;
-    }}
-{starts}    for (var k = 0u; k < {steps}; k++) {{
-        let quad = a_quad(k, i);
-{products}    }}
-{stores}}}
-"
-    )
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use dropconnect::gpu::Gpu;
 use dropconnect::wgpu;
 use dropconnect::{DropProbability, Shape};
+use minijinja::context;
 
 use super::measure::{Effort, Stopwatch, Timer, measure};
 use super::problem::Job;
+use super::template::render;
 use crate::error::CliError;
 
 /// Connections that one call of the generator decides, per bit plane.
@@ -78,16 +80,6 @@ pub fn multiply_adds_per_second(gpu: &Gpu, timer: Timer) -> Result<f64, CliError
 }
 
 fn source() -> String {
-    let each = |text: fn(u32) -> String| (0..SUMS).map(text).collect::<String>();
-    let declare = each(|k| format!("    var sum_{k} = x + {k}.0;\n"));
-    let add = each(|k| format!("        sum_{k} = fma(sum_{k}, x, 0.5);\n")).repeat(TEXT as usize);
-    let all = (0..SUMS).map(|k| format!("sum_{k}")).collect::<Vec<_>>().join(" + ");
-    format!(
-        "@group(0) @binding(0) var<storage, read_write> result: array<f32>;\n\
-         @compute @workgroup_size({WORKGROUP})\n\
-         fn main(@builtin(global_invocation_id) id: vec3<u32>) {{\n    \
-         let x = f32(id.x) * 1e-9;\n{declare}    \
-         for (var k = 0u; k < {LOOP}u; k++) {{\n{add}    }}\n    \
-         result[id.x] = {all};\n}}\n"
-    )
+    let values = context! { sums => SUMS, text => TEXT, loops => LOOP, workgroup => WORKGROUP };
+    render(include_str!("floor.wgsl"), &values)
 }

@@ -87,6 +87,13 @@ pub struct PassEntry {
     pub stored_mask: Option<Samples>,
 }
 
+impl PassEntry {
+    /// The ways to do it, for table and charts: ours, dense, stored mask.
+    pub fn ways(&self) -> [Option<&Samples>; 3] {
+        [Some(&self.ours), Some(&self.dense), self.stored_mask.as_ref()]
+    }
+}
+
 impl Report {
     pub fn new(environment: Environment, timer: Timer, effort: &Effort) -> Self {
         let now = time::OffsetDateTime::now_utc();
@@ -132,6 +139,11 @@ impl Entry {
     pub fn shape(&self) -> String {
         format!("{} x {} x {}", self.batch, self.outputs, self.inputs)
     }
+}
+
+/// Runs of entries that share shape and element type.
+pub fn groups(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    entries.chunk_by(|a, b| a.shape() == b.shape() && a.element == b.element)
 }
 
 impl Environment {

@@ -10,6 +10,7 @@ mod problem;
 mod report;
 mod sample;
 mod table;
+mod template;
 
 use dropconnect::gpu::Tuning;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
@@ -295,9 +296,4 @@ fn checked(engine: &mut Engine, operands: &Operands, job: &Job, way: Way) -> Res
         largest = largest.max(error);
     }
     Ok(largest)
-}
-
-/// The medians of a pass, for table and charts: ours, dense, stored mask.
-fn medians(pass: &PassEntry) -> [Option<&Samples>; 3] {
-    [Some(&pass.ours), Some(&pass.dense), pass.stored_mask.as_ref()]
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::json::{Entry, PassEntry, Report};
+use super::json::{Entry, Report, groups};
+use super::measure::Samples;
 use super::table::{ms, ratio};
 use crate::adapters::size;
 
@@ -72,11 +73,6 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Runs of entries that share shape and element type.
-pub fn groups(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
-    entries.chunk_by(|a, b| a.shape() == b.shape() && a.element == b.element)
-}
-
 const WIDTH: f64 = 560.0;
 /// Where bars begin and how long the longest is; labels take the rest.
 const LEFT: f64 = 118.0;
@@ -90,7 +86,7 @@ fn chart(page: &mut String, entries: &[Entry]) {
         entries.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass))).collect();
     let longest = rows
         .iter()
-        .flat_map(|(_, pass)| ways(pass).into_iter().flatten().map(|samples| samples.median_ms))
+        .flat_map(|(_, pass)| pass.ways().into_iter().flatten().map(|samples| samples.median_ms))
         .fold(f64::MIN_POSITIVE, f64::max);
     let heading = 22.0;
     let row_height = 3.0 * BAR + GAP;
@@ -125,7 +121,7 @@ fn chart(page: &mut String, entries: &[Entry]) {
                     pass.pass
                 ),
             );
-            for (samples, (name, class)) in ways(pass).into_iter().zip(WAYS) {
+            for (samples, (name, class)) in pass.ways().into_iter().zip(WAYS) {
                 bar(page, y, samples, name, class, longest);
                 y += BAR;
             }
@@ -135,11 +131,7 @@ fn chart(page: &mut String, entries: &[Entry]) {
     *page += "</svg>\n</figure>\n";
 }
 
-fn ways(pass: &PassEntry) -> [Option<&super::Samples>; 3] {
-    super::medians(pass)
-}
-
-fn bar(page: &mut String, y: f64, samples: Option<&super::Samples>, name: &str, class: &str, longest: f64) {
+fn bar(page: &mut String, y: f64, samples: Option<&Samples>, name: &str, class: &str, longest: f64) {
     let base = y + BAR - 4.0;
     let Some(samples) = samples else {
         put(
@@ -175,7 +167,7 @@ fn table(page: &mut String, report: &Report) {
             for text in [entry.shape(), entry.p.to_string(), entry.element.to_owned(), pass.pass.to_owned()] {
                 put(page, format_args!("<td>{text}</td>"));
             }
-            let [ours, dense, stored] = ways(pass).map(|samples| {
+            let [ours, dense, stored] = pass.ways().map(|samples| {
                 samples.map_or("does not fit".to_owned(), |samples| {
                     let [median, min, max] = [samples.median_ms, samples.min_ms, samples.max_ms].map(ms);
                     format!("{median} <small>{min}..{max}</small>")

@@ -1,10 +1,8 @@
 //! The table on standard output.
 
 use super::compare::Earlier;
-use super::json::{Entry, Report};
+use super::json::{Entry, Report, groups};
 use super::measure::Samples;
-use super::medians;
-use super::report::groups;
 use crate::adapters::size;
 use crate::output::table;
 
@@ -55,7 +53,7 @@ fn times(report: &Report, earlier: Option<&Earlier>) -> String {
     for entry in &report.results {
         for (k, pass) in entry.passes.iter().enumerate() {
             let first = |text: String| if k == 0 { text } else { String::new() };
-            let [ours, dense, stored] = medians(pass).map(|samples| samples.map(spread));
+            let [ours, dense, stored] = pass.ways().map(|samples| samples.map(spread));
             let missing = || "does not fit".to_owned();
             let mut row = vec![
                 first(entry.shape()),
