@@ -12,7 +12,7 @@ use crate::verify::runner::BiasMode;
 
 /// Cases in a row that share what decides a kernel variant: on software adapters a variant takes up to seconds to
 /// compile, and there are thousands.
-const BLOCK: u64 = 25;
+const BLOCK: u64 = 50;
 /// The most connections of a case, for the sake of float64; one in [`RARE`] may have [`LARGER`] times as many.
 const CONNECTIONS: usize = 60_000;
 const LARGER: usize = 12;
