@@ -30,7 +30,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.

@@ -50,6 +50,7 @@ mod predictive;
 mod recording;
 mod shader;
 mod tensor;
+mod text;
 mod transfer;
 mod tuning;
 mod weight_gradient;

@@ -23,7 +23,7 @@ fn compute(
     params: &Params,
     input: &[[u32; 4]],
 ) -> Vec<[u32; 4]> {
-    let source = render(parts, values)
+    let source = parts.iter().map(|part| render(part, values)).collect::<String>()
         + "@group(0) @binding(8) var<storage, read> input: array<vec4<u32>>;
            @group(0) @binding(9) var<storage, read_write> output: array<vec4<u32>>;
            @compute @workgroup_size(64)
@@ -334,7 +334,7 @@ fn elementary_functions_are_good_to_a_few_units_in_the_last_place() {
     }
 }
 
-/// The 24-bit numbers that Gaussian examples come from.
+/// The 24-bit numbers that Gaussian samples come from.
 fn unit(k: u32) -> f32 {
     k as f32 / (1u32 << 24) as f32
 }
