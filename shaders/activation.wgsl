@@ -1,5 +1,6 @@
 // Mean and variance of f(u) for u normal with a given mean and variance, element by element, all in f32.
 // Twin: src/reference/activation.rs, which says what becomes of values that are not finite.
+//% from "tile" import begin_quad
 //% if closed
 
 // Density phi(t) and upper tail P(z > t) of the standard normal distribution for t >= 0, by the Chebyshev fit
@@ -115,13 +116,9 @@ fn is_negative_or_nan(x: f32) -> bool {
     return bits > 0x7f800000u && bits != 0x80000000u;
 }
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let n = i32(group.y * ${workgroup_y}u + ${local_y});
-    let o = i32((group.x * ${workgroup_x}u + local.x) * 4u);
-    if n >= i32(params.examples) || o >= i32(params.outputs) {
-        return;
-    }
+    ${begin_quad()-}
     let means = u_mean_quad(u32(n), o);
     let variances = u_variance_quad(u32(n), o);
     var mean: vec4<f32>;

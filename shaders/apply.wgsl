@@ -5,13 +5,14 @@
 // `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 //% set xyzw = "xyzw"
+//% set decision = ", word: u32, bit: u32" if masked_walk else ""
 
 // sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>${decision}) -> f32 {
     var s = sum;
 //% for k in range(8)
 //% set lane = "_" ~ k // 4 ~ "." ~ xyzw[k % 4]
-//% if planes == "none" or sharing == "tile"
+//% if not masked_walk
     s = fma(a${lane}, b${lane}, s);
 //% elif apply == "select"
     s = select(s, fma(a${lane}, b${lane}, s), (word & (1u << (bit + ${k}u))) != 0u);
@@ -23,11 +24,11 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
 }
 
 // Four sums, each with the kept product of `a` and its lane of `b`.
-fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
+fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>${decision}) -> vec4<f32> {
     var s = sum;
 //% for k in range(4)
 //% set lane = xyzw[k]
-//% if planes == "none" or sharing == "tile"
+//% if not masked_walk
     s.${lane} = fma(a, b.${lane}, s.${lane});
 //% elif apply == "select"
     s.${lane} = select(s.${lane}, fma(a, b.${lane}, s.${lane}), (word & (1u << (bit + ${k}u))) != 0u);
@@ -42,7 +43,6 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
     return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
 }
-//% if sharing == "tile"
 
 // A quad of weights under a mask that all examples of the tile share.
 fn keep_quad(values: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
@@ -53,8 +53,6 @@ fn keep_quad(values: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
         keep_or_zero(values.w, word, bit + 3u),
     );
 }
-//% endif
-//% if bias
 
 // The bias of four outputs for one example. `word` is of the brick of virtual inputs that decide masked
 // biases; a bias that is not masked is neither dropped nor scaled.
@@ -62,4 +60,3 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
     let scale = select(1.0, params.scale, params.masked_bias == 1u);
     return select(vec4(0.0), scale * bias, (vec4(word) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
 }
-//% endif

@@ -1,13 +1,13 @@
 // db = sum over n of G, or scale * (sum over n of Mb G) where the bias is masked.
 // Twin: src/reference/bias_gradient.rs.
 //
-// A row of ${workgroup_x} threads owns ${4 * workgroup_x} outputs; the ${workgroup_y} rows of the workgroup share the examples and add
-// up their parts in a fixed order, so that a result is the same run after run.
+// A row of ${workgroup_x} threads owns ${4 * workgroup_x} outputs; the ${workgroup_y} rows of the workgroup
+// share the examples and add up their parts in a fixed order, so that a result is the same run after run.
 //% set xyzw = "xyzw"
 
 var<workgroup> parts: array<vec4<f32>, ${workgroup_x * workgroup_y}>;
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_column = group.x * ${workgroup_x}u + local.x;
     let o = i32(tile_column * 4u) - params.output_shift;
@@ -18,18 +18,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             let n = i32(block * 4u) - params.example_shift;
             // The brick of the virtual inputs that decide masked biases: their lane 0.
 //% if sharing == "each"
-            let keep = brick(vec3(~0u, params.output_block + tile_column, params.example_block + block));
+            let keep = brick(vec3(BIAS_INPUT_BLOCK, params.output_block + tile_column, params.example_block + block));
 //% else
             let keep = vec4(
 //% for r in range(4)
-                shared_word(~0u, params.output_block + tile_column, mask_coordinate(n + ${r})),
+                shared_word(BIAS_INPUT_BLOCK, params.output_block + tile_column, mask_coordinate(n + ${r})),
 //% endfor
             );
 //% endif
 //% for r in range(4)
             let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
             let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), vec4(n + ${r} == i32(row_${r})));
-            sum += select(vec4(0.0), g_${r}, (vec4(keep.${xyzw[r]}) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let kept_${r} = (vec4(keep.${xyzw[r]}) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u);
+            sum += select(vec4(0.0), g_${r}, kept_${r});
 //% endfor
         }
     }

@@ -1,6 +1,12 @@
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+
+// The input block whose lane 0 decides masked biases: past every real input.
+const BIAS_INPUT_BLOCK = ${bias_input_block}u;
+
+// The planes before the tail cost a call each.
+const HEAD_PLANES = ${head_planes}u;
 //% if planes != "none"
 
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
@@ -24,15 +30,16 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 // rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
 fn tail_planes(block: vec3<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    if params.bits > 8u {
-        let tail = philox(vec4(block, 8u));
+    if params.bits > HEAD_PLANES {
+        let tail = philox(vec4(block, HEAD_PLANES));
 //% for t in range(7, -1, -1)
 //% set rotation = tail_rotation[t]
 //% set words = ["xyzw", "yzwx", "zwxy", "wxyz"][t % 4]
 //% if rotation == 0
         keep = rung(keep, tail.${words}, ${7 - t}u);
 //% else
-        keep = rung(keep, (tail.${words} << vec4(${rotation}u)) | (tail.${words} >> vec4(${32 - rotation}u)), ${7 - t}u);
+//% set tail = "tail." ~ words
+        keep = rung(keep, (${tail} << vec4(${rotation}u)) | (${tail} >> vec4(${32 - rotation}u)), ${7 - t}u);
 //% endif
 //% endfor
     }
@@ -47,7 +54,7 @@ fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
 fn brick(block: vec3<u32>) -> vec4<u32> {
     var keep = tail_planes(block);
 //% if rolled
-    for (var j = min(params.bits, 8u); j > 0u; j--) {
+    for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
         keep = next_plane(keep, block, j - 1u);
     }
 //% else

@@ -40,29 +40,9 @@ fn pack(value: f32) -> u32 {
 }
 //% endif
 
-//% if element == "f32"
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-//% else
+//% if narrow != "f32"
 
 fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
-    return vec4(unpack(words.x), unpack(words.y));
-}
-//% endif
-//% if result_element == "f32"
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-//% else
-
-fn unpack_result_quad(words: vec2<u32>) -> vec4<f32> {
     return vec4(unpack(words.x), unpack(words.y));
 }
 
@@ -84,7 +64,8 @@ fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
 // Columns `column` to `column + 3` of row `row`.
 fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 //% if vector
-    return unpack_quad(${operand.name}[(${operand.base} + row * ${operand.stride} + u32(column)) / 4u]);
+//% set quad = operand.name ~ "[(" ~ operand.base ~ " + row * " ~ operand.stride ~ " + u32(column)) / 4u]"
+    return ${quad if element == "f32" else "unpack_quad(" ~ quad ~ ")"};
 //% else
     let index = ${operand.base} + row * ${operand.stride};
     let last = i32(${operand.columns}) - 1;
@@ -131,12 +112,13 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
     }
     let index = ${result.base} + u32(row) * ${result.stride} + u32(column);
 //% if vector
+//% set quad = result.name ~ "[index / 4u]"
     if column < i32(${result.columns}) {
         var sum = values;
         if ${result.accumulate} == 1u {
-            sum += unpack_result_quad(${result.name}[index / 4u]);
+            sum += ${quad if result_element == "f32" else "unpack_quad(" ~ quad ~ ")"};
         }
-        ${result.name}[index / 4u] = pack_quad(sum);
+        ${quad} = ${"sum" if result_element == "f32" else "pack_quad(sum)"};
     }
 //% else
 //% for lane in range(4)

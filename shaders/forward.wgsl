@@ -1,91 +1,54 @@
 // Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
 //
-// A thread owns ${rows} x ${columns} bricks of outputs, ${4 * rows} examples by ${4 * columns} outputs, and walks the inputs
-// eight at a time: one brick a step for each of its own, so that no mask word is computed twice. The
-// brick is a function of global block coordinates alone, which is why the gradients, with other
-// tiles and another order, see the same mask.
-//% set xyzw = "xyzw"
+//     for each example n, output o:
+//         sum = 0
+//         for each input i:
+//             if keep(n, o, i):                        a bit of brick(i / 8, o / 4, n / 4)
+//                 sum += W[o, i] * X[n, i]
+//         Y[n, o] = scale * sum
+//         if the bias is not masked:
+//             Y[n, o] += b[o]
+//         else if keep(n, o, BIAS_INPUT_BLOCK * 8):
+//             Y[n, o] += scale * b[o]
+//
+// The kernel departs from this:
+//
+// 1. A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${4 * columns} outputs, and walks the inputs
+//    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
+//    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
+// 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
+//    Loops over them cost two to three times. How a bit is applied is a choice per vendor (apply.wgsl).
+// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column reads 0 or
+//    the last quad. A test in the walk would cost more than the products.
+// 4. Where all examples of a tile share a mask, the weights are masked once, as they are read.
+// 5. Where there are too few tiles to keep the adapter busy, threads share one and add up their parts at the end.
+// 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
+// 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
+//% from "tile" import begin_tile, shared_parts, add_up_parts, each_row, row_at, sum_quad
+//% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
 
-//% if split > 1
-// ${split} threads share a tile, each with a part of the sums.
-var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
-
-//% endif
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
+${shared_parts()}
+@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * ${workgroup_y}u + ${local_y};
-    let tile_column = group.x * ${workgroup_x}u + local.x;
-    let n = i32(tile_row * ${4 * rows}u) - params.example_shift;
-    let o = i32(tile_column * ${4 * columns}u) - params.output_shift;
-//% if split > 1
-    // A barrier is for all threads: those outside come along, with nothing to walk.
-    let inside = n < i32(params.examples) && o < i32(params.outputs);
-//% else
-    if n >= i32(params.examples) || o >= i32(params.outputs) {
-        return;
-    }
-//% endif
-    let example_block = params.example_block + tile_row * ${rows}u;
-    let output_block = params.output_block + tile_column * ${columns}u;
-
-//% include "forward_tile"
-//% if split > 1
-
-//% set scalars = true
-//% include "split_sums"
-//% endif
-
-//% if bias
+    ${begin_tile("n", "o")}
+    ${sum_tile()-}
+    ${add_up_parts(scalars=true)}
+    ${read_bias()-}
+//% call(k) each_row(scalars=true)
 //% for column in range(columns)
-//% if vector and column > 0
-    // Columns past the last repeat it; their sums are never stored.
-    let bias_${column} = bias_quad(0u, min(o + ${4 * column}, i32(params.outputs) - 4));
-//% else
-    let bias_${column} = bias_quad(0u, o + ${4 * column});
-//% endif
-//% endfor
-//% endif
-//% for row in range(1 if rolled else rows)
-//% if rolled
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
-    // compile than all the rest.
-    for (var row = 0; row < ${rows}; row++) {
-//% else
-    {
-        let row = ${row};
-//% endif
-//% for column in range(columns)
+    ${bias_mask(k, column, rolled)-}
+//% for r in range(4)
+//% set sums = sum_quad(4 * k + r, column, true)
 //% if bias
-        // Brick of the virtual inputs that decide masked biases: their lane 0.
-        var keep_bias_${column} = vec4(~0u);
-        if params.masked_bias == 1u {
-//% if sharing == "each"
-            keep_bias_${column} = brick(vec3(~0u, output_block + ${column}u, example_block + u32(row)));
+    store_result_quad(
+        ${row_at("n", k, r, rolled)},
+        o + ${4 * column},
+        params.scale * ${sums}${plus_bias(k, column, r)},
+    );
 //% else
-//% for r in range(4)
-            keep_bias_${column}.${xyzw[r]} = shared_word(~0u, output_block + ${column}u, mask_coordinate(n + 4 * row + ${r}));
-//% endfor
-//% endif
-        }
-//% endif
-//% for r in range(4)
-//% set n = 4 * row + r
-//% set o = 4 * column
-//% set sums = "vec4(sum_" ~ n ~ "_" ~ o ~ ", sum_" ~ n ~ "_" ~ (o + 1) ~ ", sum_" ~ n ~ "_" ~ (o + 2) ~ ", sum_" ~ n ~ "_" ~ (o + 3) ~ ")"
-//% if not bias
-        store_result_quad(n + 4 * row + ${r}, o + ${o}, params.scale * ${sums});
-//% else
-        store_result_quad(n + 4 * row + ${r}, o + ${o}, params.scale * ${sums} + kept_bias(bias_${column}, keep_bias_${column}.${xyzw[r]}));
+    store_result_quad(${row_at("n", k, r, rolled)}, o + ${4 * column}, params.scale * ${sums});
 //% endif
 //% endfor
 //% endfor
-//% if rolled
-//% for n in range(4 * rows - 4)
-//% for o in range(4 * columns)
-        sum_${n}_${o} = sum_${n + 4}_${o};
-//% endfor
-//% endfor
-//% endif
-    }
-//% endfor
+//% endcall
 }

@@ -1,6 +1,9 @@
-// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
-// monte_carlo.wgsl. Twin: src/reference/forward.rs.
+// Macros of forward.wgsl and monte_carlo.wgsl, whose tiles are examples by outputs. Twin: src/reference/forward.rs.
+//% from "tile" import walk, tile_masks, kept, quad_at, row_at
 //% set xyzw = "xyzw"
+
+// The sums of a tile: sum_N_O for example N and output O of the thread.
+//% macro sum_tile()
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)
     let x_row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
@@ -17,14 +20,8 @@
 //% if sharing == "tile"
     let shared_coordinate = mask_coordinate(n);
 //% endif
-//% set blocks = "(params.inputs + u32(params.input_shift) + 7u) / 8u"
-    let blocks = ${"select(0u, " ~ blocks ~ ", inside)" if split > 1 else blocks};
-    for (var block = ${first_block}; block < blocks; block += ${split}u) {
-        let i = i32(block * 8u) - params.input_shift;
-//% set example_at = "shared_coordinate / 4u" if sharing == "tile" else "example_block + ROWu"
-//% set at = "vec3(params.input_block + block, output_block + COLUMNu, " ~ example_at ~ ")"
-//% set example = "n + 4 * ROW"
-//% include "tile_masks"
+//% call walk("i")
+        ${tile_masks("n", "o")-}
 //% if sharing == "tile"
         // The weights are masked once, as they are read.
 //% for column in range(columns)
@@ -41,18 +38,55 @@
 //% endfor
 //% endif
 //% for row in range(rows)
-//% for r in range(4 * row, 4 * row + 4)
-        let x_${r}_0 = x_quad(x_row_${r}, i);
-        let x_${r}_1 = x_quad(x_row_${r}, i + 4);
+//% for n in range(4 * row, 4 * row + 4)
+        let x_${n}_0 = x_quad(x_row_${n}, i);
+        let x_${n}_1 = x_quad(x_row_${n}, i + 4);
 //% endfor
 //% for column in range(columns)
 //% for r in range(4)
 //% for c in range(4)
-//% set n = 4 * row + r
-//% set o = 4 * column + c
-        sum_${n}_${o} = add_kept_dot(sum_${n}_${o}, x_${n}_0, x_${n}_1, w_${o}_0, w_${o}_1, ${"~0u" if sharing == "tile" else "keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r]}, ${8 * c}u);
+//% set sum = "sum_" ~ (4 * row + r) ~ "_" ~ (4 * column + c)
+//% set x = "x_" ~ (4 * row + r)
+//% set w = "w_" ~ (4 * column + c)
+//% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c)
+        ${sum} = add_kept_dot(${sum}, ${x}_0, ${x}_1, ${w}_0, ${w}_1${decision});
 //% endfor
 //% endfor
 //% endfor
 //% endfor
+//% endcall
+//% endmacro
+
+// The bias of a tile's columns, which all its rows share.
+//% macro read_bias()
+//% if bias
+//% for column in range(columns)
+    let bias_${column} = bias_quad(0u, ${quad_at("o", column, 1)});
+//% endfor
+//% endif
+//% endmacro
+
+// The brick that decides the biases of brick (`row`, `column`), where those are masked: of virtual inputs, lane 0.
+// `looped`: the row is the one that the loop over rows is at.
+//% macro bias_mask(row, column, looped)
+//% if bias and planes != "none"
+    var keep_bias_${row}_${column} = vec4(~0u);
+    if params.masked_bias == 1u {
+//% if sharing == "each"
+//% set r = "u32(row)" if looped else row ~ "u"
+        keep_bias_${row}_${column} = brick(vec3(BIAS_INPUT_BLOCK, output_block + ${column}u, example_block + ${r}));
+//% else
+//% for k in range(4)
+        keep_bias_${row}_${column}.${xyzw[k]} =
+            shared_word(BIAS_INPUT_BLOCK, output_block + ${column}u, mask_coordinate(${row_at("n", row, k, looped)}));
+//% endfor
+//% endif
     }
+//% endif
+//% endmacro
+
+// What is added to example `r` of that brick.
+{% macro plus_bias(row, column, r) %}
+{% if bias and planes == "none" %} + bias_${column}
+{%- elif bias %} + kept_bias(bias_${column}, keep_bias_${row}_${column}.${xyzw[r]}){% endif %}
+{% endmacro %}

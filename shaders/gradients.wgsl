@@ -1,9 +1,11 @@
 // dX = scale * (sum over o of M W G) and dW = scale * (sum over n of M G X), each brick drawn once for both.
 // Twins: src/reference/input_gradient.rs and src/reference/weight_gradient.rs.
 //
-// A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs of dX, and walks the outputs four at a
-// time, as in the input gradient. The ${workgroup_y} threads along y own all examples of the dispatch, so that what one
-// step gives for dW is whole once they have added it up, through workgroup memory, in a fixed order.
+// A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs of dX, and walks
+// the outputs four at a time, as in the input gradient. The ${workgroup_y} threads along y own all examples of the
+// dispatch, so that what one step gives for dW is whole once they have added it up, through workgroup memory, in a
+// fixed order.
+//% from "tile" import begin_tile, quad_at, tile_masks, add_up_parts, store_rows
 //% set xyzw = "xyzw"
 //% set threads = workgroup_x * workgroup_y
 //% set step_quads = 8 * columns
@@ -12,22 +14,13 @@
 //% if shared_quads > 0
 // Quads on their way from thread to thread: a step's part of dW, and at the end of the walk sums of dX.
 var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
+//% endif
 
-//% endif
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y}, ${split})
+@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = ${local_y};
-    let tile_column = group.x * ${workgroup_x}u + local.x;
-    let n = i32(tile_row * ${4 * rows}u) - params.example_shift;
-    let i = i32(tile_column * ${8 * columns}u) - params.input_shift;
-    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
-//% if split > 1
-    let inside = n < i32(params.examples) && i < i32(params.inputs);
-//% endif
-    let example_block = params.example_block + tile_row * ${rows}u;
-    let input_block = params.input_block + tile_column * ${columns}u;
+    ${begin_tile("n", "i", all_rows=true)-}
 //% for half in range(2 * columns)
-    let i_${half} = ${"min(i + " ~ 4 * half ~ ", i32(params.inputs) - 4)" if vector else "i + " ~ 4 * half};
+    let i_${half} = ${quad_at("i", half, 0)};
 //% endfor
     // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
     // G zero instead costs NVIDIA up to a third more instructions: docs/performance.md.)
@@ -39,12 +32,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
 //% for row in range(rows)
-    let exist_${row} = select(vec4(0u), vec4(~0u), vec4(n + ${4 * row}) + vec4(0, 1, 2, 3) == vec4(${"i32(row_" ~ 4 * row ~ "), i32(row_" ~ (4 * row + 1) ~ "), i32(row_" ~ (4 * row + 2) ~ "), i32(row_" ~ (4 * row + 3) ~ ")"}));
+    let exist_${row} = select(
+        vec4(0u),
+        vec4(~0u),
+        vec4(n + ${4 * row}) + vec4(0, 1, 2, 3) == vec4(
+//% for r in range(4 * row, 4 * row + 4)
+            i32(row_${r}),
+//% endfor
+        ),
+    );
 //% endfor
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
+//% if split > 1
     for (var first = 0u; first < blocks; first += ${split}u) {
-        let block = ${"first + local.z" if split > 1 else "first"};
+        let block = first + local.z;
+//% else
+    for (var block = 0u; block < blocks; block++) {
+//% endif
         let o = i32(block * 4u) - params.output_shift;
 //% for c in range(4)
 //% for half in range(2 * columns)
@@ -55,9 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         // The last threads may have nothing left to walk.
         if block < blocks {
 //% endif
-//% set at = "vec3(input_block + COLUMNu, params.output_block + block, example_block + ROWu)"
-//% set example = "n + 4 * ROW"
-//% include "tile_masks"
+        ${tile_masks("n", "i")-}
 //% for c in range(4)
 //% if not vector
         // An output that does not exist weighs nothing, whatever the row read in its place holds.
@@ -83,9 +86,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for half in range(2)
 //% set n = 4 * row + r
 //% set at = 2 * column + half
-//% set kept = "kept_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r] ~ ", " ~ (8 * c + 4 * half) ~ "u"
-        sum_${n}_${at} = add_kept_row(sum_${n}_${at}, g_${n}.${xyzw[c]}, w_${c}_${at}, ${kept});
-        step_${c}_${at} = add_kept_row(step_${c}_${at}, g_${n}.${xyzw[c]}, x_${n}_${at}, ${kept});
+//% set decision = "kept_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r] ~ ", " ~ (8 * c + 4 * half) ~ "u"
+        sum_${n}_${at} = add_kept_row(sum_${n}_${at}, g_${n}.${xyzw[c]}, w_${c}_${at}, ${decision});
+        step_${c}_${at} = add_kept_row(step_${c}_${at}, g_${n}.${xyzw[c]}, x_${n}_${at}, ${decision});
 //% endfor
 //% endfor
 //% endfor
@@ -138,33 +141,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         workgroupBarrier();
 //% endif
     }
-//% if split > 1
-
-//% set scalars = false
-//% include "split_sums"
-//% endif
-
-//% for row in range(1 if rolled else rows)
-//% if rolled
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
-    // compile than all the rest.
-    for (var row = 0; row < ${rows}; row++) {
-//% else
-    {
-        let row = ${row};
-//% endif
-//% for r in range(4)
-//% for half in range(2 * columns)
-        store_grad_input_quad(n + 4 * row + ${r}, i + ${4 * half}, params.scale * sum_${4 * row + r}_${half});
-//% endfor
-//% endfor
-//% if rolled
-//% for r in range(4 * rows - 4)
-//% for half in range(2 * columns)
-        sum_${r}_${half} = sum_${r + 4}_${half};
-//% endfor
-//% endfor
-//% endif
-    }
-//% endfor
+    ${add_up_parts()}
+    ${store_rows("grad_input", "n")-}
 }

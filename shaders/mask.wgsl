@@ -21,7 +21,7 @@ fn store(index: u32, bit: u32) {
 }
 //% endif
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
     let input_block = group.x * ${workgroup_x}u + local.x;
@@ -29,13 +29,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // Blocks of outputs are in the third dimension of the grid.
     let n = i32(tile_row * 4u) - params.example_shift;
     let o = i32(group.z * 4u) - params.output_shift;
+//% if not bias
     let i = i32(input_block * 8u) - params.input_shift;
+//% endif
     if input_block >= blocks || n >= i32(params.examples) {
         return;
     }
-//% set block = "~0u" if bias else "params.input_block + input_block"
+//% set block = "BIAS_INPUT_BLOCK" if bias else "params.input_block + input_block"
 //% if sharing == "each"
-    let keep = brick(vec3(${block}, params.output_block + group.z, params.example_block + tile_row));
+    let block = vec3(${block}, params.output_block + group.z, params.example_block + tile_row);
+    let keep = brick(block);
 //% else
     let keep = vec4(
 //% for r in range(4)

@@ -2,6 +2,7 @@
 // mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
 // Where the bias is masked its term, p / (1 - p) * b^2, is added. Twin: src/reference/moments.rs.
 // `params.scale` is p / (1 - p) here. The results are f32 whatever X, W and b are.
+//% from "tile" import quad_at
 //% set xyzw = "xyzw"
 
 // NaN where the mean is; at p = 0 it is 0, not 0 * infinity.
@@ -9,7 +10,7 @@ fn variance_of(mean: f32, squares: f32) -> f32 {
     return nan_where(is_nan(mean), zero_where(params.scale == 0.0, squares));
 }
 
-@compute @workgroup_size(${workgroup_x}, ${workgroup_y})
+@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let n = i32((group.y * ${workgroup_y}u + ${local_y}) * ${4 * rows}u);
     let o = i32((group.x * ${workgroup_x}u + local.x) * ${4 * columns}u);
@@ -46,12 +47,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     }
 //% for column in range(columns)
 //% if bias
-//% set bias_at = "min(o + " ~ 4 * column ~ ", i32(params.outputs) - 4)" if vector else "o + " ~ 4 * column
-    let bias_${column} = bias_quad(0u, ${bias_at});
+    let bias_${column} = bias_quad(0u, ${quad_at("o", column, 1)});
     let spread_${column} = select(vec4(0.0), params.scale * bias_${column} * bias_${column}, params.masked_bias == 1u);
 //% endif
 //% for n in range(4 * rows)
-//% set at = "n + " ~ n ~ ", o + " ~ 4 * column
     let means_${n}_${column} = vec4(
 //% for c in range(4 * column, 4 * column + 4)
         mean_${n}_${c},
@@ -62,12 +61,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_${n}_${c},
 //% endfor
     )${" + spread_" ~ column if bias else ""};
-    store_mean_quad(${at}, means_${n}_${column});
-    store_variance_quad(${at}, vec4(
+    let variance_${n}_${column} = vec4(
 //% for lane in xyzw
         variance_of(means_${n}_${column}.${lane}, squares_${n}_${column}.${lane}),
 //% endfor
-    ));
+    );
+    store_mean_quad(n + ${n}, o + ${4 * column}, means_${n}_${column});
+    store_variance_quad(n + ${n}, o + ${4 * column}, variance_${n}_${column});
 //% endfor
 //% endfor
 }

@@ -65,7 +65,7 @@ fn surprise(p: f32) -> f32 {
     return -p * logarithm(max(p, 1.2e-38));
 }
 
-@compute @workgroup_size(${workgroup_x})
+@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
 //% if split > 1
     let n = group.x;
@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let quads = (params.outputs + 3u) / 4u;
 
     var largest = 0u;
-    for (var q = ${first_quad}; q < quads; q += ${split}u) {
+    for (var q = ${first_quad}; q < quads; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
         let logits = logits_quad(n, i32(q * 4u));
 //% for k in range(4)
         largest = max(largest, select(0u, rank(logits[${k}]), q * 4u + ${k}u < params.outputs));
@@ -100,7 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
     // A sum for each lane: of many classes four short sums keep more digits than a long one.
     var totals = vec4(0.0);
-    for (var q = ${first_quad}; q < quads; q += ${split}u) {
+    for (var q = ${first_quad}; q < quads; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
         let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
         totals[${k}] += select(0.0, exponential(shifted[${k}]), q * 4u + ${k}u < params.outputs);
@@ -113,7 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
     var own_lanes = vec4(0.0);
     var mean_lanes = vec4(0.0);
-    for (var q = ${first_quad}; q < quads; q += ${split}u) {
+    for (var q = ${first_quad}; q < quads; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
         let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
         if q * 4u + ${k}u < params.outputs {

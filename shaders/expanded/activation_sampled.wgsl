@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -96,31 +96,18 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> u_mean: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn u_mean_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(u_mean[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return u_mean[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> u_variance: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn u_variance_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(u_variance[(params.base[0].y + row * params.output_stride + u32(column)) / 4u]);
+    return u_variance[(params.base[0].y + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read_write> mean: array<vec4<f32>>;
@@ -134,9 +121,9 @@ fn store_mean_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(mean[index / 4u]);
+            sum += mean[index / 4u];
         }
-        mean[index / 4u] = pack_quad(sum);
+        mean[index / 4u] = sum;
     }
 }
 
@@ -157,9 +144,9 @@ fn store_variance_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(variance[index / 4u]);
+            sum += variance[index / 4u];
         }
-        variance[index / 4u] = pack_quad(sum);
+        variance[index / 4u] = sum;
     }
 }
 
@@ -168,7 +155,6 @@ fn variance_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].w + row * params.output_stride;
     return variance[(index + u32(column)) / 4u];
 }
-
 
 // Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
 // what must not depend on how a driver sees NaN. Twin: src/reference/activation.rs, which has float64's own.
@@ -193,11 +179,6 @@ fn nan_where(bad: bool, x: f32) -> f32 {
 // 0 where `zero`, else `x`.
 fn zero_where(zero: bool, x: f32) -> f32 {
     return bitcast<f32>(select(bitcast<u32>(x), 0u, zero));
-}
-
-// max(x, 0) that keeps NaN: `max` may make it 0.
-fn rectified(x: f32) -> f32 {
-    return zero_where(bitcast<u32>(x) >= 0x80000000u && !is_nan(x), x);
 }
 
 // n times the first part of ln 2, 355/512, of so few digits that this is exact. The second part is -2.12194440e-4. In
@@ -248,20 +229,6 @@ fn sigmoid(u: f32) -> f32 {
     return select(1.0, tail, u < 0.0) / (1.0 + tail);
 }
 
-// tanh u, relatively precise near 0.
-fn hyperbolic_tangent(u: f32) -> f32 {
-    let size = abs(u);
-    let tail = exponential(-2.0 * size);
-    let square = min(size, 1.0) * min(size, 1.0);
-    var p = fma(square, -5.70498872745e-3, 2.06390887954e-2);
-    p = fma(p, square, -5.37397155531e-2);
-    p = fma(p, square, 1.33314422036e-1);
-    p = fma(p, square, -3.33332819422e-1);
-    let near = fma(p * square, size, size);
-    let value = select((1.0 - tail) / (1.0 + tail), near, size < 0.625);
-    return bitcast<f32>(bitcast<u32>(value) | (bitcast<u32>(u) & 0x80000000u));
-}
-
 // Cosine and sine of so many turns, 0 <= turns < 1.
 fn circle(turns: f32) -> vec2<f32> {
     let quarter = round(4.0 * turns);
@@ -294,7 +261,8 @@ fn normals(a: u32, b: u32) -> vec2<f32> {
     return radius * circle(f32(b >> 8u) * 5.9604644775390625e-8);
 }
 
-// The average over `params.passes` samples of the element at `place`, its global example and output, after `params.first_pass` of which `before` is the result.
+// The average over `params.passes` samples of the element at `place`, its global example and output, after
+// `params.first_pass` of which `before` is the result.
 fn moments_of(mean: f32, variance: f32, before: vec2<f32>, place: vec2<u32>) -> vec2<f32> {
     // f does not fall, so that this is the median of f(u). The mean is within a deviation of it, and the
     // difference of squares below keeps its digits.
@@ -317,7 +285,7 @@ fn moments_of(mean: f32, variance: f32, before: vec2<f32>, place: vec2<u32>) -> 
         let words = philox(vec4(place.y, place.x, params.first_pass / 4u + call, 0u));
         let normal = vec4(normals(words.x, words.y), normals(words.z, words.w));
         let value_0 = unit * (activate(fma(deviation, normal[0], mean)) - middle);
-        let difference_0 = select(0.0, value_0, call * 4u + 0u < params.passes);
+        let difference_0 = select(0.0, value_0, call * 4u < params.passes);
         sum += difference_0;
         squares = fma(difference_0, difference_0, squares);
         let value_1 = unit * (activate(fma(deviation, normal[1], mean)) - middle);
@@ -363,7 +331,7 @@ fn is_negative_or_nan(x: f32) -> bool {
 
 @compute @workgroup_size(64, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let n = i32(group.y * 1u + 0u);
+    let n = i32(group.y);
     let o = i32((group.x * 64u + local.x) * 4u);
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
@@ -386,4 +354,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     store_mean_quad(n, o, mean);
     store_variance_quad(n, o, variance);
 }
-

@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -92,6 +92,12 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
+// The input block whose lane 0 decides masked biases: past every real input.
+const BIAS_INPUT_BLOCK = 4294967295u;
+
+// The planes before the tail cost a call each.
+const HEAD_PLANES = 8u;
+
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
 // keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
 fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
@@ -100,13 +106,12 @@ fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
     return (keep & below) | (settle & (keep | below));
 }
 
-
 // Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
 // rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
 fn tail_planes(block: vec3<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    if params.bits > 8u {
-        let tail = philox(vec4(block, 8u));
+    if params.bits > HEAD_PLANES {
+        let tail = philox(vec4(block, HEAD_PLANES));
         keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
         keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
         keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
@@ -161,24 +166,11 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn g_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
@@ -192,18 +184,17 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(result[index / 4u]);
+            sum += result[index / 4u];
         }
-        result[index / 4u] = pack_quad(sum);
+        result[index / 4u] = sum;
     }
 }
-
 
 // db = sum over n of G, or scale * (sum over n of Mb G) where the bias is masked.
 // Twin: src/reference/bias_gradient.rs.
 //
-// A row of 16 threads owns 64 outputs; the 16 rows of the workgroup share the examples and add
-// up their parts in a fixed order, so that a result is the same run after run.
+// A row of 16 threads owns 64 outputs; the 16 rows of the workgroup
+// share the examples and add up their parts in a fixed order, so that a result is the same run after run.
 
 var<workgroup> parts: array<vec4<f32>, 256>;
 
@@ -217,19 +208,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         for (var block = local.y; block < blocks; block += 16u) {
             let n = i32(block * 4u) - params.example_shift;
             // The brick of the virtual inputs that decide masked biases: their lane 0.
-            let keep = brick(vec3(~0u, params.output_block + tile_column, params.example_block + block));
-            let row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
-            let g_0 = select(vec4(0.0), g_quad(row_0, o), vec4(n + 0 == i32(row_0)));
-            sum += select(vec4(0.0), g_0, (vec4(keep.x) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let keep = brick(vec3(BIAS_INPUT_BLOCK, params.output_block + tile_column, params.example_block + block));
+            let row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
+            let g_0 = select(vec4(0.0), g_quad(row_0, o), vec4(n == i32(row_0)));
+            let kept_0 = (vec4(keep.x) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u);
+            sum += select(vec4(0.0), g_0, kept_0);
             let row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
             let g_1 = select(vec4(0.0), g_quad(row_1, o), vec4(n + 1 == i32(row_1)));
-            sum += select(vec4(0.0), g_1, (vec4(keep.y) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let kept_1 = (vec4(keep.y) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u);
+            sum += select(vec4(0.0), g_1, kept_1);
             let row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
             let g_2 = select(vec4(0.0), g_quad(row_2, o), vec4(n + 2 == i32(row_2)));
-            sum += select(vec4(0.0), g_2, (vec4(keep.z) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let kept_2 = (vec4(keep.z) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u);
+            sum += select(vec4(0.0), g_2, kept_2);
             let row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
             let g_3 = select(vec4(0.0), g_quad(row_3, o), vec4(n + 3 == i32(row_3)));
-            sum += select(vec4(0.0), g_3, (vec4(keep.w) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
+            let kept_3 = (vec4(keep.w) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u);
+            sum += select(vec4(0.0), g_3, kept_3);
         }
     }
     parts[local.y * 16u + local.x] = sum;
@@ -241,4 +236,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         store_result_quad(0, o, params.scale * sum);
     }
 }
-

@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -92,6 +92,12 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
+// The input block whose lane 0 decides masked biases: past every real input.
+const BIAS_INPUT_BLOCK = 4294967295u;
+
+// The planes before the tail cost a call each.
+const HEAD_PLANES = 8u;
+
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
 // keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
 fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
@@ -100,13 +106,12 @@ fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
     return (keep & below) | (settle & (keep | below));
 }
 
-
 // Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
 // rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
 fn tail_planes(block: vec3<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    if params.bits > 8u {
-        let tail = philox(vec4(block, 8u));
+    if params.bits > HEAD_PLANES {
+        let tail = philox(vec4(block, HEAD_PLANES));
         keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
         keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
         keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
@@ -161,38 +166,25 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u]);
+    return x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn bias_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(bias[(params.base[0].z + row * params.output_stride + u32(column)) / 4u]);
+    return bias[(params.base[0].z + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(4) var<storage, read_write> result: array<vec4<f32>>;
@@ -206,12 +198,11 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(result[index / 4u]);
+            sum += result[index / 4u];
         }
-        result[index / 4u] = pack_quad(sum);
+        result[index / 4u] = sum;
     }
 }
-
 
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
@@ -223,7 +214,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
 // sum + the kept products of eight inputs.
 fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
     var s = sum;
-    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit + 0u), s);
+    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit), s);
     s = fma(a_0.y, keep_or_zero(b_0.y, word, bit + 1u), s);
     s = fma(a_0.z, keep_or_zero(b_0.z, word, bit + 2u), s);
     s = fma(a_0.w, keep_or_zero(b_0.w, word, bit + 3u), s);
@@ -231,16 +222,6 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
     s = fma(a_1.y, keep_or_zero(b_1.y, word, bit + 5u), s);
     s = fma(a_1.z, keep_or_zero(b_1.z, word, bit + 6u), s);
     s = fma(a_1.w, keep_or_zero(b_1.w, word, bit + 7u), s);
-    return s;
-}
-
-// Four sums, each with the kept product of `a` and its lane of `b`.
-fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
-    var s = sum;
-    s.x = fma(a, keep_or_zero(b.x, word, bit + 0u), s.x);
-    s.y = fma(a, keep_or_zero(b.y, word, bit + 1u), s.y);
-    s.z = fma(a, keep_or_zero(b.z, word, bit + 2u), s.z);
-    s.w = fma(a, keep_or_zero(b.w, word, bit + 3u), s.w);
     return s;
 }
 
@@ -258,10 +239,30 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
 
 // Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
 //
-// A thread owns 2 x 1 bricks of outputs, 8 examples by 4 outputs, and walks the inputs
-// eight at a time: one brick a step for each of its own, so that no mask word is computed twice. The
-// brick is a function of global block coordinates alone, which is why the gradients, with other
-// tiles and another order, see the same mask.
+//     for each example n, output o:
+//         sum = 0
+//         for each input i:
+//             if keep(n, o, i):                        a bit of brick(i / 8, o / 4, n / 4)
+//                 sum += W[o, i] * X[n, i]
+//         Y[n, o] = scale * sum
+//         if the bias is not masked:
+//             Y[n, o] += b[o]
+//         else if keep(n, o, BIAS_INPUT_BLOCK * 8):
+//             Y[n, o] += scale * b[o]
+//
+// The kernel departs from this:
+//
+// 1. A thread owns 2 x 1 bricks, 8 examples by 4 outputs, and walks the inputs
+//    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
+//    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
+// 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
+//    Loops over them cost two to three times. How a bit is applied is a choice per vendor (apply.wgsl).
+// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column reads 0 or
+//    the last quad. A test in the walk would cost more than the products.
+// 4. Where all examples of a tile share a mask, the weights are masked once, as they are read.
+// 5. Where there are too few tiles to keep the adapter busy, threads share one and add up their parts at the end.
+// 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
+// 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
 // 4 threads share a tile, each with a part of the sums.
 var<workgroup> parts: array<vec4<f32>, 192>;
@@ -272,15 +273,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let tile_column = group.x * 8u + local.x;
     let n = i32(tile_row * 8u) - params.example_shift;
     let o = i32(tile_column * 4u) - params.output_shift;
-    // A barrier is for all threads: those outside come along, with nothing to walk.
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
     let inside = n < i32(params.examples) && o < i32(params.outputs);
     let example_block = params.example_block + tile_row * 2u;
-    let output_block = params.output_block + tile_column * 1u;
+    let output_block = params.output_block + tile_column;
 
-// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
-// monte_carlo.wgsl. Twin: src/reference/forward.rs.
     // Rows past either end repeat the nearest one; their sums are never stored.
-    let x_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let x_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
     let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
     let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
@@ -288,7 +287,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
     let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
     let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
-    let w_row_0 = u32(clamp(o + 0, 0, i32(params.outputs) - 1));
+    let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
     let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
     let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
     let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
@@ -328,12 +327,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let blocks = select(0u, (params.inputs + u32(params.input_shift) + 7u) / 8u, inside);
     for (var block = local.z; block < blocks; block += 4u) {
         let i = i32(block * 8u) - params.input_shift;
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        let keep_0_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 0u));
-        let keep_1_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 1u));
+        let keep_0_0 = brick(vec3(params.input_block + block, output_block, example_block));
+        let keep_1_0 = brick(vec3(params.input_block + block, output_block, example_block + 1u));
         let w_0_0 = w_quad(w_row_0, i);
         let w_0_1 = w_quad(w_row_0, i + 4);
         let w_1_0 = w_quad(w_row_1, i);
@@ -392,20 +387,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1, keep_1_0.w, 24u);
     }
 
-// The sums of a tile whose 4 threads each walked a part of the way: added up, in a fixed order, by the one that
-// stores them. Two rows at a time, 2 quads of sums, go through workgroup memory. Part of the passes, each
-// of which says whether a quad is four scalars (sum_ROW_COLUMN) or a vector (sum_ROW_QUAD).
-// Twin: src/reference/mod.rs, in one order of many.
+    // The parts of the 4 threads, two rows at a time, come to the first of them.
     let thread = local.y * 8u + local.x;
     if local.z > 0u {
         let at = thread + (local.z - 1u) * 32u;
-        parts[at + 0u] = vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3);
+        parts[at] = vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3);
         parts[at + 96u] = vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3);
     }
     workgroupBarrier();
     if local.z == 0u {
         for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at + 0u];
+            let part_0 = parts[at];
             sum_0_0 += part_0.x;
             sum_0_1 += part_0.y;
             sum_0_2 += part_0.z;
@@ -421,13 +413,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     workgroupBarrier();
     if local.z > 0u {
         let at = thread + (local.z - 1u) * 32u;
-        parts[at + 0u] = vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3);
+        parts[at] = vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3);
         parts[at + 96u] = vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3);
     }
     workgroupBarrier();
     if local.z == 0u {
         for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at + 0u];
+            let part_0 = parts[at];
             sum_2_0 += part_0.x;
             sum_2_1 += part_0.y;
             sum_2_2 += part_0.z;
@@ -443,13 +435,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     workgroupBarrier();
     if local.z > 0u {
         let at = thread + (local.z - 1u) * 32u;
-        parts[at + 0u] = vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3);
+        parts[at] = vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3);
         parts[at + 96u] = vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3);
     }
     workgroupBarrier();
     if local.z == 0u {
         for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at + 0u];
+            let part_0 = parts[at];
             sum_4_0 += part_0.x;
             sum_4_1 += part_0.y;
             sum_4_2 += part_0.z;
@@ -465,13 +457,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     workgroupBarrier();
     if local.z > 0u {
         let at = thread + (local.z - 1u) * 32u;
-        parts[at + 0u] = vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3);
+        parts[at] = vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3);
         parts[at + 96u] = vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3);
     }
     workgroupBarrier();
     if local.z == 0u {
         for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at + 0u];
+            let part_0 = parts[at];
             sum_6_0 += part_0.x;
             sum_6_1 += part_0.y;
             sum_6_2 += part_0.z;
@@ -487,30 +479,53 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         return;
     }
 
-    let bias_0 = bias_quad(0u, o + 0);
-    {
-        let row = 0;
-        // Brick of the virtual inputs that decide masked biases: their lane 0.
-        var keep_bias_0 = vec4(~0u);
-        if params.masked_bias == 1u {
-            keep_bias_0 = brick(vec3(~0u, output_block + 0u, example_block + u32(row)));
-        }
-        store_result_quad(n + 4 * row + 0, o + 0, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3) + kept_bias(bias_0, keep_bias_0.x));
-        store_result_quad(n + 4 * row + 1, o + 0, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3) + kept_bias(bias_0, keep_bias_0.y));
-        store_result_quad(n + 4 * row + 2, o + 0, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3) + kept_bias(bias_0, keep_bias_0.z));
-        store_result_quad(n + 4 * row + 3, o + 0, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3) + kept_bias(bias_0, keep_bias_0.w));
+    let bias_0 = bias_quad(0u, o);
+    var keep_bias_0_0 = vec4(~0u);
+    if params.masked_bias == 1u {
+        keep_bias_0_0 = brick(vec3(BIAS_INPUT_BLOCK, output_block, example_block));
     }
-    {
-        let row = 1;
-        // Brick of the virtual inputs that decide masked biases: their lane 0.
-        var keep_bias_0 = vec4(~0u);
-        if params.masked_bias == 1u {
-            keep_bias_0 = brick(vec3(~0u, output_block + 0u, example_block + u32(row)));
-        }
-        store_result_quad(n + 4 * row + 0, o + 0, params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3) + kept_bias(bias_0, keep_bias_0.x));
-        store_result_quad(n + 4 * row + 1, o + 0, params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3) + kept_bias(bias_0, keep_bias_0.y));
-        store_result_quad(n + 4 * row + 2, o + 0, params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3) + kept_bias(bias_0, keep_bias_0.z));
-        store_result_quad(n + 4 * row + 3, o + 0, params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3) + kept_bias(bias_0, keep_bias_0.w));
+    store_result_quad(
+        n,
+        o,
+        params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3) + kept_bias(bias_0, keep_bias_0_0.x),
+    );
+    store_result_quad(
+        n + 1,
+        o,
+        params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3) + kept_bias(bias_0, keep_bias_0_0.y),
+    );
+    store_result_quad(
+        n + 2,
+        o,
+        params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3) + kept_bias(bias_0, keep_bias_0_0.z),
+    );
+    store_result_quad(
+        n + 3,
+        o,
+        params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3) + kept_bias(bias_0, keep_bias_0_0.w),
+    );
+    var keep_bias_1_0 = vec4(~0u);
+    if params.masked_bias == 1u {
+        keep_bias_1_0 = brick(vec3(BIAS_INPUT_BLOCK, output_block, example_block + 1u));
     }
+    store_result_quad(
+        n + 4,
+        o,
+        params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3) + kept_bias(bias_0, keep_bias_1_0.x),
+    );
+    store_result_quad(
+        n + 5,
+        o,
+        params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3) + kept_bias(bias_0, keep_bias_1_0.y),
+    );
+    store_result_quad(
+        n + 6,
+        o,
+        params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3) + kept_bias(bias_0, keep_bias_1_0.z),
+    );
+    store_result_quad(
+        n + 7,
+        o,
+        params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3) + kept_bias(bias_0, keep_bias_1_0.w),
+    );
 }
-

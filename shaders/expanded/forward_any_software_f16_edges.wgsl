@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -99,6 +99,12 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
+// The input block whose lane 0 decides masked biases: past every real input.
+const BIAS_INPUT_BLOCK = 4294967295u;
+
+// The planes before the tail cost a call each.
+const HEAD_PLANES = 8u;
+
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
 // keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
 fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
@@ -107,13 +113,12 @@ fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
     return (keep & below) | (settle & (keep | below));
 }
 
-
 // Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
 // rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
 fn tail_planes(block: vec3<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    if params.bits > 8u {
-        let tail = philox(vec4(block, 8u));
+    if params.bits > HEAD_PLANES {
+        let tail = philox(vec4(block, HEAD_PLANES));
         keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
         keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
         keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
@@ -133,7 +138,7 @@ fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
     var keep = tail_planes(block);
-    for (var j = min(params.bits, 8u); j > 0u; j--) {
+    for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
         keep = next_plane(keep, block, j - 1u);
     }
     return keep;
@@ -166,26 +171,13 @@ fn pack(value: f32) -> u32 {
     return sign | select((rounded - 0x38000000u) >> 13u, 0x7c00u, rounded >= 0x47800000u);
 }
 
-
-fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
-    return vec4(unpack(words.x), unpack(words.y));
-}
-
-fn unpack_result_quad(words: vec2<u32>) -> vec4<f32> {
-    return vec4(unpack(words.x), unpack(words.y));
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
-    return vec2(pack(quad.x) | (pack(quad.y) << 16u), pack(quad.z) | (pack(quad.w) << 16u));
-}
-
 @group(0) @binding(1) var<storage, read> x: array<u32>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].x + row * params.input_stride;
     let last = i32(params.inputs) - 1;
-    let at_0 = index + u32(clamp(column + 0, 0, last));
+    let at_0 = index + u32(clamp(column, 0, last));
     let value_0 = unpack(x[at_0 / 2u])[at_0 & 1u];
     let at_1 = index + u32(clamp(column + 1, 0, last));
     let value_1 = unpack(x[at_1 / 2u])[at_1 & 1u];
@@ -203,7 +195,7 @@ fn x_quad(row: u32, column: i32) -> vec4<f32> {
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].y + row * params.input_stride;
     let last = i32(params.inputs) - 1;
-    let at_0 = index + u32(clamp(column + 0, 0, last));
+    let at_0 = index + u32(clamp(column, 0, last));
     let value_0 = unpack(w[at_0 / 2u])[at_0 & 1u];
     let at_1 = index + u32(clamp(column + 1, 0, last));
     let value_1 = unpack(w[at_1 / 2u])[at_1 & 1u];
@@ -221,7 +213,7 @@ fn w_quad(row: u32, column: i32) -> vec4<f32> {
 fn bias_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].z + row * params.output_stride;
     let last = i32(params.outputs) - 1;
-    let at_0 = index + u32(clamp(column + 0, 0, last));
+    let at_0 = index + u32(clamp(column, 0, last));
     let value_0 = unpack(bias[at_0 / 2u])[at_0 & 1u];
     let at_1 = index + u32(clamp(column + 1, 0, last));
     let value_1 = unpack(bias[at_1 / 2u])[at_1 & 1u];
@@ -254,8 +246,8 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
         return;
     }
     let index = params.base[0].w + u32(row) * params.output_stride + u32(column);
-    if column + 0 >= 0 && column + 0 < i32(params.outputs) {
-        store_result(index + 0u, values[0]);
+    if column >= 0 && column < i32(params.outputs) {
+        store_result(index, values[0]);
     }
     if column + 1 >= 0 && column + 1 < i32(params.outputs) {
         store_result(index + 1u, values[1]);
@@ -268,7 +260,6 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
@@ -279,7 +270,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
 // sum + the kept products of eight inputs.
 fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
     var s = sum;
-    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit + 0u), s);
+    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit), s);
     s = fma(a_0.y, keep_or_zero(b_0.y, word, bit + 1u), s);
     s = fma(a_0.z, keep_or_zero(b_0.z, word, bit + 2u), s);
     s = fma(a_0.w, keep_or_zero(b_0.w, word, bit + 3u), s);
@@ -287,16 +278,6 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
     s = fma(a_1.y, keep_or_zero(b_1.y, word, bit + 5u), s);
     s = fma(a_1.z, keep_or_zero(b_1.z, word, bit + 6u), s);
     s = fma(a_1.w, keep_or_zero(b_1.w, word, bit + 7u), s);
-    return s;
-}
-
-// Four sums, each with the kept product of `a` and its lane of `b`.
-fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
-    var s = sum;
-    s.x = fma(a, keep_or_zero(b.x, word, bit + 0u), s.x);
-    s.y = fma(a, keep_or_zero(b.y, word, bit + 1u), s.y);
-    s.z = fma(a, keep_or_zero(b.z, word, bit + 2u), s.z);
-    s.w = fma(a, keep_or_zero(b.w, word, bit + 3u), s.w);
     return s;
 }
 
@@ -314,14 +295,34 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
 
 // Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
 //
-// A thread owns 2 x 2 bricks of outputs, 8 examples by 8 outputs, and walks the inputs
-// eight at a time: one brick a step for each of its own, so that no mask word is computed twice. The
-// brick is a function of global block coordinates alone, which is why the gradients, with other
-// tiles and another order, see the same mask.
+//     for each example n, output o:
+//         sum = 0
+//         for each input i:
+//             if keep(n, o, i):                        a bit of brick(i / 8, o / 4, n / 4)
+//                 sum += W[o, i] * X[n, i]
+//         Y[n, o] = scale * sum
+//         if the bias is not masked:
+//             Y[n, o] += b[o]
+//         else if keep(n, o, BIAS_INPUT_BLOCK * 8):
+//             Y[n, o] += scale * b[o]
+//
+// The kernel departs from this:
+//
+// 1. A thread owns 2 x 2 bricks, 8 examples by 8 outputs, and walks the inputs
+//    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
+//    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
+// 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
+//    Loops over them cost two to three times. How a bit is applied is a choice per vendor (apply.wgsl).
+// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column reads 0 or
+//    the last quad. A test in the walk would cost more than the products.
+// 4. Where all examples of a tile share a mask, the weights are masked once, as they are read.
+// 5. Where there are too few tiles to keep the adapter busy, threads share one and add up their parts at the end.
+// 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
+// 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
-@compute @workgroup_size(16, 1, 1)
+@compute @workgroup_size(16, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 1u + 0u;
+    let tile_row = group.y;
     let tile_column = group.x * 16u + local.x;
     let n = i32(tile_row * 8u) - params.example_shift;
     let o = i32(tile_column * 8u) - params.output_shift;
@@ -331,10 +332,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let example_block = params.example_block + tile_row * 2u;
     let output_block = params.output_block + tile_column * 2u;
 
-// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
-// monte_carlo.wgsl. Twin: src/reference/forward.rs.
     // Rows past either end repeat the nearest one; their sums are never stored.
-    let x_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let x_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
     let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
     let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
@@ -342,7 +341,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
     let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
     let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
-    let w_row_0 = u32(clamp(o + 0, 0, i32(params.outputs) - 1));
+    let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
     let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
     let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
     let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
@@ -416,23 +415,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_7_7 = 0.0;
 
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-    for (var block = 0u; block < blocks; block += 1u) {
+    for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 8u) - params.input_shift;
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
-        // brick do not wait for those of another.
-        let block_0_0 = vec3(params.input_block + block, output_block + 0u, example_block + 0u);
+        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
+        // do not wait for those of another.
+        let block_0_0 = vec3(params.input_block + block, output_block, example_block);
         var keep_0_0 = tail_planes(block_0_0);
-        let block_0_1 = vec3(params.input_block + block, output_block + 1u, example_block + 0u);
+        let block_0_1 = vec3(params.input_block + block, output_block + 1u, example_block);
         var keep_0_1 = tail_planes(block_0_1);
-        let block_1_0 = vec3(params.input_block + block, output_block + 0u, example_block + 1u);
+        let block_1_0 = vec3(params.input_block + block, output_block, example_block + 1u);
         var keep_1_0 = tail_planes(block_1_0);
         let block_1_1 = vec3(params.input_block + block, output_block + 1u, example_block + 1u);
         var keep_1_1 = tail_planes(block_1_1);
-        for (var j = min(params.bits, 8u); j > 0u; j--) {
+        for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
             keep_0_0 = next_plane(keep_0_0, block_0_0, j - 1u);
             keep_0_1 = next_plane(keep_0_1, block_0_1, j - 1u);
             keep_1_0 = next_plane(keep_1_0, block_1_0, j - 1u);
@@ -536,29 +531,59 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_7_7 = add_kept_dot(sum_7_7, x_7_0, x_7_1, w_7_0, w_7_1, keep_1_1.w, 24u);
     }
 
-    let bias_0 = bias_quad(0u, o + 0);
+    let bias_0 = bias_quad(0u, o);
     let bias_1 = bias_quad(0u, o + 4);
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
-    // compile than all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
+    // the rest.
     for (var row = 0; row < 2; row++) {
-        // Brick of the virtual inputs that decide masked biases: their lane 0.
-        var keep_bias_0 = vec4(~0u);
+        var keep_bias_0_0 = vec4(~0u);
         if params.masked_bias == 1u {
-            keep_bias_0 = brick(vec3(~0u, output_block + 0u, example_block + u32(row)));
+            keep_bias_0_0 = brick(vec3(BIAS_INPUT_BLOCK, output_block, example_block + u32(row)));
         }
-        store_result_quad(n + 4 * row + 0, o + 0, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3) + kept_bias(bias_0, keep_bias_0.x));
-        store_result_quad(n + 4 * row + 1, o + 0, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3) + kept_bias(bias_0, keep_bias_0.y));
-        store_result_quad(n + 4 * row + 2, o + 0, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3) + kept_bias(bias_0, keep_bias_0.z));
-        store_result_quad(n + 4 * row + 3, o + 0, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3) + kept_bias(bias_0, keep_bias_0.w));
-        // Brick of the virtual inputs that decide masked biases: their lane 0.
-        var keep_bias_1 = vec4(~0u);
+        store_result_quad(
+            n + 4 * row,
+            o,
+            params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3) + kept_bias(bias_0, keep_bias_0_0.x),
+        );
+        store_result_quad(
+            n + 4 * row + 1,
+            o,
+            params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3) + kept_bias(bias_0, keep_bias_0_0.y),
+        );
+        store_result_quad(
+            n + 4 * row + 2,
+            o,
+            params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3) + kept_bias(bias_0, keep_bias_0_0.z),
+        );
+        store_result_quad(
+            n + 4 * row + 3,
+            o,
+            params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3) + kept_bias(bias_0, keep_bias_0_0.w),
+        );
+        var keep_bias_0_1 = vec4(~0u);
         if params.masked_bias == 1u {
-            keep_bias_1 = brick(vec3(~0u, output_block + 1u, example_block + u32(row)));
+            keep_bias_0_1 = brick(vec3(BIAS_INPUT_BLOCK, output_block + 1u, example_block + u32(row)));
         }
-        store_result_quad(n + 4 * row + 0, o + 4, params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7) + kept_bias(bias_1, keep_bias_1.x));
-        store_result_quad(n + 4 * row + 1, o + 4, params.scale * vec4(sum_1_4, sum_1_5, sum_1_6, sum_1_7) + kept_bias(bias_1, keep_bias_1.y));
-        store_result_quad(n + 4 * row + 2, o + 4, params.scale * vec4(sum_2_4, sum_2_5, sum_2_6, sum_2_7) + kept_bias(bias_1, keep_bias_1.z));
-        store_result_quad(n + 4 * row + 3, o + 4, params.scale * vec4(sum_3_4, sum_3_5, sum_3_6, sum_3_7) + kept_bias(bias_1, keep_bias_1.w));
+        store_result_quad(
+            n + 4 * row,
+            o + 4,
+            params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7) + kept_bias(bias_1, keep_bias_0_1.x),
+        );
+        store_result_quad(
+            n + 4 * row + 1,
+            o + 4,
+            params.scale * vec4(sum_1_4, sum_1_5, sum_1_6, sum_1_7) + kept_bias(bias_1, keep_bias_0_1.y),
+        );
+        store_result_quad(
+            n + 4 * row + 2,
+            o + 4,
+            params.scale * vec4(sum_2_4, sum_2_5, sum_2_6, sum_2_7) + kept_bias(bias_1, keep_bias_0_1.z),
+        );
+        store_result_quad(
+            n + 4 * row + 3,
+            o + 4,
+            params.scale * vec4(sum_3_4, sum_3_5, sum_3_6, sum_3_7) + kept_bias(bias_1, keep_bias_0_1.w),
+        );
         sum_0_0 = sum_4_0;
         sum_0_1 = sum_4_1;
         sum_0_2 = sum_4_2;
@@ -593,4 +618,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_3_7 = sum_7_7;
     }
 }
-

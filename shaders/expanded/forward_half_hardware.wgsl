@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -114,31 +114,18 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u]);
+    return x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read_write> result: array<vec4<f32>>;
@@ -152,12 +139,11 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(result[index / 4u]);
+            sum += result[index / 4u];
         }
-        result[index / 4u] = pack_quad(sum);
+        result[index / 4u] = sum;
     }
 }
-
 
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
@@ -169,7 +155,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
 // sum + the kept products of eight inputs.
 fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
     var s = sum;
-    s = select(s, fma(a_0.x, b_0.x, s), (word & (1u << (bit + 0u))) != 0u);
+    s = select(s, fma(a_0.x, b_0.x, s), (word & (1u << bit)) != 0u);
     s = select(s, fma(a_0.y, b_0.y, s), (word & (1u << (bit + 1u))) != 0u);
     s = select(s, fma(a_0.z, b_0.z, s), (word & (1u << (bit + 2u))) != 0u);
     s = select(s, fma(a_0.w, b_0.w, s), (word & (1u << (bit + 3u))) != 0u);
@@ -180,29 +166,34 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
     return s;
 }
 
-// Four sums, each with the kept product of `a` and its lane of `b`.
-fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
-    var s = sum;
-    s.x = select(s.x, fma(a, b.x, s.x), (word & (1u << (bit + 0u))) != 0u);
-    s.y = select(s.y, fma(a, b.y, s.y), (word & (1u << (bit + 1u))) != 0u);
-    s.z = select(s.z, fma(a, b.z, s.z), (word & (1u << (bit + 2u))) != 0u);
-    s.w = select(s.w, fma(a, b.w, s.w), (word & (1u << (bit + 3u))) != 0u);
-    return s;
-}
-
-// `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
-fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
-}
-
 // Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
 //
-// A thread owns 2 x 1 bricks of outputs, 8 examples by 4 outputs, and walks the inputs
-// eight at a time: one brick a step for each of its own, so that no mask word is computed twice. The
-// brick is a function of global block coordinates alone, which is why the gradients, with other
-// tiles and another order, see the same mask.
+//     for each example n, output o:
+//         sum = 0
+//         for each input i:
+//             if keep(n, o, i):                        a bit of brick(i / 8, o / 4, n / 4)
+//                 sum += W[o, i] * X[n, i]
+//         Y[n, o] = scale * sum
+//         if the bias is not masked:
+//             Y[n, o] += b[o]
+//         else if keep(n, o, BIAS_INPUT_BLOCK * 8):
+//             Y[n, o] += scale * b[o]
+//
+// The kernel departs from this:
+//
+// 1. A thread owns 2 x 1 bricks, 8 examples by 4 outputs, and walks the inputs
+//    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
+//    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
+// 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
+//    Loops over them cost two to three times. How a bit is applied is a choice per vendor (apply.wgsl).
+// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column reads 0 or
+//    the last quad. A test in the walk would cost more than the products.
+// 4. Where all examples of a tile share a mask, the weights are masked once, as they are read.
+// 5. Where there are too few tiles to keep the adapter busy, threads share one and add up their parts at the end.
+// 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
+// 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
-@compute @workgroup_size(8, 4, 1)
+@compute @workgroup_size(8, 4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * 4u + local.y;
     let tile_column = group.x * 8u + local.x;
@@ -212,12 +203,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         return;
     }
     let example_block = params.example_block + tile_row * 2u;
-    let output_block = params.output_block + tile_column * 1u;
+    let output_block = params.output_block + tile_column;
 
-// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
-// monte_carlo.wgsl. Twin: src/reference/forward.rs.
     // Rows past either end repeat the nearest one; their sums are never stored.
-    let x_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let x_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
     let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
     let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
@@ -225,7 +214,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
     let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
     let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
-    let w_row_0 = u32(clamp(o + 0, 0, i32(params.outputs) - 1));
+    let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
     let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
     let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
     let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
@@ -263,14 +252,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_7_3 = 0.0;
 
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-    for (var block = 0u; block < blocks; block += 1u) {
+    for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 8u) - params.input_shift;
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        let keep_0_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 0u));
-        let keep_1_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 1u));
+        let keep_0_0 = brick(vec3(params.input_block + block, output_block, example_block));
+        let keep_1_0 = brick(vec3(params.input_block + block, output_block, example_block + 1u));
         let w_0_0 = w_quad(w_row_0, i);
         let w_0_1 = w_quad(w_row_0, i + 4);
         let w_1_0 = w_quad(w_row_1, i);
@@ -329,19 +314,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1, keep_1_0.w, 24u);
     }
 
-    {
-        let row = 0;
-        store_result_quad(n + 4 * row + 0, o + 0, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3));
-        store_result_quad(n + 4 * row + 1, o + 0, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3));
-        store_result_quad(n + 4 * row + 2, o + 0, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3));
-        store_result_quad(n + 4 * row + 3, o + 0, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3));
-    }
-    {
-        let row = 1;
-        store_result_quad(n + 4 * row + 0, o + 0, params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3));
-        store_result_quad(n + 4 * row + 1, o + 0, params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3));
-        store_result_quad(n + 4 * row + 2, o + 0, params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3));
-        store_result_quad(n + 4 * row + 3, o + 0, params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3));
-    }
+    store_result_quad(n, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3));
+    store_result_quad(n + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3));
+    store_result_quad(n + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3));
+    store_result_quad(n + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3));
+    store_result_quad(n + 4, o, params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3));
+    store_result_quad(n + 5, o, params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3));
+    store_result_quad(n + 6, o, params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3));
+    store_result_quad(n + 7, o, params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3));
 }
-

@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -114,31 +114,18 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u]);
+    return x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read_write> result: array<vec4<f32>>;
@@ -152,12 +139,11 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(result[index / 4u]);
+            sum += result[index / 4u];
         }
-        result[index / 4u] = pack_quad(sum);
+        result[index / 4u] = sum;
     }
 }
-
 
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
@@ -169,7 +155,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
 // sum + the kept products of eight inputs.
 fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
     var s = sum;
-    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit + 0u), s);
+    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit), s);
     s = fma(a_0.y, keep_or_zero(b_0.y, word, bit + 1u), s);
     s = fma(a_0.z, keep_or_zero(b_0.z, word, bit + 2u), s);
     s = fma(a_0.w, keep_or_zero(b_0.w, word, bit + 3u), s);
@@ -180,16 +166,6 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
     return s;
 }
 
-// Four sums, each with the kept product of `a` and its lane of `b`.
-fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
-    var s = sum;
-    s.x = fma(a, keep_or_zero(b.x, word, bit + 0u), s.x);
-    s.y = fma(a, keep_or_zero(b.y, word, bit + 1u), s.y);
-    s.z = fma(a, keep_or_zero(b.z, word, bit + 2u), s.z);
-    s.w = fma(a, keep_or_zero(b.w, word, bit + 3u), s.w);
-    return s;
-}
-
 // `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
 fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
     return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
@@ -197,14 +173,34 @@ fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
 
 // Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
 //
-// A thread owns 4 x 4 bricks of outputs, 16 examples by 16 outputs, and walks the inputs
-// eight at a time: one brick a step for each of its own, so that no mask word is computed twice. The
-// brick is a function of global block coordinates alone, which is why the gradients, with other
-// tiles and another order, see the same mask.
+//     for each example n, output o:
+//         sum = 0
+//         for each input i:
+//             if keep(n, o, i):                        a bit of brick(i / 8, o / 4, n / 4)
+//                 sum += W[o, i] * X[n, i]
+//         Y[n, o] = scale * sum
+//         if the bias is not masked:
+//             Y[n, o] += b[o]
+//         else if keep(n, o, BIAS_INPUT_BLOCK * 8):
+//             Y[n, o] += scale * b[o]
+//
+// The kernel departs from this:
+//
+// 1. A thread owns 4 x 4 bricks, 16 examples by 16 outputs, and walks the inputs
+//    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
+//    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
+// 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
+//    Loops over them cost two to three times. How a bit is applied is a choice per vendor (apply.wgsl).
+// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column reads 0 or
+//    the last quad. A test in the walk would cost more than the products.
+// 4. Where all examples of a tile share a mask, the weights are masked once, as they are read.
+// 5. Where there are too few tiles to keep the adapter busy, threads share one and add up their parts at the end.
+// 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
+// 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
-@compute @workgroup_size(16, 1, 1)
+@compute @workgroup_size(16, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 1u + 0u;
+    let tile_row = group.y;
     let tile_column = group.x * 16u + local.x;
     let n = i32(tile_row * 16u) - params.example_shift;
     let o = i32(tile_column * 16u) - params.output_shift;
@@ -214,10 +210,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let example_block = params.example_block + tile_row * 4u;
     let output_block = params.output_block + tile_column * 4u;
 
-// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
-// monte_carlo.wgsl. Twin: src/reference/forward.rs.
     // Rows past either end repeat the nearest one; their sums are never stored.
-    let x_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let x_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
     let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
     let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
@@ -233,7 +227,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let x_row_13 = u32(clamp(n + 13, 0, i32(params.examples) - 1));
     let x_row_14 = u32(clamp(n + 14, 0, i32(params.examples) - 1));
     let x_row_15 = u32(clamp(n + 15, 0, i32(params.examples) - 1));
-    let w_row_0 = u32(clamp(o + 0, 0, i32(params.outputs) - 1));
+    let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
     let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
     let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
     let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
@@ -507,25 +501,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_15_15 = 0.0;
 
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-    for (var block = 0u; block < blocks; block += 1u) {
+    for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 8u) - params.input_shift;
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        let keep_0_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 0u));
-        let keep_0_1 = brick(vec3(params.input_block + block, output_block + 1u, example_block + 0u));
-        let keep_0_2 = brick(vec3(params.input_block + block, output_block + 2u, example_block + 0u));
-        let keep_0_3 = brick(vec3(params.input_block + block, output_block + 3u, example_block + 0u));
-        let keep_1_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 1u));
+        let keep_0_0 = brick(vec3(params.input_block + block, output_block, example_block));
+        let keep_0_1 = brick(vec3(params.input_block + block, output_block + 1u, example_block));
+        let keep_0_2 = brick(vec3(params.input_block + block, output_block + 2u, example_block));
+        let keep_0_3 = brick(vec3(params.input_block + block, output_block + 3u, example_block));
+        let keep_1_0 = brick(vec3(params.input_block + block, output_block, example_block + 1u));
         let keep_1_1 = brick(vec3(params.input_block + block, output_block + 1u, example_block + 1u));
         let keep_1_2 = brick(vec3(params.input_block + block, output_block + 2u, example_block + 1u));
         let keep_1_3 = brick(vec3(params.input_block + block, output_block + 3u, example_block + 1u));
-        let keep_2_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 2u));
+        let keep_2_0 = brick(vec3(params.input_block + block, output_block, example_block + 2u));
         let keep_2_1 = brick(vec3(params.input_block + block, output_block + 1u, example_block + 2u));
         let keep_2_2 = brick(vec3(params.input_block + block, output_block + 2u, example_block + 2u));
         let keep_2_3 = brick(vec3(params.input_block + block, output_block + 3u, example_block + 2u));
-        let keep_3_0 = brick(vec3(params.input_block + block, output_block + 0u, example_block + 3u));
+        let keep_3_0 = brick(vec3(params.input_block + block, output_block, example_block + 3u));
         let keep_3_1 = brick(vec3(params.input_block + block, output_block + 1u, example_block + 3u));
         let keep_3_2 = brick(vec3(params.input_block + block, output_block + 2u, example_block + 3u));
         let keep_3_3 = brick(vec3(params.input_block + block, output_block + 3u, example_block + 3u));
@@ -851,22 +841,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_15_15 = add_kept_dot(sum_15_15, x_15_0, x_15_1, w_15_0, w_15_1, keep_3_3.w, 24u);
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
-    // compile than all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
+    // the rest.
     for (var row = 0; row < 4; row++) {
-        store_result_quad(n + 4 * row + 0, o + 0, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3));
-        store_result_quad(n + 4 * row + 1, o + 0, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3));
-        store_result_quad(n + 4 * row + 2, o + 0, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3));
-        store_result_quad(n + 4 * row + 3, o + 0, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3));
-        store_result_quad(n + 4 * row + 0, o + 4, params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7));
+        store_result_quad(n + 4 * row, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3));
+        store_result_quad(n + 4 * row + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3));
+        store_result_quad(n + 4 * row + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3));
+        store_result_quad(n + 4 * row + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3));
+        store_result_quad(n + 4 * row, o + 4, params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7));
         store_result_quad(n + 4 * row + 1, o + 4, params.scale * vec4(sum_1_4, sum_1_5, sum_1_6, sum_1_7));
         store_result_quad(n + 4 * row + 2, o + 4, params.scale * vec4(sum_2_4, sum_2_5, sum_2_6, sum_2_7));
         store_result_quad(n + 4 * row + 3, o + 4, params.scale * vec4(sum_3_4, sum_3_5, sum_3_6, sum_3_7));
-        store_result_quad(n + 4 * row + 0, o + 8, params.scale * vec4(sum_0_8, sum_0_9, sum_0_10, sum_0_11));
+        store_result_quad(n + 4 * row, o + 8, params.scale * vec4(sum_0_8, sum_0_9, sum_0_10, sum_0_11));
         store_result_quad(n + 4 * row + 1, o + 8, params.scale * vec4(sum_1_8, sum_1_9, sum_1_10, sum_1_11));
         store_result_quad(n + 4 * row + 2, o + 8, params.scale * vec4(sum_2_8, sum_2_9, sum_2_10, sum_2_11));
         store_result_quad(n + 4 * row + 3, o + 8, params.scale * vec4(sum_3_8, sum_3_9, sum_3_10, sum_3_11));
-        store_result_quad(n + 4 * row + 0, o + 12, params.scale * vec4(sum_0_12, sum_0_13, sum_0_14, sum_0_15));
+        store_result_quad(n + 4 * row, o + 12, params.scale * vec4(sum_0_12, sum_0_13, sum_0_14, sum_0_15));
         store_result_quad(n + 4 * row + 1, o + 12, params.scale * vec4(sum_1_12, sum_1_13, sum_1_14, sum_1_15));
         store_result_quad(n + 4 * row + 2, o + 12, params.scale * vec4(sum_2_12, sum_2_13, sum_2_14, sum_2_15));
         store_result_quad(n + 4 * row + 3, o + 12, params.scale * vec4(sum_3_12, sum_3_13, sum_3_14, sum_3_15));
@@ -1064,4 +1054,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_11_15 = sum_15_15;
     }
 }
-

@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -92,6 +92,9 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
+// The planes before the tail cost a call each.
+const HEAD_PLANES = 8u;
+
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
 // keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
 fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
@@ -100,13 +103,12 @@ fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
     return (keep & below) | (settle & (keep | below));
 }
 
-
 // Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
 // rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
 fn tail_planes(block: vec3<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    if params.bits > 8u {
-        let tail = philox(vec4(block, 8u));
+    if params.bits > HEAD_PLANES {
+        let tail = philox(vec4(block, HEAD_PLANES));
         keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
         keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
         keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
@@ -161,38 +163,25 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn g_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(x[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return x[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(w[(params.base[0].z + row * params.input_stride + u32(column)) / 4u]);
+    return w[(params.base[0].z + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(4) var<storage, read_write> grad_input: array<vec4<f32>>;
@@ -206,9 +195,9 @@ fn store_grad_input_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.inputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(grad_input[index / 4u]);
+            sum += grad_input[index / 4u];
         }
-        grad_input[index / 4u] = pack_quad(sum);
+        grad_input[index / 4u] = sum;
     }
 }
 
@@ -223,12 +212,11 @@ fn store_grad_weight_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.inputs) {
         var sum = values;
         if params.accumulate_weight == 1u {
-            sum += unpack_result_quad(grad_weight[index / 4u]);
+            sum += grad_weight[index / 4u];
         }
-        grad_weight[index / 4u] = pack_quad(sum);
+        grad_weight[index / 4u] = sum;
     }
 }
-
 
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
@@ -237,59 +225,41 @@ fn store_grad_weight_quad(row: i32, column: i32, values: vec4<f32>) {
 // `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 
-// sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
-    var s = sum;
-    s = select(s, fma(a_0.x, b_0.x, s), (word & (1u << (bit + 0u))) != 0u);
-    s = select(s, fma(a_0.y, b_0.y, s), (word & (1u << (bit + 1u))) != 0u);
-    s = select(s, fma(a_0.z, b_0.z, s), (word & (1u << (bit + 2u))) != 0u);
-    s = select(s, fma(a_0.w, b_0.w, s), (word & (1u << (bit + 3u))) != 0u);
-    s = select(s, fma(a_1.x, b_1.x, s), (word & (1u << (bit + 4u))) != 0u);
-    s = select(s, fma(a_1.y, b_1.y, s), (word & (1u << (bit + 5u))) != 0u);
-    s = select(s, fma(a_1.z, b_1.z, s), (word & (1u << (bit + 6u))) != 0u);
-    s = select(s, fma(a_1.w, b_1.w, s), (word & (1u << (bit + 7u))) != 0u);
-    return s;
-}
-
 // Four sums, each with the kept product of `a` and its lane of `b`.
 fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
     var s = sum;
-    s.x = select(s.x, fma(a, b.x, s.x), (word & (1u << (bit + 0u))) != 0u);
+    s.x = select(s.x, fma(a, b.x, s.x), (word & (1u << bit)) != 0u);
     s.y = select(s.y, fma(a, b.y, s.y), (word & (1u << (bit + 1u))) != 0u);
     s.z = select(s.z, fma(a, b.z, s.z), (word & (1u << (bit + 2u))) != 0u);
     s.w = select(s.w, fma(a, b.w, s.w), (word & (1u << (bit + 3u))) != 0u);
     return s;
 }
 
-// `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
-fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
-}
-
 // dX = scale * (sum over o of M W G) and dW = scale * (sum over n of M G X), each brick drawn once for both.
 // Twins: src/reference/input_gradient.rs and src/reference/weight_gradient.rs.
 //
-// A thread owns 1 x 1 bricks, 4 examples by 8 inputs of dX, and walks the outputs four at a
-// time, as in the input gradient. The 32 threads along y own all examples of the dispatch, so that what one
-// step gives for dW is whole once they have added it up, through workgroup memory, in a fixed order.
+// A thread owns 1 x 1 bricks, 4 examples by 8 inputs of dX, and walks
+// the outputs four at a time, as in the input gradient. The 32 threads along y own all examples of the
+// dispatch, so that what one step gives for dW is whole once they have added it up, through workgroup memory, in a
+// fixed order.
 
 // Quads on their way from thread to thread: a step's part of dW, and at the end of the walk sums of dX.
 var<workgroup> parts: array<vec4<f32>, 256>;
 
-@compute @workgroup_size(1, 32, 1)
+@compute @workgroup_size(1, 32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = local.y;
-    let tile_column = group.x * 1u + local.x;
+    let tile_column = group.x + local.x;
     let n = i32(tile_row * 4u) - params.example_shift;
     let i = i32(tile_column * 8u) - params.input_shift;
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
-    let example_block = params.example_block + tile_row * 1u;
-    let input_block = params.input_block + tile_column * 1u;
-    let i_0 = min(i + 0, i32(params.inputs) - 4);
+    let example_block = params.example_block + tile_row;
+    let input_block = params.input_block + tile_column;
+    let i_0 = min(i, i32(params.inputs) - 4);
     let i_1 = min(i + 4, i32(params.inputs) - 4);
     // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
     // G zero instead costs NVIDIA up to a third more instructions: docs/performance.md.)
-    let row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     let x_0_0 = x_quad(row_0, i_0);
     var sum_0_0 = vec4(0.0);
     let x_0_1 = x_quad(row_0, i_1);
@@ -309,11 +279,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_3_0 = vec4(0.0);
     let x_3_1 = x_quad(row_3, i_1);
     var sum_3_1 = vec4(0.0);
-    let exist_0 = select(vec4(0u), vec4(~0u), vec4(n + 0) + vec4(0, 1, 2, 3) == vec4(i32(row_0), i32(row_1), i32(row_2), i32(row_3)));
+    let exist_0 = select(
+        vec4(0u),
+        vec4(~0u),
+        vec4(n) + vec4(0, 1, 2, 3) == vec4(
+            i32(row_0),
+            i32(row_1),
+            i32(row_2),
+            i32(row_3),
+        ),
+    );
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
-    for (var first = 0u; first < blocks; first += 1u) {
-        let block = first;
+    for (var block = 0u; block < blocks; block++) {
         let o = i32(block * 4u) - params.output_shift;
         var step_0_0 = vec4(0.0);
         var step_0_1 = vec4(0.0);
@@ -323,13 +301,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         var step_2_1 = vec4(0.0);
         var step_3_0 = vec4(0.0);
         var step_3_1 = vec4(0.0);
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        let keep_0_0 = brick(vec3(input_block + 0u, params.output_block + block, example_block + 0u));
-        let w_0_0 = w_quad(u32(o + 0), i_0);
-        let w_0_1 = w_quad(u32(o + 0), i_1);
+        let keep_0_0 = brick(vec3(input_block, params.output_block + block, example_block));
+        let w_0_0 = w_quad(u32(o), i_0);
+        let w_0_1 = w_quad(u32(o), i_1);
         let w_1_0 = w_quad(u32(o + 1), i_0);
         let w_1_1 = w_quad(u32(o + 1), i_1);
         let w_2_0 = w_quad(u32(o + 2), i_0);
@@ -407,8 +381,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         step_3_1 = add_kept_row(step_3_1, g_3.w, x_3_1, kept_0_0.w, 28u);
         // Quad k of the thread at `at` lies k places on among the quads k: so neither the threads that write one
         // quad nor those that read different quads of one thread meet in a bank.
-        let at = local.x + local.y * 1u;
-        parts[0u + (at + 0u) % 32u] = step_0_0;
+        let at = local.x + local.y;
+        parts[at % 32u] = step_0_0;
         parts[32u + (at + 1u) % 32u] = step_0_1;
         parts[64u + (at + 2u) % 32u] = step_1_0;
         parts[96u + (at + 3u) % 32u] = step_1_1;
@@ -421,15 +395,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let k = local.y % 8u;
         let way = local.y / 8u;
         var sum = vec4(0.0);
-        sum += parts[k * 32u + (local.x + (way + 0u) * 1u + k) % 32u];
-        sum += parts[k * 32u + (local.x + (way + 4u) * 1u + k) % 32u];
-        sum += parts[k * 32u + (local.x + (way + 8u) * 1u + k) % 32u];
-        sum += parts[k * 32u + (local.x + (way + 12u) * 1u + k) % 32u];
-        sum += parts[k * 32u + (local.x + (way + 16u) * 1u + k) % 32u];
-        sum += parts[k * 32u + (local.x + (way + 20u) * 1u + k) % 32u];
-        sum += parts[k * 32u + (local.x + (way + 24u) * 1u + k) % 32u];
-        sum += parts[k * 32u + (local.x + (way + 28u) * 1u + k) % 32u];
-        parts[k * 32u + (local.x + way * 1u + k) % 32u] = sum;
+        sum += parts[k * 32u + (local.x + way + k) % 32u];
+        sum += parts[k * 32u + (local.x + (way + 4u) + k) % 32u];
+        sum += parts[k * 32u + (local.x + (way + 8u) + k) % 32u];
+        sum += parts[k * 32u + (local.x + (way + 12u) + k) % 32u];
+        sum += parts[k * 32u + (local.x + (way + 16u) + k) % 32u];
+        sum += parts[k * 32u + (local.x + (way + 20u) + k) % 32u];
+        sum += parts[k * 32u + (local.x + (way + 24u) + k) % 32u];
+        sum += parts[k * 32u + (local.x + (way + 28u) + k) % 32u];
+        parts[k * 32u + (local.x + way + k) % 32u] = sum;
         workgroupBarrier();
         if way == 0u {
             sum += parts[k * 32u + (local.x + 1u + k) % 32u];
@@ -441,16 +415,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         workgroupBarrier();
     }
 
-    {
-        let row = 0;
-        store_grad_input_quad(n + 4 * row + 0, i + 0, params.scale * sum_0_0);
-        store_grad_input_quad(n + 4 * row + 0, i + 4, params.scale * sum_0_1);
-        store_grad_input_quad(n + 4 * row + 1, i + 0, params.scale * sum_1_0);
-        store_grad_input_quad(n + 4 * row + 1, i + 4, params.scale * sum_1_1);
-        store_grad_input_quad(n + 4 * row + 2, i + 0, params.scale * sum_2_0);
-        store_grad_input_quad(n + 4 * row + 2, i + 4, params.scale * sum_2_1);
-        store_grad_input_quad(n + 4 * row + 3, i + 0, params.scale * sum_3_0);
-        store_grad_input_quad(n + 4 * row + 3, i + 4, params.scale * sum_3_1);
-    }
+    store_grad_input_quad(n, i, params.scale * sum_0_0);
+    store_grad_input_quad(n, i + 4, params.scale * sum_0_1);
+    store_grad_input_quad(n + 1, i, params.scale * sum_1_0);
+    store_grad_input_quad(n + 1, i + 4, params.scale * sum_1_1);
+    store_grad_input_quad(n + 2, i, params.scale * sum_2_0);
+    store_grad_input_quad(n + 2, i + 4, params.scale * sum_2_1);
+    store_grad_input_quad(n + 3, i, params.scale * sum_3_0);
+    store_grad_input_quad(n + 3, i + 4, params.scale * sum_3_1);
 }
-

@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -92,6 +92,9 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
+// The planes before the tail cost a call each.
+const HEAD_PLANES = 8u;
+
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
 // keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
 fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
@@ -100,13 +103,12 @@ fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
     return (keep & below) | (settle & (keep | below));
 }
 
-
 // Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
 // rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
 fn tail_planes(block: vec3<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    if params.bits > 8u {
-        let tail = philox(vec4(block, 8u));
+    if params.bits > HEAD_PLANES {
+        let tail = philox(vec4(block, HEAD_PLANES));
         keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
         keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
         keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
@@ -124,14 +126,6 @@ fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
     return rung(keep, philox(vec4(block, j)), 15u - j);
 }
 
-fn brick(block: vec3<u32>) -> vec4<u32> {
-    var keep = tail_planes(block);
-    for (var j = min(params.bits, 8u); j > 0u; j--) {
-        keep = next_plane(keep, block, j - 1u);
-    }
-    return keep;
-}
-
 // Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
 //
 // Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
@@ -140,31 +134,18 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn g_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read_write> result: array<vec4<f32>>;
@@ -178,12 +159,11 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.inputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(result[index / 4u]);
+            sum += result[index / 4u];
         }
-        result[index / 4u] = pack_quad(sum);
+        result[index / 4u] = sum;
     }
 }
-
 
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
@@ -192,24 +172,10 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
 // `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 
-// sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
-    var s = sum;
-    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit + 0u), s);
-    s = fma(a_0.y, keep_or_zero(b_0.y, word, bit + 1u), s);
-    s = fma(a_0.z, keep_or_zero(b_0.z, word, bit + 2u), s);
-    s = fma(a_0.w, keep_or_zero(b_0.w, word, bit + 3u), s);
-    s = fma(a_1.x, keep_or_zero(b_1.x, word, bit + 4u), s);
-    s = fma(a_1.y, keep_or_zero(b_1.y, word, bit + 5u), s);
-    s = fma(a_1.z, keep_or_zero(b_1.z, word, bit + 6u), s);
-    s = fma(a_1.w, keep_or_zero(b_1.w, word, bit + 7u), s);
-    return s;
-}
-
 // Four sums, each with the kept product of `a` and its lane of `b`.
 fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
     var s = sum;
-    s.x = fma(a, keep_or_zero(b.x, word, bit + 0u), s.x);
+    s.x = fma(a, keep_or_zero(b.x, word, bit), s.x);
     s.y = fma(a, keep_or_zero(b.y, word, bit + 1u), s.y);
     s.z = fma(a, keep_or_zero(b.z, word, bit + 2u), s.z);
     s.w = fma(a, keep_or_zero(b.w, word, bit + 3u), s.w);
@@ -223,12 +189,13 @@ fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
 
 // dX = scale * (sum over o of M W G). Twin: src/reference/input_gradient.rs.
 //
-// A thread owns 8 x 2 bricks, 32 examples by 16 inputs, and walks the outputs four at a
-// time. Its bricks are those of the forward pass: same global block coordinates, same words.
+// The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
+// 8 x 2 bricks, 32 examples by 16 inputs. They are those of the forward pass:
+// same coordinates, same words.
 
-@compute @workgroup_size(16, 1, 1)
+@compute @workgroup_size(16, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 1u + 0u;
+    let tile_row = group.y;
     let tile_column = group.x * 16u + local.x;
     let n = i32(tile_row * 32u) - params.example_shift;
     let i = i32(tile_column * 16u) - params.input_shift;
@@ -239,7 +206,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let input_block = params.input_block + tile_column * 2u;
 
     // Rows past either end repeat the nearest one; their sums are never stored.
-    let g_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
+    let g_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     var sum_0_0 = vec4(0.0);
     var sum_0_1 = vec4(0.0);
     var sum_0_2 = vec4(0.0);
@@ -400,53 +367,49 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_31_2 = vec4(0.0);
     var sum_31_3 = vec4(0.0);
     // And so do columns past the last.
-    let i_0 = i + 0;
+    let i_0 = i;
     let i_1 = i + 4;
     let i_2 = min(i + 8, i32(params.inputs) - 4);
     let i_3 = min(i + 12, i32(params.inputs) - 4);
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
-    for (var block = 0u; block < blocks; block += 1u) {
+    for (var block = 0u; block < blocks; block++) {
         let o = i32(block * 4u) - params.output_shift;
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
-        // brick do not wait for those of another.
-        let block_0_0 = vec3(input_block + 0u, params.output_block + block, example_block + 0u);
+        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
+        // do not wait for those of another.
+        let block_0_0 = vec3(input_block, params.output_block + block, example_block);
         var keep_0_0 = tail_planes(block_0_0);
-        let block_0_1 = vec3(input_block + 1u, params.output_block + block, example_block + 0u);
+        let block_0_1 = vec3(input_block + 1u, params.output_block + block, example_block);
         var keep_0_1 = tail_planes(block_0_1);
-        let block_1_0 = vec3(input_block + 0u, params.output_block + block, example_block + 1u);
+        let block_1_0 = vec3(input_block, params.output_block + block, example_block + 1u);
         var keep_1_0 = tail_planes(block_1_0);
         let block_1_1 = vec3(input_block + 1u, params.output_block + block, example_block + 1u);
         var keep_1_1 = tail_planes(block_1_1);
-        let block_2_0 = vec3(input_block + 0u, params.output_block + block, example_block + 2u);
+        let block_2_0 = vec3(input_block, params.output_block + block, example_block + 2u);
         var keep_2_0 = tail_planes(block_2_0);
         let block_2_1 = vec3(input_block + 1u, params.output_block + block, example_block + 2u);
         var keep_2_1 = tail_planes(block_2_1);
-        let block_3_0 = vec3(input_block + 0u, params.output_block + block, example_block + 3u);
+        let block_3_0 = vec3(input_block, params.output_block + block, example_block + 3u);
         var keep_3_0 = tail_planes(block_3_0);
         let block_3_1 = vec3(input_block + 1u, params.output_block + block, example_block + 3u);
         var keep_3_1 = tail_planes(block_3_1);
-        let block_4_0 = vec3(input_block + 0u, params.output_block + block, example_block + 4u);
+        let block_4_0 = vec3(input_block, params.output_block + block, example_block + 4u);
         var keep_4_0 = tail_planes(block_4_0);
         let block_4_1 = vec3(input_block + 1u, params.output_block + block, example_block + 4u);
         var keep_4_1 = tail_planes(block_4_1);
-        let block_5_0 = vec3(input_block + 0u, params.output_block + block, example_block + 5u);
+        let block_5_0 = vec3(input_block, params.output_block + block, example_block + 5u);
         var keep_5_0 = tail_planes(block_5_0);
         let block_5_1 = vec3(input_block + 1u, params.output_block + block, example_block + 5u);
         var keep_5_1 = tail_planes(block_5_1);
-        let block_6_0 = vec3(input_block + 0u, params.output_block + block, example_block + 6u);
+        let block_6_0 = vec3(input_block, params.output_block + block, example_block + 6u);
         var keep_6_0 = tail_planes(block_6_0);
         let block_6_1 = vec3(input_block + 1u, params.output_block + block, example_block + 6u);
         var keep_6_1 = tail_planes(block_6_1);
-        let block_7_0 = vec3(input_block + 0u, params.output_block + block, example_block + 7u);
+        let block_7_0 = vec3(input_block, params.output_block + block, example_block + 7u);
         var keep_7_0 = tail_planes(block_7_0);
         let block_7_1 = vec3(input_block + 1u, params.output_block + block, example_block + 7u);
         var keep_7_1 = tail_planes(block_7_1);
-        for (var j = min(params.bits, 8u); j > 0u; j--) {
+        for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
             keep_0_0 = next_plane(keep_0_0, block_0_0, j - 1u);
             keep_0_1 = next_plane(keep_0_1, block_0_1, j - 1u);
             keep_1_0 = next_plane(keep_1_0, block_1_0, j - 1u);
@@ -464,10 +427,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             keep_7_0 = next_plane(keep_7_0, block_7_0, j - 1u);
             keep_7_1 = next_plane(keep_7_1, block_7_1, j - 1u);
         }
-        let w_0_0 = w_quad(u32(o + 0), i_0);
-        let w_0_1 = w_quad(u32(o + 0), i_1);
-        let w_0_2 = w_quad(u32(o + 0), i_2);
-        let w_0_3 = w_quad(u32(o + 0), i_3);
+        let w_0_0 = w_quad(u32(o), i_0);
+        let w_0_1 = w_quad(u32(o), i_1);
+        let w_0_2 = w_quad(u32(o), i_2);
+        let w_0_3 = w_quad(u32(o), i_3);
         let w_1_0 = w_quad(u32(o + 1), i_0);
         let w_1_1 = w_quad(u32(o + 1), i_1);
         let w_1_2 = w_quad(u32(o + 1), i_2);
@@ -1026,22 +989,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_31_3 = add_kept_row(sum_31_3, g_31.w, w_3_3, keep_7_1.w, 28u);
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to
-    // compile than all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
+    // the rest.
     for (var row = 0; row < 8; row++) {
-        store_result_quad(n + 4 * row + 0, i + 0, params.scale * sum_0_0);
-        store_result_quad(n + 4 * row + 0, i + 4, params.scale * sum_0_1);
-        store_result_quad(n + 4 * row + 0, i + 8, params.scale * sum_0_2);
-        store_result_quad(n + 4 * row + 0, i + 12, params.scale * sum_0_3);
-        store_result_quad(n + 4 * row + 1, i + 0, params.scale * sum_1_0);
+        store_result_quad(n + 4 * row, i, params.scale * sum_0_0);
+        store_result_quad(n + 4 * row, i + 4, params.scale * sum_0_1);
+        store_result_quad(n + 4 * row, i + 8, params.scale * sum_0_2);
+        store_result_quad(n + 4 * row, i + 12, params.scale * sum_0_3);
+        store_result_quad(n + 4 * row + 1, i, params.scale * sum_1_0);
         store_result_quad(n + 4 * row + 1, i + 4, params.scale * sum_1_1);
         store_result_quad(n + 4 * row + 1, i + 8, params.scale * sum_1_2);
         store_result_quad(n + 4 * row + 1, i + 12, params.scale * sum_1_3);
-        store_result_quad(n + 4 * row + 2, i + 0, params.scale * sum_2_0);
+        store_result_quad(n + 4 * row + 2, i, params.scale * sum_2_0);
         store_result_quad(n + 4 * row + 2, i + 4, params.scale * sum_2_1);
         store_result_quad(n + 4 * row + 2, i + 8, params.scale * sum_2_2);
         store_result_quad(n + 4 * row + 2, i + 12, params.scale * sum_2_3);
-        store_result_quad(n + 4 * row + 3, i + 0, params.scale * sum_3_0);
+        store_result_quad(n + 4 * row + 3, i, params.scale * sum_3_0);
         store_result_quad(n + 4 * row + 3, i + 4, params.scale * sum_3_1);
         store_result_quad(n + 4 * row + 3, i + 8, params.scale * sum_3_2);
         store_result_quad(n + 4 * row + 3, i + 12, params.scale * sum_3_3);
@@ -1159,4 +1122,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_27_3 = sum_31_3;
     }
 }
-

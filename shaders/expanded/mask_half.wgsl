@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -122,7 +122,7 @@ fn spread(bits: u32) -> u32 {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
     let input_block = group.x * 64u + local.x;
-    let tile_row = group.y * 1u + 0u;
+    let tile_row = group.y;
     // Blocks of outputs are in the third dimension of the grid.
     let n = i32(tile_row * 4u) - params.example_shift;
     let o = i32(group.z * 4u) - params.output_shift;
@@ -130,30 +130,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     if input_block >= blocks || n >= i32(params.examples) {
         return;
     }
-    let keep = brick(vec3(params.input_block + input_block, params.output_block + group.z, params.example_block + tile_row));
-    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
-        let row = u32(n + 0) * params.output_stride + u32(o + 0);
-        let bits = keep.x >> 0u;
+    let block = vec3(params.input_block + input_block, params.output_block + group.z, params.example_block + tile_row);
+    let keep = brick(block);
+    if n >= 0 && n < i32(params.examples) && o >= 0 && o < i32(params.outputs) {
+        let row = u32(n) * params.output_stride + u32(o);
+        let bits = keep.x;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
-    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
-        let row = u32(n + 0) * params.output_stride + u32(o + 1);
+    if n >= 0 && n < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
+        let row = u32(n) * params.output_stride + u32(o + 1);
         let bits = keep.x >> 8u;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
-    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 2 >= 0 && o + 2 < i32(params.outputs) {
-        let row = u32(n + 0) * params.output_stride + u32(o + 2);
+    if n >= 0 && n < i32(params.examples) && o + 2 >= 0 && o + 2 < i32(params.outputs) {
+        let row = u32(n) * params.output_stride + u32(o + 2);
         let bits = keep.x >> 16u;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
-    if n + 0 >= 0 && n + 0 < i32(params.examples) && o + 3 >= 0 && o + 3 < i32(params.outputs) {
-        let row = u32(n + 0) * params.output_stride + u32(o + 3);
+    if n >= 0 && n < i32(params.examples) && o + 3 >= 0 && o + 3 < i32(params.outputs) {
+        let row = u32(n) * params.output_stride + u32(o + 3);
         let bits = keep.x >> 24u;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
-    if n + 1 >= 0 && n + 1 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
-        let row = u32(n + 1) * params.output_stride + u32(o + 0);
-        let bits = keep.y >> 0u;
+    if n + 1 >= 0 && n + 1 < i32(params.examples) && o >= 0 && o < i32(params.outputs) {
+        let row = u32(n + 1) * params.output_stride + u32(o);
+        let bits = keep.y;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
     if n + 1 >= 0 && n + 1 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
@@ -171,9 +172,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let bits = keep.y >> 24u;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
-    if n + 2 >= 0 && n + 2 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
-        let row = u32(n + 2) * params.output_stride + u32(o + 0);
-        let bits = keep.z >> 0u;
+    if n + 2 >= 0 && n + 2 < i32(params.examples) && o >= 0 && o < i32(params.outputs) {
+        let row = u32(n + 2) * params.output_stride + u32(o);
+        let bits = keep.z;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
     if n + 2 >= 0 && n + 2 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
@@ -191,9 +192,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let bits = keep.z >> 24u;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
-    if n + 3 >= 0 && n + 3 < i32(params.examples) && o + 0 >= 0 && o + 0 < i32(params.outputs) {
-        let row = u32(n + 3) * params.output_stride + u32(o + 0);
-        let bits = keep.w >> 0u;
+    if n + 3 >= 0 && n + 3 < i32(params.examples) && o >= 0 && o < i32(params.outputs) {
+        let row = u32(n + 3) * params.output_stride + u32(o);
+        let bits = keep.w;
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
     if n + 3 >= 0 && n + 3 < i32(params.examples) && o + 1 >= 0 && o + 1 < i32(params.outputs) {
@@ -212,4 +213,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         result[(params.base[0].x + row * params.input_stride + u32(i)) / 8u] = vec2(spread(bits), spread(bits >> 4u));
     }
 }
-

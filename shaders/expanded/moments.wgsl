@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -49,38 +49,25 @@ struct Params {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u]);
+    return x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn bias_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(bias[(params.base[0].z + row * params.output_stride + u32(column)) / 4u]);
+    return bias[(params.base[0].z + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(4) var<storage, read_write> mean: array<vec4<f32>>;
@@ -94,9 +81,9 @@ fn store_mean_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(mean[index / 4u]);
+            sum += mean[index / 4u];
         }
-        mean[index / 4u] = pack_quad(sum);
+        mean[index / 4u] = sum;
     }
 }
 
@@ -111,12 +98,11 @@ fn store_variance_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(variance[index / 4u]);
+            sum += variance[index / 4u];
         }
-        variance[index / 4u] = pack_quad(sum);
+        variance[index / 4u] = sum;
     }
 }
-
 
 // Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
 // what must not depend on how a driver sees NaN. Twin: src/reference/activation.rs, which has float64's own.
@@ -129,10 +115,6 @@ fn is_nan(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
 
-fn is_finite(x: f32) -> bool {
-    return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
-}
-
 // NaN where `bad`, else `x`.
 fn nan_where(bad: bool, x: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) | select(0u, 0x7fc00000u, bad));
@@ -141,92 +123,6 @@ fn nan_where(bad: bool, x: f32) -> f32 {
 // 0 where `zero`, else `x`.
 fn zero_where(zero: bool, x: f32) -> f32 {
     return bitcast<f32>(select(bitcast<u32>(x), 0u, zero));
-}
-
-// max(x, 0) that keeps NaN: `max` may make it 0.
-fn rectified(x: f32) -> f32 {
-    return zero_where(bitcast<u32>(x) >= 0x80000000u && !is_nan(x), x);
-}
-
-// n times the first part of ln 2, 355/512, of so few digits that this is exact. The second part is -2.12194440e-4. In
-// integers, since Mesa would add up the two parts of `n * a + n * b` first, and is allowed to.
-fn times_ln2(n: i32) -> f32 {
-    return f32(n * 355) * 0.001953125;
-}
-
-// exp(x) for x <= 0. NaN gives anything.
-fn exponential(x: f32) -> f32 {
-    // exp(-104) is 0 in f32.
-    let argument = max(x, -104.0);
-    let n = i32(round(argument * 1.44269504));
-    let r = fma(f32(n), 2.12194440e-4, argument - times_ln2(n));
-    var p = fma(r, 1.9875691500e-4, 1.3981999507e-3);
-    p = fma(p, r, 8.3334519073e-3);
-    p = fma(p, r, 4.1665795894e-2);
-    p = fma(p, r, 1.6666665459e-1);
-    p = fma(p, r, 5.0000001201e-1);
-    // 2^n in two factors, of which neither leaves the normal numbers.
-    let half = n / 2;
-    let first = bitcast<f32>((half + 127) << 23u);
-    let second = bitcast<f32>((n - half + 127) << 23u);
-    return (fma(p, r * r, r) + 1.0) * first * second;
-}
-
-// ln x for x that is normal, finite and above 0. Others give anything.
-fn logarithm(x: f32) -> f32 {
-    // x = m * 2^n with m from sqrt(1/2) on.
-    let n = (bitcast<i32>(x) - 0x3f3504f3) >> 23u;
-    let t = bitcast<f32>(bitcast<i32>(x) - (n << 23u)) - 1.0;
-    var p = fma(t, 7.0376836292e-2, -1.1514610310e-1);
-    p = fma(p, t, 1.1676998740e-1);
-    p = fma(p, t, -1.2420140846e-1);
-    p = fma(p, t, 1.4249322787e-1);
-    p = fma(p, t, -1.6668057665e-1);
-    p = fma(p, t, 2.0000714765e-1);
-    p = fma(p, t, -2.4999993993e-1);
-    p = fma(p, t, 3.3333331174e-1);
-    let square = t * t;
-    let tail = fma(f32(n), -2.12194440e-4, p * t * square);
-    return times_ln2(n) + (t + fma(square, -0.5, tail));
-}
-
-// 1 / (1 + exp(-u)), relatively precise in its lower tail.
-fn sigmoid(u: f32) -> f32 {
-    let tail = exponential(-abs(u));
-    return select(1.0, tail, u < 0.0) / (1.0 + tail);
-}
-
-// tanh u, relatively precise near 0.
-fn hyperbolic_tangent(u: f32) -> f32 {
-    let size = abs(u);
-    let tail = exponential(-2.0 * size);
-    let square = min(size, 1.0) * min(size, 1.0);
-    var p = fma(square, -5.70498872745e-3, 2.06390887954e-2);
-    p = fma(p, square, -5.37397155531e-2);
-    p = fma(p, square, 1.33314422036e-1);
-    p = fma(p, square, -3.33332819422e-1);
-    let near = fma(p * square, size, size);
-    let value = select((1.0 - tail) / (1.0 + tail), near, size < 0.625);
-    return bitcast<f32>(bitcast<u32>(value) | (bitcast<u32>(u) & 0x80000000u));
-}
-
-// Cosine and sine of so many turns, 0 <= turns < 1.
-fn circle(turns: f32) -> vec2<f32> {
-    let quarter = round(4.0 * turns);
-    // Exact: at most an eighth of a turn either way.
-    let angle = 6.28318530718 * fma(quarter, -0.25, turns);
-    let square = angle * angle;
-    var p = fma(square, -1.9515295891e-4, 8.3321608736e-3);
-    p = fma(p, square, -1.6666654611e-1);
-    let sine = fma(p * square, angle, angle);
-    var q = fma(square, 2.443315711809948e-5, -1.388731625493765e-3);
-    q = fma(q, square, 4.166664568298827e-2);
-    let cosine = fma(q, square * square, fma(square, -0.5, 1.0));
-    let k = u32(quarter);
-    let swapped = select(vec2(cosine, sine), vec2(sine, cosine), (k & 1u) == 1u);
-    // Cosine is below 0 in the second and third quarter, sine in the third and fourth.
-    let signs = vec2((k + 1u) & 2u, k & 2u) << vec2(30u);
-    return bitcast<vec2<f32>>(bitcast<vec2<u32>>(swapped) ^ signs);
 }
 
 // Mean and variance of W X + b under the mask, in one pass over X and W (Wan et al. 2013, Algorithm 2):
@@ -247,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         return;
     }
     // Rows past the end repeat the last one; their sums are never stored.
-    let x_row_0 = min(u32(n + 0), params.examples - 1u);
+    let x_row_0 = min(u32(n), params.examples - 1u);
     var mean_0_0 = 0.0;
     var square_0_0 = 0.0;
     var mean_0_1 = 0.0;
@@ -319,7 +215,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_7_2 = 0.0;
     var mean_7_3 = 0.0;
     var square_7_3 = 0.0;
-    let w_row_0 = min(u32(o + 0), params.outputs - 1u);
+    let w_row_0 = min(u32(o), params.outputs - 1u);
     let w_row_1 = min(u32(o + 1), params.outputs - 1u);
     let w_row_2 = min(u32(o + 2), params.outputs - 1u);
     let w_row_3 = min(u32(o + 3), params.outputs - 1u);
@@ -499,7 +395,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         mean_7_3 += dot(w_3, x_7);
         square_7_3 += dot(params.scale * product_7_3, product_7_3);
     }
-    let bias_0 = bias_quad(0u, min(o + 0, i32(params.outputs) - 4));
+    let bias_0 = bias_quad(0u, o);
     let spread_0 = select(vec4(0.0), params.scale * bias_0 * bias_0, params.masked_bias == 1u);
     let means_0_0 = vec4(
         mean_0_0,
@@ -513,13 +409,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_0_2,
         square_0_3,
     ) + spread_0;
-    store_mean_quad(n + 0, o + 0, means_0_0);
-    store_variance_quad(n + 0, o + 0, vec4(
+    let variance_0_0 = vec4(
         variance_of(means_0_0.x, squares_0_0.x),
         variance_of(means_0_0.y, squares_0_0.y),
         variance_of(means_0_0.z, squares_0_0.z),
         variance_of(means_0_0.w, squares_0_0.w),
-    ));
+    );
+    store_mean_quad(n, o, means_0_0);
+    store_variance_quad(n, o, variance_0_0);
     let means_1_0 = vec4(
         mean_1_0,
         mean_1_1,
@@ -532,13 +429,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_1_2,
         square_1_3,
     ) + spread_0;
-    store_mean_quad(n + 1, o + 0, means_1_0);
-    store_variance_quad(n + 1, o + 0, vec4(
+    let variance_1_0 = vec4(
         variance_of(means_1_0.x, squares_1_0.x),
         variance_of(means_1_0.y, squares_1_0.y),
         variance_of(means_1_0.z, squares_1_0.z),
         variance_of(means_1_0.w, squares_1_0.w),
-    ));
+    );
+    store_mean_quad(n + 1, o, means_1_0);
+    store_variance_quad(n + 1, o, variance_1_0);
     let means_2_0 = vec4(
         mean_2_0,
         mean_2_1,
@@ -551,13 +449,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_2_2,
         square_2_3,
     ) + spread_0;
-    store_mean_quad(n + 2, o + 0, means_2_0);
-    store_variance_quad(n + 2, o + 0, vec4(
+    let variance_2_0 = vec4(
         variance_of(means_2_0.x, squares_2_0.x),
         variance_of(means_2_0.y, squares_2_0.y),
         variance_of(means_2_0.z, squares_2_0.z),
         variance_of(means_2_0.w, squares_2_0.w),
-    ));
+    );
+    store_mean_quad(n + 2, o, means_2_0);
+    store_variance_quad(n + 2, o, variance_2_0);
     let means_3_0 = vec4(
         mean_3_0,
         mean_3_1,
@@ -570,13 +469,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_3_2,
         square_3_3,
     ) + spread_0;
-    store_mean_quad(n + 3, o + 0, means_3_0);
-    store_variance_quad(n + 3, o + 0, vec4(
+    let variance_3_0 = vec4(
         variance_of(means_3_0.x, squares_3_0.x),
         variance_of(means_3_0.y, squares_3_0.y),
         variance_of(means_3_0.z, squares_3_0.z),
         variance_of(means_3_0.w, squares_3_0.w),
-    ));
+    );
+    store_mean_quad(n + 3, o, means_3_0);
+    store_variance_quad(n + 3, o, variance_3_0);
     let means_4_0 = vec4(
         mean_4_0,
         mean_4_1,
@@ -589,13 +489,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_4_2,
         square_4_3,
     ) + spread_0;
-    store_mean_quad(n + 4, o + 0, means_4_0);
-    store_variance_quad(n + 4, o + 0, vec4(
+    let variance_4_0 = vec4(
         variance_of(means_4_0.x, squares_4_0.x),
         variance_of(means_4_0.y, squares_4_0.y),
         variance_of(means_4_0.z, squares_4_0.z),
         variance_of(means_4_0.w, squares_4_0.w),
-    ));
+    );
+    store_mean_quad(n + 4, o, means_4_0);
+    store_variance_quad(n + 4, o, variance_4_0);
     let means_5_0 = vec4(
         mean_5_0,
         mean_5_1,
@@ -608,13 +509,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_5_2,
         square_5_3,
     ) + spread_0;
-    store_mean_quad(n + 5, o + 0, means_5_0);
-    store_variance_quad(n + 5, o + 0, vec4(
+    let variance_5_0 = vec4(
         variance_of(means_5_0.x, squares_5_0.x),
         variance_of(means_5_0.y, squares_5_0.y),
         variance_of(means_5_0.z, squares_5_0.z),
         variance_of(means_5_0.w, squares_5_0.w),
-    ));
+    );
+    store_mean_quad(n + 5, o, means_5_0);
+    store_variance_quad(n + 5, o, variance_5_0);
     let means_6_0 = vec4(
         mean_6_0,
         mean_6_1,
@@ -627,13 +529,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_6_2,
         square_6_3,
     ) + spread_0;
-    store_mean_quad(n + 6, o + 0, means_6_0);
-    store_variance_quad(n + 6, o + 0, vec4(
+    let variance_6_0 = vec4(
         variance_of(means_6_0.x, squares_6_0.x),
         variance_of(means_6_0.y, squares_6_0.y),
         variance_of(means_6_0.z, squares_6_0.z),
         variance_of(means_6_0.w, squares_6_0.w),
-    ));
+    );
+    store_mean_quad(n + 6, o, means_6_0);
+    store_variance_quad(n + 6, o, variance_6_0);
     let means_7_0 = vec4(
         mean_7_0,
         mean_7_1,
@@ -646,12 +549,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_7_2,
         square_7_3,
     ) + spread_0;
-    store_mean_quad(n + 7, o + 0, means_7_0);
-    store_variance_quad(n + 7, o + 0, vec4(
+    let variance_7_0 = vec4(
         variance_of(means_7_0.x, squares_7_0.x),
         variance_of(means_7_0.y, squares_7_0.y),
         variance_of(means_7_0.z, squares_7_0.z),
         variance_of(means_7_0.w, squares_7_0.w),
-    ));
+    );
+    store_mean_quad(n + 7, o, means_7_0);
+    store_variance_quad(n + 7, o, variance_7_0);
 }
-

@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -112,12 +112,6 @@ fn mask_coordinate(n: i32) -> u32 {
     return select(global / max(params.group, 1u), 0u, params.group == 0u);
 }
 
-// The word of one such coordinate.
-fn shared_word(input_block: u32, output_block: u32, coordinate: u32) -> u32 {
-    let words = brick(vec3(input_block, output_block, coordinate / 4u));
-    return words[coordinate & 3u];
-}
-
 // Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
 //
 // Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
@@ -126,33 +120,19 @@ fn shared_word(input_block: u32, output_block: u32, coordinate: u32) -> u32 {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u]);
+    return x[(params.base[0].x + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
-
 
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
@@ -162,7 +142,7 @@ fn w_quad(row: u32, column: i32) -> vec4<f32> {
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 
 // sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>) -> f32 {
     var s = sum;
     s = fma(a_0.x, b_0.x, s);
     s = fma(a_0.y, b_0.y, s);
@@ -172,16 +152,6 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
     s = fma(a_1.y, b_1.y, s);
     s = fma(a_1.z, b_1.z, s);
     s = fma(a_1.w, b_1.w, s);
-    return s;
-}
-
-// Four sums, each with the kept product of `a` and its lane of `b`.
-fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
-    var s = sum;
-    s.x = fma(a, b.x, s.x);
-    s.y = fma(a, b.y, s.y);
-    s.z = fma(a, b.z, s.z);
-    s.w = fma(a, b.w, s.w);
     return s;
 }
 
@@ -251,7 +221,6 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
 // variance where they live, in the results: it alone touches them.
 
 @group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
-
 var<private> round_keys: array<vec4<u32>, 5>;
 
 // The key words of the current pass's rounds.
@@ -298,135 +267,127 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
-    let example_block = params.example_block + tile_row * 2u;
-    let output_block = params.output_block + tile_column * 1u;
+    let output_block = params.output_block + tile_column;
     for (var t = 0u; t < params.passes; t++) {
         let count = params.first_pass + t + 1u;
         expand(keys[params.base[0].z + t]);
-// The sums of a tile: sum_N_O for example N and output O of the thread. Part of forward.wgsl and
-// monte_carlo.wgsl. Twin: src/reference/forward.rs.
-    // Rows past either end repeat the nearest one; their sums are never stored.
-    let x_row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
-    let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
-    let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
-    let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
-    let x_row_4 = u32(clamp(n + 4, 0, i32(params.examples) - 1));
-    let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
-    let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
-    let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
-    let w_row_0 = u32(clamp(o + 0, 0, i32(params.outputs) - 1));
-    let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
-    let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
-    let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
-    var sum_0_0 = 0.0;
-    var sum_0_1 = 0.0;
-    var sum_0_2 = 0.0;
-    var sum_0_3 = 0.0;
-    var sum_1_0 = 0.0;
-    var sum_1_1 = 0.0;
-    var sum_1_2 = 0.0;
-    var sum_1_3 = 0.0;
-    var sum_2_0 = 0.0;
-    var sum_2_1 = 0.0;
-    var sum_2_2 = 0.0;
-    var sum_2_3 = 0.0;
-    var sum_3_0 = 0.0;
-    var sum_3_1 = 0.0;
-    var sum_3_2 = 0.0;
-    var sum_3_3 = 0.0;
-    var sum_4_0 = 0.0;
-    var sum_4_1 = 0.0;
-    var sum_4_2 = 0.0;
-    var sum_4_3 = 0.0;
-    var sum_5_0 = 0.0;
-    var sum_5_1 = 0.0;
-    var sum_5_2 = 0.0;
-    var sum_5_3 = 0.0;
-    var sum_6_0 = 0.0;
-    var sum_6_1 = 0.0;
-    var sum_6_2 = 0.0;
-    var sum_6_3 = 0.0;
-    var sum_7_0 = 0.0;
-    var sum_7_1 = 0.0;
-    var sum_7_2 = 0.0;
-    var sum_7_3 = 0.0;
+        // Rows past either end repeat the nearest one; their sums are never stored.
+        let x_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
+        let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
+        let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
+        let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
+        let x_row_4 = u32(clamp(n + 4, 0, i32(params.examples) - 1));
+        let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
+        let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
+        let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
+        let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
+        let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
+        let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
+        let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
+        var sum_0_0 = 0.0;
+        var sum_0_1 = 0.0;
+        var sum_0_2 = 0.0;
+        var sum_0_3 = 0.0;
+        var sum_1_0 = 0.0;
+        var sum_1_1 = 0.0;
+        var sum_1_2 = 0.0;
+        var sum_1_3 = 0.0;
+        var sum_2_0 = 0.0;
+        var sum_2_1 = 0.0;
+        var sum_2_2 = 0.0;
+        var sum_2_3 = 0.0;
+        var sum_3_0 = 0.0;
+        var sum_3_1 = 0.0;
+        var sum_3_2 = 0.0;
+        var sum_3_3 = 0.0;
+        var sum_4_0 = 0.0;
+        var sum_4_1 = 0.0;
+        var sum_4_2 = 0.0;
+        var sum_4_3 = 0.0;
+        var sum_5_0 = 0.0;
+        var sum_5_1 = 0.0;
+        var sum_5_2 = 0.0;
+        var sum_5_3 = 0.0;
+        var sum_6_0 = 0.0;
+        var sum_6_1 = 0.0;
+        var sum_6_2 = 0.0;
+        var sum_6_3 = 0.0;
+        var sum_7_0 = 0.0;
+        var sum_7_1 = 0.0;
+        var sum_7_2 = 0.0;
+        var sum_7_3 = 0.0;
 
-    let shared_coordinate = mask_coordinate(n);
-    let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-    for (var block = 0u; block < blocks; block += 1u) {
-        let i = i32(block * 8u) - params.input_shift;
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        let keep_0_0 = brick(vec3(params.input_block + block, output_block + 0u, shared_coordinate / 4u));
-        // The weights are masked once, as they are read.
-        let keep_0 = keep_0_0[shared_coordinate & 3u];
-        let w_0_0 = keep_quad(w_quad(w_row_0, i), keep_0, 0u);
-        let w_0_1 = keep_quad(w_quad(w_row_0, i + 4), keep_0, 4u);
-        let w_1_0 = keep_quad(w_quad(w_row_1, i), keep_0, 8u);
-        let w_1_1 = keep_quad(w_quad(w_row_1, i + 4), keep_0, 12u);
-        let w_2_0 = keep_quad(w_quad(w_row_2, i), keep_0, 16u);
-        let w_2_1 = keep_quad(w_quad(w_row_2, i + 4), keep_0, 20u);
-        let w_3_0 = keep_quad(w_quad(w_row_3, i), keep_0, 24u);
-        let w_3_1 = keep_quad(w_quad(w_row_3, i + 4), keep_0, 28u);
-        let x_0_0 = x_quad(x_row_0, i);
-        let x_0_1 = x_quad(x_row_0, i + 4);
-        let x_1_0 = x_quad(x_row_1, i);
-        let x_1_1 = x_quad(x_row_1, i + 4);
-        let x_2_0 = x_quad(x_row_2, i);
-        let x_2_1 = x_quad(x_row_2, i + 4);
-        let x_3_0 = x_quad(x_row_3, i);
-        let x_3_1 = x_quad(x_row_3, i + 4);
-        sum_0_0 = add_kept_dot(sum_0_0, x_0_0, x_0_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_0_1 = add_kept_dot(sum_0_1, x_0_0, x_0_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_0_2 = add_kept_dot(sum_0_2, x_0_0, x_0_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_0_3 = add_kept_dot(sum_0_3, x_0_0, x_0_1, w_3_0, w_3_1, ~0u, 24u);
-        sum_1_0 = add_kept_dot(sum_1_0, x_1_0, x_1_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_1_1 = add_kept_dot(sum_1_1, x_1_0, x_1_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_1_2 = add_kept_dot(sum_1_2, x_1_0, x_1_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_1_3 = add_kept_dot(sum_1_3, x_1_0, x_1_1, w_3_0, w_3_1, ~0u, 24u);
-        sum_2_0 = add_kept_dot(sum_2_0, x_2_0, x_2_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_2_1 = add_kept_dot(sum_2_1, x_2_0, x_2_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_2_2 = add_kept_dot(sum_2_2, x_2_0, x_2_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_2_3 = add_kept_dot(sum_2_3, x_2_0, x_2_1, w_3_0, w_3_1, ~0u, 24u);
-        sum_3_0 = add_kept_dot(sum_3_0, x_3_0, x_3_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1, ~0u, 24u);
-        let x_4_0 = x_quad(x_row_4, i);
-        let x_4_1 = x_quad(x_row_4, i + 4);
-        let x_5_0 = x_quad(x_row_5, i);
-        let x_5_1 = x_quad(x_row_5, i + 4);
-        let x_6_0 = x_quad(x_row_6, i);
-        let x_6_1 = x_quad(x_row_6, i + 4);
-        let x_7_0 = x_quad(x_row_7, i);
-        let x_7_1 = x_quad(x_row_7, i + 4);
-        sum_4_0 = add_kept_dot(sum_4_0, x_4_0, x_4_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_4_1 = add_kept_dot(sum_4_1, x_4_0, x_4_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_4_2 = add_kept_dot(sum_4_2, x_4_0, x_4_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_4_3 = add_kept_dot(sum_4_3, x_4_0, x_4_1, w_3_0, w_3_1, ~0u, 24u);
-        sum_5_0 = add_kept_dot(sum_5_0, x_5_0, x_5_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_5_1 = add_kept_dot(sum_5_1, x_5_0, x_5_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_5_2 = add_kept_dot(sum_5_2, x_5_0, x_5_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_5_3 = add_kept_dot(sum_5_3, x_5_0, x_5_1, w_3_0, w_3_1, ~0u, 24u);
-        sum_6_0 = add_kept_dot(sum_6_0, x_6_0, x_6_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_6_1 = add_kept_dot(sum_6_1, x_6_0, x_6_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_6_2 = add_kept_dot(sum_6_2, x_6_0, x_6_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_6_3 = add_kept_dot(sum_6_3, x_6_0, x_6_1, w_3_0, w_3_1, ~0u, 24u);
-        sum_7_0 = add_kept_dot(sum_7_0, x_7_0, x_7_1, w_0_0, w_0_1, ~0u, 0u);
-        sum_7_1 = add_kept_dot(sum_7_1, x_7_0, x_7_1, w_1_0, w_1_1, ~0u, 8u);
-        sum_7_2 = add_kept_dot(sum_7_2, x_7_0, x_7_1, w_2_0, w_2_1, ~0u, 16u);
-        sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1, ~0u, 24u);
-    }
-        update_quad(n + 0, o + 0, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
-        update_quad(n + 1, o + 0, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
-        update_quad(n + 2, o + 0, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
-        update_quad(n + 3, o + 0, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
-        update_quad(n + 4, o + 0, params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3), count);
-        update_quad(n + 5, o + 0, params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3), count);
-        update_quad(n + 6, o + 0, params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3), count);
-        update_quad(n + 7, o + 0, params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3), count);
+        let shared_coordinate = mask_coordinate(n);
+        let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
+        for (var block = 0u; block < blocks; block++) {
+            let i = i32(block * 8u) - params.input_shift;
+            let keep_0_0 = brick(vec3(params.input_block + block, output_block, shared_coordinate / 4u));
+            // The weights are masked once, as they are read.
+            let keep_0 = keep_0_0[shared_coordinate & 3u];
+            let w_0_0 = keep_quad(w_quad(w_row_0, i), keep_0, 0u);
+            let w_0_1 = keep_quad(w_quad(w_row_0, i + 4), keep_0, 4u);
+            let w_1_0 = keep_quad(w_quad(w_row_1, i), keep_0, 8u);
+            let w_1_1 = keep_quad(w_quad(w_row_1, i + 4), keep_0, 12u);
+            let w_2_0 = keep_quad(w_quad(w_row_2, i), keep_0, 16u);
+            let w_2_1 = keep_quad(w_quad(w_row_2, i + 4), keep_0, 20u);
+            let w_3_0 = keep_quad(w_quad(w_row_3, i), keep_0, 24u);
+            let w_3_1 = keep_quad(w_quad(w_row_3, i + 4), keep_0, 28u);
+            let x_0_0 = x_quad(x_row_0, i);
+            let x_0_1 = x_quad(x_row_0, i + 4);
+            let x_1_0 = x_quad(x_row_1, i);
+            let x_1_1 = x_quad(x_row_1, i + 4);
+            let x_2_0 = x_quad(x_row_2, i);
+            let x_2_1 = x_quad(x_row_2, i + 4);
+            let x_3_0 = x_quad(x_row_3, i);
+            let x_3_1 = x_quad(x_row_3, i + 4);
+            sum_0_0 = add_kept_dot(sum_0_0, x_0_0, x_0_1, w_0_0, w_0_1);
+            sum_0_1 = add_kept_dot(sum_0_1, x_0_0, x_0_1, w_1_0, w_1_1);
+            sum_0_2 = add_kept_dot(sum_0_2, x_0_0, x_0_1, w_2_0, w_2_1);
+            sum_0_3 = add_kept_dot(sum_0_3, x_0_0, x_0_1, w_3_0, w_3_1);
+            sum_1_0 = add_kept_dot(sum_1_0, x_1_0, x_1_1, w_0_0, w_0_1);
+            sum_1_1 = add_kept_dot(sum_1_1, x_1_0, x_1_1, w_1_0, w_1_1);
+            sum_1_2 = add_kept_dot(sum_1_2, x_1_0, x_1_1, w_2_0, w_2_1);
+            sum_1_3 = add_kept_dot(sum_1_3, x_1_0, x_1_1, w_3_0, w_3_1);
+            sum_2_0 = add_kept_dot(sum_2_0, x_2_0, x_2_1, w_0_0, w_0_1);
+            sum_2_1 = add_kept_dot(sum_2_1, x_2_0, x_2_1, w_1_0, w_1_1);
+            sum_2_2 = add_kept_dot(sum_2_2, x_2_0, x_2_1, w_2_0, w_2_1);
+            sum_2_3 = add_kept_dot(sum_2_3, x_2_0, x_2_1, w_3_0, w_3_1);
+            sum_3_0 = add_kept_dot(sum_3_0, x_3_0, x_3_1, w_0_0, w_0_1);
+            sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1);
+            sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1);
+            sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1);
+            let x_4_0 = x_quad(x_row_4, i);
+            let x_4_1 = x_quad(x_row_4, i + 4);
+            let x_5_0 = x_quad(x_row_5, i);
+            let x_5_1 = x_quad(x_row_5, i + 4);
+            let x_6_0 = x_quad(x_row_6, i);
+            let x_6_1 = x_quad(x_row_6, i + 4);
+            let x_7_0 = x_quad(x_row_7, i);
+            let x_7_1 = x_quad(x_row_7, i + 4);
+            sum_4_0 = add_kept_dot(sum_4_0, x_4_0, x_4_1, w_0_0, w_0_1);
+            sum_4_1 = add_kept_dot(sum_4_1, x_4_0, x_4_1, w_1_0, w_1_1);
+            sum_4_2 = add_kept_dot(sum_4_2, x_4_0, x_4_1, w_2_0, w_2_1);
+            sum_4_3 = add_kept_dot(sum_4_3, x_4_0, x_4_1, w_3_0, w_3_1);
+            sum_5_0 = add_kept_dot(sum_5_0, x_5_0, x_5_1, w_0_0, w_0_1);
+            sum_5_1 = add_kept_dot(sum_5_1, x_5_0, x_5_1, w_1_0, w_1_1);
+            sum_5_2 = add_kept_dot(sum_5_2, x_5_0, x_5_1, w_2_0, w_2_1);
+            sum_5_3 = add_kept_dot(sum_5_3, x_5_0, x_5_1, w_3_0, w_3_1);
+            sum_6_0 = add_kept_dot(sum_6_0, x_6_0, x_6_1, w_0_0, w_0_1);
+            sum_6_1 = add_kept_dot(sum_6_1, x_6_0, x_6_1, w_1_0, w_1_1);
+            sum_6_2 = add_kept_dot(sum_6_2, x_6_0, x_6_1, w_2_0, w_2_1);
+            sum_6_3 = add_kept_dot(sum_6_3, x_6_0, x_6_1, w_3_0, w_3_1);
+            sum_7_0 = add_kept_dot(sum_7_0, x_7_0, x_7_1, w_0_0, w_0_1);
+            sum_7_1 = add_kept_dot(sum_7_1, x_7_0, x_7_1, w_1_0, w_1_1);
+            sum_7_2 = add_kept_dot(sum_7_2, x_7_0, x_7_1, w_2_0, w_2_1);
+            sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1);
+        }
+        update_quad(n, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
+        update_quad(n + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
+        update_quad(n + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
+        update_quad(n + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
+        update_quad(n + 4, o, params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3), count);
+        update_quad(n + 5, o, params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3), count);
+        update_quad(n + 6, o, params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3), count);
+        update_quad(n + 7, o, params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3), count);
     }
 }
-

@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -49,26 +49,12 @@ struct Params {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn logits_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(logits[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return logits[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
-
 
 // Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
 // what must not depend on how a driver sees NaN. Twin: src/reference/activation.rs, which has float64's own.
@@ -79,10 +65,6 @@ fn logits_quad(row: u32, column: i32) -> vec4<f32> {
 
 fn is_nan(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
-fn is_finite(x: f32) -> bool {
-    return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
 }
 
 // NaN where `bad`, else `x`.
@@ -142,45 +124,6 @@ fn logarithm(x: f32) -> f32 {
     return times_ln2(n) + (t + fma(square, -0.5, tail));
 }
 
-// 1 / (1 + exp(-u)), relatively precise in its lower tail.
-fn sigmoid(u: f32) -> f32 {
-    let tail = exponential(-abs(u));
-    return select(1.0, tail, u < 0.0) / (1.0 + tail);
-}
-
-// tanh u, relatively precise near 0.
-fn hyperbolic_tangent(u: f32) -> f32 {
-    let size = abs(u);
-    let tail = exponential(-2.0 * size);
-    let square = min(size, 1.0) * min(size, 1.0);
-    var p = fma(square, -5.70498872745e-3, 2.06390887954e-2);
-    p = fma(p, square, -5.37397155531e-2);
-    p = fma(p, square, 1.33314422036e-1);
-    p = fma(p, square, -3.33332819422e-1);
-    let near = fma(p * square, size, size);
-    let value = select((1.0 - tail) / (1.0 + tail), near, size < 0.625);
-    return bitcast<f32>(bitcast<u32>(value) | (bitcast<u32>(u) & 0x80000000u));
-}
-
-// Cosine and sine of so many turns, 0 <= turns < 1.
-fn circle(turns: f32) -> vec2<f32> {
-    let quarter = round(4.0 * turns);
-    // Exact: at most an eighth of a turn either way.
-    let angle = 6.28318530718 * fma(quarter, -0.25, turns);
-    let square = angle * angle;
-    var p = fma(square, -1.9515295891e-4, 8.3321608736e-3);
-    p = fma(p, square, -1.6666654611e-1);
-    let sine = fma(p * square, angle, angle);
-    var q = fma(square, 2.443315711809948e-5, -1.388731625493765e-3);
-    q = fma(q, square, 4.166664568298827e-2);
-    let cosine = fma(q, square * square, fma(square, -0.5, 1.0));
-    let k = u32(quarter);
-    let swapped = select(vec2(cosine, sine), vec2(sine, cosine), (k & 1u) == 1u);
-    // Cosine is below 0 in the second and third quarter, sine in the third and fourth.
-    let signs = vec2((k + 1u) & 2u, k & 2u) << vec2(30u);
-    return bitcast<vec2<f32>>(bitcast<vec2<u32>>(swapped) ^ signs);
-}
-
 // What a classifier's logits of many passes say: mean softmax, entropy of that mean, and mutual
 // information, in natural logarithms. Twin: src/reference/predictive.rs, which says what becomes of logits that are
 // not finite.
@@ -192,7 +135,6 @@ fn circle(turns: f32) -> vec2<f32> {
 @group(0) @binding(2) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(3) var<storage, read_write> entropy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> information: array<f32>;
-
 var<workgroup> words: array<u32, 64>;
 
 // The sum of what all threads have, to all of them.
@@ -292,7 +234,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var largest = 0u;
     for (var q = local.x; q < quads; q += 64u) {
         let logits = logits_quad(n, i32(q * 4u));
-        largest = max(largest, select(0u, rank(logits[0]), q * 4u + 0u < params.outputs));
+        largest = max(largest, select(0u, rank(logits[0]), q * 4u < params.outputs));
         largest = max(largest, select(0u, rank(logits[1]), q * 4u + 1u < params.outputs));
         largest = max(largest, select(0u, rank(logits[2]), q * 4u + 2u < params.outputs));
         largest = max(largest, select(0u, rank(logits[3]), q * 4u + 3u < params.outputs));
@@ -307,7 +249,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var totals = vec4(0.0);
     for (var q = local.x; q < quads; q += 64u) {
         let shifted = logits_quad(n, i32(q * 4u)) - shift;
-        totals[0] += select(0.0, exponential(shifted[0]), q * 4u + 0u < params.outputs);
+        totals[0] += select(0.0, exponential(shifted[0]), q * 4u < params.outputs);
         totals[1] += select(0.0, exponential(shifted[1]), q * 4u + 1u < params.outputs);
         totals[2] += select(0.0, exponential(shifted[2]), q * 4u + 2u < params.outputs);
         totals[3] += select(0.0, exponential(shifted[3]), q * 4u + 3u < params.outputs);
@@ -319,8 +261,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var mean_lanes = vec4(0.0);
     for (var q = local.x; q < quads; q += 64u) {
         let shifted = logits_quad(n, i32(q * 4u)) - shift;
-        if q * 4u + 0u < params.outputs {
-            let at = row + q * 4u + 0u;
+        if q * 4u < params.outputs {
+            let at = row + q * 4u;
             // Division may round up past 1.
             let probability = nan_where(bad, min(exponential(shifted[0]) / total, 1.0));
             own_lanes[0] += surprise(probability);
@@ -393,4 +335,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     }
     information[information_at] = of_passes;
 }
-

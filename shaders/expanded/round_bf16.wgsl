@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -60,12 +60,7 @@ fn pack(value: f32) -> u32 {
     return select(rounded, (bits >> 16u) | 0x40u, (bits & 0x7fffffffu) > 0x7f800000u);
 }
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(words: vec2<u32>) -> vec4<f32> {
+fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
     return vec4(unpack(words.x), unpack(words.y));
 }
 
@@ -77,7 +72,7 @@ fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
 
 // Columns `column` to `column + 3` of row `row`.
 fn sums_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(sums[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return sums[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read_write> result: array<vec2<u32>>;
@@ -91,22 +86,20 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.outputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(result[index / 4u]);
+            sum += unpack_quad(result[index / 4u]);
         }
         result[index / 4u] = pack_quad(sum);
     }
 }
 
-
 // Sums that several dispatches added up, rounded into their place. Twin: src/element.rs, `round`.
 
 @compute @workgroup_size(64, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let n = i32(group.y * 1u + 0u);
+    let n = i32(group.y);
     let o = i32((group.x * 64u + local.x) * 4u);
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
     store_result_quad(n, o, sums_quad(u32(n), o));
 }
-

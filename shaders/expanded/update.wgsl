@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -49,26 +49,12 @@ struct Params {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> value: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn value_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(value[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return value[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
-
 
 // The mean and the variance of values that come one after the other (Welford), in place: part of monte_carlo.wgsl
 // and update.wgsl. Twin: src/reference/monte_carlo.rs.
@@ -120,11 +106,10 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
 
 @compute @workgroup_size(64, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let n = i32(group.y * 1u + 0u);
+    let n = i32(group.y);
     let o = i32((group.x * 64u + local.x) * 4u);
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
     update_quad(n, o, value_quad(u32(n), o), params.first_pass + 1u);
 }
-

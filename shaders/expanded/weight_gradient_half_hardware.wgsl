@@ -32,7 +32,7 @@ struct Params {
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian examples: how many.
+    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
@@ -114,31 +114,18 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //
 // Of operands and results, one may be f32 where the other is not.
 
-
-fn unpack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn unpack_result_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
-fn pack_quad(quad: vec4<f32>) -> vec4<f32> {
-    return quad;
-}
-
 @group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn g_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u]);
+    return g[(params.base[0].x + row * params.output_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 
 // Columns `column` to `column + 3` of row `row`.
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
-    return unpack_quad(x[(params.base[0].y + row * params.input_stride + u32(column)) / 4u]);
+    return x[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
 @group(0) @binding(3) var<storage, read_write> result: array<vec4<f32>>;
@@ -152,12 +139,11 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     if column < i32(params.inputs) {
         var sum = values;
         if params.accumulate == 1u {
-            sum += unpack_result_quad(result[index / 4u]);
+            sum += result[index / 4u];
         }
-        result[index / 4u] = pack_quad(sum);
+        result[index / 4u] = sum;
     }
 }
-
 
 // Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
@@ -166,41 +152,23 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
 // `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 
-// sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
-    var s = sum;
-    s = select(s, fma(a_0.x, b_0.x, s), (word & (1u << (bit + 0u))) != 0u);
-    s = select(s, fma(a_0.y, b_0.y, s), (word & (1u << (bit + 1u))) != 0u);
-    s = select(s, fma(a_0.z, b_0.z, s), (word & (1u << (bit + 2u))) != 0u);
-    s = select(s, fma(a_0.w, b_0.w, s), (word & (1u << (bit + 3u))) != 0u);
-    s = select(s, fma(a_1.x, b_1.x, s), (word & (1u << (bit + 4u))) != 0u);
-    s = select(s, fma(a_1.y, b_1.y, s), (word & (1u << (bit + 5u))) != 0u);
-    s = select(s, fma(a_1.z, b_1.z, s), (word & (1u << (bit + 6u))) != 0u);
-    s = select(s, fma(a_1.w, b_1.w, s), (word & (1u << (bit + 7u))) != 0u);
-    return s;
-}
-
 // Four sums, each with the kept product of `a` and its lane of `b`.
 fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
     var s = sum;
-    s.x = select(s.x, fma(a, b.x, s.x), (word & (1u << (bit + 0u))) != 0u);
+    s.x = select(s.x, fma(a, b.x, s.x), (word & (1u << bit)) != 0u);
     s.y = select(s.y, fma(a, b.y, s.y), (word & (1u << (bit + 1u))) != 0u);
     s.z = select(s.z, fma(a, b.z, s.z), (word & (1u << (bit + 2u))) != 0u);
     s.w = select(s.w, fma(a, b.w, s.w), (word & (1u << (bit + 3u))) != 0u);
     return s;
 }
 
-// `value` where the bit is set, else +0: the sign-extended bit is a mask of ones or zeros.
-fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
-}
-
 // dW = scale * (sum over n of M G X). Twin: src/reference/weight_gradient.rs.
 //
-// A thread owns 1 x 1 bricks, 4 outputs by 8 inputs, and walks the examples four at a
-// time. Its bricks are those of the forward pass: same global block coordinates, same words.
+// The forward pass (forward.wgsl, and its departures) with examples to walk, four at a time: a thread owns
+// 1 x 1 bricks, 4 outputs by 8 inputs. They are those of the forward pass:
+// same coordinates, same words.
 
-@compute @workgroup_size(8, 4, 1)
+@compute @workgroup_size(8, 4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * 4u + local.y;
     let tile_column = group.x * 8u + local.x;
@@ -209,8 +177,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     if o >= i32(params.outputs) || i >= i32(params.inputs) {
         return;
     }
-    let output_block = params.output_block + tile_row * 1u;
-    let input_block = params.input_block + tile_column * 1u;
+    let output_block = params.output_block + tile_row;
+    let input_block = params.input_block + tile_column;
+
     var sum_0_0 = vec4(0.0);
     var sum_0_1 = vec4(0.0);
     var sum_1_0 = vec4(0.0);
@@ -219,18 +188,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_2_1 = vec4(0.0);
     var sum_3_0 = vec4(0.0);
     var sum_3_1 = vec4(0.0);
-    // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the
-    // last quad again. Their sums are never stored.
-    let i_0 = i + 0;
+    // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the last quad
+    // again. Their sums are never stored.
+    let i_0 = i;
     let i_1 = i + 4;
-    let o_0 = o + 0;
+    let o_0 = o;
 
     let blocks = (params.examples + u32(params.example_shift) + 3u) / 4u;
-    for (var block = 0u; block < blocks; block += 1u) {
+    for (var block = 0u; block < blocks; block++) {
         let n = i32(block * 4u) - params.example_shift;
         // An example that does not exist has no gradient; the row read in its place is the nearest one.
-        let row_0 = u32(clamp(n + 0, 0, i32(params.examples) - 1));
-        let exists_0 = vec4(n + 0 == i32(row_0));
+        let row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
+        let exists_0 = vec4(n == i32(row_0));
         let x_0_0 = x_quad(row_0, i_0);
         let x_0_1 = x_quad(row_0, i_1);
         // An example that does not exist has no gradient; the row read in its place is the nearest one.
@@ -248,11 +217,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let exists_3 = vec4(n + 3 == i32(row_3));
         let x_3_0 = x_quad(row_3, i_0);
         let x_3_1 = x_quad(row_3, i_1);
-// The masks of a tile's bricks in one step of a pass: word k of keep_ROW_COLUMN is for example k of that brick.
-// Part of the passes, each of which says where its bricks are (`at`) and which example a word is for (`example`).
-// Where the whole tile has one mask, its bricks are those of one row, and a word of them is for all examples.
-// Twin: src/mask/brick.rs.
-        let keep_0_0 = brick(vec3(input_block + 0u, output_block + 0u, params.example_block + block));
+        let keep_0_0 = brick(vec3(input_block, output_block, params.example_block + block));
         let g_0_0 = select(vec4(0.0), g_quad(row_0, o_0), exists_0);
         let g_1_0 = select(vec4(0.0), g_quad(row_1, o_0), exists_1);
         let g_2_0 = select(vec4(0.0), g_quad(row_2, o_0), exists_2);
@@ -291,16 +256,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_3_1 = add_kept_row(sum_3_1, g_3_0.w, x_3_1, keep_0_0.w, 28u);
     }
 
-    {
-        let row = 0;
-        store_result_quad(o + 4 * row + 0, i + 0, params.scale * sum_0_0);
-        store_result_quad(o + 4 * row + 0, i + 4, params.scale * sum_0_1);
-        store_result_quad(o + 4 * row + 1, i + 0, params.scale * sum_1_0);
-        store_result_quad(o + 4 * row + 1, i + 4, params.scale * sum_1_1);
-        store_result_quad(o + 4 * row + 2, i + 0, params.scale * sum_2_0);
-        store_result_quad(o + 4 * row + 2, i + 4, params.scale * sum_2_1);
-        store_result_quad(o + 4 * row + 3, i + 0, params.scale * sum_3_0);
-        store_result_quad(o + 4 * row + 3, i + 4, params.scale * sum_3_1);
-    }
+    store_result_quad(o, i, params.scale * sum_0_0);
+    store_result_quad(o, i + 4, params.scale * sum_0_1);
+    store_result_quad(o + 1, i, params.scale * sum_1_0);
+    store_result_quad(o + 1, i + 4, params.scale * sum_1_1);
+    store_result_quad(o + 2, i, params.scale * sum_2_0);
+    store_result_quad(o + 2, i + 4, params.scale * sum_2_1);
+    store_result_quad(o + 3, i, params.scale * sum_3_0);
+    store_result_quad(o + 3, i + 4, params.scale * sum_3_1);
 }
-

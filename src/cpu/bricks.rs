@@ -6,12 +6,9 @@
 //! between lanes until the decisions are known.
 
 use super::simd::{Kept, Simd};
-use crate::mask::brick::TAIL_ROTATION;
+use crate::mask::brick::{HEAD_PLANES, TAIL_ROTATION};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS, Rounds};
 use crate::{Mask, Sharing};
-
-/// The planes before the tail cost a call each.
-const HEAD_PLANES: u32 = 8;
 
 /// Decides bricks of one mask.
 pub(super) struct Bricks<S: Simd> {

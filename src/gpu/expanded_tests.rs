@@ -1,6 +1,7 @@
 //! Kernels as drivers get them, in `shaders/expanded/`: for people to read, and for a change of a template to show
 //! what it changes.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::shader::{Pass, Planes, Shared, Variant};
@@ -102,7 +103,9 @@ fn expanded_texts_are_what_the_templates_make() {
     }
     for (name, variant) in &texts {
         let path = folder().join(format!("{name}.wgsl"));
-        let made = format!("// Made from shaders/*.wgsl by `{REWRITE}`.\n\n{}", variant.source());
+        let source = variant.source();
+        assert_eq!(untidy(&source), None, "{name}");
+        let made = format!("// Made from shaders/*.wgsl by `{REWRITE}`.\n\n{source}");
         if write {
             std::fs::write(&path, made).unwrap();
             continue;
@@ -128,6 +131,73 @@ fn difference(made: &str, kept: &str) -> Option<usize> {
     let lines = made.lines().count().max(kept.lines().count());
     (made != kept)
         .then(|| (0..lines).find(|&at| made.lines().nth(at) != kept.lines().nth(at)).unwrap_or(lines) + 1)
+}
+
+/// What nobody would write by hand, the first of it: long lines, blank ones where none belong, an indentation that is
+/// not that of the brackets around, what adds nothing, and names that are not used.
+pub(super) fn untidy(source: &str) -> Option<String> {
+    let mut depth = 0;
+    let mut before = "{";
+    for (line, number) in source.lines().zip(1..) {
+        let fault = |what: &str| Some(format!("line {number} {what}: `{line}`"));
+        let (code, text) = (line.split("//").next().unwrap_or(""), line.trim());
+        let count = |set: &str| code.chars().filter(|c| set.contains(*c)).count();
+        let closing = text.chars().take_while(|c| ")}]".contains(*c)).count();
+        if line.chars().count() > 120 {
+            return fault("is longer than 120");
+        }
+        if text.is_empty() && before.ends_with(['{', '(']) || text.is_empty() && before.is_empty() {
+            return fault("is blank and should not be there");
+        }
+        if !text.is_empty() && line.len() - line.trim_start().len() != 4 * (depth - closing) {
+            return fault("is not indented as it should be");
+        }
+        if [" + 0u)", " + 0)", " + 0,", " + 0u,", " * 1u", "+= 1u", ", 1) {\nfn", "[0u + "]
+            .iter()
+            .any(|no| code.contains(no))
+        {
+            return fault("has something that adds nothing");
+        }
+        depth = depth + count("({[") - count(")}]");
+        before = text;
+    }
+    // From one function to the next: a name in two of them is two names.
+    for function in source.split("\nfn ") {
+        let mut uses: HashMap<&str, usize> = HashMap::new();
+        for line in function.lines() {
+            // A name after a dot is a field's.
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            for path in line.split("//").next().unwrap_or("").split(|c| !word(c)) {
+                *uses.entry(path.split('.').next().unwrap_or("")).or_default() += 1;
+            }
+        }
+        for line in function.lines().map(str::trim) {
+            let declared = line.strip_prefix("let ").or(line.strip_prefix("var "));
+            let name = declared.and_then(|rest| rest.split([' ', ':']).next());
+            if let Some(name) = name.filter(|name| uses[name] < 2) {
+                return Some(format!("`{name}` is not used"));
+            }
+        }
+    }
+    None
+}
+
+/// The check above, shown to fail.
+#[test]
+fn what_is_untidy_is_found() {
+    let tidy = "fn main() {\n    let a = 1u;\n\n    f(\n        a,\n    );\n}\n";
+    assert_eq!(untidy(tidy), None);
+    for (from, to, what) in [
+        ("    f(", "   f(", "indented"),
+        ("a,", "2u,", "`a` is not used"),
+        ("1u;\n", "1u;\n\n", "blank"),
+        ("{\n", "{\n\n", "blank"),
+        ("1u;", "1u * 1u;", "adds nothing"),
+        ("a,", &format!("a, // {}", "x".repeat(120)), "longer"),
+    ] {
+        let fault = untidy(&tidy.replacen(from, to, 1));
+        assert!(fault.as_ref().is_some_and(|fault| fault.contains(what)), "{what}: {fault:?}");
+    }
 }
 
 /// The comparison above, shown to fail.

@@ -47,6 +47,7 @@ mod predictive;
 mod recording;
 mod shader;
 mod tensor;
+mod text;
 mod transfer;
 mod tuning;
 

@@ -8,9 +8,10 @@ use super::params::Params;
 use super::shader::Variant;
 use crate::Error;
 
-/// A compiled kernel and the layout of its bindings: parameters, operands, results.
+/// A compiled kernel, the text it was made of, and the layout of its bindings: parameters, operands, results.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
+    pub source: String,
     pub compute: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
 }
@@ -71,9 +72,10 @@ impl Pipelines {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
+        let source = variant.source();
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),
-            source: wgpu::ShaderSource::Wgsl(variant.source().into()),
+            source: wgpu::ShaderSource::Wgsl(source.as_str().into()),
         };
         let checks = if self.checked {
             wgpu::ShaderRuntimeChecks::checked()
@@ -106,6 +108,6 @@ impl Pipelines {
             },
             cache: self.cache.as_ref(),
         });
-        Pipeline { compute, layout }
+        Pipeline { source, compute, layout }
     }
 }

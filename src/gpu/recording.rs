@@ -1,5 +1,6 @@
 //! Checked and prepared work, ready to be recorded.
 
+use std::collections::HashSet;
 use std::mem::offset_of;
 use std::sync::Arc;
 
@@ -138,6 +139,15 @@ impl Recording {
     /// [`Tuning`](super::Tuning).
     pub fn dispatches(&self) -> usize {
         self.dispatches.len()
+    }
+
+    /// The WGSL of the call's kernels, each once, in the order of their first dispatches.
+    pub fn shaders(&self) -> impl Iterator<Item = &str> {
+        let mut seen = HashSet::new();
+        let pipelines = self.dispatches.iter().map(|dispatch| &dispatch.pipeline);
+        pipelines
+            .filter(move |pipeline| seen.insert(Arc::as_ptr(pipeline)))
+            .map(|pipeline| pipeline.source.as_str())
     }
 
     /// Bytes of device memory that the call takes besides its tensors: the parameters of its dispatches, the keys of

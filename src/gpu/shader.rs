@@ -8,10 +8,12 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
+use super::text;
 use super::tuning::{Apply, Multiply, Tile};
 use crate::cpu::MILLS;
+use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::Rounds;
-use crate::mask::brick::TAIL_ROTATION;
+use crate::mask::brick::{HEAD_PLANES, TAIL_ROTATION};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
 use crate::{Activation, ElementType};
 
@@ -152,15 +154,14 @@ pub(crate) struct Variant {
     pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 22] = [
+const TEMPLATES: [(&str, &str); 21] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
     ("elements", include_str!("../../shaders/elements.wgsl")),
     ("elementary", include_str!("../../shaders/elementary.wgsl")),
     ("apply", include_str!("../../shaders/apply.wgsl")),
-    ("tile_masks", include_str!("../../shaders/tile_masks.wgsl")),
-    ("split_sums", include_str!("../../shaders/split_sums.wgsl")),
+    ("tile", include_str!("../../shaders/tile.wgsl")),
     ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
@@ -252,7 +253,8 @@ impl Variant {
 
     /// The WGSL of this variant.
     pub(crate) fn source(&self) -> String {
-        render(self.parts(), &self.values())
+        let values = self.values();
+        text::link(&self.parts().iter().map(|part| render(part, &values)).collect::<Vec<_>>())
     }
 
     /// What the templates know of this variant.
@@ -292,6 +294,7 @@ impl Variant {
         let moments_at = operands.len() + usize::from(self.pass == Pass::MonteCarlo);
         context! {
             moments_at,
+            keys_base => base(operands.len()),
             operands,
             results,
             // The passes of a Monte-Carlo launch have keys of their own.
@@ -308,6 +311,10 @@ impl Variant {
             sharing => match self.sharing { Shared::Each => "each", Shared::Rows => "rows", Shared::Tile => "tile" },
             element => self.element.name(),
             result_element => self.result.name(),
+            // Whether the products of a step meet bits of a mask.
+            masked_walk => self.planes != Planes::None && self.sharing != Shared::Tile,
+            bias_input_block => BIAS_INPUT_BLOCK,
+            head_planes => HEAD_PLANES,
             planes => match self.planes { Planes::None => "none", Planes::One => "one", Planes::Many => "many" },
             rounds => self.rounds.count(),
             vector => self.vector,
@@ -322,6 +329,12 @@ impl Variant {
             columns => tile_columns,
             workgroup_x,
             workgroup_y,
+            workgroup => match (self.pass, self.split) {
+                // Which share an example.
+                (Pass::Predictive, _) => workgroup_x.to_string(),
+                (_, 1) => format!("{workgroup_x}, {workgroup_y}"),
+                (_, split) => format!("{workgroup_x}, {workgroup_y}, {split}"),
+            },
             split => self.split,
             quads => self.row_quads(),
             shared_quads => self.shared_quads(),
@@ -341,13 +354,8 @@ fn base(at: usize) -> String {
     format!("params.base[{}].{}", at / 4, ["x", "y", "z", "w"][at % 4])
 }
 
-/// Some templates with these values, one after the other.
-pub(super) fn render(parts: &[&str], values: &minijinja::Value) -> String {
-    let mut source = String::new();
-    for part in parts {
-        let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
-        source += &template.render(values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"));
-        source.push('\n');
-    }
-    source
+/// A template with these values.
+pub(super) fn render(part: &str, values: &minijinja::Value) -> String {
+    let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
+    template.render(values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"))
 }

@@ -24,7 +24,7 @@ fn compute(
     params: &Params,
     input: &[[u32; 4]],
 ) -> Vec<[u32; 4]> {
-    let source = render(parts, values)
+    let source = parts.iter().map(|part| render(part, values)).collect::<String>()
         + "@group(0) @binding(8) var<storage, read> input: array<vec4<u32>>;
            @group(0) @binding(9) var<storage, read_write> output: array<vec4<u32>>;
            @compute @workgroup_size(64)

@@ -1,5 +1,5 @@
 //! The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one generator call per bit plane.
-//! Twins: `shaders/brick.wgsl`, and `shaders/tile_masks.wgsl` for the bricks of a tile together.
+//! Twins: `shaders/brick.wgsl`, and `shaders/tile.wgsl` for the bricks of a tile together.
 
 use super::philox::{Rounds, philox4x32};
 use super::probability::DropProbability;
@@ -12,7 +12,7 @@ pub const BRICK_OUTPUTS: u32 = 4;
 pub const BRICK_INPUTS: u32 = 8;
 
 /// The planes before the tail cost a call each.
-const HEAD_PLANES: u32 = 8;
+pub(crate) const HEAD_PLANES: u32 = 8;
 /// Rotation of the tail call for planes 8 to 15, chosen so that two connections share at most one of
 /// its bits.
 pub(crate) const TAIL_ROTATION: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
@@ -41,11 +41,11 @@ impl Brick {
                 let plane = std::array::from_fn(|w| {
                     tail[(w + t as usize) % 4].rotate_left(TAIL_ROTATION[t as usize])
                 });
-                keep = step(keep, plane, threshold, bits - 1 - (HEAD_PLANES + t));
+                keep = rung(keep, plane, threshold, bits - 1 - (HEAD_PLANES + t));
             }
         }
         for j in (0..bits.min(HEAD_PLANES)).rev() {
-            keep = step(keep, call(j), threshold, bits - 1 - j);
+            keep = rung(keep, call(j), threshold, bits - 1 - j);
         }
         Self(keep)
     }
@@ -68,7 +68,7 @@ impl Brick {
 }
 
 /// One rung of the ladder: `keep | !plane` where the threshold's bit is set, else `keep & !plane`.
-fn step(keep: [u32; 4], plane: [u32; 4], threshold: u32, bit: u32) -> [u32; 4] {
+fn rung(keep: [u32; 4], plane: [u32; 4], threshold: u32, bit: u32) -> [u32; 4] {
     let set = (threshold >> bit & 1).wrapping_neg();
     std::array::from_fn(|w| {
         let below = !plane[w];

@@ -11,6 +11,7 @@ mod interrupt;
 mod mask;
 mod output;
 mod probability;
+mod shader;
 mod target;
 mod tensors;
 mod verify;
@@ -44,5 +45,6 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Some(Command::Adapters(options)) => adapters::run(options, &cli.device),
         Some(Command::Mask(command)) => mask::run(command, &cli.device),
         Some(Command::Apply(command)) => apply::run(command, &cli.device),
+        Some(Command::Shader(command)) => shader::run(command, &cli.device),
     }
 }

@@ -1,0 +1,210 @@
+// Macros of the passes whose threads own a tile of bricks. Twin: src/mask/brick.rs.
+//
+// They know the variant (`rows`, `split` and the like); all else is an argument. An axis of the box of connections goes
+// by the letter of its coordinate: n, o or i. Along `row` and `column` lies the result, along `walked` the sums.
+//% set AXIS = {"n": "example", "o": "output", "i": "input"}
+//% set BRICK = {"n": 4, "o": 4, "i": 8}
+//% set xyzw = "xyzw"
+
+// Where the thread's tile starts. With `all_rows` a workgroup owns all rows of the dispatch.
+//% macro begin_tile(row, column, all_rows=false)
+    let tile_row = ${local_y if all_rows else "group.y * " ~ workgroup_y ~ "u + " ~ local_y};
+    let tile_column = group.x * ${workgroup_x}u + local.x;
+    let ${row} = i32(tile_row * ${BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
+    let ${column} = i32(tile_column * ${BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
+//% if split > 1 or all_rows
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
+//% endif
+//% if split > 1
+    let inside = ${row} < i32(params.${AXIS[row]}s) && ${column} < i32(params.${AXIS[column]}s);
+//% elif not all_rows
+    if ${row} >= i32(params.${AXIS[row]}s) || ${column} >= i32(params.${AXIS[column]}s) {
+        return;
+    }
+//% endif
+//% for axis, tile, bricks in [[row, "tile_row", rows], [column, "tile_column", columns]]
+//% if planes != "none" and (axis != "n" or sharing == "each")
+    let ${AXIS[axis]}_block = params.${AXIS[axis]}_block + ${tile} * ${bricks}u;
+//% endif
+//% endfor
+//% endmacro
+
+// The first column of quad `quad` of a tile. Columns past the last are never stored: they read 0 where elements are
+// loaded one by one, and else the last quad again. Quads below `inside` are not past the last.
+{% macro quad_at(column, quad, inside) %}
+{% if vector and quad >= inside %}min(${column} + ${4 * quad}, i32(params.${AXIS[column]}s) - 4)
+{%- else %}${column} + ${4 * quad}{% endif %}
+{% endmacro %}
+
+// The loop over the bricks of the walked axis. Threads that share a tile have a part of them each.
+//% macro walk(walked)
+//% set length = BRICK[walked]
+//% set blocks = "(params." ~ AXIS[walked] ~ "s + u32(params." ~ AXIS[walked] ~ "_shift) + " ~ (length - 1) ~ "u)"
+    let blocks = ${"select(0u, " if split > 1 else ""}${blocks} / ${length}u${", inside)" if split > 1 else ""};
+    for (var block = ${first_block}; block < blocks; ${"block += " ~ split ~ "u" if split > 1 else "block++"}) {
+        let ${walked} = i32(block * ${length}u) - params.${AXIS[walked]}_shift;
+${caller()-}
+    }
+//% endmacro
+
+// Where brick (`r`, `c`) of the tile is along an axis, in one step of the walk.
+{% macro block_at(axis, row, column, r, c) %}
+{% if axis == "n" and sharing == "tile" %}shared_coordinate / 4u
+{%- elif axis == row %}${AXIS[axis]}_block + ${r}u
+{%- elif axis == column %}${AXIS[axis]}_block + ${c}u
+{%- else %}params.${AXIS[axis]}_block + block{% endif %}
+{% endmacro %}
+
+{% macro brick_at(row, column, r, c) %}
+vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, ${block_at("n", row, column, r, c)})
+{%- endmacro %}
+
+// The masks of one step: word k of keep_ROW_COLUMN is for example k of that brick. Where the whole tile has one mask,
+// its bricks are those of one row, and a word of them is for all examples.
+//% macro tile_masks(row, column)
+//% set brick_rows = 1 if sharing == "tile" else rows
+//% if planes == "none"
+//% elif sharing == "rows"
+//% for r in range(rows)
+//% for c in range(columns)
+    let keep_${r}_${c} = vec4(
+//% for k in range(4)
+        shared_word(
+            ${block_at("i", row, column, r, c)},
+            ${block_at("o", row, column, r, c)},
+            mask_coordinate(n + ${4 * r + k if row == "n" else k}),
+        ),
+//% endfor
+    );
+//% endfor
+//% endfor
+//% elif planes == "many" and rolled
+    // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
+    // do not wait for those of another.
+//% for r in range(brick_rows)
+//% for c in range(columns)
+    let block_${r}_${c} = ${brick_at(row, column, r, c)};
+    var keep_${r}_${c} = tail_planes(block_${r}_${c});
+//% endfor
+//% endfor
+    for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
+//% for r in range(brick_rows)
+//% for c in range(columns)
+        keep_${r}_${c} = next_plane(keep_${r}_${c}, block_${r}_${c}, j - 1u);
+//% endfor
+//% endfor
+    }
+//% else
+//% for r in range(brick_rows)
+//% for c in range(columns)
+    let keep_${r}_${c} = brick(${brick_at(row, column, r, c)});
+//% endfor
+//% endfor
+//% endif
+//% endmacro
+
+// How a product names its decision: the word, and the first of its bits. Nothing where the walk meets no mask.
+{% macro kept(word, bit) %}{% if masked_walk %}, ${word}, ${bit}u{% endif %}{% endmacro %}
+
+// Quad `q` of the sums of row `r`: four numbers (sum_ROW_COLUMN) in the forward pass, else a vector (sum_ROW_QUAD).
+{% macro sum_quad(r, q, scalars) %}
+{% if scalars %}vec4(sum_${r}_${4 * q}, sum_${r}_${4 * q + 1}, sum_${r}_${4 * q + 2}, sum_${r}_${4 * q + 3})
+{%- else %}sum_${r}_${q}{% endif %}
+{% endmacro %}
+
+// Workgroup memory for the sums of threads that share a tile.
+//% macro shared_parts()
+//% if split > 1
+// ${split} threads share a tile, each with a part of the sums.
+var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
+//% endif
+//% endmacro
+
+// The sums of a tile whose threads each walked a part of the way, added up in a fixed order by the one that goes on
+// to store them. Two rows at a time go through workgroup memory.
+//% macro add_up_parts(scalars=false)
+//% set threads = workgroup_x * workgroup_y
+//% set stride = (split - 1) * threads
+//% if split > 1
+
+    // The parts of the ${split} threads, two rows at a time, come to the first of them.
+    let thread = ${local_y} * ${workgroup_x}u + local.x;
+//% for first in range(0, 4 * rows, 2)
+//% if first > 0
+    // Until the rows before have been read.
+    workgroupBarrier();
+//% endif
+    if local.z > 0u {
+        let at = thread + (local.z - 1u) * ${threads}u;
+//% for k in range(2 * quads)
+        parts[at + ${k * stride}u] = ${sum_quad(first + k // quads, k % quads, scalars)};
+//% endfor
+    }
+    workgroupBarrier();
+    if local.z == 0u {
+        for (var at = thread; at < ${stride}u; at += ${threads}u) {
+//% for k in range(2 * quads)
+//% set r = first + k // quads
+//% if scalars
+            let part_${k} = parts[at + ${k * stride}u];
+//% for lane in range(4)
+            sum_${r}_${4 * (k % quads) + lane} += part_${k}.${xyzw[lane]};
+//% endfor
+//% else
+            sum_${r}_${k % quads} += parts[at + ${k * stride}u];
+//% endif
+//% endfor
+        }
+    }
+//% endfor
+    if local.z > 0u || !inside {
+        return;
+    }
+//% endif
+//% endmacro
+
+// What is done for each row of bricks, by its number, at the end: text, or a loop through which the sums move up.
+//% macro each_row(scalars=false)
+//% set width = 4 * quads if scalars else quads
+//% for k in range(1 if rolled else rows)
+//% if rolled
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
+    // the rest.
+    for (var row = 0; row < ${rows}; row++) {
+${caller(k)-}
+//% for r in range(4 * rows - 4)
+//% for at in range(width)
+        sum_${r}_${at} = sum_${r + 4}_${at};
+//% endfor
+//% endfor
+    }
+//% else
+${caller(k)-}
+//% endif
+//% endfor
+//% endmacro
+
+// Row `r` of row `k` of bricks, or of the one that the loop is at.
+{% macro row_at(row, k, r, looped) %}
+{% if looped %}${row} + 4 * row + ${r}{% else %}${row} + ${4 * k + r}{% endif %}
+{% endmacro %}
+
+// Scales and stores the sums of a tile whose columns are inputs.
+//% macro store_rows(result, row)
+//% call(k) each_row()
+//% for r in range(4)
+//% for q in range(quads)
+        store_${result}_quad(${row_at(row, k, r, rolled)}, i + ${4 * q}, params.scale * sum_${4 * k + r}_${q});
+//% endfor
+//% endfor
+//% endcall
+//% endmacro
+
+// The quad of a thread of a kernel without tiles: row n, columns o to o + 3.
+//% macro begin_quad()
+    let n = i32(group.y * ${workgroup_y}u + ${local_y});
+    let o = i32((group.x * ${workgroup_x}u + local.x) * 4u);
+    if n >= i32(params.examples) || o >= i32(params.outputs) {
+        return;
+    }
+//% endmacro
