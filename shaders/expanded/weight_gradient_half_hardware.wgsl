@@ -10,7 +10,8 @@ struct Params {
     inputs: u32,
     // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
     threshold: u32,
-    // Global index of the first brick along each axis ...
+    // Global index of the first brick along each axis (in the activation kernel, which has no bricks, of the first
+    // example and the first output) ...
     example_block: u32,
     output_block: u32,
     input_block: u32,
@@ -19,7 +20,8 @@ struct Params {
     example_shift: i32,
     output_shift: i32,
     input_shift: i32,
-    // 1 / (realised keep probability).
+    // What sums are multiplied with: 1 / (realised keep probability), the mask's; 1 without a mask; in the moments
+    // kernel p / (1 - p).
     scale: f32,
     // Where each tensor starts in its binding, in elements, in the order of the bindings.
     base: array<vec4<u32>, 2>,
@@ -30,9 +32,10 @@ struct Params {
     accumulate: u32,
     // 1: the bias is masked and scaled like a weight.
     masked_bias: u32,
-    // Consecutive examples that share a mask; 0: all of them do.
+    // Consecutive examples that share a mask; 0: all of them do, or there is no mask.
     group: u32,
-    // Monte-Carlo passes: how many, and how many came before. Gaussian samples: how many.
+    // Monte-Carlo passes: how many of this dispatch (in the predictive kernel of the whole call), and how many came
+    // before. Gaussian samples: the same.
     passes: u32,
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
