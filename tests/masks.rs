@@ -176,7 +176,8 @@ fn every_resolution_decides_the_mask_of_the_format() {
     }
 }
 
-/// Several bricks a thread, both gradients in one pass, both ways to apply and to multiply, and bindings that are all `read_write`.
+/// Several bricks a thread, both gradients in one pass, both ways to apply and to multiply, and bindings that are all
+/// `read_write`.
 #[test]
 fn every_kind_of_kernel_decides_the_mask_of_the_format() {
     let test = "every_kind_of_kernel_decides_the_mask_of_the_format";

@@ -69,8 +69,8 @@ fn relu(mean: f32, variance: f32) -> (f32, f32) {
 }
 
 /// Writes the mean and the population variance of `f(mean + s z)` over `samples` Gaussian samples z for each
-/// element over the second pair of slices, from the first; every slice is `[batch, outputs]`. This is the second half of
-/// Algorithm 2 of Wan et al. (ICML 2013).
+/// element over the second pair of slices, from the first; every slice is `[batch, outputs]`. This is the second half
+/// of Algorithm 2 of Wan et al. (ICML 2013).
 ///
 /// Samples depend on the key, the global example, the global output and their number alone: "Gaussian
 /// samples 1" of `docs/mask-format.md`. None is stored.

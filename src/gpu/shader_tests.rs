@@ -389,8 +389,8 @@ fn bindings_are_parameters_operands_and_results_in_order() {
     }
 }
 
-/// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well, and an order in which
-/// sums are added up. The twins of the passes just add.
+/// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well. The twins of the
+/// passes just add.
 const WITHOUT_A_TWIN: [&str; 1] = ["apply"];
 
 /// The Rust file that says the same as each other shader, for people and tests to compare.

@@ -98,7 +98,8 @@ pub struct Tuning {
     pub input_gradient: Tile,
     /// Rows are outputs, columns inputs.
     pub weight_gradient: Tile,
-    /// When [`Kernels::both_gradients`](super::Kernels::both_gradients) computes them in one pass, and how; `None`: never.
+    /// When [`Kernels::both_gradients`](super::Kernels::both_gradients) computes them in one pass, and how;
+    /// `None`: never.
     pub both_gradients: Option<Combine>,
     /// How mask bits are applied.
     pub apply: Apply,

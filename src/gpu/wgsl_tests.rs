@@ -1,5 +1,6 @@
 //! Parts of the shaders on an adapter, alone: Philox, its product, the 16-bit element types, the elementary
-//! functions. The code under test is the code of the kernels, rendered from the same templates with another entry point.
+//! functions. The code under test is the code of the kernels, rendered from the same templates with another entry
+//! point.
 
 use half::{bf16, f16};
 use minijinja::{Value, context};

@@ -19,7 +19,8 @@ use crate::error::{About, CliError};
     long_about = "Benchmarks, verifies and applies DropConnect layers on any GPU.\n\nEvery example of a \
                   batch gets a weight mask of its own, regenerated inside the kernels and never stored. \
                   p is always the probability of DROPPING a connection. Without a command, `bench` runs.",
-    after_help = "Exit codes: 0 good, 1 a check failed, 2 bad usage, bad input or a failing device, 130 interrupted (Ctrl-C)."
+    after_help = "Exit codes: 0 good, 1 a check failed, 2 bad usage, bad input or a failing device, \
+                  130 interrupted (Ctrl-C)."
 )]
 pub struct Cli {
     /// What to do; `bench` if left out.
@@ -178,7 +179,8 @@ pub struct VerifyOptions {
     /// In place of the fixed checks, try so many random cases; the seed of one that fails is printed
     #[arg(long, value_name = "CASES", conflicts_with = "quick", value_parser = clap::value_parser!(u64).range(1..))]
     pub soak: Option<u64>,
-    /// What the random cases are drawn from; that of a case that failed, with `--soak 1`, is this case again [default: the clock]
+    /// What the random cases are drawn from; that of a case that failed, with `--soak 1`, is this case again
+    /// [default: the clock]
     #[arg(long, requires = "soak")]
     pub seed: Option<u64>,
 }

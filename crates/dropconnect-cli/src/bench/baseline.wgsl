@@ -1,8 +1,8 @@
 // A layer whose mask is stored, a byte for each connection, and read: the baseline of the benchmark. baseline.rs renders
 // this template, one text for each pass, element type, and rows that are whole quads or not.
 //
-// `a` is read in quads, four inputs of a row; `b` too in the forward pass, else a number at a time. Operands are X and W
-// (forward), W and G (gradient of the input), X and G (of the weight).
+// `a` is read in quads, four inputs of a row; `b` too in the forward pass, else a number at a time. Operands are X
+// and W (forward), W and G (gradient of the input), X and G (of the weight).
 //% set narrow = element != "f32"
 //% set scalar_word = "u32" if narrow else "f32"
 //% set word = ("vec2<u32>" if narrow else "vec4<f32>") if whole_quads else scalar_word
@@ -72,8 +72,8 @@ fn keep(word: u32, values: vec4<f32>) -> vec4<f32> {
 }
 //% if forward
 
-// A workgroup owns 4 examples x 4 outputs; its threads divide the inputs, so that masks, X and W are read in consecutive
-// words, and add up in workgroup memory.
+// A workgroup owns 4 examples x 4 outputs; its threads divide the inputs, so that masks, X and W are read in
+// consecutive words, and add up in workgroup memory.
 var<workgroup> parts: array<f32, ${16 * workgroup}>;
 
 @compute @workgroup_size(${workgroup})
