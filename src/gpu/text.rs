@@ -33,7 +33,7 @@ pub(super) fn link(parts: &[String]) -> String {
         }
         for item in part.iter().filter(kept) {
             let binding = item.lines.len() == 1 && item.lines[0].starts_with(['@', 'v']);
-            if !text.is_empty() && !(binding && after_binding) {
+            if !(text.is_empty() || binding && after_binding) {
                 text.push('\n');
             }
             after_binding = binding;
