@@ -32,19 +32,15 @@
 
 mod activation;
 mod bias_gradient;
-mod both_gradients;
 mod bricks;
-mod forward;
-mod gradient;
 mod grid;
 mod mask;
 mod moments;
 mod monte_carlo;
 mod normal;
+mod own;
 mod predictive;
-mod run_forward;
-mod run_gradient;
-mod runs;
+mod shared;
 mod simd;
 
 pub use activation::{closed_form, sampled};
@@ -55,7 +51,7 @@ pub(crate) use normal::MILLS;
 
 use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
 use crate::{Error, Mask, Shape, Write};
-use runs::Plan;
+use shared::Plan;
 use simd::Level;
 
 /// Y.
@@ -157,8 +153,8 @@ impl Backend {
     pub fn forward(&self, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
         match Plan::new(&call.shape, call.mask)? {
-            Plan::Examples(mask) => forward::forward(self.0, mask, call),
-            Plan::Runs(mask, runs) => run_forward::forward(self.0, (mask, runs), call),
+            Plan::Examples(mask) => own::forward::forward(self.0, mask, call),
+            Plan::Runs(mask, runs) => shared::forward::forward(self.0, (mask, runs), call),
         }
     }
 
@@ -166,8 +162,8 @@ impl Backend {
     pub fn input_gradient(&self, call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
         match Plan::new(&call.shape, call.mask)? {
-            Plan::Examples(mask) => gradient::input_gradient(self.0, mask, call),
-            Plan::Runs(mask, runs) => run_gradient::input_gradient(self.0, (mask, runs), call),
+            Plan::Examples(mask) => own::gradient::input_gradient(self.0, mask, call),
+            Plan::Runs(mask, runs) => shared::gradient::input_gradient(self.0, (mask, runs), call),
         }
     }
 
@@ -179,8 +175,8 @@ impl Backend {
             return Ok(());
         }
         match Plan::new(&call.shape, call.mask)? {
-            Plan::Examples(mask) => gradient::weight_gradient(self.0, mask, call),
-            Plan::Runs(mask, runs) => run_gradient::weight_gradient(self.0, (mask, runs), call),
+            Plan::Examples(mask) => own::gradient::weight_gradient(self.0, mask, call),
+            Plan::Runs(mask, runs) => shared::gradient::weight_gradient(self.0, (mask, runs), call),
         }
     }
 
@@ -189,9 +185,9 @@ impl Backend {
         call.faces().check()?;
         if let Some(mask) = dropping(call.mask)
             && let Plan::Examples(mask) = Plan::new(&call.shape, Some(mask))?
-            && both_gradients::serves(&call.shape, mask)
+            && own::both_gradients::serves(&call.shape, mask)
         {
-            return both_gradients::both_gradients(self.0, mask, call);
+            return own::both_gradients::both_gradients(self.0, mask, call);
         }
         let BothGradients { shape, mask, grad_output, x, weight, .. } = call;
         let (grad_input, write) = call.grad_input;

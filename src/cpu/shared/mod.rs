@@ -1,10 +1,13 @@
 //! Runs of examples that use the same weights: those that share a mask, and in evaluation all of them. Their
 //! passes are dense ones, on weights that are masked as they are copied into panels.
 
+pub(super) mod forward;
+pub(super) mod gradient;
+
 use std::ops::Range;
 
-use super::dropping;
-use super::simd::{Row, Simd, WIDTH};
+use crate::cpu::dropping;
+use crate::cpu::simd::{Row, Simd, WIDTH};
 use crate::{Error, Mask, Shape, Sharing, host};
 
 /// Groups from this size on are runs. A call of the generator decides for four mask coordinates, and a run
@@ -33,7 +36,7 @@ impl Run {
 
 /// How a pass is computed.
 pub(super) enum Plan<'a> {
-    /// Example by example: each has a mask of its own, or groups are small.
+    /// Example by example: each has a mask of its own, or groups are small. See [`own`](super::own).
     Examples(&'a Mask),
     /// Run by run; without a mask, in evaluation.
     Runs(Option<&'a Mask>, Vec<Run>),

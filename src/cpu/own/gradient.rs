@@ -6,18 +6,18 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
-use super::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
-use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::call::{InputGradient, WeightGradient};
+use crate::cpu::bricks::Bricks;
+use crate::cpu::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::{Error, Mask, Write};
 
 /// Blocks of rows in a unit of work.
-pub(super) const ROW_BLOCKS: usize = 8;
+pub(in crate::cpu) const ROW_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, in a unit of work.
-pub(super) const COLUMNS: usize = 2;
+pub(in crate::cpu) const COLUMNS: usize = 2;
 /// Blocks of the reduced axis that are packed at a time.
-pub(super) const REDUCED_BLOCKS: usize = 16;
+pub(in crate::cpu) const REDUCED_BLOCKS: usize = 16;
 
 struct Gradient<'a> {
     axes: Axes,
@@ -49,7 +49,7 @@ impl Scratch {
 }
 
 /// dX from W. The lengths have been checked, and a mask drops something.
-pub(super) fn input_gradient(
+pub(in crate::cpu) fn input_gradient(
     level: Level,
     mask: &Mask,
     call: InputGradient<'_, &[f32], &mut [f32]>,
@@ -61,7 +61,7 @@ pub(super) fn input_gradient(
 }
 
 /// dW from X. The lengths have been checked, and a mask drops something.
-pub(super) fn weight_gradient(
+pub(in crate::cpu) fn weight_gradient(
     level: Level,
     mask: &Mask,
     call: WeightGradient<'_, &[f32], &mut [f32]>,
@@ -154,7 +154,7 @@ fn coordinates<const OVER_OUTPUTS: bool>(row: usize, reduced: usize) -> [usize; 
 
 /// Adds a panel's rows, times their numbers of G, to 4 rows of the result.
 #[inline(always)]
-pub(super) fn add_panel<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool>(
+pub(in crate::cpu) fn add_panel<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool>(
     simd: S,
     panel: &[[Row; 4]],
     grads: &[GradBlock],
@@ -207,7 +207,7 @@ fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: u
 /// Scales the sums, of the padded rows from `first_row` on, and writes them, or adds them, to the tile of the
 /// result.
 #[inline(always)]
-pub(super) fn finish<const COLUMNS: usize>(
+pub(in crate::cpu) fn finish<const COLUMNS: usize>(
     scale: f32,
     write: Write,
     inputs: &Span,

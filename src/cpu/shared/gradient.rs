@@ -3,12 +3,12 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
-use super::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
-use super::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
-use super::runs::{Run, drop_from, pieces};
-use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use super::{Run, drop_from, pieces};
 use crate::call::{InputGradient, WeightGradient};
+use crate::cpu::bricks::Bricks;
+use crate::cpu::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
+use crate::cpu::own::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Error, Mask, Shape, Write};
 
@@ -70,7 +70,7 @@ fn input_words<S: Simd>(simd: S, inputs: &Span, column: usize) -> S::Words {
 }
 
 /// dX from W. The lengths have been checked, and a mask drops something.
-pub(super) fn input_gradient(
+pub(in crate::cpu) fn input_gradient(
     level: Level,
     (mask, runs): (Option<&Mask>, Vec<Run>),
     call: InputGradient<'_, &[f32], &mut [f32]>,
@@ -134,7 +134,7 @@ impl Job for InputUnit<'_> {
 }
 
 /// dW from X. The lengths have been checked, and a mask drops something.
-pub(super) fn weight_gradient(
+pub(in crate::cpu) fn weight_gradient(
     level: Level,
     (mask, runs): (Option<&Mask>, Vec<Run>),
     call: WeightGradient<'_, &[f32], &mut [f32]>,

@@ -3,19 +3,19 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
-use super::grid::{Axes, Tile, pack, tiles};
-use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::call::Forward;
+use crate::cpu::bricks::Bricks;
+use crate::cpu::grid::{Axes, Tile, pack, tiles};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::{Bias, Error, Mask};
 
 /// Blocks of examples in a unit of work.
-pub(super) const N_BLOCKS: usize = 8;
+pub(in crate::cpu) const N_BLOCKS: usize = 8;
 /// Blocks of outputs in a unit of work: the lanes of one generator call, for masked biases.
-pub(super) const O_BLOCKS: usize = 8;
+pub(in crate::cpu) const O_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, between two additions to the unit's sums.
-pub(super) const COLUMNS: usize = 8;
+pub(in crate::cpu) const COLUMNS: usize = 8;
 
 struct Pass<'a> {
     axes: Axes,
@@ -43,7 +43,11 @@ impl Scratch {
 }
 
 /// The lengths have been checked, and a mask drops something.
-pub(super) fn forward(level: Level, mask: &Mask, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
+pub(in crate::cpu) fn forward(
+    level: Level,
+    mask: &Mask,
+    call: Forward<'_, &[f32], &mut [f32]>,
+) -> Result<(), Error> {
     let Forward { shape, x, weight, bias, y, .. } = call;
     let pass = &Pass { axes: Axes::new(&shape, Some(mask)), mask, x, weight, bias };
     tiles(y, pass.axes.examples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))?
@@ -111,7 +115,7 @@ impl Job for Unit<'_> {
 
 /// The sums over a panel's inputs for 4 examples x 4 outputs.
 #[inline(always)]
-pub(super) fn tile_sums<S: Simd, const MASKED: bool>(
+pub(in crate::cpu) fn tile_sums<S: Simd, const MASKED: bool>(
     simd: S,
     x: &[[Row; 4]],
     weight: &[[Row; 4]],

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
-use super::forward::{COLUMNS, N_BLOCKS, O_BLOCKS, tile_sums};
-use super::grid::{Axes, Span, Tile, pack, tiles};
-use super::runs::{Run, drop_from, pieces};
-use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use super::{Run, drop_from, pieces};
 use crate::call::Forward;
+use crate::cpu::bricks::Bricks;
+use crate::cpu::grid::{Axes, Span, Tile, pack, tiles};
+use crate::cpu::own::forward::{COLUMNS, N_BLOCKS, O_BLOCKS, tile_sums};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Bias, Error, Mask, Shape};
@@ -40,7 +40,7 @@ impl Scratch {
 }
 
 /// The lengths have been checked, and a mask drops something.
-pub(super) fn forward(
+pub(in crate::cpu) fn forward(
     level: Level,
     (mask, runs): (Option<&Mask>, Vec<Run>),
     call: Forward<'_, &[f32], &mut [f32]>,

@@ -8,11 +8,11 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
 use super::gradient::{add_panel, finish};
-use super::grid::{Axes, GradBlock, Tile, pack, pack_grad, tiles};
-use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::call::BothGradients;
+use crate::cpu::bricks::Bricks;
+use crate::cpu::grid::{Axes, GradBlock, Tile, pack, pack_grad, tiles};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_INPUTS;
 use crate::{Error, Mask, Shape, Write, host};
 
@@ -24,7 +24,7 @@ const MOST_BLOCKS: usize = 512;
 const UNIT_BLOCKS: usize = WIDTH / BRICK_INPUTS as usize;
 
 /// Whether this is the faster way: at every probability, if it fits and there is work for every thread.
-pub(super) fn serves(shape: &Shape, mask: &Mask) -> bool {
+pub(in crate::cpu) fn serves(shape: &Shape, mask: &Mask) -> bool {
     let axes = Axes::new(shape, Some(mask));
     let units = axes.inputs.blocks().div_ceil(UNIT_BLOCKS);
     let threads = rayon::current_num_threads();
@@ -72,7 +72,7 @@ impl Scratch {
 }
 
 /// dX and dW. The lengths have been checked, a mask drops something, and [`serves`] has said so.
-pub(super) fn both_gradients(
+pub(in crate::cpu) fn both_gradients(
     level: Level,
     mask: &Mask,
     call: BothGradients<'_, &[f32], &mut [f32]>,
