@@ -7,7 +7,9 @@ use std::num::NonZeroU32;
 
 use common::*;
 use dropconnect::call::BothGradients;
-use dropconnect::gpu::{AdapterChoice, Apply, Combine, Gpu, KernelOptions, Kernels, Recording, Tile, Tuning};
+use dropconnect::gpu::{
+    AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Recording, Tile, Tuning,
+};
 use dropconnect::{ElementType, Mask, MaskKey, Rounds, Sharing, Write, wgpu};
 
 /// Tensors of a call: X, W, G, then dX and dW, poisoned or with what is to be added to.
@@ -166,7 +168,7 @@ fn else_both_passes_run() {
     let Some(gpu) = adapter("else_both_passes_run") else { return };
     let usual = combined(small_tiles(Apply::And), 1, 1, [4, 4]);
     let with_limits = |calls, threads| {
-        usual.with_both_gradients(Some(Combine::new(Tile::new(1, 1, [4, 4]), calls, threads)))
+        usual.with_both_gradients(Some(BothGradientsTuning::new(Tile::new(1, 1, [4, 4]), calls, threads)))
     };
     let own = mask(0.5);
     let group = |size| Sharing::Group(NonZeroU32::new(size).unwrap());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Apply, Combine, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
+use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
@@ -14,9 +14,9 @@ const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
 /// Numbers of threads, up to which sums are split, that are tried.
 const THREADS: [u32; 6] = [0, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
 const SOFTWARE_THREADS: [u32; 1] = [0];
-/// Tiles of the pass for both gradients that are tried. More threads along the inputs read fewer lines of G at a
+/// Tiles for both gradients that are tried. More threads along the inputs read fewer lines of G at a
 /// time, and leave fewer workgroups.
-const COMBINED: [Tile; 6] = [
+const BOTH_GRADIENTS: [Tile; 6] = [
     Tile { rows: 1, columns: 1, workgroup: [1, 128] },
     Tile { rows: 1, columns: 1, workgroup: [2, 64] },
     Tile { rows: 1, columns: 1, workgroup: [4, 32] },
@@ -24,7 +24,7 @@ const COMBINED: [Tile; 6] = [
     Tile { rows: 2, columns: 1, workgroup: [4, 32] },
     Tile { rows: 1, columns: 2, workgroup: [1, 64] },
 ];
-const SOFTWARE_COMBINED: [Tile; 2] =
+const SOFTWARE_BOTH_GRADIENTS: [Tile; 2] =
     [Tile { rows: 8, columns: 2, workgroup: [8, 1] }, Tile { rows: 8, columns: 1, workgroup: [16, 1] }];
 /// Times that a pass runs in one submission, so that the submission's own time counts little, and submissions, of
 /// which the fastest counts.
@@ -50,10 +50,10 @@ impl Tuning {
         probability: DropProbability,
     ) -> Result<Self, Error> {
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
-        let (workgroups, threads, combined) = if software {
-            (&SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..], &SOFTWARE_COMBINED[..])
+        let (workgroups, threads, both_gradients) = if software {
+            (&SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..], &SOFTWARE_BOTH_GRADIENTS[..])
         } else {
-            (&WORKGROUPS[..], &THREADS[..], &COMBINED[..])
+            (&WORKGROUPS[..], &THREADS[..], &BOTH_GRADIENTS[..])
         };
         let limits = device.limits();
         let fits = |[x, y]: &&[u32; 2]| x * y <= limits.max_compute_invocations_per_workgroup;
@@ -79,12 +79,12 @@ impl Tuning {
             best = trial.faster(best, Self { threads, ..best }, &TILED.map(|(pass, _)| pass))?;
         }
         best.both_gradients = None;
-        for &tile in combined.iter().filter(|tile| fits(&&tile.workgroup)) {
+        for &tile in both_gradients.iter().filter(|tile| fits(&&tile.workgroup)) {
             // From as many calls and threads on as here: with fewer it has not been tried.
             let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
             let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
             let calls = probability.calls().max(1);
-            let both_gradients = Some(Combine { tile, calls, threads });
+            let both_gradients = Some(BothGradientsTuning { tile, calls, threads });
             best = trial.faster(best, Self { both_gradients, ..best }, &[Pass::BothGradients])?;
         }
         Ok(best)

@@ -1,4 +1,4 @@
-//! Both gradients in one call. Shader, where one pass computes both: `shaders/gradients.wgsl`.
+//! Both gradients in one call. Shader, where a kernel draws the mask once for both: `shaders/both_gradients.wgsl`.
 
 use super::plan::{Plan, pieces};
 use super::recording::Recording;
@@ -10,9 +10,8 @@ use crate::{ElementType, Error, Write};
 impl Kernels {
     /// What [`input_gradient`](Self::input_gradient) and [`weight_gradient`](Self::weight_gradient) compute.
     ///
-    /// One pass that draws the mask once for both, where
-    /// [`Tuning::both_gradients`](super::Tuning::both_gradients) says so, examples have masks of their own and all
-    /// tensors one element type; else both passes. Either way the masks are the same to the bit; sums may be added up
+    /// The mask is drawn once for both, where [`Tuning::both_gradients`](super::Tuning::both_gradients) says so, examples
+    /// have masks of their own and all tensors one element type; else these are the two passes. Either way the masks are the same to the bit; sums may be added up
     /// in another order.
     ///
     /// # Errors
@@ -25,7 +24,7 @@ impl Kernels {
         let faces = call.faces();
         let element = faces.element();
         let read_write = faces.check_on_device(element, [element, ElementType::F32])?;
-        if let Some(recording) = self.in_one_pass(call, &faces, read_write)? {
+        if let Some(recording) = self.drawn_once(call, &faces, read_write)? {
             return Ok(recording);
         }
         let (grad_input, write) = call.grad_input;
@@ -43,8 +42,8 @@ impl Kernels {
         Ok(both)
     }
 
-    /// The one pass for both, where there is one for this call.
-    fn in_one_pass(
+    /// The pass that draws the mask once, where it serves this call.
+    fn drawn_once(
         &self,
         call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
         faces: &Faces<'_, Tensor<'_>, Tensor<'_>>,
@@ -59,7 +58,7 @@ impl Kernels {
         {
             return Ok(None);
         }
-        let mut plan = Plan::new(self, Pass::Gradients, [element; 2], Some(mask), read_write);
+        let mut plan = Plan::new(self, Pass::BothGradients, [element; 2], Some(mask), read_write);
         let mut most = [plan.examples_in_workgroup(), outputs, inputs];
         for face in faces.operands.iter().chain(&faces.results) {
             let Some(axis) = face.rows else { continue };

@@ -66,7 +66,7 @@ fn texts() -> Vec<(&'static str, Variant)> {
         ("input_gradient_half_hardware", plain(Pass::InputGradient, nvidia.input_gradient, &nvidia)),
         ("input_gradient_any_software", any(plain(Pass::InputGradient, software.input_gradient, &software))),
         ("weight_gradient_half_hardware", plain(Pass::WeightGradient, nvidia.weight_gradient, &nvidia)),
-        ("gradients_any_hardware", any(plain(Pass::Gradients, both, &nvidia))),
+        ("both_gradients_any_hardware", any(plain(Pass::BothGradients, both, &nvidia))),
         ("bias_gradient_any", any(plain(Pass::BiasGradient, BIAS_TILE, &nvidia))),
         ("mask_half", plain(Pass::Mask, FLAT_TILE, &nvidia)),
         ("moments", Variant { bias: true, ..unmasked(Pass::Moments, nvidia.forward) }),

@@ -41,7 +41,7 @@ impl Variant {
             }
             Pass::WeightGradient => (stores + splits, masks),
             // The threads along y add up a step's quads.
-            Pass::Gradients => (stores + splits, masks + (8 * columns).div_ceil(y) + 1),
+            Pass::BothGradients => (stores + splits, masks + (8 * columns).div_ceil(y) + 1),
             Pass::BiasGradient => (y + 1, words),
             Pass::Mask => (words, 0),
             Pass::Moments | Pass::Activation | Pass::Predictive => (0, 0),

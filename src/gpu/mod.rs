@@ -64,7 +64,7 @@ pub use mask::WriteMask;
 pub use predictive::Predictive;
 pub use recording::Recording;
 pub use tensor::Tensor;
-pub use tuning::{Apply, Combine, Multiply, Tile, Tuning};
+pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};
 
 pub(crate) use transfer::Download;
 
@@ -249,7 +249,7 @@ impl Kernels {
             Pass::InputGradient => self.tuning.input_gradient,
             Pass::WeightGradient => self.tuning.weight_gradient,
             // That pass runs only where there is such a choice.
-            Pass::Gradients => self.tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile),
+            Pass::BothGradients => self.tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile),
             Pass::BiasGradient => BIAS_TILE,
             Pass::Mask | Pass::Activation | Pass::Predictive | Pass::Round | Pass::Update => FLAT_TILE,
             Pass::MonteCarlo => self.tuning.forward,

@@ -177,7 +177,7 @@ impl<'k> Plan<'k> {
         most.min((self.connections_in_dispatch() / decided.max(1)).max(1)) as u32
     }
 
-    /// How many outputs a dispatch of the pass for both gradients walks at most.
+    /// How many outputs a dispatch of `Pass::BothGradients` walks at most.
     pub(crate) fn walk_of_both(&self) -> u32 {
         // Of the smallest tile along y, which adds up most quads a thread.
         let Tile { rows, columns, workgroup: [x, _] } = self.variant.tile;
@@ -274,7 +274,7 @@ impl<'k> Plan<'k> {
     /// to keep the adapter busy, even split among threads, they are lower.
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
         let tile = self.variant.tile;
-        if self.variant.pass == Pass::Gradients {
+        if self.variant.pass == Pass::BothGradients {
             return self.tile_of_all_examples(bricks);
         }
         let tall = self.within(Tile { rows: 2 * tile.rows, ..tile }, bricks);
@@ -300,7 +300,7 @@ impl<'k> Plan<'k> {
         if groups.iter().all(|&groups| groups <= self.kernels.groups_limit) { small } else { tile }
     }
 
-    /// The tile of the pass for both gradients, whose workgroups own all examples: no taller than they need.
+    /// The tile of `Pass::BothGradients`, whose workgroups own all examples: no taller than they need.
     fn tile_of_all_examples(&self, bricks: [u32; 2]) -> Tile {
         let Tile { mut rows, columns, workgroup: [x, _] } = self.variant.tile;
         let most = self.threads_along_examples();
@@ -358,7 +358,7 @@ impl<'k> Plan<'k> {
         let [examples, outputs, inputs] = params.bricks();
         let steps = match variant.pass {
             Pass::Forward => inputs,
-            Pass::InputGradient | Pass::Gradients => outputs,
+            Pass::InputGradient | Pass::BothGradients => outputs,
             Pass::WeightGradient => examples,
             _ => return variant.split,
         };

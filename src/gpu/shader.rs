@@ -23,7 +23,7 @@ pub(crate) enum Pass {
     Forward,
     InputGradient,
     WeightGradient,
-    Gradients,
+    BothGradients,
     BiasGradient,
     Mask,
     Moments,
@@ -43,7 +43,7 @@ impl Pass {
             Self::Forward => "dropconnect.forward",
             Self::InputGradient => "dropconnect.input_gradient",
             Self::WeightGradient => "dropconnect.weight_gradient",
-            Self::Gradients => "dropconnect.gradients",
+            Self::BothGradients => "dropconnect.both_gradients",
             Self::BiasGradient => "dropconnect.bias_gradient",
             Self::Mask => "dropconnect.mask",
             Self::Moments => "dropconnect.moments",
@@ -65,7 +65,7 @@ impl Pass {
             Self::Forward | Self::Moments | Self::MonteCarlo => &[("x", true), ("w", true)],
             Self::InputGradient => &[("g", false), ("w", true)],
             Self::WeightGradient => &[("g", false), ("x", true)],
-            Self::Gradients => &[("g", false), ("x", true), ("w", true)],
+            Self::BothGradients => &[("g", false), ("x", true), ("w", true)],
             Self::BiasGradient => &[("g", false)],
             Self::Mask => &[],
             Self::Activation => &[("u_mean", false), ("u_variance", false)],
@@ -79,7 +79,7 @@ impl Pass {
     fn results(self) -> &'static [&'static str] {
         match self {
             Self::Moments | Self::Activation => &["mean", "variance"],
-            Self::Gradients => &["grad_input", "grad_weight"],
+            Self::BothGradients => &["grad_input", "grad_weight"],
             // These declare results of their own, which are not of the operands' type.
             Self::Mask | Self::MonteCarlo | Self::Predictive | Self::Update => &[],
             _ => &["result"],
@@ -166,7 +166,7 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
     ("weight_gradient", include_str!("../../shaders/weight_gradient.wgsl")),
-    ("gradients", include_str!("../../shaders/gradients.wgsl")),
+    ("both_gradients", include_str!("../../shaders/both_gradients.wgsl")),
     ("bias_gradient", include_str!("../../shaders/bias_gradient.wgsl")),
     ("mask", include_str!("../../shaders/mask.wgsl")),
     ("moments", include_str!("../../shaders/moments.wgsl")),
@@ -208,7 +208,7 @@ impl Variant {
             Pass::Forward => &["params", "philox", "brick", "elements", "apply", "forward"],
             Pass::InputGradient => &["params", "philox", "brick", "elements", "apply", "input_gradient"],
             Pass::WeightGradient => &["params", "philox", "brick", "elements", "apply", "weight_gradient"],
-            Pass::Gradients => &["params", "philox", "brick", "elements", "apply", "gradients"],
+            Pass::BothGradients => &["params", "philox", "brick", "elements", "apply", "both_gradients"],
             Pass::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
             Pass::Mask => &["params", "philox", "brick", "mask"],
             Pass::Moments => &["params", "elements", "elementary", "moments"],
@@ -241,8 +241,11 @@ impl Variant {
             return if self.split > 1 { self.split.div_ceil(4) } else { 0 };
         }
         let [x, y] = self.tile.workgroup;
-        let steps =
-            if self.pass == Pass::Gradients && y > 1 { 4 * self.row_quads() * self.split * x * y } else { 0 };
+        let steps = if self.pass == Pass::BothGradients && y > 1 {
+            4 * self.row_quads() * self.split * x * y
+        } else {
+            0
+        };
         steps.max(self.split_quads())
     }
 
@@ -277,8 +280,8 @@ impl Variant {
         let results: Vec<_> = (self.pass.results().iter().enumerate())
             .map(|(at, &name)| {
                 let (rows, (columns, stride), accumulate) = match (self.pass, at) {
-                    (Pass::InputGradient | Pass::Gradients, 0) => ("params.examples", inputs, accumulate),
-                    (Pass::Gradients, _) => ("params.outputs", inputs, "params.accumulate_weight"),
+                    (Pass::InputGradient | Pass::BothGradients, 0) => ("params.examples", inputs, accumulate),
+                    (Pass::BothGradients, _) => ("params.outputs", inputs, "params.accumulate_weight"),
                     (Pass::WeightGradient, _) => ("params.outputs", inputs, accumulate),
                     // One row of outputs.
                     (Pass::BiasGradient, _) => ("1", outputs, accumulate),

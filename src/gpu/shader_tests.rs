@@ -20,7 +20,7 @@ pub(super) const PASSES: [Pass; 12] = [
     Pass::Forward,
     Pass::InputGradient,
     Pass::WeightGradient,
-    Pass::Gradients,
+    Pass::BothGradients,
     Pass::BiasGradient,
     Pass::Mask,
     Pass::Moments,
@@ -39,7 +39,7 @@ fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::Forward => vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tile(2, 1, [8, 4])],
         Pass::InputGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 1, [8, 8])],
         Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
-        Pass::Gradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
+        Pass::BothGradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Mask | Pass::Activation | Pass::Round | Pass::Update => vec![FLAT_TILE],
         Pass::Predictive => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
@@ -131,12 +131,12 @@ fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
     if pass == Pass::Predictive {
         all.iter_mut().for_each(|one| one.split = if tile == FLAT_TILE { 1 } else { tile.workgroup[0] });
     }
-    // Both gradients are one pass only where there are masks, each example's own.
-    if pass == Pass::Gradients {
+    // The mask is drawn once for both gradients only where there is one for each example.
+    if pass == Pass::BothGradients {
         all.retain(|one| one.planes != Planes::None && one.sharing == Shared::Each);
     }
     // Threads that share a tile.
-    if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::Gradients) {
+    if matches!(pass, Pass::Forward | Pass::InputGradient | Pass::WeightGradient | Pass::BothGradients) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
         all.extend(split);
     }
@@ -404,7 +404,7 @@ fn twin(stem: &str) -> Option<&'static str> {
         "forward" => "src/reference/forward.rs",
         "input_gradient" => "src/reference/input_gradient.rs",
         "weight_gradient" => "src/reference/weight_gradient.rs",
-        "gradients" => "src/reference/input_gradient.rs",
+        "both_gradients" => "src/reference/input_gradient.rs",
         "bias_gradient" => "src/reference/bias_gradient.rs",
         "mask" => "src/reference/mask.rs",
         "forward_tile" => "src/reference/forward.rs",

@@ -60,10 +60,10 @@ pub enum Multiply {
     Split,
 }
 
-/// When and how both gradients come from one drawing of the mask.
+/// When and how [`Kernels::both_gradients`](super::Kernels::both_gradients) draws the mask once for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Combine {
+pub struct BothGradientsTuning {
     /// Rows are examples, columns inputs. Workgroups own all examples of a dispatch, and have as many threads
     /// along them as that takes, up to the number here; more examples take more dispatches.
     pub tile: Tile,
@@ -73,7 +73,7 @@ pub struct Combine {
     pub threads: u32,
 }
 
-impl Combine {
+impl BothGradientsTuning {
     /// With this tile, from so many calls of the generator and so many threads on.
     pub const fn new(tile: Tile, calls: u32, threads: u32) -> Self {
         Self { tile, calls, threads }
@@ -98,9 +98,9 @@ pub struct Tuning {
     pub input_gradient: Tile,
     /// Rows are outputs, columns inputs.
     pub weight_gradient: Tile,
-    /// When [`Kernels::both_gradients`](super::Kernels::both_gradients) computes them in one pass, and how;
+    /// When [`Kernels::both_gradients`](super::Kernels::both_gradients) draws the mask once for both, and how;
     /// `None`: never.
-    pub both_gradients: Option<Combine>,
+    pub both_gradients: Option<BothGradientsTuning>,
     /// How mask bits are applied.
     pub apply: Apply,
     /// Whether the planes of a brick and the rows of a tile that is written out are loops in the kernel, which
@@ -144,9 +144,9 @@ impl Tuning {
         self.with_forward(tile).with_input_gradient(tile).with_weight_gradient(tile)
     }
 
-    /// Both gradients in one pass, or never.
+    /// When and how the mask is drawn once for both gradients; `None`: never.
     #[must_use]
-    pub const fn with_both_gradients(self, both_gradients: Option<Combine>) -> Self {
+    pub const fn with_both_gradients(self, both_gradients: Option<BothGradientsTuning>) -> Self {
         Self { both_gradients, ..self }
     }
 
@@ -248,13 +248,16 @@ impl Tuning {
         .for_lanes(8)
     }
 
-    /// Both gradients in one pass on drivers whose vectors have so many lanes. A vector is a workgroup, and nothing
+    /// The mask drawn once for both gradients, on drivers whose vectors have so many lanes. A vector is a workgroup, and nothing
     /// is added up across it: barriers cost these drivers everything. Two vectors for each core, which are cores of
     /// this machine. At one call the two passes are as fast (docs/performance.md).
     fn for_lanes(self, lanes: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let tile = Tile { rows: 8, columns: 2, workgroup: [lanes, 1] };
-        Self { both_gradients: Some(Combine { tile, calls: 2, threads: 2 * lanes * cores }), ..self }
+        Self {
+            both_gradients: Some(BothGradientsTuning { tile, calls: 2, threads: 2 * lanes * cores }),
+            ..self
+        }
     }
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
@@ -287,7 +290,7 @@ impl fmt::Display for Tile {
 }
 
 /// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:CALLS:THREADS` for
-/// both gradients in one pass or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
+/// both gradients or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
 /// threads that keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -299,7 +302,7 @@ impl fmt::Display for Tuning {
         let Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
         match self.both_gradients {
-            Some(Combine { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
+            Some(BothGradientsTuning { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
             None => write!(f, "separate")?,
         }
         write!(f, ",{apply},{rolled},{threads},{iterations},{connections}")
@@ -318,7 +321,7 @@ impl FromStr for Tile {
     }
 }
 
-impl FromStr for Combine {
+impl FromStr for BothGradientsTuning {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -368,7 +371,7 @@ impl FromStr for Tuning {
 
 #[cfg(test)]
 mod tests {
-    use super::{Apply, Combine, Tile, Tuning};
+    use super::{Apply, BothGradientsTuning, Tile, Tuning};
 
     #[test]
     fn tunings_survive_as_text() {
@@ -381,22 +384,22 @@ mod tests {
             both_gradients: None,
             ..software
         };
-        let one_pass = Tuning {
-            both_gradients: Some(Combine {
+        let drawn_once = Tuning {
+            both_gradients: Some(BothGradientsTuning {
                 tile: Tile { rows: 1, columns: 1, workgroup: [2, 64] },
                 calls: 9,
                 threads: 512,
             }),
             ..other
         };
-        for tuning in [software, other, one_pass] {
+        for tuning in [software, other, drawn_once] {
             assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
         }
         assert_eq!(
             other.to_string(),
             "1x2x32x4,8x2x16x1,8x2x16x1,separate,select,unrolled,65536,32768,4294967296"
         );
-        assert!(one_pass.to_string().contains(",1x1x2x64:9:512,select,"), "{one_pass}");
+        assert!(drawn_once.to_string().contains(",1x1x2x64:9:512,select,"), "{drawn_once}");
         for text in [
             "",
             "1x1x8x8",

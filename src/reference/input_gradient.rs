@@ -1,4 +1,4 @@
-//! The gradient of the input. Twin: `shaders/input_gradient.wgsl`, and `shaders/gradients.wgsl` of both gradients.
+//! The gradient of the input. Twin: `shaders/input_gradient.wgsl`, and `shaders/both_gradients.wgsl` of both gradients.
 
 use super::Connections;
 use crate::call::InputGradient;

@@ -1,4 +1,4 @@
-//! The gradient of the weight. Twin: `shaders/weight_gradient.wgsl`, and `shaders/gradients.wgsl` of both
+//! The gradient of the weight. Twin: `shaders/weight_gradient.wgsl`, and `shaders/both_gradients.wgsl` of both
 //! gradients.
 
 use super::Connections;

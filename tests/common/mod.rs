@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::gpu::{
-    AdapterChoice, Apply, Combine, Gpu, KernelOptions, Kernels, Multiply, Predictive, Recording, Tensor,
-    Tile, Tuning, WriteMask,
+    AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, Predictive, Recording,
+    Tensor, Tile, Tuning, WriteMask,
 };
 use dropconnect::{Bias, Device, ElementType, Error, Mask, Shape, Write, wgpu};
 
@@ -60,7 +60,7 @@ pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuni
 
 /// The same, with both gradients in one pass wherever that is possible.
 pub fn combined(tuning: Tuning, rows: u32, columns: u32, workgroup: [u32; 2]) -> Tuning {
-    tuning.with_both_gradients(Some(Combine::new(Tile::new(rows, columns, workgroup), 1, 0)))
+    tuning.with_both_gradients(Some(BothGradientsTuning::new(Tile::new(rows, columns, workgroup), 1, 0)))
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.

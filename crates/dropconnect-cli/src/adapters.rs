@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use dropconnect::cpu;
-use dropconnect::gpu::{AdapterChoice, Apply, Combine, Tile, Tuning};
+use dropconnect::gpu::{AdapterChoice, Apply, BothGradientsTuning, Tile, Tuning};
 use dropconnect::wgpu;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ struct Row {
     timestamps: bool,
     apply: &'static str,
     tiles: Tiles,
-    /// When both gradients are one pass, and its tile.
+    /// When the mask is drawn once for both gradients, and the tile.
     both_gradients: String,
     /// Threads below which sums are split; 0: never.
     split_below_threads: u32,
@@ -121,7 +121,7 @@ fn row(adapter: &wgpu::Adapter, chosen: [Option<&wgpu::AdapterInfo>; 2]) -> Row 
             input_gradient: tile(tuning.input_gradient),
             weight_gradient: tile(tuning.weight_gradient),
         },
-        both_gradients: combine(tuning.both_gradients),
+        both_gradients: both_gradients(tuning.both_gradients),
         split_below_threads: tuning.threads,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,
@@ -141,10 +141,10 @@ pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
 }
 
 /// How both gradients are computed, in words.
-pub fn combine(combine: Option<Combine>) -> String {
-    match combine {
+pub fn both_gradients(tuning: Option<BothGradientsTuning>) -> String {
+    match tuning {
         None => "in two passes".to_owned(),
-        Some(Combine { tile: of, calls, threads, .. }) => {
+        Some(BothGradientsTuning { tile: of, calls, threads, .. }) => {
             format!("{}, from {calls} calls a brick and {threads} threads on", tile(of))
         }
     }

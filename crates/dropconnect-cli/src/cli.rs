@@ -310,7 +310,7 @@ pub enum ShaderPass {
     /// dW
     WeightGradient,
     /// dX and dW in one call
-    Gradients,
+    BothGradients,
     /// db
     BiasGradient,
     /// The mask, written out

@@ -181,7 +181,7 @@ fn record(command: &ShaderCommand, gpu: &Gpu) -> Result<Recording, CliError> {
             let mask = Some(mask);
             kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
         }
-        ShaderPass::Gradients => {
+        ShaderPass::BothGradients => {
             let [g, x, w, grad_x, grad_w] = &buffers(gpu, [output, input, weight, input, weight])?;
             kernels.both_gradients(&BothGradients {
                 shape,

@@ -8,7 +8,7 @@ const PASSES: [&str; 10] = [
     "forward",
     "input-gradient",
     "weight-gradient",
-    "gradients",
+    "both-gradients",
     "bias-gradient",
     "mask",
     "moments",

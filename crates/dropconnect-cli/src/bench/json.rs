@@ -176,7 +176,7 @@ impl Environment {
                 "{multiply:?} multiply, {:?} bits, bricks {}; both gradients {}",
                 tuning.apply,
                 tiles.join("; "),
-                adapters::combine(tuning.both_gradients)
+                adapters::both_gradients(tuning.both_gradients)
             ),
             os,
             cpu,

@@ -1,7 +1,7 @@
 //! Kernel variants that this adapter would not get by itself, and layouts an engine would bring.
 
 use dropconnect::ElementType;
-use dropconnect::gpu::{Apply, Combine, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
+use dropconnect::gpu::{Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
 
 use super::check::{Check, bit_differences, bound};
 use super::data::{Data, SHAPES, shape, uniform, varied_mask};
@@ -16,8 +16,9 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     let tuning = *gpu.kernels().tuning();
     let one_brick = tuning.with_tiles(Tile::new(1, 1, [8, 4]));
     // Whatever the probability and however few the threads.
-    let one_pass =
-        |workgroup| one_brick.with_both_gradients(Some(Combine::new(Tile::new(1, 1, workgroup), 1, 0)));
+    let one_pass = |workgroup| {
+        one_brick.with_both_gradients(Some(BothGradientsTuning::new(Tile::new(1, 1, workgroup), 1, 0)))
+    };
     let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
     let split = KernelOptions { multiply: Some(Multiply::Split), ..KernelOptions::default() };
     // What the adapter gets by itself has been checked already.

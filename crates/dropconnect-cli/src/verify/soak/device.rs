@@ -2,8 +2,8 @@
 
 use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::gpu::{
-    Activate, Apply, Combine, Gpu, KernelOptions, Kernels, Method, Predictive, Recording, Tensor, Tile,
-    WriteMask,
+    Activate, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Method, Predictive, Recording, Tensor,
+    Tile, WriteMask,
 };
 use dropconnect::{Bias, ElementType, Error, cpu};
 
@@ -35,7 +35,7 @@ impl<'a> OnGpu<'a> {
         let own = *gpu.kernels().tuning();
         let apply = if own.apply == Apply::And { Apply::Select } else { Apply::And };
         let small = own.with_tiles(Tile::new(1, 1, [8, 4])).with_rolled(true);
-        let both = Combine::new(Tile::new(1, 1, [1, 32]), 1, 0);
+        let both = BothGradientsTuning::new(Tile::new(1, 1, [1, 32]), 1, 0);
         let others = [
             // Dispatches that hold little, and so are many.
             small.with_iterations(4096).with_connections(1 << 20),

@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let i_${half} = ${quad_at("i", half, 0)};
 //% endfor
     // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
-    // G zero instead costs NVIDIA up to a third more instructions: docs/performance.md.)
+    // G zero instead costs NVIDIA up to a third more instructions: docs/rejected.md.)
 //% for r in range(4 * rows)
     let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
 //% for half in range(2 * columns)

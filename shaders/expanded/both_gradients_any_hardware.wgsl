@@ -261,7 +261,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let i_0 = min(i, i32(params.inputs) - 4);
     let i_1 = min(i + 4, i32(params.inputs) - 4);
     // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
-    // G zero instead costs NVIDIA up to a third more instructions: docs/performance.md.)
+    // G zero instead costs NVIDIA up to a third more instructions: docs/rejected.md.)
     let row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     let x_0_0 = x_quad(row_0, i_0);
     var sum_0_0 = vec4(0.0);
