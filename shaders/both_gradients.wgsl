@@ -1,5 +1,5 @@
 // dX = scale * (sum over o of M W G) and dW = scale * (sum over n of M G X), each brick drawn once for both.
-// Twins: src/reference/input_gradient.rs and src/reference/weight_gradient.rs.
+// Oracles: src/reference/input_gradient.rs and src/reference/weight_gradient.rs.
 //
 // A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs of dX, and walks
 // the outputs four at a time, as in the input gradient. The ${workgroup_y} threads along y own all examples of the

@@ -1,4 +1,4 @@
-// Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
+// Y = scale * (sum over i of M W X) + b. Oracle: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0

@@ -1,4 +1,4 @@
-// dX = scale * (sum over o of M W G). Twin: src/reference/input_gradient.rs.
+// dX = scale * (sum over o of M W G). Oracle: src/reference/input_gradient.rs.
 //
 // The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
 // ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs. They are those of the forward pass:

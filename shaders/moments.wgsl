@@ -1,6 +1,6 @@
 // Mean and variance of W X + b under the mask, in one pass over X and W (Wan et al. 2013, Algorithm 2):
 // mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
-// Where the bias is masked its term, p / (1 - p) * b^2, is added. Twin: src/reference/moments.rs.
+// Where the bias is masked its term, p / (1 - p) * b^2, is added. Oracle: src/reference/moments.rs.
 // `params.scale` is p / (1 - p) here. The results are f32 whatever X, W and b are.
 //% from "tile" import quad_at
 //% set xyzw = "xyzw"

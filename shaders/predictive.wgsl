@@ -1,5 +1,5 @@
 // What a classifier's logits of many passes say: mean softmax, entropy of that mean, and mutual
-// information, in natural logarithms. Twin: src/reference/predictive.rs, which says what becomes of logits that are
+// information, in natural logarithms. Oracle: src/reference/predictive.rs, which says what becomes of logits that are
 // not finite.
 //
 //% if split > 1

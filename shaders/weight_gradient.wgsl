@@ -1,4 +1,4 @@
-// dW = scale * (sum over n of M G X). Twin: src/reference/weight_gradient.rs.
+// dW = scale * (sum over n of M G X). Oracle: src/reference/weight_gradient.rs.
 //
 // The forward pass (forward.wgsl, and its departures) with examples to walk, four at a time: a thread owns
 // ${rows} x ${columns} bricks, ${4 * rows} outputs by ${8 * columns} inputs. They are those of the forward pass:

@@ -10,7 +10,7 @@
 //! - [`call`] says what each call computes, from which tensors.
 //! - [`gpu::Kernels`] is for engines: the passes on the caller's wgpu device, buffers and encoders.
 //! - [`mask`] is the mask as a pure function, which every backend reproduces bit for bit.
-//! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 yardstick.
+//! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 oracle.
 //!
 //! `docs/architecture.md` in the repository is the map: the box of connections, the way of a call, how to add a pass.
 //!

@@ -6,7 +6,7 @@ use common::{
     Arena, BiasKind, Call, Data, MADE, Operands, POISON, Placement, adapter, assert_all_close, assert_close,
     bound, close, expected, mask, origin, plain_kernels, run, shape, small_tiles, wide,
 };
-use dropconnect::gpu::{Activate, Apply, Gpu, Kernels, Method, Predictive, Recording, Tensor};
+use dropconnect::gpu::{Activate, Apply, Gpu, Kernels, Method, PredictivePass, Recording, Tensor};
 use dropconnect::{
     Activation, DropProbability, ElementType, Error, MaskKey, Shape, Sharing, Write, reference,
 };
@@ -288,7 +288,7 @@ fn a_classifier_says_what_float64_says() {
             let operands = on_device(shape, BiasKind::None, &[of(&x), of(&weight), of(&x)]);
             let forward = kernels.forward(&operands.forward(Some(&mask.pass(pass)), of(&logits)));
             gpu.submit(&forward.unwrap()).unwrap();
-            let predictive = Predictive {
+            let predictive = PredictivePass {
                 shape,
                 pass,
                 passes,

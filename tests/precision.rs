@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use dropconnect::call::{Forward, OutputMoments};
-use dropconnect::gpu::{Activate, Apply, Method, Predictive, Tensor};
+use dropconnect::gpu::{Activate, Apply, Method, PredictivePass, Tensor};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Write, cpu, reference,
 };
@@ -179,7 +179,7 @@ fn more_classes_than_threads_can_share_are_refused_by_name() {
     let limit = 4 * 256 * u64::from(gpu.kernels().tuning().iterations / 3 - 1);
     let shape = shape([0, limit as usize + 1, 1]);
     let [logits, mean, entropy, information] = [Tensor::new(&none, ElementType::F32); 4];
-    let call = Predictive { shape, pass: 0, passes: 1, logits, mean, entropy, information };
+    let call = PredictivePass { shape, pass: 0, passes: 1, logits, mean, entropy, information };
     let refused = gpu.kernels().predictive(&call).unwrap_err();
     assert!(
         matches!(refused, Error::TooLarge { argument: "outputs", value, limit: most }

@@ -160,7 +160,7 @@ fn variance_quad(row: u32, column: i32) -> vec4<f32> {
 }
 
 // Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
-// what must not depend on how a driver sees NaN. Twin: src/reference/activation.rs, which has float64's own.
+// what must not depend on how a driver sees NaN. Oracle: src/reference/activation.rs, which has float64's own.
 //
 // NaN and infinity are found by their bits, and NaN is made of bits: WGSL lets a compiler work out float arithmetic and
 // comparisons as if neither existed, and Metal's fast math does. The approximations are those of Moshier's Cephes
@@ -252,7 +252,7 @@ fn circle(turns: f32) -> vec2<f32> {
 }
 
 // Mean and variance of f(u) for u normal with a given mean and variance, element by element, all in f32.
-// Twin: src/reference/activation.rs, which says what becomes of values that are not finite.
+// Oracle: src/reference/activation.rs, which says what becomes of values that are not finite.
 
 fn activate(u: f32) -> f32 {
     return sigmoid(u);

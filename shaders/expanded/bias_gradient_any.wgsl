@@ -194,7 +194,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
 }
 
 // db = sum over n of G, or scale * (sum over n of Mb G) where the bias is masked.
-// Twin: src/reference/bias_gradient.rs.
+// Oracle: src/reference/bias_gradient.rs.
 //
 // A row of 16 threads owns 64 outputs; the 16 rows of the workgroup
 // share the examples and add up their parts in a fixed order, so that a result is the same run after run.

@@ -239,7 +239,7 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 }
 
 // dX = scale * (sum over o of M W G) and dW = scale * (sum over n of M G X), each brick drawn once for both.
-// Twins: src/reference/input_gradient.rs and src/reference/weight_gradient.rs.
+// Oracles: src/reference/input_gradient.rs and src/reference/weight_gradient.rs.
 //
 // A thread owns 1 x 1 bricks, 4 examples by 8 inputs of dX, and walks
 // the outputs four at a time, as in the input gradient. The 32 threads along y own all examples of the

@@ -296,7 +296,7 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
     return select(vec4(0.0), scale * bias, (vec4(word) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
 }
 
-// Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
+// Y = scale * (sum over i of M W X) + b. Oracle: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0

@@ -169,7 +169,7 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
     return s;
 }
 
-// Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
+// Y = scale * (sum over i of M W X) + b. Oracle: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0

@@ -174,7 +174,7 @@ fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
     return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
 }
 
-// Y = scale * (sum over i of M W X) + b. Twin: src/reference/forward.rs.
+// Y = scale * (sum over i of M W X) + b. Oracle: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0

@@ -190,7 +190,7 @@ fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
     return bitcast<f32>(bitcast<u32>(value) & bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u)));
 }
 
-// dX = scale * (sum over o of M W G). Twin: src/reference/input_gradient.rs.
+// dX = scale * (sum over o of M W G). Oracle: src/reference/input_gradient.rs.
 //
 // The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
 // 8 x 2 bricks, 32 examples by 16 inputs. They are those of the forward pass:

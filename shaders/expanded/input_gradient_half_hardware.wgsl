@@ -165,7 +165,7 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
     return s;
 }
 
-// dX = scale * (sum over o of M W G). Twin: src/reference/input_gradient.rs.
+// dX = scale * (sum over o of M W G). Oracle: src/reference/input_gradient.rs.
 //
 // The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
 // 1 x 1 bricks, 4 examples by 8 inputs. They are those of the forward pass:

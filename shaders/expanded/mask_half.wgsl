@@ -110,7 +110,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 }
 
 // The mask itself, one byte of 0 or 1 a connection: [batch, outputs, inputs], or [batch, outputs] for
-// the bias. Twin: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
+// the bias. Oracle: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
 //
 // A thread owns one brick.
 

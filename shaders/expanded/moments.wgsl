@@ -108,7 +108,7 @@ fn store_variance_quad(row: i32, column: i32, values: vec4<f32>) {
 }
 
 // Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
-// what must not depend on how a driver sees NaN. Twin: src/reference/activation.rs, which has float64's own.
+// what must not depend on how a driver sees NaN. Oracle: src/reference/activation.rs, which has float64's own.
 //
 // NaN and infinity are found by their bits, and NaN is made of bits: WGSL lets a compiler work out float arithmetic and
 // comparisons as if neither existed, and Metal's fast math does. The approximations are those of Moshier's Cephes
@@ -130,7 +130,7 @@ fn zero_where(zero: bool, x: f32) -> f32 {
 
 // Mean and variance of W X + b under the mask, in one pass over X and W (Wan et al. 2013, Algorithm 2):
 // mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
-// Where the bias is masked its term, p / (1 - p) * b^2, is added. Twin: src/reference/moments.rs.
+// Where the bias is masked its term, p / (1 - p) * b^2, is added. Oracle: src/reference/moments.rs.
 // `params.scale` is p / (1 - p) here. The results are f32 whatever X, W and b are.
 
 // NaN where the mean is; at p = 0 it is 0, not 0 * infinity.

@@ -174,13 +174,13 @@ fn keep_quad(values: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
 }
 
 // The mean and the variance of values that come one after the other (Welford), in place: part of monte_carlo.wgsl
-// and update.wgsl. Twin: src/reference/monte_carlo.rs.
+// and update.wgsl. Oracle: src/reference/monte_carlo.rs.
 
 @group(0) @binding(4) var<storage, read_write> mean: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> variance: array<vec4<f32>>;
 
 // What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
-// that leaves f32 only where its results do; `with` in src/cpu/monte_carlo.rs is the same.
+// that leaves f32 only where its results do. Twin: `with` in src/cpu/monte_carlo.rs.
 fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
     // The first value of all finds memory that may hold anything.
     var before = value;
@@ -218,7 +218,7 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
     }
 }
 
-// Mean and variance of Y over many masks, one launch. Twin: src/reference/monte_carlo.rs.
+// Mean and variance of Y over many masks, one launch. Oracle: src/reference/monte_carlo.rs.
 //
 // A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates mean and
 // variance where they live, in the results: it alone touches them.

@@ -60,7 +60,7 @@ fn logits_quad(row: u32, column: i32) -> vec4<f32> {
 }
 
 // Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
-// what must not depend on how a driver sees NaN. Twin: src/reference/activation.rs, which has float64's own.
+// what must not depend on how a driver sees NaN. Oracle: src/reference/activation.rs, which has float64's own.
 //
 // NaN and infinity are found by their bits, and NaN is made of bits: WGSL lets a compiler work out float arithmetic and
 // comparisons as if neither existed, and Metal's fast math does. The approximations are those of Moshier's Cephes
@@ -128,7 +128,7 @@ fn logarithm(x: f32) -> f32 {
 }
 
 // What a classifier's logits of many passes say: mean softmax, entropy of that mean, and mutual
-// information, in natural logarithms. Twin: src/reference/predictive.rs, which says what becomes of logits that are
+// information, in natural logarithms. Oracle: src/reference/predictive.rs, which says what becomes of logits that are
 // not finite.
 //
 // A workgroup owns an example; its threads walk the classes together and add up in a fixed order.

@@ -60,13 +60,13 @@ fn value_quad(row: u32, column: i32) -> vec4<f32> {
 }
 
 // The mean and the variance of values that come one after the other (Welford), in place: part of monte_carlo.wgsl
-// and update.wgsl. Twin: src/reference/monte_carlo.rs.
+// and update.wgsl. Oracle: src/reference/monte_carlo.rs.
 
 @group(0) @binding(2) var<storage, read_write> mean: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> variance: array<vec4<f32>>;
 
 // What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
-// that leaves f32 only where its results do; `with` in src/cpu/monte_carlo.rs is the same.
+// that leaves f32 only where its results do. Twin: `with` in src/cpu/monte_carlo.rs.
 fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
     // The first value of all finds memory that may hold anything.
     var before = value;
@@ -105,7 +105,7 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
 }
 
 // Mean and variance of Y over many masks, one more value: for Monte-Carlo passes each of which takes several
-// dispatches. Twin: src/reference/monte_carlo.rs.
+// dispatches. Oracle: src/reference/monte_carlo.rs.
 
 @compute @workgroup_size(64, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {

@@ -165,7 +165,7 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
     return s;
 }
 
-// dW = scale * (sum over n of M G X). Twin: src/reference/weight_gradient.rs.
+// dW = scale * (sum over n of M G X). Oracle: src/reference/weight_gradient.rs.
 //
 // The forward pass (forward.wgsl, and its departures) with examples to walk, four at a time: a thread owns
 // 1 x 1 bricks, 4 outputs by 8 inputs. They are those of the forward pass:

@@ -47,7 +47,7 @@ pub fn closed_form(
     }
 }
 
-/// The float64 twin says why.
+/// The oracle, `relu` in `src/reference/activation.rs`, says why.
 fn relu(mean: f32, variance: f32) -> (f32, f32) {
     if mean.is_nan() || variance.is_nan() || variance < 0.0 || mean.is_infinite() && variance.is_infinite() {
         return (f32::NAN, f32::NAN);

@@ -12,7 +12,7 @@ use crate::{Error, Mask, Write};
 /// Blocks of outputs in a unit of work: the lanes of one generator call.
 const O_BLOCKS: usize = 8;
 
-struct Pass<'a> {
+struct Problem<'a> {
     axes: Axes,
     mask: Option<&'a Mask>,
     outputs: usize,
@@ -24,13 +24,13 @@ struct Pass<'a> {
 pub(super) fn bias_gradient(level: Level, call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
     let BiasGradient { shape, bias_mask: mask, grad_output, grad_bias, write } = call;
     let axes = Axes::new(&shape, mask);
-    let pass = &Pass { axes, mask, outputs: shape.outputs(), grad_output, write };
-    super::grid::tiles(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))?
+    let problem = &Problem { axes, mask, outputs: shape.outputs(), grad_output, write };
+    super::grid::patches(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
-        .for_each(|tile| {
-            let (o_first, mut rows) = (tile.column_piece * O_BLOCKS, tile.rows.into_iter());
+        .for_each(|patch| {
+            let (o_first, mut rows) = (patch.column_piece * O_BLOCKS, patch.rows.into_iter());
             if let Some(result) = rows.next() {
-                level.run(Unit { pass, o_first, result });
+                level.run(Unit { problem, o_first, result });
             }
         });
     Ok(())
@@ -38,7 +38,7 @@ pub(super) fn bias_gradient(level: Level, call: BiasGradient<'_, &[f32], &mut [f
 
 /// The gradient of the biases in [`O_BLOCKS`] blocks of outputs.
 struct Unit<'a> {
-    pass: &'a Pass<'a>,
+    problem: &'a Problem<'a>,
     o_first: usize,
     result: &'a mut [f32],
 }
@@ -46,9 +46,9 @@ struct Unit<'a> {
 impl Job for Unit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pass, o_first, result } = self;
-        let Axes { examples, outputs, .. } = &pass.axes;
-        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
+        let Self { problem, o_first, result } = self;
+        let Axes { examples, outputs, .. } = &problem.axes;
+        let bricks = problem.mask.map(|mask| Bricks::new(simd, mask));
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.splat_word(BIAS_INPUT_BLOCK);
         let skip = outputs.lead_in(o_first * 4);
@@ -63,7 +63,7 @@ impl Job for Unit<'_> {
             }
             for n in 0..4 {
                 let Some(row) = examples.local(n_block * 4 + n) else { continue };
-                let grads = &pass.grad_output[row * pass.outputs + first..];
+                let grads = &problem.grad_output[row * problem.outputs + first..];
                 for (o, (sum, grad)) in sums.iter_mut().zip(grads).enumerate() {
                     if kept.virtual_input(n, skip + o) {
                         *sum += grad;
@@ -71,9 +71,9 @@ impl Job for Unit<'_> {
                 }
             }
         }
-        let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
+        let scale = problem.mask.map_or(1.0, |mask| mask.scale() as f32);
         for (value, sum) in result.iter_mut().zip(sums) {
-            match pass.write {
+            match problem.write {
                 Write::Overwrite => *value = scale * *sum,
                 Write::Accumulate => *value += scale * *sum,
             }

@@ -86,35 +86,35 @@ impl Axes {
 }
 
 /// The part of a result that one unit of work owns.
-pub(super) struct Tile<'a, T> {
+pub(super) struct Patch<'a, T> {
     /// Which piece of the rows, counted from 0.
     pub row_piece: usize,
     /// Which piece of the columns.
     pub column_piece: usize,
-    /// The tile's part of each of its rows.
+    /// The patch's part of each of its rows.
     pub rows: Vec<&'a mut [T]>,
 }
 
-/// Cuts a row-major matrix into tiles with these numbers of rows and columns. Nothing is written yet, so that
+/// Cuts a row-major matrix into patches with these numbers of rows and columns. Nothing is written yet, so that
 /// memory that ends leaves results as they are.
-pub(super) fn tiles<T>(
+pub(super) fn patches<T>(
     mut matrix: &mut [T],
     rows: impl Iterator<Item = usize>,
     columns: impl Iterator<Item = usize> + Clone,
-) -> Result<Vec<Tile<'_, T>>, Error> {
-    let mut tiles = Vec::new();
+) -> Result<Vec<Patch<'_, T>>, Error> {
+    let mut patches = Vec::new();
     for (row_piece, rows) in rows.enumerate() {
-        let first = tiles.len();
+        let first = patches.len();
         for (column_piece, _) in columns.clone().enumerate() {
-            host::push(&mut tiles, Tile { row_piece, column_piece, rows: host::empty(rows)? })?;
+            host::push(&mut patches, Patch { row_piece, column_piece, rows: host::empty(rows)? })?;
         }
         for _ in 0..rows {
-            for (tile, columns) in tiles[first..].iter_mut().zip(columns.clone()) {
-                tile.rows.push(matrix.split_off_mut(..columns).expect("the pieces add up to the matrix"));
+            for (patch, columns) in patches[first..].iter_mut().zip(columns.clone()) {
+                patch.rows.push(matrix.split_off_mut(..columns).expect("the pieces add up to the matrix"));
             }
         }
     }
-    Ok(tiles)
+    Ok(patches)
 }
 
 /// Four rows from `first_row`, [`WIDTH`] columns from `first_column`, both padded, of the matrix with the
@@ -181,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn tiles_own_every_element_once() {
+    fn patches_own_every_element_once() {
         let mut matrix: Vec<u32> = (0..35).collect();
         let mut seen = vec![];
-        for tile in tiles(&mut matrix, [2, 3].into_iter(), [4, 1, 2].into_iter()).unwrap() {
-            for (r, row) in tile.rows.iter().enumerate() {
-                let first = ([0, 2][tile.row_piece] + r) * 7 + [0, 4, 5][tile.column_piece];
+        for patch in patches(&mut matrix, [2, 3].into_iter(), [4, 1, 2].into_iter()).unwrap() {
+            for (r, row) in patch.rows.iter().enumerate() {
+                let first = ([0, 2][patch.row_piece] + r) * 7 + [0, 4, 5][patch.column_piece];
                 assert_eq!(row[0], first as u32);
                 seen.extend(row.iter().copied());
             }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::bricks::Bricks;
-use super::grid::{Axes, Tile, tiles};
+use super::grid::{Axes, Patch, patches};
 use super::simd::{Job, Kept, Level, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::{Error, Mask, Shape};
@@ -16,18 +16,18 @@ pub(super) fn mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> 
     let axes = Axes::new(shape, Some(mask));
     let inputs = shape.inputs();
     let columns = axes.outputs.pieces(O_BLOCKS).map(|outputs| outputs * inputs);
-    tiles(out, axes.examples.pieces(1), columns)?
+    patches(out, axes.examples.pieces(1), columns)?
         .into_par_iter()
-        .for_each(|tile| level.run(Weights { axes, mask, inputs, tile }));
+        .for_each(|patch| level.run(Weights { axes, mask, inputs, patch }));
     Ok(())
 }
 
 /// `[batch, outputs]`. The length has been checked, and the mask drops something.
 pub(super) fn bias_mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
-    tiles(out, axes.examples.pieces(1), axes.outputs.pieces(O_BLOCKS))?
+    patches(out, axes.examples.pieces(1), axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
-        .for_each(|tile| level.run(Biases { axes, mask, tile }));
+        .for_each(|patch| level.run(Biases { axes, mask, patch }));
     Ok(())
 }
 
@@ -36,27 +36,27 @@ struct Weights<'a> {
     axes: Axes,
     mask: &'a Mask,
     inputs: usize,
-    tile: Tile<'a, u8>,
+    patch: Patch<'a, u8>,
 }
 
 impl Job for Weights<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { axes: Axes { examples, outputs, inputs }, mask, inputs: width, mut tile } = self;
+        let Self { axes: Axes { examples, outputs, inputs }, mask, inputs: width, mut patch } = self;
         let bricks = Bricks::new(simd, mask);
-        let o_first = tile.column_piece * O_BLOCKS;
+        let o_first = patch.column_piece * O_BLOCKS;
         let o_skip = outputs.lead_in(o_first * 4);
-        let n_skip = examples.lead_in(tile.row_piece * 4);
+        let n_skip = examples.lead_in(patch.row_piece * 4);
         let mut kept = Kept::NONE;
         for o_block in 0..O_BLOCKS.min(outputs.blocks() - o_first) {
             let output = simd.splat_word(outputs.block(o_first + o_block));
             for column in 0..inputs.blocks().div_ceil(WIDTH / 8) {
                 let input = inputs.block(column * 8);
                 let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
-                bricks.decide(input, output, examples.block(tile.row_piece), &mut kept);
+                bricks.decide(input, output, examples.block(patch.row_piece), &mut kept);
                 let range = inputs.local_range(column * WIDTH, WIDTH);
                 let i_skip = inputs.lead_in(column * WIDTH);
-                for (n, row) in tile.rows.iter_mut().enumerate() {
+                for (n, row) in patch.rows.iter_mut().enumerate() {
                     for o in 0..4 {
                         let padded = (o_first + o_block) * 4 + o;
                         if outputs.local(padded).is_some() {
@@ -76,21 +76,21 @@ impl Job for Weights<'_> {
 struct Biases<'a> {
     axes: Axes,
     mask: &'a Mask,
-    tile: Tile<'a, u8>,
+    patch: Patch<'a, u8>,
 }
 
 impl Job for Biases<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { axes: Axes { examples, outputs, .. }, mask, tile } = self;
-        let o_first = tile.column_piece * O_BLOCKS;
+        let Self { axes: Axes { examples, outputs, .. }, mask, patch } = self;
+        let o_first = patch.column_piece * O_BLOCKS;
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.splat_word(BIAS_INPUT_BLOCK);
         let mut kept = Kept::NONE;
-        Bricks::new(simd, mask).decide(input, output, examples.block(tile.row_piece), &mut kept);
+        Bricks::new(simd, mask).decide(input, output, examples.block(patch.row_piece), &mut kept);
         let o_skip = outputs.lead_in(o_first * 4);
-        let n_skip = examples.lead_in(tile.row_piece * 4);
-        for (n, row) in tile.rows.into_iter().enumerate() {
+        let n_skip = examples.lead_in(patch.row_piece * 4);
+        for (n, row) in patch.rows.into_iter().enumerate() {
             for (o, value) in row.iter_mut().enumerate() {
                 *value = kept.virtual_input(n_skip + n, o_skip + o).into();
             }

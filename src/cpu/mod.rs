@@ -3,10 +3,10 @@
 //! [`call`](crate::call) says what each function computes. A non-finite X or G may turn the sums it takes part in into
 //! NaN, kept or dropped. Without a mask the kernels are the same, without the bits.
 //!
-//! Every call may also end in [`Error::HostMemory`]: lists of the tiles of a result take a small part of its size.
+//! Every call may also end in [`Error::HostMemory`]: lists of the patches of a result take a small part of its size.
 //!
 //! # How
-//! A unit of work owns a tile of the result and computes all of it, so results depend neither on the number
+//! A unit of work owns a patch of the result and computes all of it, so results depend neither on the number
 //! of threads nor on their timing. It copies its parts of the operands into panels of some 64 KiB, aligned
 //! to bricks and padded with zeros, regenerates the decisions for 4 examples x 4 outputs x a few hundred
 //! inputs at a time, and applies them in the multiply-adds. No more of a mask than 16 KiB per thread exists
@@ -14,7 +14,7 @@
 //!
 //! Where eight or more examples share a mask, and in evaluation, the product is a dense one: a unit of work takes
 //! examples with one mask, and drops weights in its 64 KiB panel of W, once for up to 256 examples (in dW, from
-//! the tile of the result). Neither the mask nor a masked W is ever stored. Smaller groups cost what single
+//! the patch of the result). Neither the mask nor a masked W is ever stored. Smaller groups cost what single
 //! examples cost.
 //!
 //! Both gradients in one call draw each brick once, and give the bits of the two single calls.
@@ -51,7 +51,7 @@ pub(crate) use normal::MILLS;
 
 use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
 use crate::{Error, Mask, Shape, Write};
-use shared::Plan;
+use shared::Masks;
 use simd::Level;
 
 /// Y.
@@ -152,18 +152,18 @@ impl Backend {
     /// See [`forward`].
     pub fn forward(&self, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
-        match Plan::new(&call.shape, call.mask)? {
-            Plan::Examples(mask) => own::forward::forward(self.0, mask, call),
-            Plan::Runs(mask, runs) => shared::forward::forward(self.0, (mask, runs), call),
+        match Masks::of(&call.shape, call.mask)? {
+            Masks::Own(mask) => own::forward::forward(self.0, mask, call),
+            Masks::Shared(mask, runs) => shared::forward::forward(self.0, (mask, runs), call),
         }
     }
 
     /// See [`input_gradient`].
     pub fn input_gradient(&self, call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
-        match Plan::new(&call.shape, call.mask)? {
-            Plan::Examples(mask) => own::gradient::input_gradient(self.0, mask, call),
-            Plan::Runs(mask, runs) => shared::gradient::input_gradient(self.0, (mask, runs), call),
+        match Masks::of(&call.shape, call.mask)? {
+            Masks::Own(mask) => own::gradient::input_gradient(self.0, mask, call),
+            Masks::Shared(mask, runs) => shared::gradient::input_gradient(self.0, (mask, runs), call),
         }
     }
 
@@ -174,9 +174,9 @@ impl Backend {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(());
         }
-        match Plan::new(&call.shape, call.mask)? {
-            Plan::Examples(mask) => own::gradient::weight_gradient(self.0, mask, call),
-            Plan::Runs(mask, runs) => shared::gradient::weight_gradient(self.0, (mask, runs), call),
+        match Masks::of(&call.shape, call.mask)? {
+            Masks::Own(mask) => own::gradient::weight_gradient(self.0, mask, call),
+            Masks::Shared(mask, runs) => shared::gradient::weight_gradient(self.0, (mask, runs), call),
         }
     }
 
@@ -184,7 +184,7 @@ impl Backend {
     pub fn both_gradients(&self, call: BothGradients<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
         if let Some(mask) = dropping(call.mask)
-            && let Plan::Examples(mask) = Plan::new(&call.shape, Some(mask))?
+            && let Masks::Own(mask) = Masks::of(&call.shape, Some(mask))?
             && own::both_gradients::serves(&call.shape, mask)
         {
             return own::both_gradients::both_gradients(self.0, mask, call);

@@ -1,7 +1,7 @@
 //! A layer's weights where they are computed with, and the passes that only read them.
 
 use crate::call::{Face, Forward, MonteCarlo, OutputMoments};
-use crate::gpu::{Activate, Download, Gpu, Method, Predictive as GpuPredictive, Recording, Tensor};
+use crate::gpu::{Activate, Download, Gpu, Method, PredictivePass, Recording, Tensor};
 use crate::host::{self, encode, round_all, rounded};
 use crate::{Activation, Bias, DropProbability, ElementType, Error, Mask, Moments, Predictive, Shape, cpu};
 
@@ -122,7 +122,7 @@ impl Weights<'_> {
                 for pass in 0..passes {
                     forward.set_key(gpu.queue(), mask.pass(pass).key)?;
                     gpu.submit(&forward)?;
-                    gpu.submit(&gpu.kernels().predictive(&GpuPredictive {
+                    gpu.submit(&gpu.kernels().predictive(&PredictivePass {
                         shape,
                         pass,
                         passes,

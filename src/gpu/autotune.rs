@@ -66,7 +66,7 @@ impl Tuning {
         let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = Self::for_adapter(&device.adapter_info());
         for apply in [Apply::Select, Apply::And] {
-            best = trial.faster(best, Self { apply, ..best }, &[Pass::Forward])?;
+            best = trial.faster(best, Self { apply, ..best }, &[Tuned::Forward])?;
         }
         for (pass, tile_of) in TILED {
             for &tile in &tiles {
@@ -85,14 +85,15 @@ impl Tuning {
             let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
             let calls = probability.calls().max(1);
             let both_gradients = Some(BothGradientsTuning { tile, calls, threads });
-            best = trial.faster(best, Self { both_gradients, ..best }, &[Pass::BothGradients])?;
+            best = trial.faster(best, Self { both_gradients, ..best }, &[Tuned::BothGradients])?;
         }
         Ok(best)
     }
 }
 
+/// What is timed: a call whose tile a tuning has.
 #[derive(Clone, Copy)]
-enum Pass {
+enum Tuned {
     Forward,
     InputGradient,
     WeightGradient,
@@ -102,10 +103,10 @@ enum Pass {
 type TileOf = fn(&mut Tuning) -> &mut Tile;
 
 /// Passes that any tile serves, and where a tuning has theirs.
-const TILED: [(Pass, TileOf); 3] = [
-    (Pass::Forward, |tuning| &mut tuning.forward),
-    (Pass::InputGradient, |tuning| &mut tuning.input_gradient),
-    (Pass::WeightGradient, |tuning| &mut tuning.weight_gradient),
+const TILED: [(Tuned, TileOf); 3] = [
+    (Tuned::Forward, |tuning| &mut tuning.forward),
+    (Tuned::InputGradient, |tuning| &mut tuning.input_gradient),
+    (Tuned::WeightGradient, |tuning| &mut tuning.weight_gradient),
 ];
 
 /// A layer to try kernels on.
@@ -135,7 +136,7 @@ impl<'a> Trial<'a> {
     }
 
     /// The one of two tunings with which these passes take less time.
-    fn faster(&self, best: Tuning, other: Tuning, passes: &[Pass]) -> Result<Tuning, Error> {
+    fn faster(&self, best: Tuning, other: Tuning, passes: &[Tuned]) -> Result<Tuning, Error> {
         if best == other {
             return Ok(best);
         }
@@ -148,7 +149,7 @@ impl<'a> Trial<'a> {
         Ok(if other_times < times { other } else { best })
     }
 
-    fn time(&self, tuning: Tuning, pass: Pass) -> Result<Duration, Error> {
+    fn time(&self, tuning: Tuning, pass: Tuned) -> Result<Duration, Error> {
         let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
         let recording = self.record(&Kernels::new(self.device, &options)?, pass)?;
         let mut fastest = Duration::MAX;
@@ -168,20 +169,20 @@ impl<'a> Trial<'a> {
         Ok(fastest)
     }
 
-    fn record(&self, kernels: &Kernels, pass: Pass) -> Result<Recording, Error> {
+    fn record(&self, kernels: &Kernels, pass: Tuned) -> Result<Recording, Error> {
         let [x, weight, grad_output, y, grad_input, grad_weight] =
             self.tensors.each_ref().map(|buffer| Tensor::new(buffer, ElementType::F32));
         let (shape, write, mask) = (self.shape, Write::Overwrite, Some(&self.mask));
         match pass {
-            Pass::Forward => kernels.forward(&Forward { shape, mask, x, weight, bias: Bias::None, y }),
-            Pass::InputGradient => {
+            Tuned::Forward => kernels.forward(&Forward { shape, mask, x, weight, bias: Bias::None, y }),
+            Tuned::InputGradient => {
                 let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
                 kernels.input_gradient(&call)
             }
-            Pass::WeightGradient => {
+            Tuned::WeightGradient => {
                 kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
             }
-            Pass::BothGradients => {
+            Tuned::BothGradients => {
                 let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
                 let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
                 kernels.both_gradients(&call)

@@ -10,9 +10,9 @@ use crate::{ElementType, Error, Write};
 impl Kernels {
     /// What [`input_gradient`](Self::input_gradient) and [`weight_gradient`](Self::weight_gradient) compute.
     ///
-    /// The mask is drawn once for both, where [`Tuning::both_gradients`](super::Tuning::both_gradients) says so, examples
-    /// have masks of their own and all tensors one element type; else these are the two passes. Either way the masks are the same to the bit; sums may be added up
-    /// in another order.
+    /// The mask is drawn once for both, where [`Tuning::both_gradients`](super::Tuning::both_gradients) says so,
+    /// examples have masks of their own and all tensors one element type; else these are the two passes. Either way
+    /// the masks are the same to the bit; sums may be added up in another order.
     ///
     /// # Errors
     /// As [`Kernels::forward`].

@@ -61,7 +61,7 @@ mod wgsl_tests;
 pub use activation::{Activate, Method};
 pub use context::{AdapterChoice, Gpu};
 pub use mask::WriteMask;
-pub use predictive::Predictive;
+pub use predictive::PredictivePass;
 pub use recording::Recording;
 pub use tensor::Tensor;
 pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};

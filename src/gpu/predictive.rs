@@ -14,9 +14,9 @@ const CLASSES_OF_64_THREADS: u32 = 4096;
 /// As many as these on software adapters: so few are one vector there, and their barriers cost little.
 const THREADS_OF_A_VECTOR: u32 = 8;
 
-/// Arguments of [`Kernels::predictive`].
+/// Arguments of [`Kernels::predictive`]: the logits of one pass, and where the prediction is.
 #[derive(Clone, Copy, Debug)]
-pub struct Predictive<'a> {
+pub struct PredictivePass<'a> {
     /// Batch and outputs (classes); inputs play no part.
     pub shape: Shape,
     /// Which pass these logits are of, from 0; the passes come in order.
@@ -46,9 +46,9 @@ impl Kernels {
     /// As [`Kernels::forward`]; [`Error::Count`] for the passes; [`Error::TooLarge`] past what
     /// [`Tuning::iterations`](super::Tuning::iterations) allow the threads that share an example, 256 of them on most
     /// devices: 11 million classes.
-    pub fn predictive(&self, call: &Predictive) -> Result<Recording, Error> {
+    pub fn predictive(&self, call: &PredictivePass) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 24;
-        let Predictive { shape, pass, passes, .. } = *call;
+        let PredictivePass { shape, pass, passes, .. } = *call;
         let element = call.logits.element;
         let [batch, outputs, _] = shape.dims();
         if !(1..=MOST_PASSES).contains(&passes) {

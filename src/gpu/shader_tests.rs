@@ -1,5 +1,5 @@
 //! Every shader that can be asked for, without an adapter: rendered, validated and translated to the
-//! languages of all back ends; its parameters laid out as Rust lays them out; its twin on the CPU.
+//! languages of all back ends; its parameters laid out as Rust lays them out; its twin or its oracle.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -389,37 +389,39 @@ fn bindings_are_parameters_operands_and_results_in_order() {
     }
 }
 
-/// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well. The twins of the
+/// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well. The oracles of the
 /// passes just add.
-const WITHOUT_A_TWIN: [&str; 1] = ["apply"];
+const ALONE: [&str; 1] = ["apply"];
 
-/// The Rust file that says the same as each other shader, for people and tests to compare.
-fn twin(stem: &str) -> Option<&'static str> {
-    Some(match stem {
-        "philox" => "src/mask/philox.rs",
-        "brick" | "tile" => "src/mask/brick.rs",
-        "params" => "src/gpu/params.rs",
-        "elements" => "src/element.rs",
-        "elementary" => "src/reference/activation.rs",
-        "forward" => "src/reference/forward.rs",
-        "input_gradient" => "src/reference/input_gradient.rs",
-        "weight_gradient" => "src/reference/weight_gradient.rs",
-        "both_gradients" => "src/reference/input_gradient.rs",
-        "bias_gradient" => "src/reference/bias_gradient.rs",
-        "mask" => "src/reference/mask.rs",
-        "forward_tile" => "src/reference/forward.rs",
-        "moments" => "src/reference/moments.rs",
-        "activation" => "src/reference/activation.rs",
-        "monte_carlo" => "src/reference/monte_carlo.rs",
-        "predictive" => "src/reference/predictive.rs",
-        "running_moments" | "update" => "src/reference/monte_carlo.rs",
-        "round" => "src/element.rs",
-        _ => return None,
-    })
+/// The Rust files that say the same as each other shader, for people and tests to compare: twins, line by line, and
+/// oracles, in float64.
+fn counterparts(stem: &str) -> &'static [&'static str] {
+    match stem {
+        "philox" => &["src/mask/philox.rs"],
+        "brick" | "tile" => &["src/mask/brick.rs"],
+        "params" => &["src/gpu/params.rs"],
+        "elements" => &["src/element.rs"],
+        "elementary" => &["src/reference/activation.rs"],
+        "forward" => &["src/reference/forward.rs"],
+        "input_gradient" => &["src/reference/input_gradient.rs"],
+        "weight_gradient" => &["src/reference/weight_gradient.rs"],
+        "both_gradients" => &["src/reference/input_gradient.rs", "src/reference/weight_gradient.rs"],
+        "bias_gradient" => &["src/reference/bias_gradient.rs"],
+        "mask" => &["src/reference/mask.rs"],
+        "forward_tile" => &["src/reference/forward.rs"],
+        "moments" => &["src/reference/moments.rs"],
+        "activation" => &["src/reference/activation.rs"],
+        "monte_carlo" => &["src/reference/monte_carlo.rs"],
+        "predictive" => &["src/reference/predictive.rs"],
+        "running_moments" => &["src/cpu/monte_carlo.rs", "src/reference/monte_carlo.rs"],
+        "update" => &["src/reference/monte_carlo.rs"],
+        "round" => &["src/element.rs"],
+        _ => &[],
+    }
 }
 
 #[test]
-fn every_shader_has_a_twin_on_the_cpu() {
+fn every_shader_has_a_twin_or_an_oracle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut shaders = 0;
     for file in std::fs::read_dir(root.join("shaders")).unwrap() {
@@ -432,16 +434,27 @@ fn every_shader_has_a_twin_on_the_cpu() {
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let shader = std::fs::read_to_string(&path).unwrap();
         shaders += 1;
-        if WITHOUT_A_TWIN.contains(&stem) {
-            assert!(!shader.contains("Twin") && !shader.contains("src/"), "shaders/{stem}.wgsl names a twin");
+        if ALONE.contains(&stem) {
+            let named = ["Twin", "Oracle", "src/"].iter().find(|word| shader.contains(*word));
+            assert_eq!(named, None, "shaders/{stem}.wgsl names a twin or an oracle");
             continue;
         }
-        let twin = twin(stem).unwrap_or_else(|| panic!("shaders/{stem}.wgsl has no twin in this table"));
-        let rust = std::fs::read_to_string(root.join(twin)).unwrap_or_else(|e| panic!("{twin}: {e}"));
-        // Each names the other.
-        assert!(shader.contains(twin), "shaders/{stem}.wgsl does not name {twin}");
-        assert!(rust.contains(&format!("shaders/{stem}.wgsl")), "{twin} does not name its shader");
+        assert!(!counterparts(stem).is_empty(), "shaders/{stem}.wgsl is not in this table");
+        for counterpart in counterparts(stem) {
+            let word = if counterpart.starts_with("src/reference/") { "Oracle" } else { "Twin" };
+            let rust = std::fs::read_to_string(root.join(counterpart))
+                .unwrap_or_else(|error| panic!("{counterpart}: {error}"));
+            // Each names the other.
+            assert!(
+                shader.contains(word) && shader.contains(counterpart),
+                "shaders/{stem}.wgsl: {word}: {counterpart}"
+            );
+            assert!(
+                rust.contains(word) && rust.contains(&format!("shaders/{stem}.wgsl")),
+                "{counterpart} does not name its shader"
+            );
+        }
     }
-    assert_eq!(shaders, 21, "a shader of another name or number: extend the table of twins");
-    assert_eq!(twin("no_such_shader"), None);
+    assert_eq!(shaders, 21, "a shader of another name or number: extend the table of counterparts");
+    assert!(counterparts("no_such_shader").is_empty());
 }

@@ -248,9 +248,9 @@ impl Tuning {
         .for_lanes(8)
     }
 
-    /// The mask drawn once for both gradients, on drivers whose vectors have so many lanes. A vector is a workgroup, and nothing
-    /// is added up across it: barriers cost these drivers everything. Two vectors for each core, which are cores of
-    /// this machine. At one call the two passes are as fast (docs/performance.md).
+    /// The mask drawn once for both gradients, on drivers whose vectors have so many lanes. A vector is a workgroup,
+    /// and nothing is added up across it: barriers cost these drivers everything. Two vectors for each core, which are
+    /// cores of this machine. At one call the two passes are as fast (docs/performance.md).
     fn for_lanes(self, lanes: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let tile = Tile { rows: 8, columns: 2, workgroup: [lanes, 1] };

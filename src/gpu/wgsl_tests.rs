@@ -179,7 +179,7 @@ fn products_have_all_their_64_bits() {
 }
 
 /// A 16-bit type as the `half` crate has it.
-struct Twin {
+struct SixteenBits {
     element: &'static str,
     decode: fn(u16) -> f32,
     encode: fn(f32) -> u16,
@@ -187,14 +187,14 @@ struct Twin {
     infinity: u16,
 }
 
-const TWINS: [Twin; 2] = [
-    Twin {
+const SIXTEEN_BITS: [SixteenBits; 2] = [
+    SixteenBits {
         element: "f16",
         decode: |bits| f16::from_bits(bits).to_f32(),
         encode: |value| f16::from_f32(value).to_bits(),
         infinity: 0x7c00,
     },
-    Twin {
+    SixteenBits {
         element: "bf16",
         decode: |bits| bf16::from_bits(bits).to_f32(),
         encode: |value| bf16::from_f32(value).to_bits(),
@@ -202,10 +202,10 @@ const TWINS: [Twin; 2] = [
     },
 ];
 
-fn elements(gpu: &Gpu, twin: &Twin, body: &str, input: &[[u32; 4]]) -> Vec<[u32; 4]> {
+fn elements(gpu: &Gpu, ty: &SixteenBits, body: &str, input: &[[u32; 4]]) -> Vec<[u32; 4]> {
     let values = context! {
-        element => twin.element,
-        result_element => twin.element,
+        element => ty.element,
+        result_element => ty.element,
         vector => true,
         access => "read",
         operands => Vec::<Value>::new(),
@@ -219,18 +219,14 @@ fn elements(gpu: &Gpu, twin: &Twin, body: &str, input: &[[u32; 4]]) -> Vec<[u32;
 fn every_16_bit_value_decodes_as_on_the_cpu() {
     let Some(gpu) = adapter("every_16_bit_value_decodes_as_on_the_cpu") else { return };
     let input: Vec<[u32; 4]> = (0..0x1_0000).map(|bits| [bits | (0xffff - bits) << 16, 0, 0, 0]).collect();
-    for twin in &TWINS {
-        let got = elements(
-            gpu,
-            twin,
-            "output[at] = vec4(bitcast<vec2<u32>>(unpack(input[at].x)), 7u, 7u);",
-            &input,
-        );
+    for ty in &SIXTEEN_BITS {
+        let got =
+            elements(gpu, ty, "output[at] = vec4(bitcast<vec2<u32>>(unpack(input[at].x)), 7u, 7u);", &input);
         for (bits, got) in got.iter().enumerate() {
             for (half, got) in [(bits as u16, got[0]), (!(bits as u16), got[1])] {
-                let (want, got) = ((twin.decode)(half), f32::from_bits(got));
+                let (want, got) = ((ty.decode)(half), f32::from_bits(got));
                 let same = if want.is_nan() { got.is_nan() } else { got.to_bits() == want.to_bits() };
-                assert!(same, "{} {half:#06x}: {got:e}, not {want:e}", twin.element);
+                assert!(same, "{} {half:#06x}: {got:e}, not {want:e}", ty.element);
             }
         }
     }
@@ -241,11 +237,10 @@ fn every_16_bit_value_decodes_as_on_the_cpu() {
 #[test]
 fn values_encode_as_on_the_cpu() {
     let Some(gpu) = adapter("values_encode_as_on_the_cpu") else { return };
-    for twin in &TWINS {
+    for ty in &SIXTEEN_BITS {
         let mut words: Vec<u32> = Vec::new();
         for half in 0..=u16::MAX {
-            let (value, next) =
-                ((twin.decode)(half).to_bits(), (twin.decode)(half.wrapping_add(1)).to_bits());
+            let (value, next) = ((ty.decode)(half).to_bits(), (ty.decode)(half.wrapping_add(1)).to_bits());
             let tie = value.wrapping_add(next.wrapping_sub(value) / 2);
             words.extend([value, tie].iter().flat_map(|&w| [w.wrapping_sub(1), w, w.wrapping_add(1)]));
         }
@@ -256,16 +251,16 @@ fn values_encode_as_on_the_cpu() {
         let body = "let v = bitcast<vec4<f32>>(input[at]);
                     let packed = pack_quad(v);
                     output[at] = vec4(packed.x & 0xffffu, packed.x >> 16u, packed.y & 0xffffu, packed.y >> 16u);";
-        let got = elements(gpu, twin, body, &input);
+        let got = elements(gpu, ty, body, &input);
         for (word, got) in words.iter().zip(got.iter().flatten()) {
             let value = f32::from_bits(*word);
-            let want = (twin.encode)(value);
+            let want = (ty.encode)(value);
             let same = if value.is_nan() {
-                *got as u16 & 0x7fff > twin.infinity && *got as u16 >> 15 == want >> 15
+                *got as u16 & 0x7fff > ty.infinity && *got as u16 >> 15 == want >> 15
             } else {
                 *got == u32::from(want)
             };
-            assert!(same, "{} {word:#010x} ({value:e}): {got:#06x}, not {want:#06x}", twin.element);
+            assert!(same, "{} {word:#010x} ({value:e}): {got:#06x}, not {want:#06x}", ty.element);
         }
     }
 }
@@ -322,7 +317,7 @@ fn elementary_functions_are_good_to_a_few_units_in_the_last_place() {
         let (error, at) = worst_error(&x, &elementary(gpu, call, &x), exact);
         assert!(error <= bound, "{call} at {at:e}: {error} units");
     }
-    // Twins: functions that are right as f32 goes, but not near 0 and in the tails.
+    // Shown to fail: functions that are right as f32 goes, but not near 0 and in the tails.
     let (error, _) =
         worst_error(&small, &elementary(gpu, "1.0 - 2.0 / (exp(2.0 * X) + 1.0)", &small), f64::tanh);
     assert!(error > 1000.0, "{error}");

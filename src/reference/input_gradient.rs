@@ -1,4 +1,5 @@
-//! The gradient of the input. Twin: `shaders/input_gradient.wgsl`, and `shaders/both_gradients.wgsl` of both gradients.
+//! The gradient of the input. Oracle of `shaders/input_gradient.wgsl`, and of `shaders/both_gradients.wgsl` beside
+//! `weight_gradient.rs`.
 
 use super::Connections;
 use crate::call::InputGradient;

@@ -1,6 +1,6 @@
-//! The yardstick: every pass in float64, as plain loops.
+//! The oracle: every pass in float64, as plain loops.
 //!
-//! One file per pass (`forward.rs` is the twin of `shaders/forward.wgsl`, and so on; a shader that computes two has
+//! One file per pass (`forward.rs` is the oracle of `shaders/forward.wgsl`, and so on; a shader that computes two has
 //! two), with the shaders' vocabulary: n counts examples, o outputs, i inputs. The equations are those of
 //! [`call`](crate::call). Nothing here is fast, blocked or parallel, so that it can be checked
 //! by eye; a pass first writes its whole mask down, one `bool` per connection.

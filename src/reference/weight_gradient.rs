@@ -1,5 +1,5 @@
-//! The gradient of the weight. Twin: `shaders/weight_gradient.wgsl`, and `shaders/both_gradients.wgsl` of both
-//! gradients.
+//! The gradient of the weight. Oracle of `shaders/weight_gradient.wgsl`, and of `shaders/both_gradients.wgsl`
+//! beside `input_gradient.rs`.
 
 use super::Connections;
 use crate::call::WeightGradient;

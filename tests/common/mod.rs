@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::gpu::{
-    AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, Predictive, Recording,
-    Tensor, Tile, Tuning, WriteMask,
+    AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, PredictivePass,
+    Recording, Tensor, Tile, Tuning, WriteMask,
 };
 use dropconnect::{Bias, Device, ElementType, Error, Mask, Shape, Write, wgpu};
 
@@ -342,7 +342,7 @@ pub fn predicted(gpu: &Gpu, kernels: &Kernels, shape: &Shape, passes: &[Vec<f32>
     for (pass, logits) in passes.iter().enumerate() {
         let logits = upload(logits);
         let of = |buffer| Tensor::new(buffer, element);
-        let call = Predictive {
+        let call = PredictivePass {
             shape: *shape,
             pass: pass as u32,
             passes: passes.len() as u32,

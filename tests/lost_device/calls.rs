@@ -1,6 +1,6 @@
 //! Every call there is, each ready to be made on a device in any state.
 
-use dropconnect::gpu::{Activate, Gpu, Kernels, Method, Predictive, Recording, Tensor, WriteMask};
+use dropconnect::gpu::{Activate, Gpu, Kernels, Method, PredictivePass, Recording, Tensor, WriteMask};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Mask, Moments, Shape, Write, wgpu,
 };
@@ -95,7 +95,7 @@ pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) ->
         (
             "predictive",
             Box::new(move || {
-                kernels.predictive(&Predictive {
+                kernels.predictive(&PredictivePass {
                     shape,
                     pass: 0,
                     passes: 1,

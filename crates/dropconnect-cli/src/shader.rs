@@ -6,7 +6,7 @@ use dropconnect::call::{
     BiasGradient, BothGradients, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient,
 };
 use dropconnect::gpu::{
-    Activate, Gpu, KernelOptions, Kernels, Method, Predictive, Recording, Tensor, Tuning, WriteMask,
+    Activate, Gpu, KernelOptions, Kernels, Method, PredictivePass, Recording, Tensor, Tuning, WriteMask,
 };
 use dropconnect::{Bias, ElementType, Write, wgpu};
 use naga::back::{glsl, hlsl, msl, spv};
@@ -253,7 +253,7 @@ fn record(command: &ShaderCommand, gpu: &Gpu) -> Result<Recording, CliError> {
             let (logits, mean) = (own(logits), f32(mean));
             let (entropy, information) = (f32(entropy), f32(information));
             let (pass, passes) = (0, PASSES);
-            kernels.predictive(&Predictive { shape, pass, passes, logits, mean, entropy, information })
+            kernels.predictive(&PredictivePass { shape, pass, passes, logits, mean, entropy, information })
         }
     };
     Ok(recording?)

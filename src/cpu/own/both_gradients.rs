@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::gradient::{add_panel, finish};
 use crate::call::BothGradients;
 use crate::cpu::bricks::Bricks;
-use crate::cpu::grid::{Axes, GradBlock, Tile, pack, pack_grad, tiles};
+use crate::cpu::grid::{Axes, GradBlock, Patch, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_INPUTS;
 use crate::{Error, Mask, Shape, Write, host};
@@ -32,7 +32,7 @@ pub(in crate::cpu) fn serves(shape: &Shape, mask: &Mask) -> bool {
     (1..=MOST_BLOCKS).contains(&axes.examples.blocks()) && 5 * idle <= units
 }
 
-struct Pass<'a> {
+struct Problem<'a> {
     axes: Axes,
     mask: &'a Mask,
     grad_output: &'a [f32],
@@ -79,35 +79,35 @@ pub(in crate::cpu) fn both_gradients(
 ) -> Result<(), Error> {
     let BothGradients { shape, grad_output, x, weight, grad_input, grad_weight, .. } = call;
     let axes = Axes::new(&shape, Some(mask));
-    let pass = &Pass { axes, mask, grad_output, x, weight, writes: [grad_input.1, grad_weight.1] };
+    let problem = &Problem { axes, mask, grad_output, x, weight, writes: [grad_input.1, grad_weight.1] };
     let columns = axes.inputs.pieces(UNIT_BLOCKS);
-    let grad_input = tiles(grad_input.0, std::iter::once(shape.batch()), columns.clone())?;
+    let grad_input = patches(grad_input.0, std::iter::once(shape.batch()), columns.clone())?;
     let mut units = host::collect(grad_input.into_iter().map(|grad_input| (grad_input, Vec::new())))?;
-    for tile in tiles(grad_weight.0, axes.outputs.pieces(CHUNK), columns)? {
-        host::push(&mut units[tile.column_piece].1, tile)?;
+    for patch in patches(grad_weight.0, axes.outputs.pieces(CHUNK), columns)? {
+        host::push(&mut units[patch.column_piece].1, patch)?;
     }
     units.into_par_iter().for_each_init(Scratch::new, |scratch, (grad_input, grad_weight)| {
-        level.run(Unit { pass, grad_input, grad_weight, scratch });
+        level.run(Unit { problem, grad_input, grad_weight, scratch });
     });
     Ok(())
 }
 
 struct Unit<'a> {
-    pass: &'a Pass<'a>,
-    grad_input: Tile<'a, f32>,
-    /// A tile for every [`CHUNK`] blocks of outputs.
-    grad_weight: Vec<Tile<'a, f32>>,
+    problem: &'a Problem<'a>,
+    grad_input: Patch<'a, f32>,
+    /// A patch for every [`CHUNK`] blocks of outputs.
+    grad_weight: Vec<Patch<'a, f32>>,
     scratch: &'a mut Scratch,
 }
 
 impl Job for Unit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pass, grad_input, grad_weight, scratch } = self;
+        let Self { problem, grad_input, grad_weight, scratch } = self;
         let Scratch { held, weight, dw, grads, kept } = scratch;
-        let Axes { examples, outputs, inputs } = &pass.axes;
-        let bricks = &Bricks::new(simd, pass.mask);
-        let scale = pass.mask.scale() as f32;
+        let Axes { examples, outputs, inputs } = &problem.axes;
+        let bricks = &Bricks::new(simd, problem.mask);
+        let scale = problem.mask.scale() as f32;
         let column = grad_input.column_piece * WIDTH;
         let input = inputs.block(column / BRICK_INPUTS as usize);
         let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
@@ -116,20 +116,21 @@ impl Job for Unit<'_> {
         held.dx.resize(examples.blocks(), [[Row::ZERO; 4]]);
         held.x.resize(examples.blocks(), [Row::ZERO; 4]);
         for (n, block) in held.x.iter_mut().enumerate() {
-            pack(block, pass.x, (examples, n * 4), (inputs, column));
+            pack(block, problem.x, (examples, n * 4), (inputs, column));
         }
-        for tile in grad_weight {
-            let o_first = tile.row_piece * CHUNK;
+        for patch in grad_weight {
+            let o_first = patch.row_piece * CHUNK;
             let o_blocks = CHUNK.min(outputs.blocks() - o_first);
             dw[..o_blocks].fill([[Row::ZERO; 4]]);
             for (o, block) in weight[..o_blocks].iter_mut().enumerate() {
-                pack(block, pass.weight, (outputs, (o_first + o) * 4), (inputs, column));
+                pack(block, problem.weight, (outputs, (o_first + o) * 4), (inputs, column));
             }
             for n_first in (0..examples.blocks()).step_by(CHUNK) {
                 let n_blocks = CHUNK.min(examples.blocks() - n_first);
                 for n in 0..n_blocks {
                     for o in 0..o_blocks {
-                        grads[0][n][o] = pack_grad(&pass.axes, pass.grad_output, n_first + n, o_first + o);
+                        grads[0][n][o] =
+                            pack_grad(&problem.axes, problem.grad_output, n_first + n, o_first + o);
                         grads[1][o][n] = grads[0][n][o];
                         let output = simd.splat_word(outputs.block(o_first + o));
                         bricks.decide(input, output, examples.block(n_first + n), &mut kept[0][n][o]);
@@ -147,8 +148,8 @@ impl Job for Unit<'_> {
                     add_panel::<S, false, true>(simd, x, grads, kept, &mut dw[o][0]);
                 }
             }
-            finish(scale, pass.writes[1], inputs, (outputs, o_first * 4), &dw[..o_blocks], tile);
+            finish(scale, problem.writes[1], inputs, (outputs, o_first * 4), &dw[..o_blocks], patch);
         }
-        finish(scale, pass.writes[0], inputs, (examples, 0), &held.dx, grad_input);
+        finish(scale, problem.writes[0], inputs, (examples, 0), &held.dx, grad_input);
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::call::Forward;
 use crate::cpu::bricks::Bricks;
-use crate::cpu::grid::{Axes, Tile, pack, tiles};
+use crate::cpu::grid::{Axes, Patch, pack, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::{Bias, Error, Mask};
@@ -17,7 +17,7 @@ pub(in crate::cpu) const O_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, between two additions to the unit's sums.
 pub(in crate::cpu) const COLUMNS: usize = 8;
 
-struct Pass<'a> {
+struct Problem<'a> {
     axes: Axes,
     mask: &'a Mask,
     x: &'a [f32],
@@ -49,27 +49,27 @@ pub(in crate::cpu) fn forward(
     call: Forward<'_, &[f32], &mut [f32]>,
 ) -> Result<(), Error> {
     let Forward { shape, x, weight, bias, y, .. } = call;
-    let pass = &Pass { axes: Axes::new(&shape, Some(mask)), mask, x, weight, bias };
-    tiles(y, pass.axes.examples.pieces(N_BLOCKS), pass.axes.outputs.pieces(O_BLOCKS))?
+    let problem = &Problem { axes: Axes::new(&shape, Some(mask)), mask, x, weight, bias };
+    patches(y, problem.axes.examples.pieces(N_BLOCKS), problem.axes.outputs.pieces(O_BLOCKS))?
         .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
+        .for_each_init(Scratch::new, |scratch, patch| level.run(Unit { problem, patch, scratch }));
     Ok(())
 }
 
-/// One tile of Y.
+/// One patch of Y.
 struct Unit<'a> {
-    pass: &'a Pass<'a>,
-    tile: Tile<'a, f32>,
+    problem: &'a Problem<'a>,
+    patch: Patch<'a, f32>,
     scratch: &'a mut Scratch,
 }
 
 impl Job for Unit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pass, tile, scratch } = self;
-        let Axes { examples, outputs, inputs } = &pass.axes;
-        let bricks = &Bricks::new(simd, pass.mask);
-        let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
+        let Self { problem, patch, scratch } = self;
+        let Axes { examples, outputs, inputs } = &problem.axes;
+        let bricks = &Bricks::new(simd, problem.mask);
+        let (n_first, o_first) = (patch.row_piece * N_BLOCKS, patch.column_piece * O_BLOCKS);
         let n_blocks = N_BLOCKS.min(examples.blocks() - n_first);
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
 
@@ -81,11 +81,11 @@ impl Job for Unit<'_> {
             for column in 0..columns {
                 let i = (inputs, (first + column) * WIDTH);
                 for b in 0..n_blocks {
-                    pack(&mut scratch.x[b * COLUMNS + column], pass.x, (examples, (n_first + b) * 4), i);
+                    pack(&mut scratch.x[b * COLUMNS + column], problem.x, (examples, (n_first + b) * 4), i);
                 }
                 for b in 0..o_blocks {
                     let o = (outputs, (o_first + b) * 4);
-                    pack(&mut scratch.weight[b * COLUMNS + column], pass.weight, o, i);
+                    pack(&mut scratch.weight[b * COLUMNS + column], problem.weight, o, i);
                 }
             }
             for o_block in 0..o_blocks {
@@ -109,7 +109,7 @@ impl Job for Unit<'_> {
                 }
             }
         }
-        finish(simd, pass, bricks, &sums, tile);
+        finish(simd, problem, bricks, &sums, patch);
     }
 }
 
@@ -160,22 +160,22 @@ fn tile_rows<S: Simd, const MASKED: bool, const ROWS: usize>(
     tile
 }
 
-/// Scales, adds the bias and writes the tile of Y.
+/// Scales, adds the bias and writes the patch of Y.
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,
-    pass: &Pass,
+    problem: &Problem,
     bricks: &Bricks<S>,
     sums: &[[f32; O_BLOCKS * 4]; N_BLOCKS * 4],
-    tile: Tile<f32>,
+    patch: Patch<f32>,
 ) {
-    let Axes { examples, outputs, .. } = &pass.axes;
-    let scale = pass.mask.scale() as f32;
-    let (n_first, o_first) = (tile.row_piece * N_BLOCKS, tile.column_piece * O_BLOCKS);
-    let mut rows = tile.rows.into_iter();
+    let Axes { examples, outputs, .. } = &problem.axes;
+    let scale = problem.mask.scale() as f32;
+    let (n_first, o_first) = (patch.row_piece * N_BLOCKS, patch.column_piece * O_BLOCKS);
+    let mut rows = patch.rows.into_iter();
     for n_block in 0..N_BLOCKS.min(examples.blocks() - n_first) {
         let mut kept = Kept::NONE;
-        if let Bias::Masked(_) = pass.bias {
+        if let Bias::Masked(_) = problem.bias {
             let output = std::array::from_fn(|b| outputs.block(o_first + b));
             let input = simd.splat_word(BIAS_INPUT_BLOCK);
             bricks.decide(input, simd.words(output), examples.block(n_first + n_block), &mut kept);
@@ -184,17 +184,17 @@ fn finish<S: Simd>(
             if examples.local((n_first + n_block) * 4 + n).is_none() {
                 continue;
             }
-            let row = rows.next().expect("the tile has a row for every example");
+            let row = rows.next().expect("the patch has a row for every example");
             let mut row = row.iter_mut();
             for (padded, sum) in sums[n_block * 4 + n].iter().enumerate() {
                 let Some(o) = outputs.local(o_first * 4 + padded) else { continue };
-                let bias = match pass.bias {
+                let bias = match problem.bias {
                     Bias::None => 0.0,
                     Bias::Plain(bias) => bias[o],
                     Bias::Masked(bias) if kept.virtual_input(n, padded) => scale * bias[o],
                     Bias::Masked(_) => 0.0,
                 };
-                *row.next().expect("the tile has a column for every output") = scale * sum + bias;
+                *row.next().expect("the patch has a column for every output") = scale * sum + bias;
             }
         }
     }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::call::{InputGradient, WeightGradient};
 use crate::cpu::bricks::Bricks;
-use crate::cpu::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
+use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::{Error, Mask, Write};
 
@@ -19,7 +19,7 @@ pub(in crate::cpu) const COLUMNS: usize = 2;
 /// Blocks of the reduced axis that are packed at a time.
 pub(in crate::cpu) const REDUCED_BLOCKS: usize = 16;
 
-struct Gradient<'a> {
+struct Problem<'a> {
     axes: Axes,
     mask: &'a Mask,
     grad_output: &'a [f32],
@@ -56,8 +56,8 @@ pub(in crate::cpu) fn input_gradient(
 ) -> Result<(), Error> {
     let InputGradient { shape, grad_output, weight, grad_input, write, .. } = call;
     let axes = Axes::new(&shape, Some(mask));
-    let pass = &Gradient { axes, mask, grad_output, matrix: weight, write };
-    gradient::<true>(level, pass, grad_input)
+    let problem = &Problem { axes, mask, grad_output, matrix: weight, write };
+    gradient::<true>(level, problem, grad_input)
 }
 
 /// dW from X. The lengths have been checked, and a mask drops something.
@@ -68,8 +68,8 @@ pub(in crate::cpu) fn weight_gradient(
 ) -> Result<(), Error> {
     let WeightGradient { shape, grad_output, x, grad_weight, write, .. } = call;
     let axes = Axes::new(&shape, Some(mask));
-    let pass = &Gradient { axes, mask, grad_output, matrix: x, write };
-    gradient::<false>(level, pass, grad_weight)
+    let problem = &Problem { axes, mask, grad_output, matrix: x, write };
+    gradient::<false>(level, problem, grad_weight)
 }
 
 /// The axes of the rows of the result and of the reduced dimension.
@@ -79,35 +79,35 @@ fn roles<const OVER_OUTPUTS: bool>(axes: &Axes) -> (&Span, &Span) {
 
 fn gradient<const OVER_OUTPUTS: bool>(
     level: Level,
-    pass: &Gradient,
+    problem: &Problem,
     result: &mut [f32],
 ) -> Result<(), Error> {
-    let (rows, _) = roles::<OVER_OUTPUTS>(&pass.axes);
-    tiles(result, rows.pieces(ROW_BLOCKS), pass.axes.inputs.pieces(COLUMNS * WIDTH / 8))?
+    let (rows, _) = roles::<OVER_OUTPUTS>(&problem.axes);
+    patches(result, rows.pieces(ROW_BLOCKS), problem.axes.inputs.pieces(COLUMNS * WIDTH / 8))?
         .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, tile| {
-            level.run(Unit::<OVER_OUTPUTS> { pass, tile, scratch });
+        .for_each_init(Scratch::new, |scratch, patch| {
+            level.run(Unit::<OVER_OUTPUTS> { problem, patch, scratch });
         });
     Ok(())
 }
 
-/// One tile of the result.
+/// One patch of the result.
 struct Unit<'a, const OVER_OUTPUTS: bool> {
-    pass: &'a Gradient<'a>,
-    tile: Tile<'a, f32>,
+    problem: &'a Problem<'a>,
+    patch: Patch<'a, f32>,
     scratch: &'a mut Scratch,
 }
 
 impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pass, tile, scratch } = self;
-        let axes = &pass.axes;
+        let Self { problem, patch, scratch } = self;
+        let axes = &problem.axes;
         let (rows, reduced) = roles::<OVER_OUTPUTS>(axes);
-        let bricks = &Bricks::new(simd, pass.mask);
-        let row_first = tile.row_piece * ROW_BLOCKS;
+        let bricks = &Bricks::new(simd, problem.mask);
+        let row_first = patch.row_piece * ROW_BLOCKS;
         let row_blocks = ROW_BLOCKS.min(rows.blocks() - row_first);
-        let column_first = tile.column_piece * COLUMNS;
+        let column_first = patch.column_piece * COLUMNS;
         let columns = COLUMNS.min(axes.inputs.blocks().div_ceil(WIDTH / 8) - column_first);
 
         scratch.sums[..row_blocks].fill([[Row::ZERO; 4]; COLUMNS]);
@@ -116,13 +116,13 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
             for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
                 for (b, block) in panel[..blocks].iter_mut().enumerate() {
                     let i = (&axes.inputs, (column_first + column) * WIDTH);
-                    pack(block, pass.matrix, (reduced, (first + b) * 4), i);
+                    pack(block, problem.matrix, (reduced, (first + b) * 4), i);
                 }
             }
             for (row, grads) in scratch.grads[..row_blocks].iter_mut().enumerate() {
                 for (b, grad) in grads[..blocks].iter_mut().enumerate() {
                     let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
-                    *grad = pack_grad(axes, pass.grad_output, n, o);
+                    *grad = pack_grad(axes, problem.grad_output, n, o);
                 }
             }
             for column in 0..columns {
@@ -141,8 +141,8 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
                 }
             }
         }
-        let scale = pass.mask.scale() as f32;
-        finish(scale, pass.write, &axes.inputs, (rows, row_first * 4), &scratch.sums, tile);
+        let scale = problem.mask.scale() as f32;
+        finish(scale, problem.write, &axes.inputs, (rows, row_first * 4), &scratch.sums, patch);
     }
 }
 
@@ -204,7 +204,7 @@ fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: u
     }
 }
 
-/// Scales the sums, of the padded rows from `first_row` on, and writes them, or adds them, to the tile of the
+/// Scales the sums, of the padded rows from `first_row` on, and writes them, or adds them, to the patch of the
 /// result.
 #[inline(always)]
 pub(in crate::cpu) fn finish<const COLUMNS: usize>(
@@ -213,16 +213,16 @@ pub(in crate::cpu) fn finish<const COLUMNS: usize>(
     inputs: &Span,
     (rows, first_row): (&Span, usize),
     sums: &[[[Row; 4]; COLUMNS]],
-    tile: Tile<f32>,
+    patch: Patch<f32>,
 ) {
-    let mut results = tile.rows.into_iter();
+    let mut results = patch.rows.into_iter();
     for row in 0..sums.len() * 4 {
         if rows.local(first_row + row).is_none() {
             continue;
         }
-        let mut result: &mut [f32] = results.next().expect("the tile has a line for every row");
+        let mut result: &mut [f32] = results.next().expect("the patch has a line for every row");
         for (column, sums) in sums[row / 4].iter().enumerate() {
-            let skip = inputs.lead_in((tile.column_piece * COLUMNS + column) * WIDTH);
+            let skip = inputs.lead_in((patch.column_piece * COLUMNS + column) * WIDTH);
             let sums = &sums[row % 4].0[skip..];
             let len = sums.len().min(result.len());
             let here = result.split_off_mut(..len).expect("no more than there is");

@@ -5,14 +5,14 @@ use rayon::prelude::*;
 use super::{Run, drop_from, pieces};
 use crate::call::Forward;
 use crate::cpu::bricks::Bricks;
-use crate::cpu::grid::{Axes, Span, Tile, pack, tiles};
+use crate::cpu::grid::{Axes, Patch, Span, pack, patches};
 use crate::cpu::own::forward::{COLUMNS, N_BLOCKS, O_BLOCKS, tile_sums};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Bias, Error, Mask, Shape};
 
-struct Pass<'a> {
+struct Problem<'a> {
     axes: Axes,
     runs: Vec<Run>,
     mask: Option<&'a Mask>,
@@ -49,30 +49,30 @@ pub(in crate::cpu) fn forward(
     let axes = Axes::new(&shape, mask);
     let columns = axes.outputs.pieces(O_BLOCKS);
     let runs = pieces(runs, columns.clone().count())?;
-    let pass = &Pass { axes, runs, mask, shape, x, weight, bias };
-    tiles(y, pass.runs.iter().map(|run| run.examples.len()), columns)?
+    let problem = &Problem { axes, runs, mask, shape, x, weight, bias };
+    patches(y, problem.runs.iter().map(|run| run.examples.len()), columns)?
         .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, tile| level.run(Unit { pass, tile, scratch }));
+        .for_each_init(Scratch::new, |scratch, patch| level.run(Unit { problem, patch, scratch }));
     Ok(())
 }
 
-/// One tile of Y.
+/// One patch of Y.
 struct Unit<'a> {
-    pass: &'a Pass<'a>,
-    tile: Tile<'a, f32>,
+    problem: &'a Problem<'a>,
+    patch: Patch<'a, f32>,
     scratch: &'a mut Scratch,
 }
 
 impl Job for Unit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pass, tile, scratch } = self;
-        let Axes { outputs, inputs, .. } = &pass.axes;
-        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
-        let run = &pass.runs[tile.row_piece];
+        let Self { problem, patch, scratch } = self;
+        let Axes { outputs, inputs, .. } = &problem.axes;
+        let bricks = problem.mask.map(|mask| Bricks::new(simd, mask));
+        let run = &problem.runs[patch.row_piece];
         let examples = &Span::unaligned(run.examples.len(), BRICK_EXAMPLES);
-        let x = run.rows(pass.x, pass.shape.inputs());
-        let o_first = tile.column_piece * O_BLOCKS;
+        let x = run.rows(problem.x, problem.shape.inputs());
+        let o_first = patch.column_piece * O_BLOCKS;
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
 
         scratch.sums.clear();
@@ -85,7 +85,7 @@ impl Job for Unit<'_> {
                 let output = simd.splat_word(outputs.block(o_first + b));
                 for column in 0..columns {
                     let panel = &mut scratch.weight[b * COLUMNS + column];
-                    pack(panel, pass.weight, o, (inputs, (first + column) * WIDTH));
+                    pack(panel, problem.weight, o, (inputs, (first + column) * WIDTH));
                     if let Some(bricks) = &bricks {
                         let input = inputs.block((first + column) * 8);
                         let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
@@ -116,40 +116,40 @@ impl Job for Unit<'_> {
                 }
             }
         }
-        finish(simd, pass, bricks.as_ref(), &scratch.sums, tile);
+        finish(simd, problem, bricks.as_ref(), &scratch.sums, patch);
     }
 }
 
-/// Scales, adds the bias and writes the tile of Y.
+/// Scales, adds the bias and writes the patch of Y.
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,
-    pass: &Pass,
+    problem: &Problem,
     bricks: Option<&Bricks<S>>,
     sums: &[[f32; O_BLOCKS * 4]],
-    tile: Tile<f32>,
+    patch: Patch<f32>,
 ) {
-    let outputs = &pass.axes.outputs;
-    let scale = pass.mask.map_or(1.0, |mask| mask.scale() as f32);
-    let o_first = tile.column_piece * O_BLOCKS;
+    let outputs = &problem.axes.outputs;
+    let scale = problem.mask.map_or(1.0, |mask| mask.scale() as f32);
+    let o_first = patch.column_piece * O_BLOCKS;
     let mut kept = Kept::ALL;
     let mut bias_scale = 1.0;
-    if let (Bias::Masked(_), Some(bricks)) = (pass.bias, bricks) {
+    if let (Bias::Masked(_), Some(bricks)) = (problem.bias, bricks) {
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.splat_word(BIAS_INPUT_BLOCK);
-        kept.0[0] = bricks.decide_coordinate(input, output, pass.runs[tile.row_piece].coordinate);
+        kept.0[0] = bricks.decide_coordinate(input, output, problem.runs[patch.row_piece].coordinate);
         bias_scale = scale;
     }
     let mut biases = [0.0; O_BLOCKS * 4];
     for (padded, value) in biases.iter_mut().enumerate() {
-        if let (Some(bias), Some(o)) = (pass.bias.tensor(), outputs.local(o_first * 4 + padded))
+        if let (Some(bias), Some(o)) = (problem.bias.tensor(), outputs.local(o_first * 4 + padded))
             && kept.virtual_input(0, padded)
         {
             *value = bias_scale * bias[o];
         }
     }
     let skip = outputs.lead_in(o_first * 4);
-    for (row, sums) in tile.rows.into_iter().zip(sums) {
+    for (row, sums) in patch.rows.into_iter().zip(sums) {
         for ((value, sum), bias) in row.iter_mut().zip(&sums[skip..]).zip(&biases[skip..]) {
             *value = scale * sum + bias;
         }

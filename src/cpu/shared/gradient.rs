@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{Run, drop_from, pieces};
 use crate::call::{InputGradient, WeightGradient};
 use crate::cpu::bricks::Bricks;
-use crate::cpu::grid::{Axes, GradBlock, Span, Tile, pack, pack_grad, tiles};
+use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
 use crate::cpu::own::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_EXAMPLES;
@@ -15,7 +15,7 @@ use crate::{Error, Mask, Shape, Write};
 /// What the dense kernel takes for decisions.
 const UNMASKED: [Kept; REDUCED_BLOCKS] = [Kept::NONE; REDUCED_BLOCKS];
 
-struct Gradient<'a> {
+struct Problem<'a> {
     axes: Axes,
     runs: Vec<Run>,
     mask: Option<&'a Mask>,
@@ -26,15 +26,15 @@ struct Gradient<'a> {
     write: Write,
 }
 
-impl Gradient<'_> {
+impl Problem<'_> {
     /// The axes of one run.
     fn axes(&self, run: &Run) -> Axes {
         Axes { examples: Span::unaligned(run.examples.len(), BRICK_EXAMPLES), ..self.axes }
     }
 
-    /// The panel columns of a tile: the first, and how many.
-    fn columns(&self, tile: &Tile<f32>) -> (usize, usize) {
-        let first = tile.column_piece * COLUMNS;
+    /// The panel columns of a patch: the first, and how many.
+    fn columns(&self, patch: &Patch<f32>) -> (usize, usize) {
+        let first = patch.column_piece * COLUMNS;
         (first, COLUMNS.min(self.axes.inputs.blocks().div_ceil(WIDTH / 8) - first))
     }
 
@@ -79,29 +79,29 @@ pub(in crate::cpu) fn input_gradient(
     let axes = Axes::new(&shape, mask);
     let columns = axes.inputs.pieces(COLUMNS * WIDTH / 8);
     let runs = pieces(runs, columns.clone().count())?;
-    let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: weight, write };
-    tiles(grad_input, pass.runs.iter().map(|run| run.examples.len()), columns)?
+    let problem = &Problem { axes, runs, mask, shape, grad_output, matrix: weight, write };
+    patches(grad_input, problem.runs.iter().map(|run| run.examples.len()), columns)?
         .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, tile| level.run(InputUnit { pass, tile, scratch }));
+        .for_each_init(Scratch::new, |scratch, patch| level.run(InputUnit { problem, patch, scratch }));
     Ok(())
 }
 
-/// One tile of dX.
+/// One patch of dX.
 struct InputUnit<'a> {
-    pass: &'a Gradient<'a>,
-    tile: Tile<'a, f32>,
+    problem: &'a Problem<'a>,
+    patch: Patch<'a, f32>,
     scratch: &'a mut Scratch,
 }
 
 impl Job for InputUnit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pass, tile, scratch } = self;
-        let run = &pass.runs[tile.row_piece];
-        let axes = &pass.axes(run);
-        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
-        let grad_output = run.rows(pass.grad_output, pass.shape.outputs());
-        let (column_first, columns) = pass.columns(&tile);
+        let Self { problem, patch, scratch } = self;
+        let run = &problem.runs[patch.row_piece];
+        let axes = &problem.axes(run);
+        let bricks = problem.mask.map(|mask| Bricks::new(simd, mask));
+        let grad_output = run.rows(problem.grad_output, problem.shape.outputs());
+        let (column_first, columns) = problem.columns(&patch);
 
         scratch.sums.clear();
         scratch.sums.resize(axes.examples.blocks(), [[Row::ZERO; 4]; COLUMNS]);
@@ -112,7 +112,7 @@ impl Job for InputUnit<'_> {
                 let input = input_words(simd, &axes.inputs, column);
                 for (b, block) in panel[..blocks].iter_mut().enumerate() {
                     let i = (&axes.inputs, column * WIDTH);
-                    pack(block, pass.matrix, (&axes.outputs, (first + b) * 4), i);
+                    pack(block, problem.matrix, (&axes.outputs, (first + b) * 4), i);
                     if let Some(bricks) = &bricks {
                         let output = simd.splat_word(axes.outputs.block(first + b));
                         drop_from(simd, block, &bricks.decide_coordinate(input, output, run.coordinate));
@@ -129,7 +129,7 @@ impl Job for InputUnit<'_> {
                 }
             }
         }
-        finish(pass.scale(), pass.write, &axes.inputs, (&axes.examples, 0), &scratch.sums, tile);
+        finish(problem.scale(), problem.write, &axes.inputs, (&axes.examples, 0), &scratch.sums, patch);
     }
 }
 
@@ -142,36 +142,36 @@ pub(in crate::cpu) fn weight_gradient(
     let WeightGradient { shape, grad_output, x, grad_weight, write, .. } = call;
     let axes = Axes::new(&shape, mask);
     let (rows, columns) = (axes.outputs.pieces(ROW_BLOCKS), axes.inputs.pieces(COLUMNS * WIDTH / 8));
-    let pass = &Gradient { axes, runs, mask, shape, grad_output, matrix: x, write };
-    tiles(grad_weight, rows, columns)?
+    let problem = &Problem { axes, runs, mask, shape, grad_output, matrix: x, write };
+    patches(grad_weight, rows, columns)?
         .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, tile| level.run(WeightUnit { pass, tile, scratch }));
+        .for_each_init(Scratch::new, |scratch, patch| level.run(WeightUnit { problem, patch, scratch }));
     Ok(())
 }
 
-/// One tile of dW.
+/// One patch of dW.
 struct WeightUnit<'a> {
-    pass: &'a Gradient<'a>,
-    tile: Tile<'a, f32>,
+    problem: &'a Problem<'a>,
+    patch: Patch<'a, f32>,
     scratch: &'a mut Scratch,
 }
 
 impl Job for WeightUnit<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pass, tile, scratch } = self;
-        let Axes { outputs, inputs, .. } = &pass.axes;
-        let bricks = pass.mask.map(|mask| Bricks::new(simd, mask));
-        let o_first = tile.row_piece * ROW_BLOCKS;
+        let Self { problem, patch, scratch } = self;
+        let Axes { outputs, inputs, .. } = &problem.axes;
+        let bricks = problem.mask.map(|mask| Bricks::new(simd, mask));
+        let o_first = patch.row_piece * ROW_BLOCKS;
         let o_blocks = ROW_BLOCKS.min(outputs.blocks() - o_first);
-        let (column_first, columns) = pass.columns(&tile);
+        let (column_first, columns) = problem.columns(&patch);
 
         for sums in [&mut scratch.sums, &mut scratch.run_sums] {
             sums.clear();
             sums.resize(o_blocks, [[Row::ZERO; 4]; COLUMNS]);
         }
-        for run in &pass.runs {
-            add_run(simd, pass, run, (o_first, column_first), columns, scratch);
+        for run in &problem.runs {
+            add_run(simd, problem, run, (o_first, column_first), columns, scratch);
             for (o_block, (sums, total)) in scratch.run_sums.iter_mut().zip(&mut scratch.sums).enumerate() {
                 let output = simd.splat_word(outputs.block(o_first + o_block));
                 for (column, (sums, total)) in sums.iter_mut().zip(total).enumerate() {
@@ -187,7 +187,7 @@ impl Job for WeightUnit<'_> {
                 }
             }
         }
-        finish(pass.scale(), pass.write, inputs, (outputs, o_first * 4), &scratch.sums, tile);
+        finish(problem.scale(), problem.write, inputs, (outputs, o_first * 4), &scratch.sums, patch);
     }
 }
 
@@ -195,15 +195,15 @@ impl Job for WeightUnit<'_> {
 #[inline(always)]
 fn add_run<S: Simd>(
     simd: S,
-    pass: &Gradient,
+    problem: &Problem,
     run: &Run,
     (o_first, column_first): (usize, usize),
     columns: usize,
     scratch: &mut Scratch,
 ) {
-    let axes = &pass.axes(run);
-    let grad_output = run.rows(pass.grad_output, pass.shape.outputs());
-    let x = run.rows(pass.matrix, pass.shape.inputs());
+    let axes = &problem.axes(run);
+    let grad_output = run.rows(problem.grad_output, problem.shape.outputs());
+    let x = run.rows(problem.matrix, problem.shape.inputs());
     for first in (0..axes.examples.blocks()).step_by(REDUCED_BLOCKS) {
         let blocks = REDUCED_BLOCKS.min(axes.examples.blocks() - first);
         for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {

@@ -34,22 +34,22 @@ impl Run {
     }
 }
 
-/// How a pass is computed.
-pub(super) enum Plan<'a> {
+/// Whose the masks of a call are, and so how it is computed.
+pub(super) enum Masks<'a> {
     /// Example by example: each has a mask of its own, or groups are small. See [`own`](super::own).
-    Examples(&'a Mask),
+    Own(&'a Mask),
     /// Run by run; without a mask, in evaluation.
-    Runs(Option<&'a Mask>, Vec<Run>),
+    Shared(Option<&'a Mask>, Vec<Run>),
 }
 
-impl<'a> Plan<'a> {
-    pub(super) fn new(shape: &Shape, mask: Option<&'a Mask>) -> Result<Self, Error> {
+impl<'a> Masks<'a> {
+    pub(super) fn of(shape: &Shape, mask: Option<&'a Mask>) -> Result<Self, Error> {
         Ok(match dropping(mask) {
             Some(mask) => match runs(shape, mask)? {
-                Some(runs) => Self::Runs(Some(mask), runs),
-                None => Self::Examples(mask),
+                Some(runs) => Self::Shared(Some(mask), runs),
+                None => Self::Own(mask),
             },
-            None => Self::Runs(None, whole(shape)),
+            None => Self::Shared(None, whole(shape)),
         })
     }
 }

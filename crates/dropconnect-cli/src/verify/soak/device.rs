@@ -2,8 +2,8 @@
 
 use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::gpu::{
-    Activate, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Method, Predictive, Recording, Tensor,
-    Tile, WriteMask,
+    Activate, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Method, PredictivePass, Recording,
+    Tensor, Tile, WriteMask,
 };
 use dropconnect::{Bias, ElementType, Error, cpu};
 
@@ -134,7 +134,15 @@ fn record(
             let [mean, entropy, information] = [0, 1, 2].map(|at| results(3)[at]);
             let pass = |pass: u32| {
                 let logits = tensors[pass as usize];
-                kernels.predictive(&Predictive { shape, pass, passes, logits, mean, entropy, information })
+                kernels.predictive(&PredictivePass {
+                    shape,
+                    pass,
+                    passes,
+                    logits,
+                    mean,
+                    entropy,
+                    information,
+                })
             };
             return (0..passes).map(pass).collect();
         }
