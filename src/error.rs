@@ -1,5 +1,7 @@
 //! The one error type of the library.
 
+use std::ops::RangeInclusive;
+
 use crate::element::ElementType;
 
 /// Why a call was refused.
@@ -292,11 +294,16 @@ fn sized(what: &str, size: u64) -> String {
 }
 
 impl Error {
-    /// A count of passes or samples must not be 0.
-    pub(crate) fn check_count(argument: &'static str, value: u32) -> Result<(), Self> {
-        if value > 0 {
+    /// That a count is one of these.
+    pub(crate) fn check_count(
+        argument: &'static str,
+        value: u32,
+        allowed: RangeInclusive<u32>,
+    ) -> Result<(), Self> {
+        if allowed.contains(&value) {
             return Ok(());
         }
-        Err(Self::Count { argument, value, least: 1, most: u32::MAX })
+        let (least, most) = allowed.into_inner();
+        Err(Self::Count { argument, value, least, most })
     }
 }

@@ -90,7 +90,7 @@ pub fn sampled(
     [mean, variance]: [&[f32]; 2],
     [out_mean, out_variance]: [&mut [f32]; 2],
 ) -> Result<(), Error> {
-    Error::check_count("samples", samples)?;
+    Error::check_count("samples", samples, 1..=u32::MAX)?;
     origin.check(shape)?;
     check(shape, mean, variance, out_mean, out_variance)?;
     let sampling = Sampling { shape, samples, key: key.gaussian_words(), origin, mean, variance };

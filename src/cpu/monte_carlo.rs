@@ -123,7 +123,7 @@ pub(super) fn for_each_pass(
     call: &MonteCarlo<'_, &[f32], ()>,
     mut each: impl FnMut(&[f32]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    Error::check_count("passes", call.passes)?;
+    Error::check_count("passes", call.passes, 1..=u32::MAX)?;
     let mut y = host::zeros(call.shape.output_len())?;
     (0..call.passes).try_for_each(|t| {
         super::forward(call.forward(&call.mask.pass(t), &mut y[..]))?;

@@ -111,7 +111,7 @@ impl Weights<'_> {
         let Self { shape, element, place } = *self;
         match place {
             Place::Gpu { gpu, weight, bias } => {
-                Error::check_count("passes", passes)?;
+                Error::check_count("passes", passes, 1..=u32::MAX)?;
                 let x = Resident::of(gpu, element, x)?;
                 let result = |elements| Resident::new(gpu, elements, ElementType::F32);
                 let (logits, mean) = (result(shape.output_len())?, result(shape.output_len())?);

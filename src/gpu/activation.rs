@@ -1,12 +1,11 @@
 //! What an activation makes of a normal variable. Shader: `shaders/activation.wgsl`.
 
 use super::params::round_keys;
+use super::pass::{Integral, Pass};
 use super::plan::{Plan, Rows, pieces};
 use super::recording::{Draws, Recording};
-use super::shader::Pass;
 use super::{Kernels, Tensor};
 use crate::call::{Face, Faces};
-use crate::mask::brick::BRICK_OUTPUTS;
 use crate::{Activation, Bias, ElementType, Error, MaskKey, Origin, Rounds, Shape};
 
 /// How [`Kernels::activate`] computes.
@@ -55,17 +54,18 @@ impl Kernels {
         const MOST_SAMPLES: u32 = 1 << 24; // the last that f32 counts exactly
         let Activate { shape, activation, method, .. } = *call;
         let [batch, outputs, _] = shape.dims();
-        match method {
-            Method::Closed if !matches!(activation, Activation::Identity | Activation::Relu) => {
+        let integral = match (method, activation) {
+            (Method::Closed, Activation::Identity) => Integral::ClosedIdentity,
+            (Method::Closed, Activation::Relu) => Integral::ClosedRelu,
+            (Method::Closed, Activation::Sigmoid | Activation::Tanh) => {
                 return Err(Error::NoClosedForm { activation });
             }
-            Method::Sampled { samples, .. } if !(1..=MOST_SAMPLES).contains(&samples) => {
-                let argument = "samples";
-                return Err(Error::Count { argument, value: samples, least: 1, most: MOST_SAMPLES });
+            (Method::Sampled { samples, origin, .. }, _) => {
+                Error::check_count("samples", samples, 1..=MOST_SAMPLES)?;
+                origin.check(&shape)?;
+                Integral::Sampled(activation)
             }
-            Method::Sampled { origin, .. } => origin.check(&shape)?,
-            Method::Closed => {}
-        }
+        };
         let faces = Faces {
             shape,
             mask: None,
@@ -77,46 +77,37 @@ impl Kernels {
             results: vec![Face::output("mean", &call.mean), Face::output("variance", &call.variance)],
         };
         let read_write = faces.check_on_device(ElementType::F32, [ElementType::F32; 2])?;
-        let mut plan = Plan::new(self, Pass::Activation, [ElementType::F32; 2], None, read_write)
-            .with_activation(activation, method == Method::Closed);
-
-        if let Method::Sampled { .. } = method {
-            plan.draws = Draws::Gaussian;
-        }
-        let [most_examples, most_outputs] = plan.extent_in_dispatch([1, BRICK_OUTPUTS]);
-        let most_examples = most_examples.min(plan.rows_in_binding("mean", outputs, ElementType::F32)?);
+        let pass = Pass::Activation(integral);
+        let mut plan = Plan::new(self, pass, [ElementType::F32; 2], None, read_write);
         // A thread has four elements and draws four samples of each in a turn of its loop.
         let in_dispatch = self.tuning.iterations - self.tuning.iterations % 4;
         let launches = match method {
             Method::Closed => 1,
-            Method::Sampled { samples, .. } => samples.div_ceil(in_dispatch),
+            Method::Sampled { samples, .. } => {
+                plan.draws = Draws::Gaussian;
+                samples.div_ceil(in_dispatch)
+            }
         };
-        for rows in pieces(batch, most_examples) {
-            for columns in pieces(outputs, most_outputs) {
-                let extent = [rows.len() as u32, columns.len() as u32, 0];
-                let mut params = plan.params([0; 3], extent);
-                params.output_stride = outputs;
-                let bound = |tensor| Rows::new(tensor, outputs, rows.clone()).at_column(columns.start);
-                let grid = [columns.len().div_ceil(4) as u32, rows.len() as u32, 1];
-                for launch in 0..launches {
+        let most_rows = plan.rows_in_binding("mean", outputs, ElementType::F32)?;
+        for rows in pieces(batch, most_rows) {
+            // The results hold what the samples of the launches before gave.
+            for launch in 0..launches {
+                plan.each_quad([rows.end - rows.start, outputs], outputs, |params, down, across| {
+                    let down = rows.start + down.start..rows.start + down.end;
                     if let Method::Sampled { samples, key, origin } = method {
                         params.round_keys = round_keys(key.gaussian_words(), Rounds::Ten);
-                        // The results hold those of the samples before.
                         params.first_pass = launch * in_dispatch;
                         params.passes = (samples - params.first_pass).min(in_dispatch);
                         // Global coordinates of the first element, not of a brick.
-                        params.example_block = origin.example + rows.start;
-                        params.output_block = origin.output + columns.start;
+                        params.example_block = origin.example + down.start;
+                        params.output_block = origin.output + across.start;
                     }
-                    plan.dispatch(
-                        params,
-                        &[call.u_mean, call.u_variance].map(bound),
-                        &[call.mean, call.variance].map(bound),
-                        grid,
-                    )?;
-                }
+                    let at = |tensor| Rows::new(tensor, outputs, down.clone()).at_column(across.start);
+                    let operands = [call.u_mean, call.u_variance].map(at);
+                    (operands.into(), [call.mean, call.variance].map(at).into())
+                })?;
             }
         }
-        Ok(plan.recording)
+        plan.finish()
     }
 }

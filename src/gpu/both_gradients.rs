@@ -1,8 +1,8 @@
 //! Both gradients in one call. Shader, where a kernel draws the mask once for both: `shaders/both_gradients.wgsl`.
 
+use super::pass::Pass;
 use super::plan::{Plan, pieces};
 use super::recording::Recording;
-use super::shader::Pass;
 use super::{Kernels, Tensor};
 use crate::call::{Axis, BothGradients, Faces, InputGradient, WeightGradient};
 use crate::{ElementType, Error, Write};
@@ -96,6 +96,6 @@ impl Kernels {
                 plan.dispatch(params, &bound, &results, [across, rows, 1])?;
             }
         }
-        Ok(Some(plan.recording))
+        plan.finish().map(Some)
     }
 }

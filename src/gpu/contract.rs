@@ -10,9 +10,9 @@ use std::ops::Range;
 use super::Kernels;
 use super::allocate::zeroed;
 use super::params::Params;
+use super::pass::Pass;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::Recording;
-use super::shader::Pass;
 use super::tensor::Tensor;
 use crate::call::{Axis, Face, Faces};
 use crate::{Bias, ElementType, Error, Write};
@@ -175,7 +175,7 @@ impl Kernels {
                 let mut params = call.params(&plan, &ranges);
                 params.accumulate = u32::from(k > 0 || call.write == Write::Accumulate && !wide);
                 let bias = faces.bias.tensor().filter(|_| k == 0);
-                plan.variant.bias = bias.is_some();
+                plan.variant.pass = call.pass.with_bias(bias.is_some());
                 let bound: Vec<_> =
                     operands.iter().chain(bias).map(|face| face.part(dims, &ranges)).collect();
                 let results = match &sums {
@@ -188,7 +188,7 @@ impl Kernels {
                 plan.recording.append(self.round(&sums, result, &part, dims, call.write)?);
             }
         }
-        Ok(plan.recording)
+        plan.finish()
     }
 
     /// Rounds what scratch memory holds of a part of a result into its place.
@@ -213,6 +213,7 @@ impl Kernels {
             let place = Rows::new(*result.tensor, stride, rows).at_column(column);
             (vec![own], vec![place])
         })?;
+        // The call that these are part of looks whether the device is there.
         Ok(plan.recording)
     }
 

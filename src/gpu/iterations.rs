@@ -5,7 +5,8 @@
 //! and cuts a walk that would pass [`Tuning::iterations`](super::Tuning::iterations). A loop that is added to a
 //! template has to be added here: `tests/bounds.rs` runs every pass past that number.
 
-use super::shader::{Pass, Planes, Shared, Variant};
+use super::pass::Pass;
+use super::shader::{Planes, Shared, Variant};
 use super::tuning::Tile;
 
 /// Iterations of an invocation: those that it makes whatever its sums are, and those of a step of its walk.
@@ -33,7 +34,9 @@ impl Variant {
         let stores = if self.rolled { rows + 1 } else { 0 };
         let splits = if most_split > 1 { rows.saturating_mul(2 * most_split) } else { 0 };
         let (fixed, step) = match self.pass {
-            Pass::Forward | Pass::MonteCarlo => (stores + splits + words.saturating_mul(bricks), masks),
+            Pass::Forward { .. } | Pass::MonteCarlo { .. } => {
+                (stores + splits + words.saturating_mul(bricks), masks)
+            }
             Pass::InputGradient => (stores + splits, masks),
             // One mask for all examples is drawn once, at the end.
             Pass::WeightGradient if self.sharing == Shared::Tile => {
@@ -43,8 +46,8 @@ impl Variant {
             // The threads along y add up a step's quads.
             Pass::BothGradients => (stores + splits, masks + (8 * columns).div_ceil(y) + 1),
             Pass::BiasGradient => (y + 1, words),
-            Pass::Mask => (words, 0),
-            Pass::Moments | Pass::Activation | Pass::Predictive => (0, 0),
+            Pass::Mask { .. } => (words, 0),
+            Pass::Moments { .. } | Pass::Activation(_) | Pass::Predictive { .. } => (0, 0),
             Pass::Round | Pass::Update => (0, 0),
         };
         Iterations { fixed: fixed.saturating_add(2), step: step.saturating_add(1) }

@@ -1,9 +1,9 @@
 //! The mask written out, for looking and checking. Shader: `shaders/mask.wgsl`.
 
 use super::Kernels;
+use super::pass::Pass;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::Recording;
-use super::shader::Pass;
 use super::tensor::check_bytes;
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::{ElementType, Error, Mask, Shape};
@@ -53,8 +53,8 @@ impl Kernels {
             limit: u64::MAX - 1,
         })?;
         check_bytes("result", result, offset, [size, bytes])?;
-        let mut plan = Plan::new(self, Pass::Mask, [ElementType::F32; 2], Some(mask), false);
-        plan.variant.bias = bias;
+        let mut plan =
+            Plan::new(self, Pass::Mask { of_bias: bias }, [ElementType::F32; 2], Some(mask), false);
 
         let [most_examples, most_inputs] = plan.extent_in_dispatch([BRICK_EXAMPLES, BRICK_INPUTS]);
         let row = plan.rows_of_bytes_in_binding("result", inputs.into())?;
@@ -88,6 +88,6 @@ impl Kernels {
                 plan.dispatch(params, &[], &[result], [across, rows, deep])?;
             }
         }
-        Ok(plan.recording)
+        plan.finish()
     }
 }

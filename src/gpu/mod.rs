@@ -40,6 +40,7 @@ mod iterations;
 mod mask;
 mod monte_carlo;
 mod params;
+mod pass;
 mod passes;
 mod pipeline;
 mod plan;
@@ -69,8 +70,8 @@ pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};
 pub(crate) use transfer::Download;
 
 use params::Params;
+use pass::Pass;
 use pipeline::Pipelines;
-use shader::Pass;
 
 use crate::Error;
 
@@ -140,10 +141,7 @@ impl Kernels {
         let tiles =
             [tuning.forward, tuning.input_gradient, tuning.weight_gradient, both, BIAS_TILE, FLAT_TILE];
         tuning.check_tiles()?;
-        if tuning.iterations < LEAST_ITERATIONS {
-            let (argument, value) = ("tuning.iterations", tuning.iterations);
-            return Err(Error::Count { argument, value, least: LEAST_ITERATIONS, most: u32::MAX });
-        }
+        Error::check_count("tuning.iterations", tuning.iterations, LEAST_ITERATIONS..=u32::MAX)?;
         if tuning.connections < LEAST_CONNECTIONS {
             let (argument, value) = ("tuning.connections", tuning.connections as u32);
             return Err(Error::Count { argument, value, least: LEAST_CONNECTIONS as u32, most: u32::MAX });
@@ -245,16 +243,17 @@ impl Kernels {
 
     fn tile(&self, pass: Pass) -> Tile {
         match pass {
-            Pass::Forward => self.tuning.forward,
+            Pass::Forward { .. } | Pass::MonteCarlo { .. } => self.tuning.forward,
             Pass::InputGradient => self.tuning.input_gradient,
             Pass::WeightGradient => self.tuning.weight_gradient,
             // That pass runs only where there is such a choice.
             Pass::BothGradients => self.tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile),
             Pass::BiasGradient => BIAS_TILE,
-            Pass::Mask | Pass::Activation | Pass::Predictive | Pass::Round | Pass::Update => FLAT_TILE,
-            Pass::MonteCarlo => self.tuning.forward,
+            Pass::Predictive { threads } if threads > 1 => Tile { workgroup: [threads, 1], ..FLAT_TILE },
+            Pass::Mask { .. } | Pass::Activation(_) | Pass::Predictive { .. } => FLAT_TILE,
+            Pass::Round | Pass::Update => FLAT_TILE,
             // Two sums to an output.
-            Pass::Moments => {
+            Pass::Moments { .. } => {
                 let Tile { rows, columns, workgroup } = self.tuning.forward;
                 Tile { rows: rows.min(2), columns: columns.min(2), workgroup }
             }

@@ -2,9 +2,9 @@
 
 use super::allocate::initialised;
 use super::contract::Contraction;
+use super::pass::Pass;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::{Draws, Recording, pass_keys};
-use super::shader::Pass;
 use super::{Kernels, Tensor};
 use crate::call::{Axis, MonteCarlo};
 use crate::{ElementType, Error};
@@ -22,14 +22,13 @@ impl Kernels {
     pub fn monte_carlo(&self, call: &MonteCarlo<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 16;
         let passes = call.passes;
-        if !(1..=MOST_PASSES).contains(&passes) {
-            return Err(Error::Count { argument: "passes", value: passes, least: 1, most: MOST_PASSES });
-        }
-        let launch = Contraction::new(Pass::MonteCarlo, call.faces());
+        Error::check_count("passes", passes, 1..=MOST_PASSES)?;
+        let pass = Pass::MonteCarlo { bias: call.bias.tensor().is_some() };
+        let launch = Contraction::new(pass, call.faces());
         let shared = launch.check()?;
         match self.launch(&launch, passes, shared)? {
             Some(recording) => Ok(recording),
-            None => self.pass_by_pass(call),
+            None => self.pass_by_pass(call, Recording::new(pass)),
         }
     }
 
@@ -43,8 +42,7 @@ impl Kernels {
         let faces = &call.faces;
         let (Some(mask), dims) = (faces.mask, faces.dims()) else { return Ok(None) };
         let elements = [faces.element(), ElementType::F32];
-        let mut plan = Plan::new(self, Pass::MonteCarlo, elements, Some(mask), shared);
-        plan.variant.bias = faces.bias.tensor().is_some();
+        let mut plan = Plan::new(self, call.pass, elements, Some(mask), shared);
         // The kernel finds its masks through the keys.
         plan.draws = Draws::Nothing;
         let most = call.most(&plan)?;
@@ -72,12 +70,15 @@ impl Kernels {
             }
         }
         plan.recording.pass_keys = Some((keys, passes));
-        Ok(Some(plan.recording))
+        plan.finish().map(Some)
     }
 
     /// A forward pass and an update for each.
-    fn pass_by_pass(&self, call: &MonteCarlo<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        let mut recording = Recording::new(Pass::MonteCarlo);
+    fn pass_by_pass(
+        &self,
+        call: &MonteCarlo<'_, Tensor<'_>, Tensor<'_>>,
+        mut recording: Recording,
+    ) -> Result<Recording, Error> {
         let [batch, outputs, _] = call.shape.dims();
         let bytes = 4 * u64::from(batch) * u64::from(outputs);
         if bytes == 0 {
@@ -104,7 +105,7 @@ impl Kernels {
                     (vec![at(y)], vec![at(call.mean), at(call.variance)])
                 })?;
             }
-            recording.append(plan.recording);
+            recording.append(plan.finish()?);
         }
         Ok(recording)
     }

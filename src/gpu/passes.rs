@@ -1,8 +1,8 @@
 //! The passes that one kernel computes, each with its shader's name: `shaders/forward.wgsl` and so on.
 
 use super::contract::Contraction;
+use super::pass::Pass;
 use super::recording::Recording;
-use super::shader::Pass;
 use super::{Kernels, Tensor};
 use crate::Error;
 use crate::call::{BiasGradient, Forward, InputGradient, OutputMoments, WeightGradient};
@@ -18,7 +18,7 @@ impl Kernels {
     /// Those of a [`call`](crate::call#errors); [`Error::RowTooLarge`]; [`Error::DeviceLost`], [`Error::OutOfMemory`]
     /// and [`Error::DeviceFault`].
     pub fn forward(&self, call: &Forward<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        self.contract(&Contraction::new(Pass::Forward, call.faces()))
+        self.contract(&Contraction::new(Pass::Forward { bias: call.bias.tensor().is_some() }, call.faces()))
     }
 
     /// dX = scale * (M ⊙ W)ᵀ G, under the forward pass's masks.
@@ -59,7 +59,8 @@ impl Kernels {
     /// # Errors
     /// As [`Kernels::forward`].
     pub fn moments(&self, call: &OutputMoments<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        let contraction = Contraction::new(Pass::Moments, call.faces());
+        let contraction =
+            Contraction::new(Pass::Moments { bias: call.bias.tensor().is_some() }, call.faces());
         self.contract(&Contraction { scale: Some(call.probability.spread() as f32), ..contraction })
     }
 }

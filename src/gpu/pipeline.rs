@@ -58,7 +58,7 @@ impl Pipelines {
             count: None,
         };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        let read_only = variant.pass.read_only(variant.bias);
+        let read_only = variant.pass.read_only();
         entries.extend(read_only.into_iter().zip(1..).map(|(read_only, binding)| {
             let read_only = read_only && !variant.read_write;
             entry(binding, wgpu::BufferBindingType::Storage { read_only })

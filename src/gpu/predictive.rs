@@ -1,8 +1,8 @@
 //! What a classifier's logits say, over many passes. Shader: `shaders/predictive.wgsl`.
 
+use super::pass::Pass;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::Recording;
-use super::shader::Pass;
 use super::{Kernels, Tensor};
 use crate::call::{Axis, Face, Faces};
 use crate::{Bias, ElementType, Error, Shape};
@@ -51,12 +51,8 @@ impl Kernels {
         let PredictivePass { shape, pass, passes, .. } = *call;
         let element = call.logits.element;
         let [batch, outputs, _] = shape.dims();
-        if !(1..=MOST_PASSES).contains(&passes) {
-            return Err(Error::Count { argument: "passes", value: passes, least: 1, most: MOST_PASSES });
-        }
-        if pass >= passes {
-            return Err(Error::Count { argument: "pass", value: pass, least: 0, most: passes - 1 });
-        }
+        Error::check_count("passes", passes, 1..=MOST_PASSES)?;
+        Error::check_count("pass", pass, 0..=passes - 1)?;
         let threads = self.threads_of_example(outputs);
         let limit = 4 * u64::from(self.most_quads()) * u64::from(threads);
         if u64::from(outputs) > limit {
@@ -75,8 +71,8 @@ impl Kernels {
             ],
         };
         let read_write = faces.check_on_device(element, [ElementType::F32; 2])?;
-        let mut plan = Plan::new(self, Pass::Predictive, [element, ElementType::F32], None, read_write)
-            .with_threads_of_example(threads);
+        let mut plan =
+            Plan::new(self, Pass::Predictive { threads }, [element, ElementType::F32], None, read_write);
 
         let [_, most_threads] = plan.extent_in_dispatch([1, 1]);
         let most_examples = (most_threads / threads)
@@ -93,7 +89,7 @@ impl Kernels {
             let logits = Rows::new(call.logits, outputs, rows.clone());
             plan.dispatch(params, &[logits], &results, [threads * rows.len() as u32, 1, 1])?;
         }
-        Ok(plan.recording)
+        plan.finish()
     }
 
     /// How many threads share an example, a power of two, in whose halves they add up.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::allocate;
 use super::params::{Params, round_keys};
+use super::pass::Pass;
 use super::pipeline::Pipeline;
-use super::shader::Pass;
 use crate::{Error, MaskKey, Rounds};
 
 /// A call whose arguments have been checked: its pipelines, bindings and parameters.

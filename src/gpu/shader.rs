@@ -8,101 +8,15 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
+use super::pass::{Integral, Pass};
 use super::text;
 use super::tuning::{Apply, Multiply, Tile};
+use crate::ElementType;
 use crate::cpu::MILLS;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::Rounds;
 use crate::mask::brick::{HEAD_PLANES, TAIL_ROTATION};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
-use crate::{Activation, ElementType};
-
-/// The kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Pass {
-    Forward,
-    InputGradient,
-    WeightGradient,
-    BothGradients,
-    BiasGradient,
-    Mask,
-    Moments,
-    Activation,
-    MonteCarlo,
-    Predictive,
-    /// From f32 to the element type of a result.
-    Round,
-    /// The mean and variance of values that come one after the other.
-    Update,
-}
-
-impl Pass {
-    /// How the kernel is called in captures and messages: the library's name and its template's.
-    pub(crate) const fn label(self) -> &'static str {
-        match self {
-            Self::Forward => "dropconnect.forward",
-            Self::InputGradient => "dropconnect.input_gradient",
-            Self::WeightGradient => "dropconnect.weight_gradient",
-            Self::BothGradients => "dropconnect.both_gradients",
-            Self::BiasGradient => "dropconnect.bias_gradient",
-            Self::Mask => "dropconnect.mask",
-            Self::Moments => "dropconnect.moments",
-            Self::Activation => "dropconnect.activation",
-            Self::MonteCarlo => "dropconnect.monte_carlo",
-            Self::Predictive => "dropconnect.predictive",
-            Self::Round => "dropconnect.round",
-            Self::Update => "dropconnect.update",
-        }
-    }
-
-    /// The operands' names in the shader, in the order of their bindings, and whether their rows have as
-    /// many columns as the layer has inputs (else as it has outputs).
-    fn operands(self, bias: bool) -> &'static [(&'static str, bool)] {
-        match self {
-            Self::Forward | Self::Moments | Self::MonteCarlo if bias => {
-                &[("x", true), ("w", true), ("bias", false)]
-            }
-            Self::Forward | Self::Moments | Self::MonteCarlo => &[("x", true), ("w", true)],
-            Self::InputGradient => &[("g", false), ("w", true)],
-            Self::WeightGradient => &[("g", false), ("x", true)],
-            Self::BothGradients => &[("g", false), ("x", true), ("w", true)],
-            Self::BiasGradient => &[("g", false)],
-            Self::Mask => &[],
-            Self::Activation => &[("u_mean", false), ("u_variance", false)],
-            Self::Predictive => &[("logits", false)],
-            Self::Round => &[("sums", false)],
-            Self::Update => &[("value", false)],
-        }
-    }
-
-    /// The results that `elements.wgsl` stores, in the order of their bindings.
-    fn results(self) -> &'static [&'static str] {
-        match self {
-            Self::Moments | Self::Activation => &["mean", "variance"],
-            Self::BothGradients => &["grad_input", "grad_weight"],
-            // These declare results of their own, which are not of the operands' type.
-            Self::Mask | Self::MonteCarlo | Self::Predictive | Self::Update => &[],
-            _ => &["result"],
-        }
-    }
-
-    /// Whether each storage binding is only read, in their order.
-    pub(crate) fn read_only(self, bias: bool) -> Vec<bool> {
-        let mut bindings = vec![true; self.operands(bias).len()];
-        let results = match self {
-            Self::MonteCarlo => {
-                bindings.push(true); // the keys of the passes
-                2
-            }
-            Self::Update => 2,
-            Self::Predictive => 3,
-            Self::Mask => 1,
-            _ => self.results().len(),
-        };
-        bindings.resize(bindings.len() + results, false);
-        bindings
-    }
-}
 
 /// Bit planes a kernel is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,18 +54,14 @@ pub(crate) struct Variant {
     pub vector: bool,
     /// All bindings are `read_write`: the result shares its buffer with an operand.
     pub read_write: bool,
-    /// The forward pass adds a bias; the mask kernel writes the bias's mask.
-    pub bias: bool,
     pub tile: Tile,
-    /// Threads that share a tile, each with a part of its sums; in the predictive kernel an example.
+    /// Threads that share a tile, each with a part of its sums.
     pub split: u32,
     pub apply: Apply,
     pub multiply: Multiply,
     /// The planes of a brick, and the rows of a tile as it is stored, are loops.
     pub rolled: bool,
     pub sharing: Shared,
-    /// What the activation kernel computes: the function, and whether in closed form.
-    pub activation: (Activation, bool),
 }
 
 const TEMPLATES: [(&str, &str); 21] = [
@@ -202,29 +112,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 impl Variant {
-    /// The templates this kernel is put together from.
-    fn parts(&self) -> &'static [&'static str] {
-        match self.pass {
-            Pass::Forward => &["params", "philox", "brick", "elements", "apply", "forward"],
-            Pass::InputGradient => &["params", "philox", "brick", "elements", "apply", "input_gradient"],
-            Pass::WeightGradient => &["params", "philox", "brick", "elements", "apply", "weight_gradient"],
-            Pass::BothGradients => &["params", "philox", "brick", "elements", "apply", "both_gradients"],
-            Pass::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
-            Pass::Mask => &["params", "philox", "brick", "mask"],
-            Pass::Moments => &["params", "elements", "elementary", "moments"],
-            Pass::Activation => &["params", "philox", "elements", "elementary", "activation"],
-            Pass::MonteCarlo => {
-                &["params", "philox", "brick", "elements", "apply", "running_moments", "monte_carlo"]
-            }
-            Pass::Predictive => &["params", "elements", "elementary", "predictive"],
-            Pass::Round => &["params", "elements", "round"],
-            Pass::Update => &["params", "elements", "running_moments", "update"],
-        }
-    }
-
     /// Quads of sums in a row of a tile: a brick has 4 outputs or 8 inputs.
     fn row_quads(&self) -> u32 {
-        if self.pass == Pass::Forward { self.tile.columns } else { 2 * self.tile.columns }
+        if matches!(self.pass, Pass::Forward { .. }) { self.tile.columns } else { 2 * self.tile.columns }
     }
 
     /// Quads of workgroup memory through which threads that share a tile add up their sums: two rows at a time.
@@ -236,9 +126,9 @@ impl Variant {
     /// Quads of workgroup memory: those, and where the threads along y add up steps of dW, as many in turn for
     /// each of the others.
     fn shared_quads(&self) -> u32 {
-        if self.pass == Pass::Predictive {
+        if let Pass::Predictive { threads } = self.pass {
             // A word for each thread, where they share an example.
-            return if self.split > 1 { self.split.div_ceil(4) } else { 0 };
+            return if threads > 1 { threads.div_ceil(4) } else { 0 };
         }
         let [x, y] = self.tile.workgroup;
         let steps = if self.pass == Pass::BothGradients && y > 1 {
@@ -257,7 +147,7 @@ impl Variant {
     /// The WGSL of this variant.
     pub(crate) fn source(&self) -> String {
         let values = self.values();
-        text::link(&self.parts().iter().map(|part| render(part, &values)).collect::<Vec<_>>())
+        text::link(&self.pass.parts().iter().map(|part| render(part, &values)).collect::<Vec<_>>())
     }
 
     /// What the templates know of this variant.
@@ -266,7 +156,7 @@ impl Variant {
             (("params.inputs", "params.input_stride"), ("params.outputs", "params.output_stride"));
         let operands: Vec<_> = self
             .pass
-            .operands(self.bias)
+            .operands()
             .iter()
             .enumerate()
             .map(|(at, &(name, by_input))| {
@@ -276,7 +166,7 @@ impl Variant {
             .collect();
         let accumulate = "params.accumulate";
         // Gaussian samples may go on from launch to launch.
-        let kept = self.pass == Pass::Activation && !self.activation.1;
+        let kept = matches!(self.pass, Pass::Activation(Integral::Sampled(_)));
         let results: Vec<_> = (self.pass.results().iter().enumerate())
             .map(|(at, &name)| {
                 let (rows, (columns, stride), accumulate) = match (self.pass, at) {
@@ -293,23 +183,22 @@ impl Variant {
             .collect();
         let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } =
             self.tile;
+        let monte_carlo = matches!(self.pass, Pass::MonteCarlo { .. });
         // Where the running moments are among the bindings.
-        let moments_at = operands.len() + usize::from(self.pass == Pass::MonteCarlo);
+        let moments_at = operands.len() + usize::from(monte_carlo);
+        let integral = if let Pass::Activation(integral) = self.pass { Some(integral) } else { None };
+        // Threads that share a tile, or an example.
+        let split = if let Pass::Predictive { threads } = self.pass { threads } else { self.split };
         context! {
             moments_at,
             keys_base => base(operands.len()),
             operands,
             results,
             // The passes of a Monte-Carlo launch have keys of their own.
-            round_keys => if self.pass == Pass::MonteCarlo { "round_keys" } else { "params.round_keys" },
+            round_keys => if monte_carlo { "round_keys" } else { "params.round_keys" },
             key_step => KEY_STEP,
-            activation => match self.activation.0 {
-                Activation::Identity => "identity",
-                Activation::Relu => "relu",
-                Activation::Sigmoid => "sigmoid",
-                Activation::Tanh => "tanh",
-            },
-            closed => self.activation.1,
+            activation => integral.map(Integral::function),
+            closed => integral.is_some_and(Integral::is_closed),
             mills => MILLS,
             sharing => match self.sharing { Shared::Each => "each", Shared::Rows => "rows", Shared::Tile => "tile" },
             element => self.element.name(),
@@ -322,7 +211,7 @@ impl Variant {
             rounds => self.rounds.count(),
             vector => self.vector,
             access => if self.read_write { "read_write" } else { "read" },
-            bias => self.bias,
+            bias => self.pass.bias() || self.pass == Pass::Mask { of_bias: true },
             apply => match self.apply { Apply::Select => "select", Apply::And => "and" },
             rolled => self.rolled,
             multipliers => MULTIPLIERS,
@@ -332,20 +221,20 @@ impl Variant {
             columns => tile_columns,
             workgroup_x,
             workgroup_y,
-            workgroup => match (self.pass, self.split) {
+            workgroup => match (self.pass, split) {
                 // Which share an example.
-                (Pass::Predictive, _) => workgroup_x.to_string(),
+                (Pass::Predictive { .. }, _) => workgroup_x.to_string(),
                 (_, 1) => format!("{workgroup_x}, {workgroup_y}"),
                 (_, split) => format!("{workgroup_x}, {workgroup_y}, {split}"),
             },
-            split => self.split,
+            split,
             quads => self.row_quads(),
             shared_quads => self.shared_quads(),
             // The halves in which threads that share an example add up.
-            steps => (0..self.split.ilog2()).rev().map(|power| 1 << power).collect::<Vec<u32>>(),
-            first_quad => if self.split > 1 { "local.x" } else { "0u" },
+            steps => (0..split.ilog2()).rev().map(|power| 1 << power).collect::<Vec<u32>>(),
+            first_quad => if split > 1 { "local.x" } else { "0u" },
             // Where a thread starts to walk.
-            first_block => if self.split > 1 { "local.z" } else { "0u" },
+            first_block => if split > 1 { "local.z" } else { "0u" },
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },
         }

@@ -206,9 +206,7 @@ impl Tuning {
         for (names, tile) in tiles {
             let Some(Tile { rows, columns, workgroup: [x, y] }) = tile else { continue };
             for (argument, value) in names.into_iter().zip([rows, columns, x, y]) {
-                if !(1..=256).contains(&value) {
-                    return Err(Error::Count { argument, value, least: 1, most: 256 });
-                }
+                Error::check_count(argument, value, 1..=256)?;
             }
         }
         Ok(())

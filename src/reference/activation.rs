@@ -108,7 +108,7 @@ pub fn sampled(
     mean: &[f64],
     variance: &[f64],
 ) -> Result<(Vec<f64>, Vec<f64>), Error> {
-    Error::check_count("samples", samples)?;
+    Error::check_count("samples", samples, 1..=u32::MAX)?;
     origin.check(shape)?;
     shape.expect_len("mean", mean.len(), shape.output_len())?;
     shape.expect_len("variance", variance.len(), shape.output_len())?;

@@ -1,0 +1,168 @@
+//! The kernels: what each is called, reads and writes, and which templates it is put together from.
+
+use crate::Activation;
+
+/// A kernel, with the choices that it alone has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Pass {
+    Forward {
+        /// A bias is added.
+        bias: bool,
+    },
+    InputGradient,
+    WeightGradient,
+    BothGradients,
+    BiasGradient,
+    Mask {
+        /// The mask of the bias, in place of the connections'.
+        of_bias: bool,
+    },
+    Moments {
+        /// A bias is added.
+        bias: bool,
+    },
+    Activation(Integral),
+    MonteCarlo {
+        /// A bias is added.
+        bias: bool,
+    },
+    Predictive {
+        /// Threads that share an example, a power of two. 1: each has an example of its own.
+        threads: u32,
+    },
+    /// From f32 to the element type of a result.
+    Round,
+    /// The mean and variance of values that come one after the other.
+    Update,
+}
+
+/// How mean and variance of f(u) are found, u being normal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Integral {
+    ClosedIdentity,
+    ClosedRelu,
+    /// By Gaussian samples.
+    Sampled(Activation),
+}
+
+impl Integral {
+    pub(super) const fn is_closed(self) -> bool {
+        matches!(self, Self::ClosedIdentity | Self::ClosedRelu)
+    }
+
+    /// The function's name in the shader.
+    pub(super) const fn function(self) -> &'static str {
+        match self {
+            Self::ClosedIdentity | Self::Sampled(Activation::Identity) => "identity",
+            Self::ClosedRelu | Self::Sampled(Activation::Relu) => "relu",
+            Self::Sampled(Activation::Sigmoid) => "sigmoid",
+            Self::Sampled(Activation::Tanh) => "tanh",
+        }
+    }
+}
+
+impl Pass {
+    /// How the kernel is called in captures and messages: the library's name and its template's.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Forward { .. } => "dropconnect.forward",
+            Self::InputGradient => "dropconnect.input_gradient",
+            Self::WeightGradient => "dropconnect.weight_gradient",
+            Self::BothGradients => "dropconnect.both_gradients",
+            Self::BiasGradient => "dropconnect.bias_gradient",
+            Self::Mask { .. } => "dropconnect.mask",
+            Self::Moments { .. } => "dropconnect.moments",
+            Self::Activation(_) => "dropconnect.activation",
+            Self::MonteCarlo { .. } => "dropconnect.monte_carlo",
+            Self::Predictive { .. } => "dropconnect.predictive",
+            Self::Round => "dropconnect.round",
+            Self::Update => "dropconnect.update",
+        }
+    }
+
+    /// Whether the kernel adds a bias.
+    pub(crate) const fn bias(self) -> bool {
+        matches!(
+            self,
+            Self::Forward { bias: true } | Self::Moments { bias: true } | Self::MonteCarlo { bias: true }
+        )
+    }
+
+    /// The same kernel with a bias or without, where it may have one.
+    pub(crate) const fn with_bias(self, bias: bool) -> Self {
+        match self {
+            Self::Forward { .. } => Self::Forward { bias },
+            Self::Moments { .. } => Self::Moments { bias },
+            Self::MonteCarlo { .. } => Self::MonteCarlo { bias },
+            other => other,
+        }
+    }
+
+    /// The operands' names in the shader, in the order of their bindings, and whether their rows have as
+    /// many columns as the layer has inputs (else as it has outputs).
+    pub(super) fn operands(self) -> &'static [(&'static str, bool)] {
+        match self {
+            Self::Forward { .. } | Self::Moments { .. } | Self::MonteCarlo { .. } => {
+                let operands = &[("x", true), ("w", true), ("bias", false)];
+                if self.bias() { operands } else { &operands[..2] }
+            }
+            Self::InputGradient => &[("g", false), ("w", true)],
+            Self::WeightGradient => &[("g", false), ("x", true)],
+            Self::BothGradients => &[("g", false), ("x", true), ("w", true)],
+            Self::BiasGradient => &[("g", false)],
+            Self::Mask { .. } => &[],
+            Self::Activation(_) => &[("u_mean", false), ("u_variance", false)],
+            Self::Predictive { .. } => &[("logits", false)],
+            Self::Round => &[("sums", false)],
+            Self::Update => &[("value", false)],
+        }
+    }
+
+    /// The results that `elements.wgsl` stores, in the order of their bindings.
+    pub(super) fn results(self) -> &'static [&'static str] {
+        match self {
+            Self::Moments { .. } | Self::Activation(_) => &["mean", "variance"],
+            Self::BothGradients => &["grad_input", "grad_weight"],
+            // These declare results of their own, which are not of the operands' type.
+            Self::Mask { .. } | Self::MonteCarlo { .. } | Self::Predictive { .. } | Self::Update => &[],
+            _ => &["result"],
+        }
+    }
+
+    /// Whether each storage binding is only read, in their order.
+    pub(crate) fn read_only(self) -> Vec<bool> {
+        let mut bindings = vec![true; self.operands().len()];
+        let results = match self {
+            Self::MonteCarlo { .. } => {
+                bindings.push(true); // the keys of the passes
+                2
+            }
+            Self::Update => 2,
+            Self::Predictive { .. } => 3,
+            Self::Mask { .. } => 1,
+            _ => self.results().len(),
+        };
+        bindings.resize(bindings.len() + results, false);
+        bindings
+    }
+
+    /// The templates this kernel is put together from.
+    pub(super) const fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::Forward { .. } => &["params", "philox", "brick", "elements", "apply", "forward"],
+            Self::InputGradient => &["params", "philox", "brick", "elements", "apply", "input_gradient"],
+            Self::WeightGradient => &["params", "philox", "brick", "elements", "apply", "weight_gradient"],
+            Self::BothGradients => &["params", "philox", "brick", "elements", "apply", "both_gradients"],
+            Self::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
+            Self::Mask { .. } => &["params", "philox", "brick", "mask"],
+            Self::Moments { .. } => &["params", "elements", "elementary", "moments"],
+            Self::Activation(_) => &["params", "philox", "elements", "elementary", "activation"],
+            Self::MonteCarlo { .. } => {
+                &["params", "philox", "brick", "elements", "apply", "running_moments", "monte_carlo"]
+            }
+            Self::Predictive { .. } => &["params", "elements", "elementary", "predictive"],
+            Self::Round => &["params", "elements", "round"],
+            Self::Update => &["params", "elements", "running_moments", "update"],
+        }
+    }
+}

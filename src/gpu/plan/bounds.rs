@@ -1,0 +1,103 @@
+//! How much one dispatch holds, along each axis of the box.
+
+use super::Plan;
+use crate::call::Axis;
+use crate::gpu::iterations::Iterations;
+use crate::gpu::params::Params;
+use crate::gpu::pass::Pass;
+use crate::gpu::shader::Variant;
+use crate::gpu::tuning::Tile;
+use crate::mask::brick::BRICK_EXAMPLES;
+use crate::{ElementType, Error};
+
+impl Plan<'_> {
+    /// How many connections a dispatch may decide.
+    pub(crate) fn connections_in_dispatch(&self) -> u64 {
+        self.kernels.tuning.connections
+    }
+
+    /// How far along the walked axis a dispatch goes at most that covers this grid of bricks.
+    pub(crate) fn walk_in_dispatch(&self, walked: Axis, params: &Params, grid: [u32; 3]) -> u32 {
+        // One step less: the first may start before the dispatch does.
+        let steps = self.steps_of(self.at(params, [grid[0], grid[1]])).saturating_sub(1);
+        let length = if matches!(self.variant.pass, Pass::Moments { .. }) { 4 } else { walked.brick() };
+        (u64::from(steps) * u64::from(length)).clamp(1, 1 << 30) as u32
+    }
+
+    /// How many passes of a Monte-Carlo launch one dispatch makes at most; 0 where it does not even hold one.
+    pub(crate) fn passes_in_dispatch(&self, params: &Params, grid: [u32; 3]) -> u32 {
+        let variant = self.at(params, [grid[0], grid[1]]);
+        let Iterations { fixed, step } = self.iterations_of(variant);
+        let [examples, outputs, inputs] = params.bricks();
+        let one = u64::from(inputs) * u64::from(step) + u64::from(fixed);
+        let decided = [examples, outputs, inputs].into_iter().map(u64::from).product::<u64>() * 128;
+        let most = u64::from(self.kernels.tuning.iterations) / one;
+        most.min((self.connections_in_dispatch() / decided.max(1)).max(1)) as u32
+    }
+
+    /// How many outputs a dispatch of `Pass::BothGradients` walks at most.
+    pub(crate) fn walk_of_both(&self) -> u32 {
+        // Of the smallest tile along y, which adds up most quads a thread.
+        let Tile { rows, columns, workgroup: [x, _] } = self.variant.tile;
+        let tile = Tile { rows, columns, workgroup: [x, 1] };
+        let steps = self.steps_of(Variant { tile, ..self.variant }).saturating_sub(1);
+        steps.saturating_mul(Axis::Output.brick()).clamp(1, 1 << 30)
+    }
+
+    /// How many steps one dispatch of a kernel walks at most.
+    pub(crate) fn steps_of(&self, variant: Variant) -> u32 {
+        let Iterations { fixed, step } = self.iterations_of(variant);
+        let steps = self.kernels.tuning.iterations.saturating_sub(fixed) / step;
+        // The threads along y share the examples.
+        if variant.pass == Pass::BiasGradient {
+            steps.saturating_mul(variant.tile.workgroup[1])
+        } else {
+            steps
+        }
+    }
+
+    fn iterations_of(&self, variant: Variant) -> Iterations {
+        let split =
+            if self.kernels.tuning.threads == 0 { 1 } else { self.most_threads_of_a_tile(variant.tile) };
+        variant.iterations(self.mask.map_or(0, |mask| mask.probability.bits()), split)
+    }
+
+    /// How many rows of this many elements one binding holds.
+    pub(crate) fn rows_in_binding(
+        &self,
+        argument: &'static str,
+        row: u32,
+        element: ElementType,
+    ) -> Result<u32, Error> {
+        self.rows_of_bytes_in_binding(argument, u64::from(row) * element.size() as u64)
+    }
+
+    /// The same for rows of so many bytes.
+    pub(crate) fn rows_of_bytes_in_binding(&self, argument: &'static str, bytes: u64) -> Result<u32, Error> {
+        // A binding may have to start up to `alignment` bytes early.
+        let limit = self.kernels.binding_limit - self.kernels.alignment;
+        match limit / bytes.max(1) {
+            0 => Err(Error::RowTooLarge { argument, bytes, limit }),
+            rows => Ok(rows.min(1 << 30) as u32),
+        }
+    }
+
+    /// How many rows and columns of the result one dispatch covers, at brick sizes along either.
+    pub(crate) fn extent_in_dispatch(&self, brick: [u32; 2]) -> [u32; 2] {
+        let Variant { tile, .. } = self.variant;
+        let threads = [tile.rows * tile.workgroup[1], tile.columns * tile.workgroup[0]];
+        // One brick less: the first may start before the extent does. One element never touches two.
+        std::array::from_fn(|k| {
+            (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
+                .clamp(1, 1 << 30) as u32
+        })
+    }
+
+    /// How many examples a dispatch of `Pass::BothGradients` takes at most.
+    pub(crate) fn examples_in_workgroup(&self) -> u32 {
+        // The first brick may start before the shard. Pieces are cut at multiples of 8, so that those of all others
+        // start as far before them.
+        let before = self.params([0; 3], [0; 3]).example_shift as u32;
+        (self.threads_along_examples() * self.variant.tile.rows * BRICK_EXAMPLES).saturating_sub(before)
+    }
+}

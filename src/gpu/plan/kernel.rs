@@ -1,0 +1,144 @@
+//! Which kernel a dispatch takes: its tile, whose masks it draws, and the threads that share a tile.
+
+use super::Plan;
+use crate::Sharing;
+use crate::gpu::params::Params;
+use crate::gpu::pass::Pass;
+use crate::gpu::shader::{Planes, Shared, Variant};
+use crate::gpu::tuning::Tile;
+use crate::mask::brick::BRICK_EXAMPLES;
+
+impl Plan<'_> {
+    /// The kernel of a dispatch that covers so many bricks, columns and rows, but for what its tensors decide.
+    pub(super) fn at(&self, params: &Params, bricks: [u32; 2]) -> Variant {
+        let tile = self.tile(params, bricks);
+        Variant { tile, sharing: self.sharing(params, &tile), ..self.variant }
+    }
+
+    /// The kernel with the longest steps that a dispatch may get.
+    pub(super) fn costliest(&self) -> Variant {
+        let sharing =
+            if self.mask.is_some_and(|mask| !mask.sharing.is_own()) { Shared::Rows } else { Shared::Each };
+        Variant { sharing, ..self.variant }
+    }
+
+    /// How a dispatch deals with shared masks.
+    fn sharing(&self, params: &Params, tile: &Tile) -> Shared {
+        let examples = BRICK_EXAMPLES * tile.rows;
+        let first = params.example_block * BRICK_EXAMPLES + params.example_shift as u32;
+        match (self.mask.map(|mask| mask.sharing), self.variant.pass) {
+            (None, _) => Shared::Each,
+            (Some(sharing), _) if sharing.is_own() => Shared::Each,
+            (
+                Some(Sharing::Batch),
+                Pass::Forward { .. } | Pass::MonteCarlo { .. } | Pass::InputGradient | Pass::WeightGradient,
+            ) => Shared::Tile,
+            // No thread's examples straddle two groups.
+            (
+                Some(Sharing::Group(size)),
+                Pass::Forward { .. } | Pass::MonteCarlo { .. } | Pass::InputGradient,
+            ) if size.get().is_multiple_of(examples) && first.is_multiple_of(examples) => Shared::Tile,
+            _ => Shared::Rows,
+        }
+    }
+
+    /// The tile of a dispatch of so many bricks. Where a forward tile draws no mask, or one for all its examples, it
+    /// is twice as tall: what it draws for a column of bricks serves more examples. Where too few tiles are left
+    /// to keep the adapter busy, even split among threads, they are lower.
+    fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
+        let tile = self.variant.tile;
+        if self.variant.pass == Pass::BothGradients {
+            return self.tile_of_all_examples(bricks);
+        }
+        let tall = self.within(Tile { rows: 2 * tile.rows, ..tile }, bricks);
+        let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
+        let mut tile = if matches!(self.variant.pass, Pass::Forward { .. }) && same {
+            tall
+        } else {
+            self.within(tile, bricks)
+        };
+        let most = u64::from(self.most_threads_of_a_tile(tile));
+        let [_, y] = tile.workgroup;
+        while tile.rows > 1
+            && tile.count(bricks) * most < u64::from(self.kernels.tuning.threads)
+            && bricks[1].div_ceil(tile.rows / 2 * y) <= self.kernels.groups_limit
+        {
+            tile.rows /= 2;
+        }
+        tile
+    }
+
+    /// The tile, no larger than the problem, unless so many more of them pass what a dispatch holds.
+    fn within(&self, tile: Tile, bricks: [u32; 2]) -> Tile {
+        let small = tile.within(bricks);
+        let [x, y] = tile.workgroup;
+        let groups = [bricks[0].div_ceil(small.columns * x), bricks[1].div_ceil(small.rows * y)];
+        if groups.iter().all(|&groups| groups <= self.kernels.groups_limit) { small } else { tile }
+    }
+
+    /// The tile of `Pass::BothGradients`, whose workgroups own all examples: no taller than they need.
+    fn tile_of_all_examples(&self, bricks: [u32; 2]) -> Tile {
+        let Tile { mut rows, columns, workgroup: [x, _] } = self.variant.tile;
+        let most = self.threads_along_examples();
+        while rows > 1 && rows / 2 * most >= bricks[1] {
+            rows /= 2;
+        }
+        // Powers of two, so that not every batch means a kernel of its own.
+        let y = bricks[1].div_ceil(rows).next_power_of_two();
+        Tile { rows, columns, workgroup: [x, y] }.within([bricks[0], u32::MAX])
+    }
+
+    /// How many threads `Pass::BothGradients` has along the examples at most, a power of two; 0 where workgroup memory does not
+    /// even hold what one adds up.
+    pub(super) fn threads_along_examples(&self) -> u32 {
+        let Tile { workgroup: [x, most], .. } = self.variant.tile;
+        let fits = |y: &u32| {
+            let tile = Tile { workgroup: [x, *y], ..self.variant.tile };
+            Variant { tile, ..self.variant }.shared_bytes() <= self.kernels.shared_limit
+        };
+        (0..=most.ilog2()).rev().map(|power| 1 << power).find(fits).unwrap_or(0)
+    }
+
+    /// How many threads a dispatch of so many bricks, columns and rows, comes to; `None` if one dispatch does not
+    /// hold them.
+    pub(crate) fn threads(&self, params: &Params, bricks: [u32; 2]) -> Option<u64> {
+        let tile = self.tile(params, bricks);
+        let Tile { rows, columns, workgroup: [x, y] } = tile;
+        let groups = [bricks[0].div_ceil(columns * x), bricks[1].div_ceil(rows * y)];
+        let split = self.split(params, Variant { tile, ..self.variant }, bricks);
+        groups
+            .iter()
+            .all(|&groups| groups <= self.kernels.groups_limit)
+            .then(|| tile.count(bricks) * u64::from(split))
+    }
+
+    /// How many threads the device lets share a tile.
+    pub(super) fn most_threads_of_a_tile(&self, tile: Tile) -> u32 {
+        let [x, y] = tile.workgroup;
+        (self.kernels.invocations_limit / (x * y)).min(self.kernels.depth_limit)
+    }
+
+    /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
+    /// for the adapter, the parts get short, or the device's limits say no.
+    pub(super) fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
+        /// Steps of a thread below which adding up costs more than walking on.
+        const LEAST: u32 = 4;
+        let [examples, outputs, inputs] = params.bricks();
+        let steps = match variant.pass {
+            Pass::Forward { .. } => inputs,
+            Pass::InputGradient | Pass::BothGradients => outputs,
+            Pass::WeightGradient => examples,
+            _ => return 1,
+        };
+        let threads = variant.tile.count(bricks);
+        let mut split = 1;
+        while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
+            && steps / (2 * split) >= LEAST
+            && 2 * split <= self.most_threads_of_a_tile(variant.tile)
+            && (Variant { split: 2 * split, ..variant }).shared_bytes() <= self.kernels.shared_limit
+        {
+            split *= 2;
+        }
+        split
+    }
+}

@@ -1,0 +1,163 @@
+//! The variants of every kernel.
+
+use std::collections::HashSet;
+
+use crate::gpu::pass::{Integral, Pass};
+use crate::gpu::shader::{Planes, Shared, Variant};
+use crate::gpu::tuning::{Apply, Multiply, Tile};
+use crate::gpu::{BIAS_TILE, FLAT_TILE};
+use crate::mask::Rounds;
+use crate::{Activation, ElementType};
+
+/// Every kernel with every choice of its own, but for the threads that share an example: those are the tile's.
+pub(in crate::gpu) const PASSES: [Pass; 21] = [
+    Pass::Forward { bias: false },
+    Pass::Forward { bias: true },
+    Pass::InputGradient,
+    Pass::WeightGradient,
+    Pass::BothGradients,
+    Pass::BiasGradient,
+    Pass::Mask { of_bias: false },
+    Pass::Mask { of_bias: true },
+    Pass::Moments { bias: false },
+    Pass::Moments { bias: true },
+    Pass::Activation(Integral::ClosedIdentity),
+    Pass::Activation(Integral::ClosedRelu),
+    Pass::Activation(Integral::Sampled(Activation::Identity)),
+    Pass::Activation(Integral::Sampled(Activation::Relu)),
+    Pass::Activation(Integral::Sampled(Activation::Sigmoid)),
+    Pass::Activation(Integral::Sampled(Activation::Tanh)),
+    Pass::MonteCarlo { bias: false },
+    Pass::MonteCarlo { bias: true },
+    Pass::Predictive { threads: 1 },
+    Pass::Round,
+    Pass::Update,
+];
+const BOOL: [bool; 2] = [false, true];
+
+/// The tiles of a pass: what GPUs get, what software adapters get, and one of several columns and rows.
+pub(super) fn tiles(pass: Pass) -> Vec<Tile> {
+    let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
+    match pass {
+        Pass::Forward { .. } => vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tile(2, 1, [8, 4])],
+        Pass::InputGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 1, [8, 8])],
+        Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
+        Pass::BothGradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
+        Pass::BiasGradient => vec![BIAS_TILE],
+        Pass::Mask { .. } | Pass::Activation(_) | Pass::Round | Pass::Update => vec![FLAT_TILE],
+        Pass::Predictive { .. } => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
+        Pass::Moments { .. } => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
+        Pass::MonteCarlo { .. } => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
+    }
+}
+
+/// Whether a pass reads f32 whatever the call's element type, and whether it writes f32.
+fn takes_f32(pass: Pass) -> bool {
+    matches!(pass, Pass::Round | Pass::Update | Pass::Activation(_))
+}
+
+fn gives_f32(pass: Pass) -> bool {
+    matches!(
+        pass,
+        Pass::Moments { .. }
+            | Pass::MonteCarlo { .. }
+            | Pass::Update
+            | Pass::Activation(_)
+            | Pass::Predictive { .. }
+    )
+}
+
+/// Whether sums may go through scratch memory.
+fn contracts(pass: Pass) -> bool {
+    matches!(pass, Pass::Forward { .. } | Pass::InputGradient | Pass::WeightGradient | Pass::BiasGradient)
+}
+
+/// All variants of a pass with a tile, less those whose text is the same as another's.
+pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
+    let mut all = Vec::new();
+    let planes = [
+        (Planes::None, Rounds::Ten),
+        (Planes::One, Rounds::Seven),
+        (Planes::One, Rounds::Ten),
+        (Planes::Many, Rounds::Seven),
+        (Planes::Many, Rounds::Ten),
+    ];
+    for (element, (planes, rounds)) in
+        ElementType::ALL.into_iter().flat_map(|element| planes.map(|choice| (element, choice)))
+    {
+        for (vector, read_write) in BOOL.into_iter().flat_map(|vector| BOOL.map(|rw| (vector, rw))) {
+            for (apply, multiply) in [Apply::Select, Apply::And]
+                .into_iter()
+                .flat_map(|apply| [Multiply::Wide, Multiply::Split].map(|multiply| (apply, multiply)))
+            {
+                for rolled in BOOL {
+                    all.push(Variant {
+                        pass,
+                        element: if takes_f32(pass) { ElementType::F32 } else { element },
+                        result: if gives_f32(pass) { ElementType::F32 } else { element },
+                        planes,
+                        rounds,
+                        // The mask of a bias is one byte a row.
+                        vector: vector && pass != (Pass::Mask { of_bias: true }),
+                        read_write,
+                        tile,
+                        split: 1,
+                        apply,
+                        multiply,
+                        rolled,
+                        sharing: Shared::Each,
+                    });
+                }
+            }
+        }
+    }
+    // Shared masks change how a word is found, which has nothing to do with element types or rounds.
+    let shared: Vec<_> = all
+        .iter()
+        .filter(|one| one.element == ElementType::F32 && one.rounds == Rounds::Ten)
+        .filter(|one| one.planes != Planes::None)
+        .flat_map(|one| [Shared::Rows, Shared::Tile].map(|sharing| Variant { sharing, ..*one }))
+        .filter(|one| {
+            one.sharing == Shared::Rows
+                || matches!(
+                    pass,
+                    Pass::Forward { .. }
+                        | Pass::InputGradient
+                        | Pass::WeightGradient
+                        | Pass::MonteCarlo { .. }
+                )
+        })
+        .collect();
+    all.extend(shared);
+    // Sums of 16-bit operands on their way through scratch memory, and Y that is f32.
+    let wide: Vec<_> = all
+        .iter()
+        .filter(|one| one.element != ElementType::F32 && one.planes != Planes::None && contracts(pass))
+        // Which has nothing to do with how masks are drawn.
+        .filter(|one| one.rounds == Rounds::Ten && one.apply == Apply::And && one.multiply == Multiply::Split)
+        .map(|one| Variant { result: ElementType::F32, ..*one })
+        .collect();
+    all.extend(wide);
+    // Threads that share an example.
+    if let Pass::Predictive { .. } = pass {
+        let threads = if tile == FLAT_TILE { 1 } else { tile.workgroup[0] };
+        all.iter_mut().for_each(|one| one.pass = Pass::Predictive { threads });
+    }
+    // The mask is drawn once for both gradients only where there is one for each example.
+    if pass == Pass::BothGradients {
+        all.retain(|one| one.planes != Planes::None && one.sharing == Shared::Each);
+    }
+    // Threads that share a tile.
+    if matches!(pass, Pass::Forward { .. } | Pass::InputGradient | Pass::WeightGradient | Pass::BothGradients)
+    {
+        let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
+        all.extend(split);
+    }
+    // Element types and access change declarations only: wide tiles, slow to translate, go without.
+    if tile != tiles(pass)[0] {
+        all.retain(|one| one.element == ElementType::F32 && !one.read_write);
+    }
+    let mut seen = HashSet::new();
+    all.retain(|variant| seen.insert(variant.source()));
+    all
+}
