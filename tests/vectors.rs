@@ -1,6 +1,6 @@
 //! The vectors of the mask format (`tests/data/vectors.json`, and `vectors-1.1.json` for shared masks, Gaussian
 //! samples and Monte-Carlo passes), made by an independent program: through Rust, and through WGSL on the adapter.
-//! Philox itself through WGSL is in `src/gpu/wgsl_tests.rs`.
+//! Philox itself through WGSL is in `src/gpu/wgsl_tests/`.
 
 mod common;
 

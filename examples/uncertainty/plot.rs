@@ -46,7 +46,8 @@ pub fn svg(
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
          font-size=\"13\" fill=\"none\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n\
-         <text x=\"44\" y=\"22\" fill=\"#222\" font-size=\"15\">What a DropConnect layer predicts, and how surely</text>\n\
+         <text x=\"44\" y=\"22\" fill=\"#222\" font-size=\"15\">What a DropConnect layer predicts, \
+         and how surely</text>\n\
          <path d=\"{band} Z\" fill=\"#9ec5f0\" fill-opacity=\"0.6\"/>\n"
     );
     for sign in [1.0, -1.0] {

@@ -9,10 +9,13 @@
 //!
 //! | taken by | `T` | `R` |
 //! |---|---|---|
-//! | [`gpu::Kernels`](crate::gpu::Kernels) | [`gpu::Tensor`](crate::gpu::Tensor) | [`gpu::Tensor`](crate::gpu::Tensor) |
+//! | [`gpu::Kernels`] | [`gpu::Tensor`] | [`gpu::Tensor`] |
 //! | [`cpu`](crate::cpu) | `&[f32]` | `&mut [f32]` |
 //! | [`Device`](crate::Device) | `&[f32]` | `()` |
 //! | [`reference`](mod@crate::reference) | `&[f64]` | `()` |
+//!
+//! [`gpu::Kernels`]: crate::gpu::Kernels
+//! [`gpu::Tensor`]: crate::gpu::Tensor
 //!
 //! `()` holds nothing yet: the call makes the result and returns it, and where it is to add, it adds to zeros.
 //!

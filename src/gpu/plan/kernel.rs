@@ -88,8 +88,8 @@ impl Plan<'_> {
         Tile { rows, columns, workgroup: [x, y] }.within([bricks[0], u32::MAX])
     }
 
-    /// How many threads `Pass::BothGradients` has along the examples at most, a power of two; 0 where workgroup memory does not
-    /// even hold what one adds up.
+    /// How many threads `Pass::BothGradients` has along the examples at most, a power of two; 0 where workgroup
+    /// memory does not even hold what one adds up.
     pub(super) fn threads_along_examples(&self) -> u32 {
         let Tile { workgroup: [x, most], .. } = self.variant.tile;
         let fits = |y: &u32| {

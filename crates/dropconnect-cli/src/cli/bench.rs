@@ -1,0 +1,88 @@
+//! `dropconnect bench`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use dropconnect::Shape;
+
+use super::{Element, parse};
+
+/// `bench`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    dropconnect bench\n  \
+    dropconnect bench --shape 256,4096,4096 --p 0.5 --element f16 --element f32\n  \
+    dropconnect bench --sweep batch --p 0.5\n  \
+    dropconnect bench --compare before.json --json after.json --html after.html\n\n\
+    Results are checked against float64 before anything is timed; a mismatch exits with 1. Ctrl-C keeps what was \
+    measured, a second one ends at once.")]
+pub struct BenchOptions {
+    /// Batch, outputs and inputs; repeat for several [default: 128,1024,1024 128,800,784 100,1001,777]
+    #[arg(long, value_name = "N,O,I", value_parser = parse::full_shape)]
+    pub shape: Vec<Shape>,
+    /// Show how time grows: a quarter to four times this dimension of the shape
+    #[arg(long, value_enum, value_name = "DIMENSION")]
+    pub sweep: Option<Dimension>,
+    /// Probability of dropping a connection; repeat for several [default: 0.5 0.2]
+    #[arg(long, value_parser = parse::p, allow_negative_numbers = true)]
+    pub p: Vec<f64>,
+    /// How tensors are stored; repeat for several [default: f32]
+    #[arg(long, value_enum)]
+    pub element: Vec<Element>,
+    /// Time to spend on each measurement
+    #[arg(long, default_value = "0.4", value_parser = parse::seconds, allow_negative_numbers = true)]
+    pub seconds: Duration,
+    /// Take exactly this many samples of each measurement, however long it takes
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=100_000),
+        conflicts_with = "seconds"
+    )]
+    pub repeats: Option<u32>,
+    /// Runs before the first sample
+    #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub warmup: u32,
+    /// First find the fastest kernel shapes for the first shape and p, and use them
+    #[arg(long, conflicts_with = "tuning")]
+    pub tune: bool,
+    /// Show the change against an earlier run: a file that `--json` wrote
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// Also write every sample to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Also write a report with charts to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// `--sweep`: a dimension of a shape, by its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Dimension {
+    /// Examples
+    Batch,
+    /// Outputs
+    Outputs,
+    /// Inputs
+    Inputs,
+}
+
+impl Default for BenchOptions {
+    fn default() -> Self {
+        Self {
+            shape: Vec::new(),
+            sweep: None,
+            p: Vec::new(),
+            element: Vec::new(),
+            seconds: Duration::from_millis(400),
+            repeats: None,
+            warmup: 2,
+            tune: false,
+            compare: None,
+            json: None,
+            html: None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `dropconnect shader`.
+
+use clap::{Args, ValueEnum};
+use dropconnect::Shape;
+
+use super::{ActivationName, Element, MaskOptions, parse};
+
+/// `shader`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    dropconnect shader forward\n  \
+    dropconnect shader weight-gradient --p 0.3 --class nvidia\n  \
+    dropconnect shader input-gradient --shape 128,800,784 --element f16 --as msl\n  \
+    dropconnect shader forward --as spirv > forward.spv && spirv-dis forward.spv\n\n\
+    Nothing is compiled or run: the call is prepared on a device that does nothing, with the limits and kernel \
+    shapes of the adapter. A call may take several kernels.")]
+pub struct ShaderCommand {
+    /// Which pass
+    #[arg(value_enum, value_name = "PASS")]
+    pub of: ShaderPass,
+    /// Batch, outputs and inputs; tensors together hold at most 1 GiB
+    #[arg(long, default_value = "128,1024,1024", value_name = "N,O,I", value_parser = parse::shape)]
+    pub shape: Shape,
+    /// How tensors are stored
+    #[arg(long, value_enum, default_value = "f32")]
+    pub element: Element,
+    /// What is added to the output
+    #[arg(long, value_enum, default_value = "none")]
+    pub bias: BiasKind,
+    /// Which mask; kernels depend on its probability, sharing, rounds and origin.
+    #[command(flatten)]
+    pub mask: MaskOptions,
+    /// With `activation`: the function
+    #[arg(long, value_enum, value_name = "FUNCTION", default_value = "relu")]
+    pub activation: ActivationName,
+    /// With `activation`: Gaussian samples, in place of the closed form
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub samples: Option<u32>,
+    /// In place of an adapter, what those of a class get at WebGPU's default limits
+    #[arg(long, value_enum)]
+    pub class: Option<Class>,
+    /// The language: WGSL as the library makes it, or what wgpu makes of that
+    #[arg(long = "as", value_enum, default_value = "wgsl", value_name = "LANGUAGE")]
+    pub language: Language,
+    /// Only this kernel of a call that takes several, from 1
+    #[arg(long, value_name = "NUMBER")]
+    pub kernel: Option<usize>,
+}
+
+/// The passes of `shader`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShaderPass {
+    /// Y
+    Forward,
+    /// dX
+    InputGradient,
+    /// dW
+    WeightGradient,
+    /// dX and dW in one call
+    BothGradients,
+    /// db
+    BiasGradient,
+    /// The mask, written out
+    Mask,
+    /// Mean and variance of Y over masks, in closed form
+    Moments,
+    /// Mean and variance of a function of a normal variable
+    Activation,
+    /// Mean and variance of Y over masks that are drawn
+    MonteCarlo,
+    /// What the logits of a classifier say
+    Predictive,
+}
+
+/// `--bias`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BiasKind {
+    /// Nothing
+    None,
+    /// A bias
+    Plain,
+    /// A bias that is dropped and scaled like a weight
+    Masked,
+}
+
+/// `--class`: a class of adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Class {
+    /// NVIDIA's GPUs
+    Nvidia,
+    /// AMD's discrete GPUs, and those of other makers
+    Amd,
+    /// Integrated GPUs
+    Integrated,
+    /// Software adapters
+    Software,
+}
+
+/// `--as`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// What the library makes
+    Wgsl,
+    /// For Vulkan; a binary
+    Spirv,
+    /// For Metal
+    Msl,
+    /// For Direct3D 12
+    Hlsl,
+    /// For OpenGL
+    Glsl,
+}

@@ -1,0 +1,145 @@
+//! A tuning as one line of text, to be stored and read back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Apply, BothGradientsTuning, Tile, Tuning};
+use crate::Error;
+
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [x, y] = self.workgroup;
+        write!(f, "{}x{}x{x}x{y}", self.rows, self.columns)
+    }
+}
+
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:CALLS:THREADS` for
+/// both gradients or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
+/// threads that keep the adapter busy, and the iterations and connections that one dispatch holds.
+impl fmt::Display for Tuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let apply = match self.apply {
+            Apply::Select => "select",
+            Apply::And => "and",
+        };
+        let rolled = if self.rolled { "rolled" } else { "unrolled" };
+        let Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
+        write!(f, "{forward},{input_gradient},{weight_gradient},")?;
+        match self.both_gradients {
+            Some(BothGradientsTuning { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
+            None => write!(f, "separate")?,
+        }
+        write!(f, ",{apply},{rolled},{threads},{iterations},{connections}")
+    }
+}
+
+impl FromStr for Tile {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let numbers: Option<Vec<u32>> = text.split('x').map(|number| number.parse().ok()).collect();
+        match numbers.as_deref() {
+            Some(&[rows, columns, x, y]) => Ok(Self { rows, columns, workgroup: [x, y] }),
+            _ => Err(Error::Tuning { text: text.to_owned() }),
+        }
+    }
+}
+
+impl FromStr for BothGradientsTuning {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = || Error::Tuning { text: text.to_owned() };
+        let parts: Vec<&str> = text.split(':').collect();
+        let [tile, calls, threads] = parts[..] else { return Err(fault()) };
+        let number = |text: &str| text.parse().map_err(|_| fault());
+        Ok(Self { tile: tile.parse()?, calls: number(calls)?, threads: number(threads)? })
+    }
+}
+
+impl FromStr for Tuning {
+    type Err = Error;
+
+    /// What `Display` writes. Sizes are checked by [`Kernels::new`](crate::gpu::Kernels::new).
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = || Error::Tuning { text: text.to_owned() };
+        let parts: Vec<&str> = text.split(',').collect();
+        let [tiles @ .., both_gradients, apply, rolled, threads, iterations, connections] = &parts[..] else {
+            return Err(fault());
+        };
+        let [forward, input_gradient, weight_gradient] = tiles else { return Err(fault()) };
+        Ok(Self {
+            forward: forward.parse()?,
+            input_gradient: input_gradient.parse()?,
+            weight_gradient: weight_gradient.parse()?,
+            both_gradients: match *both_gradients {
+                "separate" => None,
+                _ => Some(both_gradients.parse().map_err(|_| fault())?),
+            },
+            apply: match *apply {
+                "select" => Apply::Select,
+                "and" => Apply::And,
+                _ => return Err(fault()),
+            },
+            rolled: match *rolled {
+                "rolled" => true,
+                "unrolled" => false,
+                _ => return Err(fault()),
+            },
+            threads: threads.parse().map_err(|_| fault())?,
+            iterations: iterations.parse().map_err(|_| fault())?,
+            connections: connections.parse().map_err(|_| fault())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gpu::{Apply, BothGradientsTuning, Tile, Tuning};
+
+    #[test]
+    fn tunings_survive_as_text() {
+        let software = Tuning::software();
+        let other = Tuning {
+            forward: Tile { rows: 1, columns: 2, workgroup: [32, 4] },
+            apply: Apply::Select,
+            rolled: false,
+            threads: 1 << 16,
+            both_gradients: None,
+            ..software
+        };
+        let drawn_once = Tuning {
+            both_gradients: Some(BothGradientsTuning {
+                tile: Tile { rows: 1, columns: 1, workgroup: [2, 64] },
+                calls: 9,
+                threads: 512,
+            }),
+            ..other
+        };
+        for tuning in [software, other, drawn_once] {
+            assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
+        }
+        assert_eq!(
+            other.to_string(),
+            "1x2x32x4,8x2x16x1,8x2x16x1,separate,select,unrolled,65536,32768,4294967296"
+        );
+        assert!(drawn_once.to_string().contains(",1x1x2x64:9:512,select,"), "{drawn_once}");
+        for text in [
+            "",
+            "1x1x8x8",
+            "1x1x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,1x1x8x8:9,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,or,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,-1,4096,1048576",
+        ] {
+            let error = text.parse::<Tuning>().unwrap_err().to_string();
+            assert!(error.contains("tuning"), "{text}: {error}");
+            let (_, example) =
+                error.split_once("must be like ").expect("the fault shows what would be right");
+            example.parse::<Tuning>().expect("what it shows is right");
+        }
+    }
+}
