@@ -196,7 +196,7 @@ impl Backend {
         self.weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })
     }
 
-    /// See [`bias_gradient`].
+    /// See [`bias_gradient`](fn@bias_gradient).
     pub fn bias_gradient(&self, call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
         if call.shape.batch() == 0 && call.write == Write::Accumulate {
@@ -205,7 +205,7 @@ impl Backend {
         bias_gradient::bias_gradient(self.0, BiasGradient { bias_mask: dropping(call.bias_mask), ..call })
     }
 
-    /// See [`moments`].
+    /// See [`moments`](fn@moments).
     pub fn moments(&self, call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
         moments::moments(*self, call)
