@@ -31,8 +31,8 @@ pub fn demanding(bound: f64) -> f64 {
     bound
 }
 
-/// The relative L2 error. Infinite for a NaN anywhere, for a wrong length, and where all of `want` is zero and something
-/// of `got` is not.
+/// The relative L2 error. Infinite for a NaN anywhere, for a wrong length, and where all of `want` is zero and
+/// something of `got` is not.
 pub fn relative_error(got: &[f32], want: &[f64]) -> f64 {
     error_in_units(got, want, 0.0)
 }

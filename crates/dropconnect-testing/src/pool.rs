@@ -196,3 +196,40 @@ impl<'g> Arena<'g> {
         Ok(self.read()?.results()?.into_iter().map(<[u8]>::to_vec).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_but_those_of_results_is_watched() {
+        let (operands, results) = ([vec![1; 6], vec![2; 8]], [vec![POISON; 10], Vec::new(), vec![POISON; 5]]);
+        let scattered = |aligned| Placement::Scattered { seed: 7, aligned };
+        for placement in [
+            Placement::Separate,
+            Placement::PooledAligned,
+            Placement::PooledOdd,
+            scattered(false),
+            scattered(true),
+        ] {
+            let mut pool = Pool::new(placement, &operands, &results);
+            let (read, written) = pool.tensors();
+            assert!(read.iter().eq(&operands) && written.iter().eq(&results), "{placement:?}");
+            written.into_iter().for_each(|result| result.fill(7));
+            assert_eq!(pool.results().unwrap(), [&[7; 10][..], &[], &[7; 5]], "{placement:?}");
+            let mut own = 0;
+            for buffer in 0..pool.buffers.len() {
+                for byte in 0..4 * pool.buffers[buffer].len() {
+                    let mut changed = pool.clone();
+                    bytemuck::cast_slice_mut::<_, u8>(&mut changed.buffers[buffer])[byte] ^= 1;
+                    match changed.results() {
+                        Ok(_) => own += 1,
+                        Err(Failure::Damage { buffer: b, byte: at }) => assert_eq!((b, at), (buffer, byte)),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+            assert_eq!(own, 15, "{placement:?}");
+        }
+    }
+}

@@ -10,8 +10,8 @@ use super::problem::Problem;
 /// Elements looked at, besides the corners.
 const SAMPLES: usize = 60;
 
-/// The largest relative error allowed: what [`dropconnect_testing::bound`] allows, and for very long sums their rounding,
-/// which grows with the root of their length.
+/// The largest relative error allowed: what [`dropconnect_testing::bound`] allows, and for very long sums their
+/// rounding, which grows with the root of their length.
 pub fn bound(problem: &Problem, pass: Pass) -> f64 {
     let terms = match pass {
         Pass::Forward => problem.shape.inputs(),
