@@ -5,19 +5,14 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dropconnect::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use dropconnect::cpu::Backend;
-use dropconnect::{Bias, DropProbability, Mask, MaskKey, Shape, Sharing, Write};
+use dropconnect::{DropProbability, Mask, MaskKey, Sharing, Write};
+use dropconnect_testing::{BiasKind, Data, Pass, shape};
 
 fn passes(criterion: &mut Criterion) {
-    let shape = Shape::new(128, 1024, 1024).unwrap();
-    let numbers = |len: usize| -> Vec<f32> { (0..len).map(|i| (i % 1009) as f32 / 1009.0 - 0.5).collect() };
-    let (x, weight) = (&numbers(shape.input_len())[..], &numbers(shape.weight_len())[..]);
-    let (bias, grad_output) = (&numbers(shape.outputs())[..], &numbers(shape.output_len())[..]);
-    let (bias, write) = (Bias::Plain(bias), Write::Overwrite);
-    let mut y = vec![0.0; shape.output_len()];
-    let mut grad_input = vec![0.0; shape.input_len()];
-    let mut grad_weight = vec![0.0; shape.weight_len()];
+    let shape = shape([128, 1024, 1024]);
+    let data = Data::ramps(&shape);
+    let operands = data.operands(&shape, BiasKind::Plain);
     let mut bytes = vec![0; shape.connections() as usize];
 
     let key = MaskKey::new(1, 2).at_step(3);
@@ -36,35 +31,19 @@ fn passes(criterion: &mut Criterion) {
         ];
         for (name, mask) in masks {
             let mask = mask.as_ref();
-            let id = |pass| BenchmarkId::new(pass, format!("{name}/{}", backend.name()));
-            group.bench_function(id("forward"), |b| {
-                b.iter(|| {
-                    backend.forward(Forward { shape, mask, x, weight, bias, y: &mut y }).unwrap();
-                    black_box(&y);
-                })
-            });
-            group.bench_function(id("input_gradient"), |b| {
-                b.iter(|| {
-                    let grad_input = &mut grad_input[..];
-                    let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
-                    backend.input_gradient(black_box(call)).unwrap();
-                })
-            });
-            group.bench_function(id("weight_gradient"), |b| {
-                b.iter(|| {
-                    let grad_weight = &mut grad_weight[..];
-                    let call = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
-                    backend.weight_gradient(black_box(call)).unwrap();
-                })
-            });
-            group.bench_function(id("both_gradients"), |b| {
-                b.iter(|| {
-                    let (grad_input, grad_weight) =
-                        ((&mut grad_input[..], write), (&mut grad_weight[..], write));
-                    let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
-                    backend.both_gradients(black_box(call)).unwrap();
-                })
-            });
+            let id = |pass: &str| BenchmarkId::new(pass, format!("{name}/{}", backend.name()));
+            for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient, Pass::BothGradients] {
+                let zeros = |part: &Pass| vec![0.0; part.result_len(&shape)];
+                let mut results: Vec<_> = pass.parts().iter().map(zeros).collect();
+                let mut results: Vec<_> =
+                    results.iter_mut().map(|result| (&mut result[..], Write::Overwrite)).collect();
+                group.bench_function(id(&pass.name().replace(' ', "_")), |b| {
+                    b.iter(|| {
+                        pass.compute(backend, black_box(&operands), mask, &mut results).unwrap();
+                        black_box(&results);
+                    })
+                });
+            }
             if let Some(mask) = mask {
                 group.bench_function(id("mask"), |b| {
                     b.iter(|| {

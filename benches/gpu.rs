@@ -5,73 +5,51 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dropconnect::call::{Forward, InputGradient, MonteCarlo, WeightGradient};
 use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Recording, Tensor, WriteMask};
 use dropconnect::{
-    Bias, Device, DropConnect, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, wgpu,
+    Device, DropConnect, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, wgpu,
 };
+use dropconnect_testing::{Arena, BiasKind, Data, Operands, Pass, Placement, Pool, shape};
 
 const KEY: MaskKey = MaskKey::new(1, 2).at_step(3);
 
 /// The tensors of a layer, on the device.
-struct Tensors {
+struct Tensors<'g> {
+    gpu: &'g Gpu,
     shape: Shape,
-    x: wgpu::Buffer,
-    weight: wgpu::Buffer,
-    bias: wgpu::Buffer,
-    grad_output: wgpu::Buffer,
-    y: wgpu::Buffer,
-    variance: wgpu::Buffer,
-    grad_input: wgpu::Buffer,
-    grad_weight: wgpu::Buffer,
+    /// X, W, b and G; then Y, dX, dW, and a variance of Y.
+    arena: Arena<'g>,
 }
 
-impl Tensors {
-    fn new(gpu: &Gpu, dims: [usize; 3]) -> Self {
-        let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let tensor = |len: usize| {
-            let values: Vec<f32> = (0..len).map(|i| (i % 1009) as f32 / 1009.0 - 0.5).collect();
-            gpu.upload(&ElementType::F32.encode(&values)).unwrap()
-        };
-        Self {
-            shape,
-            x: tensor(shape.input_len()),
-            weight: tensor(shape.weight_len()),
-            bias: tensor(shape.outputs()),
-            grad_output: tensor(shape.output_len()),
-            y: tensor(shape.output_len()),
-            variance: tensor(shape.output_len()),
-            grad_input: tensor(shape.input_len()),
-            grad_weight: tensor(shape.weight_len()),
-        }
+impl<'g> Tensors<'g> {
+    fn new(gpu: &'g Gpu, dims: [usize; 3]) -> Self {
+        let (shape, encode) = (shape(dims), |values: &Vec<f32>| ElementType::F32.encode(values));
+        let Data { x, weight, bias, grad_output, .. } = &Data::ramps(&shape);
+        let operands = [x, weight, bias, grad_output].map(encode);
+        let results = [grad_output, x, weight, grad_output].map(encode);
+        let arena = Arena::new(gpu, Pool::new(Placement::Separate, &operands, &results)).unwrap();
+        Self { gpu, shape, arena }
     }
 
-    fn forward(&self, gpu: &Gpu, mask: Option<&Mask>) -> Recording {
-        let (shape, bias) = (self.shape, Bias::Plain(f32s(&self.bias)));
-        let (x, weight, y) = (f32s(&self.x), f32s(&self.weight), f32s(&self.y));
-        gpu.kernels().forward(&Forward { shape, mask, x, weight, bias, y }).unwrap()
+    fn tensor(&self, index: usize) -> Tensor<'_> {
+        self.arena.tensor(index, ElementType::F32)
     }
 
-    fn gradients(&self, gpu: &Gpu, mask: Option<&Mask>) -> [Recording; 2] {
-        let (shape, grad_output, write) = (self.shape, f32s(&self.grad_output), Write::Overwrite);
-        let (weight, grad_input) = (f32s(&self.weight), f32s(&self.grad_input));
-        let (x, grad_weight) = (f32s(&self.x), f32s(&self.grad_weight));
-        let input = InputGradient { shape, mask, grad_output, weight, grad_input, write };
-        let weight = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
-        [gpu.kernels().input_gradient(&input).unwrap(), gpu.kernels().weight_gradient(&weight).unwrap()]
+    fn operands(&self) -> Operands<Tensor<'_>> {
+        Operands::of(self.shape, BiasKind::Plain, std::array::from_fn(|index| self.tensor(index)))
     }
 
-    fn monte_carlo(&self, gpu: &Gpu, mask: &Mask, passes: u32) -> Recording {
-        let (shape, bias) = (self.shape, Bias::Plain(f32s(&self.bias)));
-        let (x, weight) = (f32s(&self.x), f32s(&self.weight));
-        let (mean, variance) = (f32s(&self.y), f32s(&self.variance));
-        let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
-        gpu.kernels().monte_carlo(&call).unwrap()
+    /// One of [`Pass::LINEAR`].
+    fn record(&self, pass: Pass, mask: Option<&Mask>) -> Recording {
+        let result = 4 + Pass::LINEAR.iter().position(|&other| other == pass).unwrap();
+        let results = [(self.tensor(result), Write::Overwrite)];
+        pass.record(self.gpu.kernels(), &self.operands(), mask, &results).unwrap()
     }
-}
 
-fn f32s(buffer: &wgpu::Buffer) -> Tensor<'_> {
-    Tensor::new(buffer, ElementType::F32)
+    fn monte_carlo(&self, mask: &Mask, passes: u32) -> Recording {
+        let results = [self.tensor(4), self.tensor(7)];
+        self.gpu.kernels().monte_carlo(&self.operands().monte_carlo(mask, passes, results)).unwrap()
+    }
 }
 
 fn mask(p: f64) -> Mask {
@@ -109,18 +87,15 @@ fn passes(criterion: &mut Criterion) {
         ("dense", None),
     ];
     for (name, mask) in &masks {
-        let mut time = |pass: &str, recording: &Recording| {
-            group.bench_function(format!("{pass}/{name}"), |b| {
+        for pass in Pass::LINEAR {
+            let recording = tensors.record(pass, mask.as_ref());
+            group.bench_function(format!("{}/{name}", pass.name().replace(' ', "_")), |b| {
                 b.iter(|| {
-                    gpu.submit(recording).unwrap();
+                    gpu.submit(&recording).unwrap();
                     idle(&gpu);
                 });
             });
-        };
-        time("forward", &tensors.forward(&gpu, mask.as_ref()));
-        let [input, weight] = tensors.gradients(&gpu, mask.as_ref());
-        time("input_gradient", &input);
-        time("weight_gradient", &weight);
+        }
     }
     let bits = gpu.upload(&vec![0; tensors.shape.connections() as usize]).unwrap();
     for p in [0.5, 0.2] {
@@ -143,14 +118,14 @@ fn monte_carlo(criterion: &mut Criterion) {
     let tensors = Tensors::new(&gpu, [128, 1024, 1024]);
     let mut group = criterion.benchmark_group("gpu 128x1024x1024, 100 masks");
     group.sample_size(10);
-    let recording = tensors.monte_carlo(&gpu, &mask(0.5), 100);
+    let recording = tensors.monte_carlo(&mask(0.5), 100);
     group.bench_function("monte_carlo", |b| {
         b.iter(|| {
             gpu.submit(&recording).unwrap();
             idle(&gpu);
         });
     });
-    let recording = tensors.forward(&gpu, Some(&mask(0.5)));
+    let recording = tensors.record(Pass::Forward, Some(&mask(0.5)));
     group.bench_function("100 forward passes", |b| {
         b.iter(|| {
             for step in 0..100 {
@@ -169,9 +144,9 @@ fn recording(criterion: &mut Criterion) {
     let tensors = Tensors::new(&gpu, [32, 64, 64]);
     let mut group = criterion.benchmark_group("gpu host");
     group.bench_function("prepare forward", |b| {
-        b.iter(|| black_box(tensors.forward(&gpu, Some(&mask(0.5)))));
+        b.iter(|| black_box(tensors.record(Pass::Forward, Some(&mask(0.5)))));
     });
-    let recording = tensors.forward(&gpu, Some(&mask(0.5)));
+    let recording = tensors.record(Pass::Forward, Some(&mask(0.5)));
     let mut step = 0;
     group.bench_function("set_key", |b| {
         b.iter(|| {

@@ -8,22 +8,14 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::{
-    BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, combined,
-    expected, kernels, mask, mask_with_bits, run_counted, shape, small_tiles, written_mask,
+    BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, bound_of_sum,
+    expected, kernels, mask, mask_with_bits, one_pass, run_counted, shape, small_tiles, written_mask,
 };
 use dropconnect::gpu::{Apply, Gpu, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Rounds, Sharing, Write, reference};
 
 /// Where llvmpipe's loops end.
 const LLVMPIPE: u32 = 65_535;
-
-/// Relative L2 errors that rounding explains in f32 sums of so many products: each addition is off by 2^-25 of a
-/// sum that grows like a random walk, sqrt(k) of n steps, so that all of them come to about 2^-25 sqrt(n / 2) of the
-/// result; ten times that is allowed. 16 bits add their one rounding.
-fn bound(element: ElementType, products: usize) -> f64 {
-    let sums = 10.0 * 2f64.powi(-25) * (products as f64 / 2.0).sqrt();
-    common::bound(element).max(sums)
-}
 
 fn group(size: u32) -> Sharing {
     Sharing::Group(NonZeroU32::new(size).unwrap())
@@ -61,12 +53,17 @@ fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
         for (axis, dims) in [[3, 5, 40_003], [5, 20_001, 7], [20_003, 5, 9]].into_iter().enumerate() {
             let shape = shape(dims);
             let mask = mask.map(|mask| mask.at(common::origin(2, 3, 5)));
-            let call = Call { shape, element, mask, bias, write, placement };
+            let call = Call { shape, element, mask, bias, write: [write; 3], placement };
             let data = Data::random(&shape, element, 31 * k as u64 + axis as u64);
             let (got, dispatches) = run_counted(gpu, kernels, &call, &data);
             assert!(dispatches[axis] > 1, "{call:?}: {dispatches:?}");
             let products = dims.into_iter().max().unwrap();
-            assert_all_close(&got, &expected(&call, &data), bound(element, products), &format!("{call:?}"));
+            assert_all_close(
+                &got,
+                &expected(&call, &data),
+                bound_of_sum(element, products),
+                &format!("{call:?}"),
+            );
         }
     }
 }
@@ -84,7 +81,7 @@ fn iterations_are_counted_to_the_last() {
         (rolled, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
         (software, own, [30_000, 30_000, 60_000]),
         (software, own.shared(group(4)), [500, 500, 1_000]),
-        (combined(rolled, 1, 1, [4, 2]), own, [5, 30_000, 9]),
+        (one_pass(rolled, 1, 1, [4, 2]), own, [5, 30_000, 9]),
     ] {
         let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
         // The narrowest problems that each walk allows, so that they are as long as tests can bear.
@@ -95,7 +92,7 @@ fn iterations_are_counted_to_the_last() {
             let (got, _) = run_counted(gpu, kernels, &call, &data);
             let products = dims.into_iter().max().unwrap();
             let what = format!("{tuning} {call:?}");
-            assert_all_close(&got, &expected(&call, &data), bound(ElementType::F32, products), &what);
+            assert_all_close(&got, &expected(&call, &data), bound_of_sum(ElementType::F32, products), &what);
         }
     }
 }
@@ -120,7 +117,7 @@ fn reported_sizes_are_right() {
         assert_all_close(
             &got,
             &expected(&call, &data),
-            bound(ElementType::F32, products),
+            bound_of_sum(ElementType::F32, products),
             &format!("{call:?}"),
         );
     }
@@ -146,7 +143,7 @@ fn connections_of_a_dispatch_are_bounded() {
         assert_all_close(
             &got,
             &expected(&call, &data),
-            bound(ElementType::F32, products),
+            bound_of_sum(ElementType::F32, products),
             &format!("{call:?}"),
         );
     }
@@ -215,7 +212,7 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
 fn a_tuning_out_of_range_is_refused_by_its_field() {
     let Some(gpu) = adapter("a_tuning_out_of_range_is_refused_by_its_field") else { return };
     let usual = small_tiles(Apply::And);
-    let combined = |rows, columns, workgroup| combined(usual, rows, columns, workgroup);
+    let one_pass = |rows, columns, workgroup| one_pass(usual, rows, columns, workgroup);
     for (tuning, text) in [
         (usual.with_forward(Tile::new(0, 1, [4, 2])), "`tuning.forward.rows` is 0; it must be 1 to 256"),
         (usual.with_input_gradient(Tile::new(1, 257, [4, 2])), "`tuning.input_gradient.columns` is 257;"),
@@ -224,8 +221,8 @@ fn a_tuning_out_of_range_is_refused_by_its_field() {
             usual.with_weight_gradient(Tile::new(1, 1, [4, 300])),
             "`tuning.weight_gradient.workgroup[1]` is 300;",
         ),
-        (combined(1, 0, [4, 2]), "`tuning.both_gradients.tile.columns` is 0;"),
-        (combined(1, 1, [4, 0]), "`tuning.both_gradients.tile.workgroup[1]` is 0;"),
+        (one_pass(1, 0, [4, 2]), "`tuning.both_gradients.tile.columns` is 0;"),
+        (one_pass(1, 1, [4, 0]), "`tuning.both_gradients.tile.workgroup[1]` is 0;"),
         // Dispatches are bounded no finer than tiles.
         (usual.with_iterations((1 << 12) - 1), "`tuning.iterations` is 4095;"),
         (usual.with_connections((1 << 20) - 1), "`tuning.connections` is 1048575;"),

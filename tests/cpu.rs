@@ -1,57 +1,12 @@
-//! The CPU backend against float64 and against the format's vectors, with every instruction set of the
-//! machine.
+//! The CPU backend alone: its masks with every instruction set, threads, and bad calls. Its passes are tested where the
+//! adapter's are, in `passes.rs`.
 
 mod common;
 
-use common::{BiasKind, Data, Operands, Results, ramp};
-use dropconnect::call::Forward;
-use dropconnect::cpu::Backend;
-use dropconnect::{
-    Bias, DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, cpu, reference,
-};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use std::num::NonZeroU32;
 
-const TOLERANCE: f64 = 1e-5;
-
-fn close(got: &[f32], want: &[f64]) -> bool {
-    common::close(got, want, TOLERANCE)
-}
-
-#[track_caller]
-fn assert_close(got: &[f32], want: &[f64], what: &str) {
-    common::assert_close(got, want, TOLERANCE, what);
-}
-
-fn kind(masked_bias: bool) -> BiasKind {
-    if masked_bias { BiasKind::Masked } else { BiasKind::Plain }
-}
-
-/// Every pass; Y with a masked or a plain bias.
-fn run(
-    backend: &Backend,
-    shape: &Shape,
-    mask: Option<&Mask>,
-    masked_bias: bool,
-    data: &Data,
-) -> Results<f32> {
-    data.operands(shape, kind(masked_bias)).on_cpu(backend, mask, mask.filter(|_| masked_bias))
-}
-
-/// `[y, dx, dw, db]` in float64.
-fn expected(shape: &Shape, mask: Option<&Mask>, masked_bias: bool, data: &Data) -> [Vec<f64>; 4] {
-    let data = data.wide();
-    let results = data.operands(shape, kind(masked_bias)).reference(mask, mask.filter(|_| masked_bias));
-    [results.y, results.dx, results.dw, results.db]
-}
-
-fn mask(p: f64) -> Mask {
-    Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
-}
-
-fn origin(example: u32, output: u32, input: u32) -> Origin {
-    Origin { example, output, input }
-}
+use common::{Call, Data, Operands, Placement, Target, mask, origin, run_on};
+use dropconnect::{Bias, Error, Rounds, Shape, Sharing, Write, cpu, reference};
 
 /// Each of 1, 3, 4, 5, 7, 8, 9, 31, 33 and 100 in each place, and sizes that span several units of work.
 const SHAPES: [[usize; 3]; 14] = [
@@ -72,124 +27,6 @@ const SHAPES: [[usize; 3]; 14] = [
 ];
 
 #[test]
-fn every_pass_agrees_with_float64() {
-    for dims in SHAPES {
-        let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let data = Data::ramps(&shape);
-        for p in [0.0, 0.5, 0.25, 0.2, 0.9] {
-            for rounds in [Rounds::Seven, Rounds::Ten] {
-                for (at, masked_bias) in [
-                    (origin(0, 0, 0), true),
-                    (origin(3, 2, 5), false),
-                    (origin(1, 7, 9), true),
-                    (origin(1_000_003, 77, 123), false),
-                ] {
-                    let mask = mask(p).with_rounds(rounds).at(at);
-                    let want = expected(&shape, Some(&mask), masked_bias, &data);
-                    for backend in Backend::available() {
-                        let what = format!("{} {shape} p {p} {rounds:?} {at:?}", backend.name());
-                        let got = run(&backend, &shape, Some(&mask), masked_bias, &data);
-                        assert_close(&got.y, &want[0], &format!("{what} y"));
-                        assert_close(&got.dx, &want[1], &format!("{what} dx"));
-                        assert_close(&got.dw, &want[2], &format!("{what} dw"));
-                        assert_close(&got.db, &want[3], &format!("{what} db"));
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn evaluation_and_no_bias_agree_with_float64() {
-    for dims in SHAPES {
-        let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
-        let data = Data::ramps(&shape);
-        let want = expected(&shape, None, true, &data);
-        let mask = mask(0.2).at(origin(2, 3, 6));
-        let (operands, data64) = (data.operands(&shape, BiasKind::None), data.wide());
-        let without = data64.operands(&shape, BiasKind::None).forward(Some(&mask), ());
-        let without = reference::forward(&without).unwrap();
-        for backend in Backend::available() {
-            let got = run(&backend, &shape, None, true, &data);
-            let what = format!("{} {shape}", backend.name());
-            assert_close(&got.y, &want[0], &what);
-            assert_close(&got.dx, &want[1], &what);
-            assert_close(&got.dw, &want[2], &what);
-            assert_close(&got.db, &want[3], &what);
-            let mut y = vec![f32::NAN; shape.output_len()];
-            backend.forward(operands.forward(Some(&mask), &mut y)).unwrap();
-            assert_close(&y, &without, &what);
-        }
-    }
-}
-
-#[test]
-fn a_large_layer_agrees_with_float64() {
-    let shape = Shape::new(67, 150, 1100).unwrap();
-    let data = Data::ramps(&shape);
-    for p in [0.5, 0.2] {
-        let mask = mask(p).at(origin(2, 1, 3));
-        let want = expected(&shape, Some(&mask), true, &data);
-        for backend in Backend::available() {
-            let got = run(&backend, &shape, Some(&mask), true, &data);
-            assert_close(&got.y, &want[0], backend.name());
-            assert_close(&got.dx, &want[1], backend.name());
-            assert_close(&got.dw, &want[2], backend.name());
-            assert_close(&got.db, &want[3], backend.name());
-        }
-    }
-}
-
-#[test]
-fn accumulating_adds_to_what_was_there() {
-    let shape = Shape::new(9, 33, 70).unwrap();
-    let data = Data::ramps(&shape);
-    let mask = mask(0.3).at(origin(1, 2, 3));
-    let mut want = expected(&shape, Some(&mask), true, &data);
-    let before = |len| ramp(len, 17, 11);
-    for want in &mut want[1..] {
-        for (want, before) in want.iter_mut().zip(before(shape.weight_len())) {
-            *want += f64::from(before);
-        }
-    }
-    for backend in Backend::available() {
-        let mut dx = before(shape.input_len());
-        let mut dw = before(shape.weight_len());
-        let mut db = before(shape.outputs());
-        let operands = data.operands(&shape, BiasKind::Masked);
-        let (operands, mask) = (Operands { write: Write::Accumulate, ..operands }, Some(&mask));
-        backend.input_gradient(operands.input_gradient(mask, &mut dx)).unwrap();
-        backend.weight_gradient(operands.weight_gradient(mask, &mut dw)).unwrap();
-        backend.bias_gradient(operands.bias_gradient(mask, &mut db)).unwrap();
-        assert_close(&dx, &want[1], backend.name());
-        assert_close(&dw, &want[2], backend.name());
-        assert_close(&db, &want[3], backend.name());
-    }
-}
-
-#[test]
-fn the_comparison_fails_on_wrong_results() {
-    let shape = Shape::new(5, 7, 9).unwrap();
-    let data = Data::ramps(&shape);
-    let want = expected(&shape, Some(&mask(0.5)), true, &data);
-    let backend = Backend::detect();
-    // The mask of another step, and each result with one wrong or missing number.
-    let mut other = mask(0.5);
-    other.key.step += 1;
-    let got = run(&backend, &shape, Some(&other), true, &data);
-    assert!(!close(&got.y, &want[0]) && !close(&got.dx, &want[1]) && !close(&got.dw, &want[2]));
-    assert!(!close(&got.db, &want[3]));
-    let right = run(&backend, &shape, Some(&mask(0.5)), true, &data).y;
-    for wrong in [f32::NAN, f32::INFINITY, right[17] + 0.001] {
-        let mut y = right.clone();
-        y[17] = wrong;
-        assert!(close(&right, &want[0]) && !close(&y, &want[0]));
-    }
-    assert!(!close(&[f32::MIN_POSITIVE], &[0.0]) && close(&[0.0], &[0.0]));
-}
-
-#[test]
 fn masks_are_the_masks_of_the_format_bit_for_bit() {
     for dims in SHAPES {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
@@ -204,15 +41,14 @@ fn masks_are_the_masks_of_the_format_bit_for_bit() {
                     origin(0, 0, u32::MAX - dims[2] as u32 + 1),
                 ] {
                     let mask = mask(p).with_rounds(rounds).at(at);
-                    let want: Vec<u8> = bytes(reference::mask::mask(&shape, &mask).unwrap());
-                    let want_bias: Vec<u8> = bytes(reference::mask::bias_mask(&shape, &mask).unwrap());
-                    for backend in Backend::available() {
-                        let (mut got, mut got_bias) = (vec![2; want.len()], vec![2; want_bias.len()]);
-                        backend.mask(&shape, &mask, &mut got).unwrap();
-                        backend.bias_mask(&shape, &mask, &mut got_bias).unwrap();
-                        let what = format!("{} {shape} p {p} {rounds:?} {at:?}", backend.name());
-                        assert!(got == want, "{what}");
-                        assert!(got_bias == want_bias, "{what}: bias");
+                    let want = reference::mask::mask(&shape, &mask).unwrap();
+                    let want_bias = reference::mask::bias_mask(&shape, &mask).unwrap();
+                    for target in Target::cpus() {
+                        let written = |bias| target.mask(shape, &mask, bias, Placement::PooledOdd).unwrap();
+                        let what = format!("{} {shape} p {p} {rounds:?} {at:?}", target.name());
+                        assert!(written(false).into_iter().eq(want.iter().map(|&bit| bit.into())), "{what}");
+                        let bias = written(true).into_iter();
+                        assert!(bias.eq(want_bias.iter().map(|&bit| bit.into())), "{what}: bias");
                     }
                 }
             }
@@ -220,109 +56,29 @@ fn masks_are_the_masks_of_the_format_bit_for_bit() {
     }
 }
 
-fn bytes(kept: Vec<bool>) -> Vec<u8> {
-    kept.into_iter().map(u8::from).collect()
-}
-
-/// Decisions that the passes use, not only those that `mask` writes: with X, W and G of ones, Y counts the
-/// kept connections of each (n, o), dX of each (n, i), and dW of each (o, i), exactly.
-#[test]
-fn the_passes_use_the_same_bits() {
-    let shape = Shape::new(11, 37, 141).unwrap();
-    let data = Data { bias: vec![0.0; shape.outputs()], ..Data::constant(&shape, 1.0) };
-    for p in [0.5, 0.2] {
-        let mask = mask(p).at(origin(3, 2, 5));
-        let scale = mask.scale() as f32;
-        let kept = reference::mask::mask(&shape, &mask).unwrap();
-        let mut want = Results {
-            y: vec![0.0; shape.output_len()],
-            dx: vec![0.0; shape.input_len()],
-            dw: vec![0.0; shape.weight_len()],
-            db: vec![11.0; shape.outputs()],
-        };
-        for (index, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
-            let (n, o, i) = (index / 141 / 37, index / 141 % 37, index % 141);
-            want.y[n * 37 + o] += 1.0;
-            want.dx[n * 141 + i] += 1.0;
-            want.dw[o * 141 + i] += 1.0;
-        }
-        for value in want.y.iter_mut().chain(&mut want.dx).chain(&mut want.dw) {
-            *value *= scale;
-        }
-        for backend in Backend::available() {
-            assert_eq!(run(&backend, &shape, Some(&mask), false, &data), want, "{}", backend.name());
-        }
-    }
-}
-
-#[test]
-fn nothing_behind_a_dropped_connection_matters() {
-    let shape = Shape::new(1, 45, 150).unwrap();
-    let mask = mask(0.5).at(origin(2, 1, 3));
-    let clean = Data::ramps(&shape);
-    let mut dirty = Data::ramps(&shape);
-    let kept = reference::mask::mask(&shape, &mask).unwrap();
-    for (index, weight) in dirty.weight.iter_mut().enumerate().filter(|(index, _)| !kept[*index]) {
-        *weight = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][index % 3];
-    }
-    let kept = reference::mask::bias_mask(&shape, &mask).unwrap();
-    for (_, bias) in dirty.bias.iter_mut().enumerate().filter(|(index, _)| !kept[*index]) {
-        *bias = f32::NAN;
-    }
-    for backend in Backend::available() {
-        let run = |data| run(&backend, &shape, Some(&mask), true, data);
-        assert_eq!(run(&clean), run(&dirty), "{}", backend.name());
-    }
-}
-
-#[test]
-fn a_kept_non_finite_weight_is_seen() {
-    let shape = Shape::new(1, 1, 1).unwrap();
-    for backend in Backend::available() {
-        let mut y = [0.0];
-        let (x, weight) = (&[1.0], &[f32::INFINITY]);
-        backend.forward(Forward { shape, mask: None, x, weight, bias: Bias::None, y: &mut y }).unwrap();
-        assert_eq!(y, [f32::INFINITY]);
-    }
-}
-
 #[test]
 fn results_do_not_depend_on_threads_or_luck() {
-    let shape = Shape::new(70, 130, 300).unwrap();
-    let data = Data::ramps(&shape);
-    let mask = mask(0.2).at(origin(1, 1, 1));
-    for backend in Backend::available() {
-        let first = run(&backend, &shape, Some(&mask), true, &data);
-        for threads in [1, 2, 3, 8] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            for _ in 0..3 {
-                let again = pool.install(|| run(&backend, &shape, Some(&mask), true, &data));
-                assert!(again == first, "{} with {threads} threads", backend.name());
+    let group = |size| Sharing::Group(NonZeroU32::new(size).unwrap());
+    for (dims, sharing) in [
+        ([70, 130, 300], Sharing::Example),
+        ([600, 40, 300], group(3)),
+        ([600, 40, 300], group(70)),
+        ([600, 40, 300], Sharing::Batch),
+    ] {
+        let shape = common::shape(dims);
+        let data = Data::ramps(&shape);
+        let call = Call::new(shape, Some(mask(0.2).at(origin(1, 1, 1)).shared(sharing)));
+        for target in Target::cpus() {
+            let first = run_on(&target, &call, &data);
+            for threads in [1, 2, 3, 8] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                for _ in 0..3 {
+                    let again = pool.install(|| run_on(&target, &call, &data));
+                    assert!(again == first, "{} {sharing:?} with {threads} threads", target.name());
+                }
             }
         }
     }
-}
-
-#[test]
-fn an_empty_batch_is_an_empty_result_and_a_zero_gradient() {
-    let shape = Shape::new(0, 3, 5).unwrap();
-    let mask = mask(0.5).at(origin(3, 3, 3));
-    for mask in [None, Some(&mask)] {
-        let (weight, none, write) = (&[0.0; 15][..], &[][..], Write::Overwrite);
-        let over = Operands { shape, x: none, weight, bias: Bias::None, grad_output: none, write };
-        let add = Operands { write: Write::Accumulate, ..over };
-        cpu::forward(over.forward(mask, &mut [])).unwrap();
-        cpu::input_gradient(over.input_gradient(mask, &mut [])).unwrap();
-        let (mut dw, mut db) = ([-0.0f32; 15], [7.0; 3]);
-        cpu::weight_gradient(add.weight_gradient(mask, &mut dw)).unwrap();
-        cpu::bias_gradient(add.bias_gradient(mask, &mut db)).unwrap();
-        assert!(dw.iter().all(|v| v.to_bits() == (-0.0f32).to_bits()) && db == [7.0; 3]);
-        cpu::weight_gradient(over.weight_gradient(mask, &mut dw)).unwrap();
-        cpu::bias_gradient(over.bias_gradient(mask, &mut db)).unwrap();
-        assert!(dw.iter().all(|v| v.to_bits() == 0) && db == [0.0; 3]);
-    }
-    cpu::mask(&shape, &mask, &mut []).unwrap();
-    cpu::bias_mask(&shape, &mask, &mut []).unwrap();
 }
 
 #[test]
@@ -369,61 +125,4 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
     // A mask of 2^96 bytes exists nowhere; asking for it is an error like any other.
     let huge = Shape::new(u32::MAX as usize, u32::MAX as usize, u32::MAX as usize).unwrap();
     assert_eq!(named(cpu::mask(&huge, &mask(0.5), &mut [])), "out");
-}
-
-#[test]
-fn the_vectors_of_the_format() {
-    let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
-    let mut cases = 0;
-    for case in ["small", "large"].iter().flat_map(|key| vectors[key].as_array().unwrap()) {
-        let int = |key: &str| case[key].as_u64().unwrap();
-        let long = |key: &str| case[key].as_str().unwrap().parse::<u64>().unwrap();
-        let shape = Shape::new(int("n") as usize, int("l") as usize, int("d") as usize).unwrap();
-        let probability =
-            DropProbability::with_bits(case["p"].as_f64().unwrap(), int("max_bits") as u32).unwrap();
-        let key = MaskKey::new(long("seed"), int("layer") as u32).at_step(long("step"));
-        let offset = |axis: usize| case["offsets"][axis].as_u64().unwrap() as u32;
-        let mask = Mask::new(key, probability)
-            .with_rounds(Rounds::new(int("rounds") as u32).unwrap())
-            .at(origin(offset(0), offset(1), offset(2)));
-        let masked_bias = case["masked_bias"].as_bool().unwrap();
-        let data = Data::ramps(&shape);
-        let exact = expected(&shape, Some(&mask), masked_bias, &data);
-        for (name, values) in ["y", "dx", "dw", "db"].iter().zip(&exact) {
-            let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + b.abs());
-            assert!(near(values.iter().sum(), case["sums"][name].as_f64().unwrap()), "{name}");
-            let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            assert!(near(norm, case["norms"][name].as_f64().unwrap()), "{name}");
-            if let Some(listed) = case[name].as_array() {
-                assert_eq!(listed.len(), values.len());
-                assert!(values.iter().zip(listed).all(|(&v, l)| near(v, l.as_f64().unwrap())), "{name}");
-            }
-        }
-        for backend in Backend::available() {
-            let got = run(&backend, &shape, Some(&mask), masked_bias, &data);
-            for (got, want) in [&got.y, &got.dx, &got.dw, &got.db].into_iter().zip(&exact) {
-                assert_close(got, want, backend.name());
-            }
-            let mut bits = vec![2; shape.output_len() * shape.inputs()];
-            backend.mask(&shape, &mask, &mut bits).unwrap();
-            assert_eq!(hex(&Sha256::digest(pack(&bits))), case["mask_sha256"].as_str().unwrap());
-            assert_eq!(bits.iter().map(|&bit| u64::from(bit)).sum::<u64>(), int("kept"));
-            if let Some(want) = case["bias_mask_hex"].as_str() {
-                let mut bits = vec![2; shape.output_len()];
-                backend.bias_mask(&shape, &mask, &mut bits).unwrap();
-                assert_eq!(hex(&pack(&bits)), want);
-            }
-        }
-        cases += 1;
-    }
-    assert_eq!(cases, 12);
-}
-
-/// Least significant bit first.
-fn pack(bits: &[u8]) -> Vec<u8> {
-    bits.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit)).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,20 +5,8 @@ mod common;
 
 use common::*;
 use dropconnect::call::{Forward, WeightGradient};
-use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Kernels, Multiply, Recording, Tensor, WriteMask};
-use dropconnect::{Bias, Device, DropProbability, ElementType, Error, Mask, Rounds, Shape, Write, wgpu};
-
-/// Checks the variant and that the message says all of `parts`.
-macro_rules! refused {
-    ($result:expr, $pattern:pat, $parts:expr) => {{
-        let error = $result.map(|_| ()).unwrap_err();
-        assert!(matches!(error, $pattern), "{error:?}");
-        let text = error.to_string();
-        for part in $parts {
-            assert!(text.contains(part), "`{text}` does not say `{part}`");
-        }
-    }};
-}
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Multiply, Recording, Tensor, WriteMask};
+use dropconnect::{Bias, DropProbability, ElementType, Error, Mask, Rounds, Shape, Write, wgpu};
 
 #[test]
 fn probabilities_and_rounds() {
@@ -62,11 +50,7 @@ fn shapes() {
 #[test]
 fn host_slices() {
     let shape = shape([2, 3, 4]);
-    let devices = [
-        Some(Device::Cpu),
-        adapter("host_slices: on the adapter").map(|_| Device::gpu(&AdapterChoice::default()).unwrap()),
-    ];
-    for device in devices.into_iter().flatten() {
+    for device in common::devices("host_slices: on the adapter") {
         let (x, w, b, g) = ([0.0; 8], [0.0; 12], [0.0; 3], [0.0; 6]);
         let f32 = ElementType::F32;
         let (bias, write) = (Bias::Plain(&b[..]), Write::Overwrite);
@@ -106,7 +90,7 @@ struct Buffers {
     x: wgpu::Buffer,
     weight: wgpu::Buffer,
     bias: wgpu::Buffer,
-    grad: wgpu::Buffer,
+    grad_output: wgpu::Buffer,
     result: wgpu::Buffer,
     pool: wgpu::Buffer,
     plain: wgpu::Buffer,
@@ -121,8 +105,8 @@ impl Buffers {
             usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        let (x, weight, bias, grad) = (of(8), of(12), of(3), of(6));
-        Self { x, weight, bias, grad, result: of(64), pool: of(256), plain }
+        let (x, weight, bias, grad_output) = (of(8), of(12), of(3), of(6));
+        Self { x, weight, bias, grad_output, result: of(64), pool: of(256), plain }
     }
 
     fn at(buffer: &wgpu::Buffer, offset: u64, elements: u64) -> Tensor<'_> {
@@ -130,72 +114,57 @@ impl Buffers {
     }
 }
 
-/// The six calls of [2, 3, 4], each with one argument replaced by its name.
+/// A pass of the layer, or, `None`, the mask.
+type Called = Option<Pass>;
+
+/// Each call, and each of its arguments with the number of its elements, results last.
+const ARGUMENTS: [(Called, &[(&str, u64)]); 6] = [
+    (Some(Pass::Forward), &[("x", 8), ("weight", 12), ("bias", 3), ("y", 6)]),
+    (Some(Pass::InputGradient), &[("grad_output", 6), ("weight", 12), ("grad_input", 8)]),
+    (Some(Pass::WeightGradient), &[("grad_output", 6), ("x", 8), ("grad_weight", 12)]),
+    (
+        Some(Pass::BothGradients),
+        &[("grad_output", 6), ("x", 8), ("weight", 12), ("grad_input", 8), ("grad_weight", 12)],
+    ),
+    (Some(Pass::BiasGradient), &[("grad_output", 6), ("grad_bias", 3)]),
+    (None, &[("result", 6)]),
+];
+
+/// A call of [2, 3, 4] with one argument replaced by its name.
 fn call(
     gpu: &Gpu,
     buffers: &Buffers,
-    pass: &str,
+    (called, arguments): (Called, &[(&str, u64)]),
     replaced: &str,
     by: Option<Tensor>,
     mask: Option<&Mask>,
 ) -> Result<Recording, Error> {
     let or = |name: &str, tensor| by.filter(|_| name == replaced).unwrap_or(tensor);
-    let operands = Operands {
-        shape: shape([2, 3, 4]),
-        x: or("x", Buffers::at(&buffers.x, 0, 8)),
-        weight: or("weight", Buffers::at(&buffers.weight, 0, 12)),
-        bias: Bias::Plain(or("bias", Buffers::at(&buffers.bias, 0, 3))),
-        grad_output: or("grad_output", Buffers::at(&buffers.grad, 0, 6)),
-        write: Write::Overwrite,
+    let (shape, kernels) = (shape([2, 3, 4]), gpu.kernels());
+    let Some(pass) = called else {
+        let tensor = or("result", Tensor { size: 24, ..Buffers::at(&buffers.result, 0, 6) });
+        let Tensor { buffer: result, offset, size, .. } = tensor;
+        return kernels.write_mask(&WriteMask { shape, mask: mask.unwrap(), result, offset, size });
     };
-    let result = |name, elements| or(name, Buffers::at(&buffers.result, 0, elements));
-    let kernels = gpu.kernels();
-    match pass {
-        "forward" => kernels.forward(&operands.forward(mask, result("y", 6))),
-        "input_gradient" => kernels.input_gradient(&operands.input_gradient(mask, result("grad_input", 8))),
-        "weight_gradient" => {
-            kernels.weight_gradient(&operands.weight_gradient(mask, result("grad_weight", 12)))
-        }
-        "both_gradients" => {
-            let grad_input = or("grad_input", Buffers::at(&buffers.result, 128, 8));
-            let results = [grad_input, result("grad_weight", 12)].map(|result| (result, operands.write));
-            kernels.both_gradients(&operands.both_gradients(mask, results[0], results[1]))
-        }
-        "bias_gradient" => kernels.bias_gradient(&operands.bias_gradient(mask, result("grad_bias", 3))),
-        _ => {
-            let tensor = Tensor { size: 24, ..result("result", 6) };
-            let Tensor { buffer: result, offset, size, .. } =
-                by.filter(|_| replaced == "result").unwrap_or(tensor);
-            kernels.write_mask(&WriteMask {
-                shape: operands.shape,
-                mask: mask.unwrap(),
-                result,
-                offset,
-                size,
-            })
-        }
-    }
-}
-
-/// Each pass, and each of its arguments with the number of its elements.
-const ARGUMENTS: [(&str, &[(&str, u64)]); 6] = [
-    ("forward", &[("x", 8), ("weight", 12), ("bias", 3), ("y", 6)]),
-    ("input_gradient", &[("grad_output", 6), ("weight", 12), ("grad_input", 8)]),
-    ("weight_gradient", &[("grad_output", 6), ("x", 8), ("grad_weight", 12)]),
-    (
-        "both_gradients",
-        &[("grad_output", 6), ("x", 8), ("weight", 12), ("grad_input", 8), ("grad_weight", 12)],
-    ),
-    ("bias_gradient", &[("grad_output", 6), ("grad_bias", 3)]),
-    ("mask", &[("result", 6)]),
-];
-
-/// That the device still computes, with no error of validation on the way, and what it computes.
-fn still_works(gpu: &'static Gpu) {
-    let call = Call::new(shape([3, 5, 9]), Some(mask(0.5)));
-    let data = Data::random(&call.shape, ElementType::F32, 41);
-    let got = run(gpu, plain_kernels(gpu), &call, &data);
-    assert_all_close(&got, &expected(&call, &data), 1e-5, "after refused calls");
+    let operands = [
+        or("x", Buffers::at(&buffers.x, 0, 8)),
+        or("weight", Buffers::at(&buffers.weight, 0, 12)),
+        or("bias", Buffers::at(&buffers.bias, 0, 3)),
+        or("grad_output", Buffers::at(&buffers.grad_output, 0, 6)),
+    ];
+    let kind = if pass == Pass::BiasGradient { BiasKind::Masked } else { BiasKind::Plain };
+    let operands = Operands::of(shape, kind, operands);
+    // The last one at the start.
+    let count = pass.parts().len();
+    let places = (0..count as u64).rev().map(|place| 128 * place);
+    let results: Vec<_> = arguments[arguments.len() - count..]
+        .iter()
+        .zip(places)
+        .map(|(&(name, elements), at)| {
+            (or(name, Buffers::at(&buffers.result, at, elements)), Write::Overwrite)
+        })
+        .collect();
+    pass.record(kernels, &operands, mask, &results)
 }
 
 #[test]
@@ -205,8 +174,9 @@ fn tensors() {
     gpu.queue().write_buffer(&buffers.result, 0, &[POISON; 256]);
     let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::Validation);
     let mask = mask(0.5);
-    for (pass, arguments) in ARGUMENTS {
-        let call = |name: &str, by| call(gpu, &buffers, pass, name, Some(by), Some(&mask));
+    for (called, arguments) in ARGUMENTS {
+        let pass = called.map_or("mask", Pass::name);
+        let call = |name: &str, by| call(gpu, &buffers, (called, arguments), name, Some(by), Some(&mask));
         assert!(call("none", Buffers::at(&buffers.x, 0, 1)).is_ok(), "{pass} without a fault");
         for &(name, elements) in arguments {
             let (quoted, bytes) = (format!("`{name}`"), (4 * elements).to_string());
@@ -246,7 +216,7 @@ fn tensors() {
             match name {
                 "result" => {}
                 // The only operand; its gradient may be f32.
-                "grad_output" if pass == "bias_gradient" => assert!(call(name, half).is_ok()),
+                "grad_output" if called == Some(Pass::BiasGradient) => assert!(call(name, half).is_ok()),
                 "x" | "grad_output" if arguments[0].0 == name => {
                     refused!(call(name, half), Error::Element { .. }, ["stored as f32", "must be f16"]);
                 }
@@ -264,7 +234,7 @@ fn tensors() {
                 "x" => Some(&buffers.x),
                 "weight" => Some(&buffers.weight),
                 "bias" => Some(&buffers.bias),
-                "grad_output" => Some(&buffers.grad),
+                "grad_output" => Some(&buffers.grad_output),
                 // The other result of two.
                 _ => None,
             };
@@ -295,10 +265,10 @@ fn origins() {
     ] {
         for p in [0.0, 0.5] {
             let mask = mask(p).at(at);
-            for (pass, _) in ARGUMENTS {
+            for called in ARGUMENTS {
                 let place = (at.example.max(at.output).max(at.input)).to_string();
                 refused!(
-                    call(gpu, &buffers, pass, "none", None, Some(&mask)),
+                    call(gpu, &buffers, called, "none", None, Some(&mask)),
                     Error::Origin { .. },
                     [axis, &place[..], size, "4294967296"]
                 );
@@ -410,19 +380,6 @@ fn devices() {
         ["SHADER_INT64", "Multiply::Wide"]
     );
     still_works(gpu);
-}
-
-#[test]
-fn a_tile_of_nothing() {
-    let Some(gpu) = adapter("a_tile_of_nothing") else { return };
-    let mut tuning = *gpu.kernels().tuning();
-    tuning.forward.rows = 0;
-    let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
-    refused!(
-        Kernels::new(gpu.device(), &options),
-        Error::Count { .. },
-        ["`tuning.forward.rows`", "0", "256"]
-    );
 }
 
 #[test]

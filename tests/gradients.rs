@@ -6,21 +6,9 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::*;
-use dropconnect::{Device, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, reference};
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, reference};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-
-/// The CPU backend on the calls of [`run`].
-fn run_on_cpu(call: &Call, data: &Data) -> Results<f32> {
-    let (element, mask, device) = (call.element, call.mask.as_ref(), Device::Cpu);
-    let operands = data.operands(&call.shape, call.bias);
-    Results {
-        y: device.forward(element, &operands.forward(mask, ())).unwrap(),
-        dx: device.input_gradient(element, &operands.input_gradient(mask, ())).unwrap(),
-        dw: device.weight_gradient(element, &operands.weight_gradient(mask, ())).unwrap(),
-        db: device.bias_gradient(element, &operands.bias_gradient(call.bias_mask(), ())).unwrap(),
-    }
-}
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
@@ -34,9 +22,9 @@ fn norm(values: &[f32]) -> f64 {
 /// of f32 (2^-23) for every term added, of products no larger than the norms' product.
 fn adjoint(got: &Results<f32>, data: &Data, call: &Call) -> Result<(), String> {
     let bias = if call.bias == BiasKind::None { 0.0 } else { dot(&got.db, &data.bias) };
-    let by_y = dot(&data.grad, &got.y) - bias;
+    let by_y = dot(&data.grad_output, &got.y) - bias;
     let (by_x, by_w) = (dot(&got.dx, &data.x), dot(&got.dw, &data.weight));
-    let scale = norm(&data.grad) * norm(&got.y)
+    let scale = norm(&data.grad_output) * norm(&got.y)
         + norm(&got.dx) * norm(&data.x)
         + norm(&got.dw) * norm(&data.weight)
         + norm(&got.db) * norm(&data.bias);
@@ -87,21 +75,19 @@ fn for_random_calls(cases: u32, check: impl Fn(&Call, &Data) -> Result<(), Strin
 }
 
 #[test]
-fn the_passes_are_adjoint_on_the_cpu() {
-    for_random_calls(300, |call, data| adjoint(&run_on_cpu(call, data), data, call));
-}
-
-#[test]
-fn the_passes_are_adjoint_on_the_adapter() {
-    let Some(gpu) = adapter("the_passes_are_adjoint_on_the_adapter") else { return };
+fn the_passes_are_adjoint_and_agree_with_float64() {
+    let targets = targets("the_passes_are_adjoint_and_agree_with_float64: on the adapter");
     for_random_calls(300, |call, data| {
-        let got = run(gpu, plain_kernels(gpu), call, data);
-        adjoint(&got, data, call)?;
         let want = expected(call, data);
-        for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
-            // Random sums may cancel, which leaves their rounding: hence not 1e-5 as for the fixed table.
-            if !close(got, want, 1e-4) {
-                return Err(format!("{name}: relative error {:e}", relative_error(got, want)));
+        for target in &targets {
+            let got = run_on(target, call, data);
+            adjoint(&got, data, call)?;
+            for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
+                // Random sums may cancel, which leaves their rounding: hence not 1e-5 as for the fixed table.
+                if !close(got, want, 1e-4) {
+                    let error = relative_error(got, want);
+                    return Err(format!("{}: {name}: relative error {error:e}", target.name()));
+                }
             }
         }
         Ok(())
@@ -111,12 +97,14 @@ fn the_passes_are_adjoint_on_the_adapter() {
 #[test]
 fn gradients_of_another_mask_are_not_adjoint() {
     let mut found = 0;
+    let target = Target::Cpu(dropconnect::cpu::Backend::detect());
+    let run = |call: &Call, data: &Data| run_on(&target, call, data);
     for seed in 0..20 {
         let call = Call::new(shape([7, 9, 33]), Some(mask(0.3)));
         let data = Data::random(&call.shape, ElementType::F32, seed);
         let mut other = call;
         other.mask.as_mut().unwrap().key.step += 1;
-        let (right, wrong) = (run_on_cpu(&call, &data), run_on_cpu(&other, &data));
+        let (right, wrong) = (run(&call, &data), run(&other, &data));
         assert_eq!(adjoint(&right, &data, &call), Ok(()));
         for mixed in [
             Results { dx: wrong.dx.clone(), ..right.clone() },
@@ -136,17 +124,17 @@ fn gradients_of_another_mask_are_not_adjoint() {
 #[test]
 fn finite_differences_agree_with_the_gradients() {
     let shape = shape([5, 6, 11]);
-    let gpu = adapter("finite_differences_agree_with_the_gradients: on the adapter");
-    let on_adapter = |call: &Call, data: &Data| gpu.map(|gpu| run(gpu, plain_kernels(gpu), call, data));
-    for mask in [None, Some(mask(0.5).at(origin(3, 2, 5))), Some(mask(0.2))] {
+    let targets = targets("finite_differences_agree_with_the_gradients: on the adapter");
+    let masks = [mask(0.5).at(origin(3, 2, 5)), mask(0.2), mask(0.3).shared(Sharing::Batch)];
+    let groups = [1, 2, 8].map(|size| Sharing::Group(NonZeroU32::new(size).unwrap()));
+    let masks = masks.into_iter().chain(groups.map(|sharing| mask(0.3).at(origin(5, 2, 1)).shared(sharing)));
+    for mask in [None].into_iter().chain(masks.map(Some)) {
         for bias in BiasKind::ALL {
             let call = Call { bias, ..Call::new(shape, mask) };
             let data = Data::random(&shape, ElementType::F32, 31);
-            let want = expected(&call, &data);
-            let cpu = run_on_cpu(&call, &data);
-            let mut all: Vec<(&str, Results<f64>, f64)> = vec![("cpu", widened(&cpu), 1e-4)];
-            all.extend(on_adapter(&call, &data).map(|got| ("adapter", widened(&got), 1e-4)));
-            all.push(("reference", want, 1e-12));
+            let run = |target: &Target| (target.name(), widened(&run_on(target, &call, &data)), 1e-4);
+            let mut all: Vec<_> = targets.iter().map(run).collect();
+            all.push(("reference".to_owned(), expected(&call, &data), 1e-12));
             for (name, gradients, bound) in all {
                 for (which, gradient) in [&gradients.dx, &gradients.dw, &gradients.db].into_iter().enumerate()
                 {
@@ -175,7 +163,7 @@ fn slope(shape: &Shape, call: &Call, data: &Data, which: usize, index: usize) ->
         [&mut data64.x, &mut data64.weight, &mut data64.bias][which][index] += step;
         let forward = data64.operands(shape, call.bias);
         let y = reference::forward(&forward.forward(call.mask.as_ref(), ())).unwrap();
-        y.iter().zip(&data.grad).map(|(y, &g)| y * f64::from(g)).sum::<f64>()
+        y.iter().zip(&data.grad_output).map(|(y, &g)| y * f64::from(g)).sum::<f64>()
     };
     (loss(0.5) - loss(-0.5)) / 1.0
 }
@@ -194,4 +182,7 @@ fn finite_differences_see_a_missing_scale() {
     };
     assert!(off(&|index| want.dw[index] / scale) > 50 && off(&|index| want.dw[index + 1]) > 50);
     assert_eq!(off(&|index| want.dw[index]), 0);
+    // Nor is the gradient of a bias that is not masked that of one that is.
+    let plain = expected(&Call { bias: BiasKind::Plain, ..call }, &data).db;
+    assert!((0..6).any(|o| (slope(&call.shape, &call, &data, 2, o) - plain[o]).abs() > 1e-3));
 }

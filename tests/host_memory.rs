@@ -101,7 +101,7 @@ fn calls_on_host_memory() {
     let shape = Shape::new(160, 768, 520).unwrap();
     let data = Data::random(&shape, ElementType::F32, 3);
     let operands = data.operands(&shape, BiasKind::Plain);
-    let u = Moments { mean: data.grad.clone(), variance: vec![1.0; data.grad.len()] };
+    let u = Moments { mean: data.grad_output.clone(), variance: vec![1.0; data.grad_output.len()] };
     let small = Shape::new(16, 160, 130).unwrap();
     for device in devices("calls_on_host_memory: on the adapter") {
         for (element, mask) in
@@ -136,7 +136,7 @@ fn the_reference_and_running_results() {
     let (shape, mask) = (Shape::new(80, 500, 10).unwrap(), mask(0.5));
     let data = Data::random(&shape, ElementType::F32, 3);
     let (data, some) = (data.wide(), Some(&mask));
-    let (operands, g) = (data.operands(&shape, BiasKind::Masked), &data.grad);
+    let (operands, g) = (data.operands(&shape, BiasKind::Masked), &data.grad_output);
     sweep("forward", || reference::forward(&operands.forward(some, ())));
     sweep("input_gradient", || reference::input_gradient(&operands.input_gradient(some, ())));
     sweep("weight_gradient", || reference::weight_gradient(&operands.weight_gradient(some, ())));
@@ -176,13 +176,13 @@ fn the_layer() {
                 }
                 let mut layer = new().sharing(sharing).masked_bias(true).build().unwrap();
                 let data = Data::random(&Shape::new(batch, outputs, inputs).unwrap(), element, 3);
-                layer.backward(&data.x, &data.grad, Write::Overwrite).unwrap();
+                layer.backward(&data.x, &data.grad_output, Write::Overwrite).unwrap();
                 sweep(&what("weight"), || layer.weight());
 
                 let before = state(&layer);
                 let layer = Mutex::new(layer);
                 let own = || layer.lock().unwrap();
-                let backward = || own().backward(&data.x, &data.grad, Write::Accumulate);
+                let backward = || own().backward(&data.x, &data.grad_output, Write::Accumulate);
                 let faults = sweep_with(&what("backward"), backward, |left| {
                     assert!(state(&own()) == before, "{}, memory for {left} vectors", what("backward"));
                 });

@@ -1,12 +1,12 @@
-//! Shared masks and inference on the adapter, against the float64 reference.
+//! Inference on the adapter, against the float64 reference.
 
 mod common;
 
 use common::{
-    Arena, BiasKind, Call, Data, MADE, Operands, POISON, Placement, adapter, assert_all_close, assert_close,
-    bound, close, expected, mask, origin, plain_kernels, run, shape, small_tiles, wide,
+    BiasKind, Data, MADE, Operands, POISON, Placement, adapter, arena, assert_close, close, mask, origin,
+    plain_kernels, shape, wide,
 };
-use dropconnect::gpu::{Activate, Apply, Gpu, Kernels, Method, PredictivePass, Recording, Tensor};
+use dropconnect::gpu::{Activate, Gpu, Kernels, Method, PredictivePass, Recording, Tensor};
 use dropconnect::{
     Activation, DropProbability, ElementType, Error, MaskKey, Shape, Sharing, Write, reference,
 };
@@ -26,83 +26,19 @@ fn compute(
     results: &[usize],
     record: impl FnOnce(&[Tensor], &[Tensor]) -> Result<Recording, Error>,
 ) -> Vec<Vec<f32>> {
-    let mut contents = operands.to_vec();
-    contents.extend(results.iter().map(|&len| vec![POISON; 4 * len]));
-    let arena = Arena::new(gpu, placement, &contents);
-    let indices: Vec<_> = (operands.len()..contents.len()).collect();
+    let results: Vec<_> = results.iter().map(|&len| vec![POISON; 4 * len]).collect();
+    let arena = arena(gpu, placement, operands, &results);
     let inputs: Vec<_> = (0..operands.len()).map(|index| arena.tensor(index, element)).collect();
-    let outputs: Vec<_> = indices.iter().map(|&index| arena.tensor(index, ElementType::F32)).collect();
+    let outputs = operands.len()..operands.len() + results.len();
+    let outputs: Vec<_> = outputs.map(|index| arena.tensor(index, ElementType::F32)).collect();
     gpu.submit(&record(&inputs, &outputs).unwrap()).unwrap();
-    arena.results(&indices).unwrap().iter().map(|bytes| ElementType::F32.decode(bytes)).collect()
+    arena.results().unwrap().iter().map(|bytes| ElementType::F32.decode(bytes)).collect()
 }
 
 /// X, W and b in device memory.
 fn on_device<'a>(shape: Shape, kind: BiasKind, tensors: &[Tensor<'a>]) -> Operands<Tensor<'a>> {
     let (x, weight, bias) = (tensors[0], tensors[1], kind.with(tensors[2]));
     Operands { shape, x, weight, bias, grad_output: x, write: Write::Overwrite }
-}
-
-#[test]
-fn shared_masks_agree_with_float64_in_every_pass() {
-    let Some(gpu) = adapter("shared_masks_agree_with_float64_in_every_pass") else { return };
-    let mut seed = 0;
-    for dims in SHAPES {
-        for sharing in [Sharing::Batch, group(1), group(2), group(3), group(4), group(16), group(1000)] {
-            for (p, apply) in [(0.5, Apply::And), (0.2, Apply::Select)] {
-                seed += 1;
-                let shape = shape(dims);
-                // Origins that are multiples of everything in half of the cases.
-                let at = if seed % 2 == 0 { origin(48, 8, 16) } else { origin(5, 3, 7) };
-                let mask = mask(p).shared(sharing).at(at);
-                let call = Call { bias: BiasKind::Masked, ..Call::new(shape, Some(mask)) };
-                let data = Data::random(&shape, ElementType::F32, seed);
-                let kernels = common::kernels(gpu, small_tiles(apply), gpu.kernels().multiply(), false);
-                let got = run(gpu, kernels, &call, &data);
-                let what = format!("{dims:?} {sharing:?} p = {p} seed {seed}");
-                assert_all_close(&got, &expected(&call, &data), bound(ElementType::F32), &what);
-                // The same data under another sharing is another result: the comparison sees sharing.
-                if dims[0] > 16 && sharing == Sharing::Batch {
-                    let other = Call { mask: Some(mask.shared(Sharing::Example)), ..call };
-                    assert!(!close(&got.y, &expected(&other, &data).y, 1e-3), "{what}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn groups_of_one_are_the_masks_of_examples_bit_for_bit() {
-    let Some(gpu) = adapter("groups_of_one_are_the_masks_of_examples_bit_for_bit") else { return };
-    let shape = shape([9, 10, 11]);
-    let data = Data::random(&shape, ElementType::F32, 1);
-    let of = |sharing| {
-        let call = Call::new(shape, Some(mask(0.3).shared(sharing).at(origin(3, 2, 1))));
-        run(gpu, plain_kernels(gpu), &call, &data).bits()
-    };
-    assert_eq!(of(group(1)), of(Sharing::Example));
-    assert_ne!(of(group(2)), of(Sharing::Example));
-}
-
-#[test]
-fn written_masks_are_shared_as_the_function_says() {
-    let Some(gpu) = adapter("written_masks_are_shared_as_the_function_says") else { return };
-    let device = dropconnect::Device::gpu(&Default::default()).unwrap();
-    assert!(device.as_gpu().is_some_and(|own| own.info().name == gpu.info().name));
-    let shape = shape([11, 6, 19]);
-    for sharing in [Sharing::Batch, group(3), group(4)] {
-        let mask = mask(0.4).shared(sharing).at(origin(2, 1, 5));
-        let bytes = device.mask(&shape, &mask).unwrap();
-        let biases = device.bias_mask(&shape, &mask).unwrap();
-        for n in 0..11 {
-            for o in 0..6 {
-                assert_eq!(biases[n * 6 + o] == 1, mask.keep_bias(n as u32, o as u32), "{sharing:?}");
-                for i in 0..19 {
-                    let kept = mask.keep(n as u32, o as u32, i as u32);
-                    assert_eq!(bytes[(n * 6 + o) * 19 + i] == 1, kept, "{sharing:?} {n} {o} {i}");
-                }
-            }
-        }
-    }
 }
 
 #[test]

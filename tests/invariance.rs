@@ -25,7 +25,7 @@ fn shard(call: &Call, data: &Data, from: [usize; 3], to: [usize; 3]) -> (Call, D
         x: of(&data.x, inputs, n, i),
         weight: of(&data.weight, inputs, o, i),
         bias: of(&data.bias, outputs, [0, 1], o),
-        grad: of(&data.grad, outputs, n, o),
+        grad_output: of(&data.grad_output, outputs, n, o),
         before: [
             of(&data.before[0], inputs, n, i),
             of(&data.before[1], inputs, o, i),
@@ -166,8 +166,12 @@ fn every_run_gives_the_same_bits() {
         (ElementType::F16, 0.5, Placement::PooledOdd),
     ] {
         let mask = Some(mask(p).at(origin(1, 2, 3)));
-        let call =
-            Call { element, placement, write: Write::Accumulate, ..Call::new(shape([67, 45, 91]), mask) };
+        let call = Call {
+            element,
+            placement,
+            write: [Write::Accumulate; 3],
+            ..Call::new(shape([67, 45, 91]), mask)
+        };
         let data = Data::random(&call.shape, element, 14);
         let first = run(gpu, plain_kernels(gpu), &call, &data).bits();
         for repeat in 1..20 {
@@ -181,7 +185,7 @@ fn every_run_gives_the_same_bits() {
 fn checked_shaders_give_the_same_bits() {
     let Some(gpu) = adapter("checked_shaders_give_the_same_bits") else { return };
     let multiply = gpu.kernels().multiply();
-    let one_pass = combined(small_tiles(Apply::Select), 1, 1, [2, 16]).with_threads(u32::MAX);
+    let one_pass = one_pass(small_tiles(Apply::Select), 1, 1, [2, 16]).with_threads(u32::MAX);
     for (element, p, dims, at, placement, tuning) in [
         (ElementType::F32, 0.5, [9, 12, 24], [0, 0, 0], Placement::Separate, small_tiles(Apply::And)),
         (ElementType::F32, 0.2, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(Apply::Select)),
@@ -243,7 +247,7 @@ fn a_call_past_the_limits_is_split_and_the_same() {
     let (call, data) = split_call();
     for write in [Write::Overwrite, Write::Accumulate] {
         for placement in [Placement::Separate, Placement::PooledOdd] {
-            let call = Call { write, placement, ..call };
+            let call = Call { write: [write; 3], placement, ..call };
             let (got, dispatches) = run_counted(&small, small.kernels(), &call, &data);
             assert!(dispatches.iter().all(|&count| count > 1), "{dispatches:?}");
             let what = format!("{write:?} {placement:?}");

@@ -4,7 +4,10 @@ mod common;
 
 use std::num::NonZeroU32;
 
-use common::{BiasKind, Data, MADE, Results, adapter, assert_close, bound, devices, not_run, probability};
+use common::{
+    BiasKind, Call, Data, MADE, Results, adapter, assert_close, bound, devices, expected, not_run,
+    probability,
+};
 use dropconnect::gpu::{AdapterChoice, Method, Tensor};
 use dropconnect::{
     Activation, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey, Moments,
@@ -57,14 +60,15 @@ fn a_step_is_the_reference_under_the_masks_of_its_options() {
             let operands = data64.operands(&shape, kind(masked));
             let what = |pass: &str| format!("{device}, {element}, {sharing:?}, masked {masked}: {pass}");
 
-            let Results { y, dx, dw, db } = operands.reference(Some(&mask), masked.then_some(&mask));
+            let call = Call { bias: kind(masked), ..Call::new(shape, Some(mask)) };
+            let Results { y, dx, dw, db } = expected(&call, &data);
             assert_close(&layer.forward(&data.x).unwrap(), &y, bound(element), &what("y"));
             let want = reference::forward(&operands.forward(None, ())).unwrap();
             assert_close(&layer.eval(&data.x).unwrap(), &want, bound(element), &what("eval"));
 
             // Twice: the second time the gradients of the parameters add up, and that of X does not.
             for (times, write) in [(1.0, Write::Overwrite), (2.0, Write::Accumulate)] {
-                let got = layer.backward(&data.x, &data.grad, write).unwrap();
+                let got = layer.backward(&data.x, &data.grad_output, write).unwrap();
                 assert_close(&got, &dx, bound(element), &what("dx"));
                 let times = |values: &[f64]| values.iter().map(|v| times * v).collect::<Vec<_>>();
                 assert_close(&layer.grad_weight().unwrap(), &times(&dw), bound(element), &what("dw"));

@@ -10,18 +10,6 @@ use dropconnect::gpu::{
 };
 use dropconnect::{Activation, Bias, Device, ElementType, Error, Mask, Moments, Shape, cpu, reference, wgpu};
 
-/// Checks the variant and that the message says all of `parts`.
-macro_rules! refused {
-    ($result:expr, $pattern:pat, $parts:expr) => {{
-        let error = $result.map(|_| ()).unwrap_err();
-        assert!(matches!(error, $pattern), "{error:?}");
-        let text = error.to_string();
-        for part in $parts {
-            assert!(text.contains(part), "`{text}` does not say `{part}`");
-        }
-    }};
-}
-
 fn open(limits: wgpu::Limits, tuning: Tuning) -> Result<Gpu, Error> {
     let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
     Gpu::with_limits(&AdapterChoice::default().adapters().swap_remove(0), limits, &options)
@@ -43,7 +31,7 @@ fn results(
     let data = Data::random(shape, element, 11);
     let operands = data.operands(shape, BiasKind::Masked);
     let (some, of) = (Some(mask), |passes| operands.monte_carlo(mask, passes, MADE));
-    let u = Moments { mean: data.grad.clone(), variance: vec![0.5; data.grad.len()] };
+    let u = Moments { mean: data.grad_output.clone(), variance: vec![0.5; data.grad_output.len()] };
     let sampled = Method::Sampled { samples: 5, key: mask.key, origin: mask.origin };
     let both = |moments: Moments| [moments.mean, moments.variance].concat();
     let bytes = |bytes: Vec<u8>| bytes.into_iter().map(f32::from).collect();
@@ -247,13 +235,6 @@ fn masks_past_64_bits() {
 fn operands<T: Copy>(shape: Shape, x: T, weight: T) -> Operands<T> {
     let (bias, write) = (Bias::None, dropconnect::Write::Overwrite);
     Operands { shape, x, weight, bias, grad_output: weight, write }
-}
-
-fn still_works(gpu: &'static Gpu) {
-    let call = Call::new(shape([3, 5, 9]), Some(mask(0.5)));
-    let data = Data::random(&call.shape, ElementType::F32, 41);
-    let got = run(gpu, plain_kernels(gpu), &call, &data);
-    assert_all_close(&got, &expected(&call, &data), 1e-5, "after refused calls");
 }
 
 // -------------------------------------------------------------------------------------------- host memory

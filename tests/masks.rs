@@ -69,7 +69,7 @@ fn read_back(gpu: &Gpu, kernels: &Kernels, shape: Shape, mask: &Mask, placement:
     }
     for first in (0..outputs).step_by(BITS) {
         let grad = powers(batch * outputs, |at| window(at % outputs, first));
-        let dx = run(gpu, kernels, &call, &Data { grad, ..ones.clone() }).dx;
+        let dx = run(gpu, kernels, &call, &Data { grad_output: grad, ..ones.clone() }).dx;
         for (at, &sum) in dx.iter().enumerate() {
             let (n, i) = (at / inputs, at % inputs);
             for (k, bit) in decode(sum, first, outputs).into_iter().enumerate() {
@@ -80,7 +80,7 @@ fn read_back(gpu: &Gpu, kernels: &Kernels, shape: Shape, mask: &Mask, placement:
     let masked = Call { bias: BiasKind::Masked, ..call };
     for first in (0..batch).step_by(BITS) {
         let grad = powers(batch * outputs, |at| window(at / outputs, first));
-        let got = run(gpu, kernels, &masked, &Data { grad, ..ones.clone() });
+        let got = run(gpu, kernels, &masked, &Data { grad_output: grad, ..ones.clone() });
         for (at, &sum) in got.dw.iter().enumerate() {
             for (k, bit) in decode(sum, first, batch).into_iter().enumerate() {
                 read.weight_gradient[(first + k) * outputs * inputs + at] = bit;
@@ -188,9 +188,9 @@ fn every_kind_of_kernel_decides_the_mask_of_the_format() {
             check(gpu, kernels, [9, 13, 24], &mask(0.5).at(origin(3, 2, 5)), Placement::Separate);
         }
         for (tuning, p) in [
-            (combined(small_tiles(Apply::Select), 1, 1, [2, 4]), 0.5),
-            (combined(small_tiles(Apply::And), 1, 2, [1, 2]).with_threads(u32::MAX), 0.2),
-            (combined(small_tiles(Apply::And), 8, 2, [4, 1]), 0.2),
+            (one_pass(small_tiles(Apply::Select), 1, 1, [2, 4]), 0.5),
+            (one_pass(small_tiles(Apply::And), 1, 2, [1, 2]).with_threads(u32::MAX), 0.2),
+            (one_pass(small_tiles(Apply::And), 8, 2, [4, 1]), 0.2),
         ] {
             let kernels = kernels(gpu, tuning, multiply, false);
             check(gpu, kernels, [21, 13, 24], &mask(p).at(origin(3, 2, 5)), Placement::Separate);

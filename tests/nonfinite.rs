@@ -4,18 +4,40 @@ mod common;
 
 use common::*;
 use dropconnect::gpu::Apply;
-use dropconnect::{ElementType, reference};
+use dropconnect::{ElementType, Sharing, reference};
 
 const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
-/// One example, so that each weight is either kept or dropped: everything dropped may be anything.
+/// The CPU backend with each instruction set, and an adapter with every way to skip what is dropped.
+fn all_targets(test: &str) -> Vec<Target<'static>> {
+    let mut targets: Vec<_> = Target::cpus().collect();
+    if let Some(gpu) = adapter(test) {
+        for apply in [Apply::And, Apply::Select] {
+            let small = small_tiles(apply);
+            for tuning in [small, one_pass(small, 1, 1, [2, 2])] {
+                let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+                targets.push(Target::Adapter { gpu, kernels });
+            }
+        }
+    }
+    targets
+}
+
+/// One mask for all examples, so that each weight is either kept or dropped: everything dropped may be anything.
 #[test]
 fn what_lies_behind_a_dropped_connection_never_matters() {
-    let Some(gpu) = adapter("what_lies_behind_a_dropped_connection_never_matters") else { return };
-    for (dims, at) in [([1, 12, 24], [4, 8, 16]), ([1, 13, 37], [2, 1, 3])] {
+    let targets = all_targets("what_lies_behind_a_dropped_connection_never_matters: on the adapter");
+    for (dims, at) in [
+        ([1, 12, 24], [4, 8, 16]),
+        ([1, 13, 37], [2, 1, 3]),
+        ([1, 45, 150], [2, 1, 3]),
+        ([20, 45, 150], [2, 1, 3]),
+    ] {
         let shape = shape(dims);
         for p in [0.5, 0.2] {
-            let mask = mask(p).at(origin(at[0], at[1], at[2]));
+            let sharing = if dims[0] > 1 { Sharing::Batch } else { Sharing::Example };
+            let mask = mask(p).at(origin(at[0], at[1], at[2])).shared(sharing);
+            // Those of the first example.
             let kept = reference::mask::mask(&shape, &mask).unwrap();
             let kept_bias = reference::mask::bias_mask(&shape, &mask).unwrap();
             assert!(kept.contains(&false) && kept_bias.contains(&false));
@@ -28,15 +50,10 @@ fn what_lies_behind_a_dropped_connection_never_matters() {
                 for (index, bias) in dirty.bias.iter_mut().enumerate().filter(|(at, _)| !kept_bias[*at]) {
                     *bias = WILD[index % 3];
                 }
-                for (apply, one_pass) in
-                    [(Apply::And, false), (Apply::Select, true), (Apply::And, true), (Apply::Select, false)]
-                {
-                    let tuning = small_tiles(apply);
-                    let tuning = if one_pass { combined(tuning, 1, 1, [2, 2]) } else { tuning };
-                    let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
-                    let call = Call { element, ..Call::new(shape, Some(mask)) };
-                    let [a, b] = [&clean, &dirty].map(|data| run(gpu, kernels, &call, data).bits());
-                    assert!(a == b, "{tuning} {call:?}");
+                let call = Call { element, ..Call::new(shape, Some(mask)) };
+                for target in &targets {
+                    let [a, b] = [&clean, &dirty].map(|data| run_on(target, &call, data).bits());
+                    assert!(a == b, "{} {call:?}", target.name());
                 }
             }
         }
@@ -45,20 +62,21 @@ fn what_lies_behind_a_dropped_connection_never_matters() {
 
 #[test]
 fn a_kept_non_finite_weight_is_seen() {
-    let Some(gpu) = adapter("a_kept_non_finite_weight_is_seen") else { return };
     let shape = shape([1, 5, 9]);
     let mask = mask(0.5);
     let kept = reference::mask::mask(&shape, &mask).unwrap();
     let at = kept.iter().position(|&kept| kept).unwrap();
-    for apply in [Apply::And, Apply::Select] {
-        let kernels = kernels(gpu, small_tiles(apply), gpu.kernels().multiply(), false);
+    for target in all_targets("a_kept_non_finite_weight_is_seen: on the adapter") {
         for wild in WILD {
             let mut data = Data::random(&shape, ElementType::F32, 22);
             data.weight[at] = wild;
-            let got = run(gpu, kernels, &Call::new(shape, Some(mask)), &data);
-            assert!(!got.y[at / 9].is_finite() && !got.dx[at % 9].is_finite(), "{apply:?} {wild}");
-            let wild = |values: &[f32]| values.iter().filter(|value| !value.is_finite()).count();
-            assert_eq!([wild(&got.y), wild(&got.dx), wild(&got.dw), wild(&got.db)], [1, 1, 0, 0]);
+            for mask in [Some(mask), None] {
+                let got = run_on(&target, &Call::new(shape, mask), &data);
+                let what = format!("{} {wild}", target.name());
+                assert!(!got.y[at / 9].is_finite() && !got.dx[at % 9].is_finite(), "{what}");
+                let wild = |values: &[f32]| values.iter().filter(|value| !value.is_finite()).count();
+                assert_eq!(got.named().map(|(_, values)| wild(values)), [1, 1, 0, 0], "{what}");
+            }
         }
     }
 }
@@ -67,7 +85,22 @@ fn a_kept_non_finite_weight_is_seen() {
 /// tile or a word with it stay as they are. The tensors lie between guard words that are NaN.
 #[test]
 fn a_nan_reaches_no_other_row() {
-    let Some(gpu) = adapter("a_nan_reaches_no_other_row") else { return };
+    let mut targets: Vec<_> = Target::cpus().map(|cpu| (cpu, Placement::PooledOdd)).collect();
+    if let Some(gpu) = adapter("a_nan_reaches_no_other_row: on the adapter") {
+        targets.extend(
+            [
+                (small_tiles(Apply::And), Placement::Separate),
+                (small_tiles(Apply::Select), Placement::PooledOdd),
+                (tiles(2, 2, [4, 2], Apply::And), Placement::Separate),
+                (one_pass(small_tiles(Apply::And), 1, 1, [2, 2]), Placement::Separate),
+                (one_pass(small_tiles(Apply::Select), 2, 2, [4, 1]), Placement::PooledOdd),
+            ]
+            .map(|(tuning, placement)| {
+                let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+                (Target::Adapter { gpu, kernels }, placement)
+            }),
+        );
+    }
     for (dims, at) in [([9, 12, 24], [0, 0, 0]), ([7, 9, 13], [3, 2, 5])] {
         let shape = shape(dims);
         let [batch, outputs, inputs] = dims;
@@ -77,22 +110,15 @@ fn a_nan_reaches_no_other_row() {
             (Some(mask(0.2)), ElementType::F16),
         ] {
             let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
-            for (tuning, placement) in [
-                (small_tiles(Apply::And), Placement::Separate),
-                (small_tiles(Apply::Select), Placement::PooledOdd),
-                (tiles(2, 2, [4, 2], Apply::And), Placement::Separate),
-                (combined(small_tiles(Apply::And), 1, 1, [2, 2]), Placement::Separate),
-                (combined(small_tiles(Apply::Select), 2, 2, [4, 1]), Placement::PooledOdd),
-            ] {
-                let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+            for &(target, placement) in &targets {
                 let call = Call { element, placement, ..Call::new(shape, mask) };
                 let clean = Data::random(&shape, element, 23);
-                let want = run(gpu, kernels, &call, &clean);
+                let want = run_on(&target, &call, &clean);
                 assert!(want.named().iter().all(|(_, values)| values.iter().all(|v| v.is_finite())));
                 // In the last row and column, which padding repeats, and in the first.
                 for (n, o, i) in [(batch - 1, outputs - 1, inputs - 1), (0, 0, 0)] {
                     let same = |dirty: &Data, touched: &dyn Fn(&str, usize) -> bool, what: &str| {
-                        let got = run(gpu, kernels, &call, dirty);
+                        let got = run_on(&target, &call, dirty);
                         for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
                             for (index, (got, want)) in got.iter().zip(want).enumerate() {
                                 let same = got.to_bits() == want.to_bits();
@@ -109,7 +135,7 @@ fn a_nan_reaches_no_other_row() {
                     };
                     same(&dirty, &touched, "x");
                     let mut dirty = clean.clone();
-                    dirty.grad[n * outputs + o] = f32::NAN;
+                    dirty.grad_output[n * outputs + o] = f32::NAN;
                     let touched = |name: &str, at: usize| match name {
                         "dx" => at / inputs == n,
                         "dw" => at / inputs == o,

@@ -67,14 +67,13 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
             [(BiasKind::None, Placement::Separate), (BiasKind::Masked, Placement::PooledOdd)]
         {
             let data = Data::random(&shape, element, seed as u64);
-            let mut contents = [&data.x, &data.weight, &data.bias].map(|v| element.encode(v)).to_vec();
-            contents.push(vec![POISON; 4 * shape.output_len()]);
-            let arena = Arena::new(gpu, placement, &contents);
+            let contents = [&data.x, &data.weight, &data.bias].map(|v| element.encode(v));
+            let arena = arena(gpu, placement, &contents, &[vec![POISON; 4 * shape.output_len()]]);
             let [x, weight, bias] = [0, 1, 2].map(|index| arena.tensor(index, element));
             let (bias, y) = (kind.with(bias), arena.tensor(3, ElementType::F32));
             let call = Forward { shape, mask: Some(&mask), x, weight, bias, y };
             gpu.submit(&plain_kernels(gpu).forward(&call).unwrap()).unwrap();
-            let got = ElementType::F32.decode(&arena.results(&[3]).unwrap()[0]);
+            let got = ElementType::F32.decode(&arena.results().unwrap()[0]);
             let want =
                 reference::forward(&data.wide().operands(&shape, kind).forward(Some(&mask), ())).unwrap();
             assert_close(&got, &want, 1e-6, &format!("{dims:?} {element} {kind:?}"));
@@ -92,17 +91,17 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
 #[test]
 fn gradients_in_f32_of_16_bit_operands_are_not_rounded() {
     let Some(gpu) = adapter("gradients_in_f32_of_16_bit_operands_are_not_rounded") else { return };
-    let both = combined(small_tiles(Apply::And), 1, 1, [4, 4]);
+    let both = one_pass(small_tiles(Apply::And), 1, 1, [4, 4]);
     let both = kernels(gpu, both, gpu.kernels().multiply(), false);
     for (dims, element) in [([5, 8, 24], ElementType::F16), ([5, 7, 9], ElementType::BF16)] {
         let (shape, mask) = (shape(dims), mask(0.3).at(origin(1, 2, 3)));
         let data = Data::random(&shape, element, 4);
-        let mut contents = [&data.x, &data.weight, &data.grad].map(|v| element.encode(v)).to_vec();
-        contents.extend(data.before.iter().map(|before| ElementType::F32.encode(before)));
+        let contents = [&data.x, &data.weight, &data.grad_output].map(|v| element.encode(v));
+        let before = data.before.each_ref().map(|before| ElementType::F32.encode(before));
         let [x, weight, grad_output] = [0, 1, 2];
         let (some, write) = (Some(&mask), Write::Accumulate);
         for one_call in [false, true] {
-            let arena = Arena::new(gpu, Placement::PooledOdd, &contents);
+            let arena = arena(gpu, Placement::PooledOdd, &contents, &before);
             let [x, weight, grad_output] = [x, weight, grad_output].map(|index| arena.tensor(index, element));
             let operands = Operands { shape, x, weight, bias: Bias::None, grad_output, write };
             let [dx, dw, db] = [3, 4, 5].map(|index| arena.tensor(index, ElementType::F32));
@@ -115,9 +114,9 @@ fn gradients_in_f32_of_16_bit_operands_are_not_rounded() {
             };
             let db = both.bias_gradient(&operands.bias_gradient(some, db));
             recordings.into_iter().chain([db]).for_each(|call| gpu.submit(&call.unwrap()).unwrap());
-            let call = Call { write, element, ..Call::new(shape, Some(mask)) };
+            let call = Call { write: [write; 3], element, ..Call::new(shape, Some(mask)) };
             let want = expected(&call, &data);
-            let got = arena.results(&[3, 4, 5]).unwrap();
+            let got = arena.results().unwrap();
             for (got, (name, want)) in got.iter().zip(&want.named()[1..]) {
                 let got = ElementType::F32.decode(got);
                 assert_close(&got, want, 1e-6, &format!("{name} {dims:?} {element}, one call: {one_call}"));
@@ -135,7 +134,8 @@ fn very_many_classes_agree_with_float64() {
         let (shape, mask, passes) = (shape([2, classes, 1]), mask(0.3), 3);
         let Data { mut weight, bias, .. } = Data::random(&shape, ElementType::F32, classes as u64);
         weight.iter_mut().for_each(|value| *value *= 6.0);
-        let data = Data { x: vec![1.0, -0.7], weight, bias, grad: Vec::new(), before: Default::default() };
+        let data =
+            Data { x: vec![1.0, -0.7], weight, bias, grad_output: Vec::new(), before: Default::default() };
         let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::Masked));
         let call = data64.operands(&shape, BiasKind::Masked).monte_carlo(&mask, passes, MADE);
         let want = reference::predictive(&call).unwrap();
@@ -206,15 +206,15 @@ fn very_many_samples_agree_with_float64() {
             })];
             if let Some(gpu) = adapter(test) {
                 let contents = [&mean, &variance].map(|values| ElementType::F32.encode(values));
-                let [a, b] = contents;
-                let arena = Arena::new(gpu, Placement::Separate, &[a, b, vec![POISON; 20], vec![POISON; 20]]);
+                let results = [vec![POISON; 20], vec![POISON; 20]];
+                let arena = arena(gpu, Placement::Separate, &contents, &results);
                 let [u_mean, u_variance, mean, variance] =
                     [0, 1, 2, 3].map(|index| arena.tensor(index, ElementType::F32));
                 let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
                 let recording = gpu.kernels().activate(&call).unwrap();
                 assert_eq!(recording.dispatches(), samples.div_ceil(1 << 15) as usize);
                 gpu.submit(&recording).unwrap();
-                let results = arena.results(&[2, 3]).unwrap();
+                let results = arena.results().unwrap();
                 all.push([0, 1].map(|index| ElementType::F32.decode(&results[index])));
             }
             for ([got_mean, got_variance], kind) in all.iter().zip(["CPU", "adapter"]) {

@@ -48,8 +48,8 @@ fn another_key_draws_what_a_new_call_draws() {
     let outputs = 4 * shape.output_len();
     let arena = || {
         let f32s = |values: &[f32]| ElementType::F32.encode(values);
-        let mut contents = vec![f32s(&data.x), f32s(&data.weight), f32s(&data.bias), f32s(&data.grad)];
-        contents.extend([f32s(&data.grad), f32s(&vec![0.7; shape.output_len()])]);
+        let variance = vec![0.7; shape.output_len()];
+        let operands = [&data.x, &data.weight, &data.bias, &data.grad_output, &data.grad_output, &variance];
         let sizes = [
             outputs,
             4 * shape.input_len(),
@@ -57,13 +57,12 @@ fn another_key_draws_what_a_new_call_draws() {
             4 * shape.outputs(),
             shape.output_len() * shape.inputs(),
         ];
-        contents.extend(sizes.into_iter().map(poison));
-        contents.extend([outputs; 4].into_iter().map(poison));
-        Arena::new(gpu, Placement::Separate, &contents)
+        let results: Vec<_> = sizes.into_iter().chain([outputs; 4]).map(poison).collect();
+        common::arena(gpu, Placement::Separate, &operands.map(|values| f32s(values)), &results)
     };
     let submit =
         |recordings: &[Recording]| recordings.iter().for_each(|recording| gpu.submit(recording).unwrap());
-    let read = |arena: &Arena| arena.results(&[6, 7, 8, 9, 10, 11, 12, 13, 14]).unwrap();
+    let read = |arena: &Arena| arena.results().unwrap();
     let kernels = plain_kernels(gpu);
 
     let mut seen = Vec::new();

@@ -143,7 +143,7 @@ fn the_layer_is_unbiased() {
             add(&mut dw, Device::Cpu.weight_gradient(f32, &operands.weight_gradient(mask, ())).unwrap());
         }
         let term = |o: usize, i: usize, n: usize| {
-            let (x, w, g) = (data.x[n * 40 + i], data.weight[o * 40 + i], data.grad[n * 7 + o]);
+            let (x, w, g) = (data.x[n * 40 + i], data.weight[o * 40 + i], data.grad_output[n * 7 + o]);
             (f64::from(x) * f64::from(w), f64::from(x) * f64::from(g))
         };
         let y_terms = |at: usize| (0..40).map(|i| term(at % 7, i, at / 7).0).collect::<Vec<_>>();

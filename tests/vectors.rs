@@ -304,11 +304,10 @@ fn masks_are_those_of_the_vectors() {
         let (shape, mask) = (layer.shape(), layer.mask());
         assert!(layer.is_mask(&bytes(reference::mask::mask(&shape, &mask).unwrap())));
         assert!(layer.is_bias_mask(&bytes(reference::mask::bias_mask(&shape, &mask).unwrap())));
-        let (mut bits, mut bias) =
-            (vec![2; shape.output_len() * shape.inputs()], vec![2; shape.output_len()]);
-        cpu::mask(&shape, &mask, &mut bits).unwrap();
-        cpu::bias_mask(&shape, &mask, &mut bias).unwrap();
-        assert!(layer.is_mask(&bits) && layer.is_bias_mask(&bias));
+        for target in Target::cpus() {
+            let read = |bias| target.mask(shape, &mask, bias, Placement::Separate).unwrap();
+            assert!(layer.is_mask(&read(false)) && layer.is_bias_mask(&read(true)), "{}", target.name());
+        }
     }
 }
 
@@ -338,9 +337,15 @@ fn the_reference_gives_the_results_of_the_vectors() {
 fn the_cpu_backend_gives_the_results_of_the_vectors() {
     for layer in layers() {
         let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
-        let operands = data.operands(&layer.shape(), call.bias);
-        let got = operands.on_cpu(&cpu::Backend::detect(), call.mask.as_ref(), call.bias_mask());
-        assert_eq!(layer.wrong(slices(&widened(&got)), bound(ElementType::F32)), None, "{call:?}");
+        for target in Target::cpus() {
+            let got = widened(&run_on(&target, &call, &data));
+            assert_eq!(
+                layer.wrong(slices(&got), bound(ElementType::F32)),
+                None,
+                "{} {call:?}",
+                target.name()
+            );
+        }
     }
 }
 

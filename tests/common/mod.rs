@@ -1,28 +1,33 @@
-//! What the tests on an adapter share: the adapter, seeded data, tensors with guard words around them, one
-//! way to run every pass, the float64 answers, and a comparison that refuses loose bounds.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+//! What the tests share besides `dropconnect-testing`: the adapter of a test binary, kernels on it, and the harness
+//! where nothing may fail.
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test binary uses its own part")]
 
 mod adapter;
-mod calls;
-mod compare;
-mod data;
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::gpu::{
-    AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, PredictivePass,
-    Recording, Tensor, Tile, Tuning, WriteMask,
+    AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, PredictivePass, Tensor,
+    Tile, Tuning,
 };
-use dropconnect::{Bias, Device, ElementType, Error, Mask, Shape, Write, wgpu};
+use dropconnect::{Device, ElementType, Error, Mask, Shape, wgpu};
 
-#[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use adapter::{adapter, not_run};
-#[allow(unused_imports, reason = "each test binary uses its own part")]
-pub use calls::*;
-#[allow(unused_imports, reason = "each test binary uses its own part")]
-pub use compare::*;
-pub use data::*;
+pub use dropconnect_testing::*;
+
+/// Checks the variant and that the message says all of `parts`.
+macro_rules! refused {
+    ($result:expr, $pattern:pat, $parts:expr) => {{
+        let error = $result.map(|_| ()).unwrap_err();
+        assert!(matches!(error, $pattern), "{error:?}");
+        let text = error.to_string();
+        for part in $parts {
+            assert!(text.contains(part), "`{text}` does not say `{part}`");
+        }
+    }};
+}
+pub(crate) use refused;
 
 /// The CPU, and the adapter where there is one, as devices.
 pub fn devices(test: &str) -> Vec<Device> {
@@ -59,7 +64,7 @@ pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuni
 }
 
 /// The same, with both gradients in one pass wherever that is possible.
-pub fn combined(tuning: Tuning, rows: u32, columns: u32, workgroup: [u32; 2]) -> Tuning {
+pub fn one_pass(tuning: Tuning, rows: u32, columns: u32, workgroup: [u32; 2]) -> Tuning {
     tuning.with_both_gradients(Some(BothGradientsTuning::new(Tile::new(rows, columns, workgroup), 1, 0)))
 }
 
@@ -80,238 +85,29 @@ pub fn plain_kernels(gpu: &'static Gpu) -> &'static Kernels {
     kernels(gpu, small_tiles(Apply::And), gpu.kernels().multiply(), false)
 }
 
-// ---------------------------------------------------------------------------------------------- tensors
+// ---------------------------------------------------------------------------------------------- targets
 
-/// Where the tensors of a call lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Placement {
-    /// A buffer each: operands are bound `read`.
-    Separate,
-    /// All in one buffer, at multiples of 256 bytes: everything is bound `read_write`.
-    PooledAligned,
-    /// All in one buffer, at odd multiples of 4 bytes.
-    PooledOdd,
+/// The adapter with small tiles, where there is one, and the CPU backend with each instruction set.
+pub fn targets(test: &str) -> Vec<Target<'static>> {
+    let of = |gpu| Target::Adapter { gpu, kernels: plain_kernels(gpu) };
+    adapter(test).map(of).into_iter().chain(Target::cpus()).collect()
 }
 
-/// What guard words hold. As a float it is NaN, so that nobody reads it unnoticed either.
-const GUARD: u8 = 0xFE;
-/// What results hold before they are written: NaN in every element type.
-pub const POISON: u8 = 0xFF;
-/// Bytes of guard before and after each tensor, at least.
-const MARGIN: usize = 64;
-
-struct Slot {
-    buffer: usize,
-    offset: usize,
-    size: usize,
+/// Runs all passes on a target. See [`Target::run_all`].
+pub fn run_on(target: &Target, call: &Call, data: &Data) -> Results<f32> {
+    let outcome = target.run_all(call, data);
+    outcome.unwrap_or_else(|error| panic!("{} {call:?}: {error}", target.name())).0
 }
 
-/// Tensors on the device, with guard words around each.
-pub struct Arena<'g> {
-    gpu: &'g Gpu,
-    buffers: Vec<wgpu::Buffer>,
-    images: Vec<Vec<u8>>,
-    slots: Vec<Slot>,
-}
-
-impl<'g> Arena<'g> {
-    pub fn new(gpu: &'g Gpu, placement: Placement, contents: &[Vec<u8>]) -> Self {
-        let mut images: Vec<Vec<u8>> = Vec::new();
-        let mut slots = Vec::new();
-        for bytes in contents {
-            if images.is_empty() || placement == Placement::Separate {
-                images.push(Vec::new());
-            }
-            let buffer = images.len() - 1;
-            let image = images.last_mut().unwrap();
-            let offset = match placement {
-                Placement::Separate => 0,
-                Placement::PooledAligned => (image.len() + MARGIN).next_multiple_of(256),
-                Placement::PooledOdd => (image.len() + MARGIN).next_multiple_of(8) + 4,
-            };
-            image.resize(offset, GUARD);
-            image.extend_from_slice(bytes);
-            // What is left of the last word is padding that belongs to nobody, and is watched, too.
-            image.resize((image.len() + MARGIN).next_multiple_of(4), GUARD);
-            slots.push(Slot { buffer, offset, size: bytes.len() });
-        }
-        let buffers = images.iter().map(|image| gpu.upload(image).unwrap()).collect();
-        Self { gpu, buffers, images, slots }
-    }
-
-    pub fn tensor(&self, index: usize, element: ElementType) -> Tensor<'_> {
-        let slot = &self.slots[index];
-        let (offset, size) = (slot.offset as u64, slot.size as u64);
-        Tensor { buffer: &self.buffers[slot.buffer], offset, size, element }
-    }
-
-    /// The bytes of some tensors, after checking that nothing outside of them has changed.
-    pub fn results(&self, of: &[usize]) -> Result<Vec<Vec<u8>>, String> {
-        let mut now = Vec::new();
-        for (buffer, image) in self.buffers.iter().zip(&self.images) {
-            now.push(self.gpu.read(buffer, 0..image.len() as u64).unwrap());
-        }
-        let results: Vec<_> = of
-            .iter()
-            .map(|&index| {
-                let slot = &self.slots[index];
-                let (range, buffer) = (slot.offset..slot.offset + slot.size, slot.buffer);
-                let bytes = now[buffer][range.clone()].to_vec();
-                now[buffer][range.clone()].copy_from_slice(&self.images[buffer][range]);
-                bytes
-            })
-            .collect();
-        for (buffer, (now, image)) in now.iter().zip(&self.images).enumerate() {
-            if let Some(at) = now.iter().zip(image).position(|(now, then)| now != then) {
-                return Err(format!("byte {at} of buffer {buffer}, outside of every result, was written"));
-            }
-        }
-        Ok(results)
-    }
-}
-
-// --------------------------------------------------------------------------------------------- the passes
-
-/// What happens to the bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BiasKind {
-    None,
-    Plain,
-    Masked,
-}
-
-impl BiasKind {
-    pub const ALL: [Self; 3] = [Self::None, Self::Plain, Self::Masked];
-
-    pub fn with<T>(self, tensor: T) -> Bias<T> {
-        match self {
-            Self::None => Bias::None,
-            Self::Plain => Bias::Plain(tensor),
-            Self::Masked => Bias::Masked(tensor),
-        }
-    }
-}
-
-/// A call of all four passes.
-#[derive(Clone, Copy, Debug)]
-pub struct Call {
-    pub shape: Shape,
-    pub element: ElementType,
-    pub mask: Option<Mask>,
-    pub bias: BiasKind,
-    pub write: Write,
-    pub placement: Placement,
-}
-
-impl Call {
-    /// f32, separate buffers, masked bias, overwriting.
-    pub fn new(shape: Shape, mask: Option<Mask>) -> Self {
-        Self {
-            shape,
-            element: ElementType::F32,
-            mask,
-            bias: BiasKind::Masked,
-            write: Write::Overwrite,
-            placement: Placement::Separate,
-        }
-    }
-
-    /// The mask of the bias, where that has one.
-    pub fn bias_mask(&self) -> Option<&Mask> {
-        self.mask.as_ref().filter(|_| self.bias == BiasKind::Masked)
-    }
-}
-
-/// Y, dX, dW and db.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Results<T> {
-    pub y: Vec<T>,
-    pub dx: Vec<T>,
-    pub dw: Vec<T>,
-    pub db: Vec<T>,
-}
-
-impl<T> Results<T> {
-    pub fn named(&self) -> [(&'static str, &[T]); 4] {
-        [("y", &self.y), ("dx", &self.dx), ("dw", &self.dw), ("db", &self.db)]
-    }
-}
-
-impl Results<f32> {
-    /// For comparison by bits, in which NaN equals itself and 0 differs from -0.
-    pub fn bits(&self) -> [Vec<u32>; 4] {
-        self.named().map(|(_, values)| values.iter().map(|value| value.to_bits()).collect())
-    }
-}
-
-/// Runs all four passes in one submission, into poisoned results (or onto `data.before`), and checks that
-/// nothing but the results has changed. Where the kernels may compute both gradients in one pass, they are asked
-/// for in one call. Also returns the number of dispatches of each call.
+/// The same on an adapter, with the number of dispatches of each call.
 pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> (Results<f32>, Vec<usize>) {
-    let Call { shape, element, write, .. } = *call;
-    let poison = |len: usize| vec![POISON; len * element.size()];
-    let before = |before: &[f32]| match write {
-        Write::Overwrite => poison(before.len()),
-        Write::Accumulate => element.encode(before),
-    };
-    let arena = Arena::new(
-        gpu,
-        call.placement,
-        &[
-            element.encode(&data.x),
-            element.encode(&data.weight),
-            element.encode(&data.bias),
-            element.encode(&data.grad),
-            poison(shape.output_len()),
-            before(&data.before[0]),
-            before(&data.before[1]),
-            before(&data.before[2]),
-        ],
-    );
-    let [x, weight, bias, grad_output, y, grad_input, grad_weight, grad_bias] =
-        std::array::from_fn(|index| arena.tensor(index, element));
-    let mask = call.mask.as_ref();
-    let operands = Operands { shape, x, weight, bias: call.bias.with(bias), grad_output, write };
-    let mut recordings = vec![kernels.forward(&operands.forward(mask, y))];
-    if kernels.tuning().both_gradients.is_some() {
-        let both = operands.both_gradients(mask, (grad_input, write), (grad_weight, write));
-        recordings.push(kernels.both_gradients(&both));
-    } else {
-        recordings.push(kernels.input_gradient(&operands.input_gradient(mask, grad_input)));
-        recordings.push(kernels.weight_gradient(&operands.weight_gradient(mask, grad_weight)));
-    }
-    recordings.push(kernels.bias_gradient(&operands.bias_gradient(call.bias_mask(), grad_bias)));
-    let recordings: Vec<_> = recordings
-        .into_iter()
-        .map(|recording| recording.unwrap_or_else(|error| panic!("{call:?}: {error}")))
-        .collect();
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    recordings.iter().for_each(|recording| recording.encode(&mut encoder));
-    gpu.queue().submit([encoder.finish()]);
-    let results = arena.results(&[4, 5, 6, 7]).unwrap_or_else(|error| panic!("{call:?}: {error}"));
-    let [y, dx, dw, db] = results.try_into().unwrap();
-    let [y, dx, dw, db] = [y, dx, dw, db].map(|bytes: Vec<u8>| element.decode(&bytes));
-    (Results { y, dx, dw, db }, recordings.iter().map(Recording::dispatches).collect())
+    let outcome = Target::Adapter { gpu, kernels }.run_all(call, data);
+    outcome.unwrap_or_else(|error| panic!("{call:?}: {error}"))
 }
 
 /// As [`run_counted`], without the count.
 pub fn run(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> Results<f32> {
     run_counted(gpu, kernels, call, data).0
-}
-
-/// The answers, in float64.
-pub fn expected(call: &Call, data: &Data) -> Results<f64> {
-    let data64 = data.wide();
-    let operands = data64.operands(&call.shape, call.bias);
-    let mut results = operands.reference(call.mask.as_ref(), call.bias_mask());
-    if call.write == Write::Accumulate {
-        for (sums, before) in
-            [&mut results.dx, &mut results.dw, &mut results.db].into_iter().zip(&data.before)
-        {
-            sums.iter_mut().zip(before).for_each(|(sum, &before)| *sum += f64::from(before));
-        }
-    }
-    results
 }
 
 /// The mask as the mask kernel writes it: `[batch, outputs, inputs]`, or `[batch, outputs]` of the bias.
@@ -323,14 +119,21 @@ pub fn written_mask(
     bias: bool,
     placement: Placement,
 ) -> Vec<u8> {
-    let bytes = shape.output_len() * if bias { 1 } else { shape.inputs() };
-    // A second tensor, so that a pool is one.
-    let arena = Arena::new(gpu, placement, &[vec![0; 4], vec![POISON; bytes]]);
-    let Tensor { buffer: result, offset, size, .. } = arena.tensor(1, ElementType::F32);
-    let call = WriteMask { shape, mask, result, offset, size };
-    let recording = if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
-    gpu.submit(&recording.unwrap()).unwrap();
-    arena.results(&[1]).unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}")).remove(0)
+    let written = Target::Adapter { gpu, kernels }.mask(shape, mask, bias, placement);
+    written.unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}"))
+}
+
+/// That the device still computes, with no error of validation on the way, and what it computes.
+pub fn still_works(gpu: &'static Gpu) {
+    let call = Call::new(shape([3, 5, 9]), Some(mask(0.5)));
+    let data = Data::random(&call.shape, ElementType::F32, 41);
+    let got = run(gpu, plain_kernels(gpu), &call, &data);
+    assert_all_close(&got, &expected(&call, &data), 1e-5, "after refused calls");
+}
+
+/// Operands and results on the device.
+pub fn arena<'g>(gpu: &'g Gpu, placement: Placement, operands: &[Vec<u8>], results: &[Vec<u8>]) -> Arena<'g> {
+    Arena::new(gpu, Pool::new(placement, operands, results)).unwrap()
 }
 
 /// Mean, entropy and information of passes with these logits.

@@ -115,7 +115,7 @@ pub fn device_calls(device: &Device) -> Vec<(&'static str, Result<(), Error>)> {
     let data = Data::random(&shape, F32, 7);
     let operands = data.operands(&shape, BiasKind::Plain);
     let (mask, some, p) = (&mask, Some(&mask), &mask.probability);
-    let u = Moments { mean: data.grad.clone(), variance: vec![1.0; data.grad.len()] };
+    let u = Moments { mean: data.grad_output.clone(), variance: vec![1.0; data.grad_output.len()] };
     let (three, two) = (operands.monte_carlo(mask, 3, MADE), operands.monte_carlo(mask, 2, MADE));
     let drop = |_| ();
     vec![
@@ -140,7 +140,7 @@ pub fn layer_calls(layer: &mut DropConnect) -> Vec<(&'static str, Result<(), Err
     vec![
         ("forward", layer.forward(x).map(|_| ())),
         ("eval", layer.eval(x).map(|_| ())),
-        ("backward", layer.backward(x, &data.grad, Write::Accumulate).map(|_| ())),
+        ("backward", layer.backward(x, &data.grad_output, Write::Accumulate).map(|_| ())),
         ("moments", layer.moments(x).map(|_| ())),
         ("gaussian", layer.gaussian(x, Activation::Relu, None).map(|_| ())),
         ("gaussian, sampled", layer.gaussian(x, Activation::Tanh, Some(2)).map(|_| ())),

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use dropconnect_testing::Failure;
+
 use crate::escape::escaped;
 
 /// Why a command stopped.
@@ -66,6 +68,15 @@ pub enum CliError {
         /// Its number; 2 for Ctrl-C.
         signal: i32,
     },
+}
+
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Library(error) => Self::Library(error),
+            damage @ Failure::Damage { .. } => Self::Check(damage.to_string()),
+        }
+    }
 }
 
 impl CliError {

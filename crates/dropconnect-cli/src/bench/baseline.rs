@@ -4,9 +4,9 @@
 use dropconnect::gpu::{Gpu, Recording, WriteMask};
 use dropconnect::wgpu::util::DeviceExt;
 use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
+use dropconnect_testing::Pass;
 use minijinja::context;
 
-use super::problem::Pass;
 use super::template::render;
 
 /// Threads of a workgroup.
@@ -57,7 +57,7 @@ impl StoredMask {
         if bound > limit {
             return Ok(Err(too_large(format!("a binding holds {limit}"))));
         }
-        let kernels: Vec<_> = Pass::ALL.into_iter().map(|pass| (pass, groups(pass, shape))).collect();
+        let kernels: Vec<_> = Pass::LINEAR.into_iter().map(|pass| (pass, groups(pass, shape))).collect();
         if kernels.iter().any(|(_, [x, y])| *x.max(y) > limits.max_compute_workgroups_per_dimension) {
             return Ok(Err("its grid passes the device's limit of workgroups".to_owned()));
         }
@@ -108,7 +108,7 @@ fn groups(pass: Pass, shape: &Shape) -> [u32; 2] {
     match pass {
         Pass::Forward => [outputs.div_ceil(4), batch.div_ceil(4)],
         Pass::InputGradient => [across, batch.div_ceil(ROWS)],
-        Pass::WeightGradient => [across, outputs.div_ceil(ROWS)],
+        _ => [across, outputs.div_ceil(ROWS)],
     }
 }
 
@@ -129,7 +129,7 @@ fn kernel(
     let (quads, other, result) = match pass {
         Pass::Forward => (tensors.x, tensors.weight, tensors.y),
         Pass::InputGradient => (tensors.weight, tensors.grad_output, tensors.grad_input),
-        Pass::WeightGradient => (tensors.x, tensors.grad_output, tensors.grad_weight),
+        _ => (tensors.x, tensors.grad_output, tensors.grad_weight),
     };
     let source = source(pass, element, shape.inputs().is_multiple_of(4));
     let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source.into()) };
@@ -188,7 +188,7 @@ mod tests {
     /// The shape of the text; that it computes what it should, `bench` checks before it times it.
     #[test]
     fn every_variant_renders() {
-        for pass in Pass::ALL {
+        for pass in Pass::LINEAR {
             for element in ElementType::ALL {
                 for whole_quads in [false, true] {
                     let text = source(pass, element, whole_quads);

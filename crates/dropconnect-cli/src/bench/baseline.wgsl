@@ -1,5 +1,5 @@
-// A layer whose mask is stored, a byte for each connection, and read: the baseline of the benchmark. baseline.rs renders
-// this template, one text for each pass, element type, and rows that are whole quads or not.
+// A layer whose mask is stored, a byte for each connection, and read: the baseline of the benchmark. baseline.rs
+// renders this template, one text for each pass, element type, and rows that are whole quads or not.
 //
 // `a` is read in quads, four inputs of a row; `b` too in the forward pass, else a number at a time. Operands are X
 // and W (forward), W and G (gradient of the input), X and G (of the weight).

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use dropconnect::call::{BothGradients, Forward, InputGradient, WeightGradient};
+use dropconnect::cpu::{self, Backend};
 use dropconnect::gpu::{Gpu, Recording, Tensor};
-use dropconnect::{Bias, ElementType, Mask, Write, cpu, wgpu};
+use dropconnect::{Bias, ElementType, Mask, Write, wgpu};
+use dropconnect_testing::{Operands, Pass};
 use rayon::prelude::*;
 
 use super::baseline::{StoredMask, Tensors};
 use super::measure::{Effort, Samples, Stopwatch, Timer, measure};
-use super::problem::{Job, Operands, Pass, Way};
+use super::problem::{Problem, Way, multiply_adds, places};
 use crate::error::{CliError, room};
 
 /// A device with the tensors of one problem.
@@ -21,7 +22,7 @@ pub enum Engine<'a> {
 pub struct OnGpu<'a> {
     gpu: &'a Gpu,
     stopwatch: Stopwatch<'a>,
-    operands: &'a Operands,
+    problem: &'a Problem,
     /// X, W, G.
     inputs: [wgpu::Buffer; 3],
     /// Y, dX, dW.
@@ -34,30 +35,32 @@ pub struct OnGpu<'a> {
 }
 
 pub struct OnCpu<'a> {
-    operands: &'a Operands,
+    problem: &'a Problem,
     results: [Vec<f32>; 3],
     stored: Option<Result<Vec<u8>, String>>,
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(gpu: Option<&'a Gpu>, timer: Timer, operands: &'a Operands) -> Result<Self, CliError> {
+    pub fn new(gpu: Option<&'a Gpu>, timer: Timer, problem: &'a Problem) -> Result<Self, CliError> {
         let Some(gpu) = gpu else {
-            let poisoned = |pass| {
-                let mut result = room("a result of the benchmark", operands.result_len(pass))?;
-                result.resize(operands.result_len(pass), f32::NAN);
+            let poisoned = |pass: Pass| {
+                let length = pass.result_len(&problem.shape);
+                let mut result = room("a result of the benchmark", length)?;
+                result.resize(length, f32::NAN);
                 Ok::<_, CliError>(result)
             };
-            let [forward, input, weight] = Pass::ALL.map(poisoned);
-            return Ok(Self::Cpu(OnCpu { operands, results: [forward?, input?, weight?], stored: None }));
+            let [forward, input, weight] = Pass::LINEAR.map(poisoned);
+            return Ok(Self::Cpu(OnCpu { problem, results: [forward?, input?, weight?], stored: None }));
         };
-        let upload = |values: &[f32]| gpu.upload(&operands.element.encode(values));
-        let inputs = [upload(&operands.x)?, upload(&operands.weight)?, upload(&operands.grad_output)?];
-        let result = |pass| gpu.buffer((operands.result_len(pass) * operands.element.size()) as u64);
-        let [forward, input, weight] = Pass::ALL.map(result);
+        let upload = |values: &[f32]| gpu.upload(&problem.element.encode(values));
+        let inputs = [upload(&problem.x)?, upload(&problem.weight)?, upload(&problem.grad_output)?];
+        let bytes = |pass: Pass| pass.result_len(&problem.shape) * problem.element.size();
+        let result = |pass| gpu.buffer(bytes(pass) as u64);
+        let [forward, input, weight] = Pass::LINEAR.map(result);
         Ok(Self::Gpu(Box::new(OnGpu {
             gpu,
             stopwatch: Stopwatch::new(gpu, timer),
-            operands,
+            problem,
             inputs,
             results: [forward?, input?, weight?],
             wide: None,
@@ -90,44 +93,37 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Runs a job once, into results that hold NaN before, and returns them.
-    pub fn results(&mut self, job: &Job, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+    /// Runs a pass once, into results that hold NaN before, and returns them.
+    pub fn results(&mut self, pass: Pass, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
         match self {
-            Self::Gpu(engine) => engine.results(job, way),
+            Self::Gpu(engine) => engine.results(pass, way),
             Self::Cpu(engine) => {
-                for &pass in job.passes {
-                    engine.results[pass as usize].fill(f32::NAN);
-                }
-                engine.run(job, way)?;
-                let copy = |&pass: &Pass| {
-                    let result = &engine.results[pass as usize];
+                engine.results[places(pass)].iter_mut().for_each(|result| result.fill(f32::NAN));
+                engine.run(pass, way)?;
+                let copy = |result: &Vec<f32>| {
                     let mut copy = room("a copy of a result of the benchmark", result.len())?;
                     copy.extend_from_slice(result);
                     Ok(copy)
                 };
-                job.passes.iter().map(copy).collect()
+                engine.results[places(pass)].iter().map(copy).collect()
             }
         }
     }
 
-    /// Times a job.
-    pub fn time(&mut self, job: &Job, way: Way, effort: &Effort) -> Result<Samples, CliError> {
+    /// Times a pass.
+    pub fn time(&mut self, pass: Pass, way: Way, effort: &Effort) -> Result<Samples, CliError> {
         match self {
             Self::Gpu(engine) => {
-                let recordings = engine.recordings(job, way)?;
-                let multiply_adds = job.multiply_adds(&engine.operands.shape);
-                measure(effort, multiply_adds, || {
-                    engine.stopwatch.time(|into| engine.record(job, &recordings, into))
+                let recording = engine.recording(pass, way)?;
+                measure(effort, multiply_adds(pass, &engine.problem.shape), || {
+                    engine.stopwatch.time(|into| engine.record(pass, recording.as_ref(), into))
                 })
             }
-            Self::Cpu(engine) => {
-                let multiply_adds = job.multiply_adds(&engine.operands.shape);
-                measure(effort, multiply_adds, || {
-                    let start = Instant::now();
-                    engine.run(job, way)?;
-                    Ok::<Duration, CliError>(start.elapsed())
-                })
-            }
+            Self::Cpu(engine) => measure(effort, multiply_adds(pass, &engine.problem.shape), || {
+                let start = Instant::now();
+                engine.run(pass, way)?;
+                Ok::<Duration, CliError>(start.elapsed())
+            }),
         }
     }
 }
@@ -136,10 +132,10 @@ impl OnGpu<'_> {
     fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
         // The last one's memory first.
         self.stored = None;
-        let Operands { shape, element, .. } = self.operands;
+        let Problem { shape, element, .. } = self.problem;
         if self.wide.is_none() && *element != ElementType::F32 {
-            let result = |pass| self.gpu.buffer((self.operands.result_len(pass) * 4) as u64);
-            let [forward, input, weight] = Pass::ALL.map(result);
+            let result = |pass: Pass| self.gpu.buffer(4 * pass.result_len(shape) as u64);
+            let [forward, input, weight] = Pass::LINEAR.map(result);
             self.wide = Some([forward?, input?, weight?]);
         }
         let [x, weight, grad_output] = &self.inputs;
@@ -151,98 +147,67 @@ impl OnGpu<'_> {
         Ok(reason)
     }
 
-    /// The library's calls; none for the stored mask.
-    fn recordings(&mut self, job: &Job, way: Way) -> Result<Vec<Recording>, CliError> {
+    /// The library's call; none for the stored mask.
+    fn recording(&mut self, pass: Pass, way: Way) -> Result<Option<Recording>, CliError> {
         let mask = match way {
             Way::Ours(mask) => Some(mask),
             Way::Dense => None,
-            Way::Stored(_) => return Ok(Vec::new()),
+            Way::Stored(_) => return Ok(None),
         };
-        let recordings = if job.both_gradients() {
-            vec![self.both_gradients(mask)?]
-        } else {
-            job.passes.iter().map(|&pass| self.single(pass, mask)).collect::<Result<_, _>>()?
+        let Problem { shape, element, x, weight, grad_output, .. } = self.problem;
+        let tensor = |buffer, length: usize| {
+            let size = (length * element.size()) as u64;
+            Tensor { buffer, offset: 0, size, element: *element }
         };
-        let bytes = recordings.iter().map(Recording::parameter_bytes).sum();
-        self.parameter_bytes = self.parameter_bytes.max(bytes);
-        Ok(recordings)
+        let operands = Operands {
+            x: tensor(&self.inputs[0], x.len()),
+            weight: tensor(&self.inputs[1], weight.len()),
+            grad_output: tensor(&self.inputs[2], grad_output.len()),
+            shape: *shape,
+            bias: Bias::None,
+            write: Write::Overwrite,
+        };
+        let results = self.results[places(pass)].iter().zip(pass.parts());
+        let results: Vec<_> = results
+            .map(|(buffer, part)| (tensor(buffer, part.result_len(shape)), Write::Overwrite))
+            .collect();
+        let recording = pass.record(self.gpu.kernels(), &operands, mask, &results)?;
+        self.parameter_bytes = self.parameter_bytes.max(recording.parameter_bytes());
+        Ok(Some(recording))
     }
 
-    /// A tensor of the problem.
-    fn tensor<'b>(&self, buffer: &'b wgpu::Buffer, length: usize) -> Tensor<'b> {
-        let element = self.operands.element;
-        Tensor { buffer, offset: 0, size: (length * element.size()) as u64, element }
-    }
-
-    /// X, W and G.
-    fn operand_tensors(&self) -> [Tensor<'_>; 3] {
-        let [x, weight, grad_output] = &self.inputs;
-        let Operands { x: xs, weight: weights, grad_output: grads, .. } = self.operands;
-        [self.tensor(x, xs.len()), self.tensor(weight, weights.len()), self.tensor(grad_output, grads.len())]
-    }
-
-    fn result_tensor(&self, pass: Pass) -> Tensor<'_> {
-        self.tensor(&self.results[pass as usize], self.operands.result_len(pass))
-    }
-
-    fn single(&self, pass: Pass, mask: Option<&Mask>) -> Result<Recording, CliError> {
-        let (shape, [x, weight, grad_output]) = (self.operands.shape, self.operand_tensors());
-        let (kernels, write, result) = (self.gpu.kernels(), Write::Overwrite, self.result_tensor(pass));
-        Ok(match pass {
-            Pass::Forward => {
-                kernels.forward(&Forward { shape, mask, x, weight, bias: Bias::None, y: result })
-            }
-            Pass::InputGradient => {
-                let grad_input = result;
-                let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
-                kernels.input_gradient(&call)
-            }
-            Pass::WeightGradient => {
-                let grad_weight = result;
-                kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
-            }
-        }?)
-    }
-
-    fn both_gradients(&self, mask: Option<&Mask>) -> Result<Recording, CliError> {
-        let (shape, [x, weight, grad_output]) = (self.operands.shape, self.operand_tensors());
-        let result = |pass| (self.result_tensor(pass), Write::Overwrite);
-        let (grad_input, grad_weight) = (result(Pass::InputGradient), result(Pass::WeightGradient));
-        let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
-        Ok(self.gpu.kernels().both_gradients(&call)?)
-    }
-
-    /// Records the library's calls, or where there are none, the stored mask's.
-    fn record(&self, job: &Job, recordings: &[Recording], into: &mut wgpu::ComputePass) {
-        recordings.iter().for_each(|recording| recording.record(into));
-        if let ([], Some(Ok(stored))) = (recordings, &self.stored) {
-            job.passes.iter().for_each(|&pass| stored.record(pass, into));
+    /// Records the library's call, or where there is none, the stored mask's.
+    fn record(&self, pass: Pass, recording: Option<&Recording>, into: &mut wgpu::ComputePass) {
+        if let Some(recording) = recording {
+            recording.record(into);
+        } else if let Some(Ok(stored)) = &self.stored {
+            pass.parts().iter().for_each(|&part| stored.record(part, into));
         }
     }
 
-    fn results(&mut self, job: &Job, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
-        let recordings = self.recordings(job, way)?;
+    fn results(&mut self, pass: Pass, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+        let recording = self.recording(pass, way)?;
         let (buffers, element) = match (&self.wide, way) {
             (Some(wide), Way::Stored(_)) => (wide, ElementType::F32),
-            _ => (&self.results, self.operands.element),
+            _ => (&self.results, self.problem.element),
         };
-        for &pass in job.passes {
-            let buffer = &buffers[pass as usize];
+        let buffers = &buffers[places(pass)];
+        for buffer in buffers {
             self.gpu.queue().write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
         }
-        self.stopwatch.time(|into| self.record(job, &recordings, into))?;
-        let read = |&pass: &Pass| {
-            let bytes = (self.operands.result_len(pass) * element.size()) as u64;
-            Ok(element.decode(&self.gpu.read(&buffers[pass as usize], 0..bytes)?))
+        self.stopwatch.time(|into| self.record(pass, recording.as_ref(), into))?;
+        let read = |(buffer, part): (&wgpu::Buffer, &Pass)| {
+            let bytes = (part.result_len(&self.problem.shape) * element.size()) as u64;
+            Ok(element.decode(&self.gpu.read(buffer, 0..bytes)?))
         };
-        job.passes.iter().map(read).collect()
+        buffers.iter().zip(pass.parts()).map(read).collect()
     }
 }
 
 impl OnCpu<'_> {
     fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
         self.stored = None;
-        let bytes = self.operands.shape.connections();
+        let bytes = self.problem.shape.connections();
         let room = usize::try_from(bytes).ok().and_then(|bytes| room("a stored mask", bytes).ok());
         let Some(mut kept) = room else {
             let reason = format!("a mask of {bytes} bytes does not fit the host's memory");
@@ -250,51 +215,27 @@ impl OnCpu<'_> {
             return Ok(Some(reason));
         };
         kept.resize(bytes as usize, 0);
-        cpu::mask(&self.operands.shape, mask, &mut kept)?;
+        cpu::mask(&self.problem.shape, mask, &mut kept)?;
         self.stored = Some(Ok(kept));
         Ok(None)
     }
 
-    fn run(&mut self, job: &Job, way: Way) -> Result<(), CliError> {
+    fn run(&mut self, pass: Pass, way: Way) -> Result<(), CliError> {
         let mask = match way {
             Way::Ours(mask) => Some(mask),
             Way::Dense => None,
-            Way::Stored(mask) => return job.passes.iter().try_for_each(|&pass| self.run_stored(pass, mask)),
+            Way::Stored(mask) => {
+                return pass.parts().iter().try_for_each(|&part| self.run_stored(part, mask));
+            }
         };
-        if job.both_gradients() {
-            let Operands { shape, x, weight, grad_output, .. } = self.operands;
-            let [_, grad_input, grad_weight] = &mut self.results;
-            return Ok(cpu::both_gradients(BothGradients {
-                shape: *shape,
-                mask,
-                grad_output,
-                x,
-                weight,
-                grad_input: (grad_input, Write::Overwrite),
-                grad_weight: (grad_weight, Write::Overwrite),
-            })?);
-        }
-        job.passes.iter().try_for_each(|&pass| self.run_single(pass, mask))
-    }
-
-    fn run_single(&mut self, pass: Pass, mask: Option<&Mask>) -> Result<(), CliError> {
-        let Operands { shape, x, weight, grad_output, .. } = self.operands;
-        let [y, grad_input, grad_weight] = &mut self.results;
-        let (shape, write, bias) = (*shape, Write::Overwrite, Bias::None);
-        Ok(match pass {
-            Pass::Forward => cpu::forward(Forward { shape, mask, x, weight, bias, y }),
-            Pass::InputGradient => {
-                cpu::input_gradient(InputGradient { shape, mask, grad_output, weight, grad_input, write })
-            }
-            Pass::WeightGradient => {
-                cpu::weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })
-            }
-        }?)
+        let results = self.results[places(pass)].iter_mut();
+        let mut results: Vec<_> = results.map(|result| (&mut result[..], Write::Overwrite)).collect();
+        Ok(pass.compute(Backend::detect(), &self.problem.operands(), mask, &mut results)?)
     }
 
     /// Plain parallel loops that the compiler vectorises. The forward pass writes the mask first.
     fn run_stored(&mut self, pass: Pass, mask: &Mask) -> Result<(), CliError> {
-        let Operands { shape, x, weight, grad_output, .. } = self.operands;
+        let Problem { shape, x, weight, grad_output, .. } = self.problem;
         let (outputs, inputs) = (shape.outputs(), shape.inputs());
         let [y, grad_input, grad_weight] = &mut self.results;
         let Some(Ok(kept)) = &mut self.stored else { return Ok(()) };
@@ -322,7 +263,7 @@ impl OnCpu<'_> {
                     add(sums, scale * grad_output[at], weight, &kept[at * inputs..(at + 1) * inputs]);
                 }
             }),
-            Pass::WeightGradient => grad_weight.par_chunks_mut(inputs).enumerate().for_each(|(o, sums)| {
+            _ => grad_weight.par_chunks_mut(inputs).enumerate().for_each(|(o, sums)| {
                 sums.fill(0.0);
                 for n in 0..shape.batch() {
                     let at = n * outputs + o;

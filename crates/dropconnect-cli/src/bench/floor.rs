@@ -6,10 +6,10 @@ use std::time::Duration;
 use dropconnect::gpu::Gpu;
 use dropconnect::wgpu;
 use dropconnect::{DropProbability, Shape};
+use dropconnect_testing::Pass;
 use minijinja::context;
 
 use super::measure::{Effort, Stopwatch, Timer, measure};
-use super::problem::Job;
 use super::template::render;
 use crate::error::CliError;
 
@@ -31,14 +31,14 @@ fn slots(probability: &DropProbability, products: usize) -> f64 {
     products as f64 * CONNECTION_SLOTS + f64::from(probability.calls()) * CALL_SLOTS / DECISIONS
 }
 
-/// What a job takes at least, in milliseconds: its mask is drawn once.
+/// What a pass takes at least, in milliseconds: its mask is drawn once.
 pub fn floor_ms(
     probability: &DropProbability,
-    job: &Job,
+    pass: Pass,
     shape: &Shape,
     multiply_adds_per_second: f64,
 ) -> f64 {
-    slots(probability, job.passes.len()) * shape.connections() as f64 / multiply_adds_per_second * 1e3
+    slots(probability, pass.parts().len()) * shape.connections() as f64 / multiply_adds_per_second * 1e3
 }
 
 /// Independent f32 multiply-adds a second, from registers, on all of the adapter: the best of some runs.

@@ -14,6 +14,7 @@ mod template;
 
 use dropconnect::gpu::Tuning;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
+use dropconnect_testing::Pass;
 use indicatif::ProgressBar;
 
 use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Dimension};
@@ -27,7 +28,7 @@ use compare::Earlier;
 use engine::Engine;
 use json::{Entry, Environment, Memory, PassEntry, Report};
 use measure::{Effort, Samples, Timer};
-use problem::{Job, Operands, Way};
+use problem::{PASSES, Problem, Way};
 
 /// The layer of the paper's network, its MNIST layer, and one that divides by nothing.
 const SHAPES: [[usize; 3]; 3] = [[128, 1024, 1024], [128, 800, 784], [100, 1001, 777]];
@@ -70,7 +71,7 @@ impl Plan {
 
     /// Measurements, for the progress bar.
     fn steps(&self) -> u64 {
-        let each = Job::ALL.len() * (1 + 2 * self.probabilities.len());
+        let each = PASSES.len() * (1 + 2 * self.probabilities.len());
         (self.shapes.len() * self.elements.len() * each) as u64
     }
 }
@@ -216,34 +217,34 @@ fn problem(
     bar: &ProgressBar,
     results: &mut Vec<Entry>,
 ) -> Result<(), CliError> {
-    let operands = Operands::new(shape, element, device.gpu().is_some())?;
-    let mut engine = Engine::new(device.gpu(), timer, &operands)?;
+    let problem = Problem::new(shape, element, device.gpu().is_some())?;
+    let mut engine = Engine::new(device.gpu(), timer, &problem)?;
     let mut dense = Vec::new();
-    for job in Job::ALL {
-        dense.push(timed(&mut engine, &operands, &job, Way::Dense, plan, bar)?.1);
+    for pass in PASSES {
+        dense.push(timed(&mut engine, &problem, pass, Way::Dense, plan, bar)?.1);
     }
     for &probability in &plan.probabilities {
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), probability);
         let missing = engine.store_mask(&mask)?;
         let mut passes = Vec::new();
-        let outcome = Job::ALL.into_iter().zip(&dense).try_for_each(|(job, dense)| {
-            let (error, ours) = timed(&mut engine, &operands, &job, Way::Ours(&mask), plan, bar)?;
+        let outcome = PASSES.into_iter().zip(&dense).try_for_each(|(pass, dense)| {
+            let (error, ours) = timed(&mut engine, &problem, pass, Way::Ours(&mask), plan, bar)?;
             let stored_mask = match missing {
-                None => Some(timed(&mut engine, &operands, &job, Way::Stored(&mask), plan, bar)?.1),
+                None => Some(timed(&mut engine, &problem, pass, Way::Stored(&mask), plan, bar)?.1),
                 Some(_) => {
                     bar.inc(1);
                     None
                 }
             };
-            let floor_ms = rate.map(|rate| floor::floor_ms(&probability, &job, &shape, rate));
+            let floor_ms = rate.map(|rate| floor::floor_ms(&probability, pass, &shape, rate));
             let dense = dense.clone();
-            passes.push(PassEntry { pass: job.name, error, floor_ms, ours, dense, stored_mask });
+            passes.push(PassEntry { pass: pass.name(), error, floor_ms, ours, dense, stored_mask });
             // There is something to keep now.
             interrupt::defer();
             Ok::<_, CliError>(())
         });
         let memory = Memory {
-            tensors: operands.tensor_bytes(),
+            tensors: problem.tensor_bytes(),
             ours_extra: engine.parameter_bytes(),
             stored_mask_extra: engine.stored_bytes(),
         };
@@ -257,40 +258,41 @@ fn problem(
     Ok(())
 }
 
-/// Checks one way to do a job, and times it. Returns the error of its results, too.
+/// Checks one way to do a pass, and times it. Returns the error of its results, too.
 fn timed(
     engine: &mut Engine,
-    operands: &Operands,
-    job: &Job,
+    problem: &Problem,
+    pass: Pass,
     way: Way,
     plan: &Plan,
     bar: &ProgressBar,
 ) -> Result<(f64, Samples), CliError> {
     interrupt::check()?;
-    bar.set_message(format!("{}: {}, {}, {}", job.name, way.name(), operands.shape, operands.element));
-    let error = checked(engine, operands, job, way)?;
-    let samples = engine.time(job, way, &plan.effort)?;
+    bar.set_message(format!("{}: {}, {}, {}", pass.name(), way.name(), problem.shape, problem.element));
+    let error = checked(engine, problem, pass, way)?;
+    let samples = engine.time(pass, way, &plan.effort)?;
     bar.inc(1);
     Ok((error, samples))
 }
 
-/// Compares a sample of each of a job's results with float64. Returns the largest relative error.
-fn checked(engine: &mut Engine, operands: &Operands, job: &Job, way: Way) -> Result<f64, CliError> {
+/// Compares a sample of each of a pass's results with float64. Returns the largest relative error.
+fn checked(engine: &mut Engine, problem: &Problem, pass: Pass, way: Way) -> Result<f64, CliError> {
     let mask = match way {
         Way::Ours(mask) | Way::Stored(mask) => Some(mask),
         Way::Dense => None,
     };
     let mut largest = 0.0f64;
-    for (&pass, got) in job.passes.iter().zip(engine.results(job, way)?) {
-        let error = sample::relative_error(operands, pass, mask, &got);
-        let bound = sample::bound(operands, pass);
+    for (&part, got) in pass.parts().iter().zip(engine.results(pass, way)?) {
+        let error = sample::relative_error(problem, part, mask, &got);
+        let bound = sample::bound(problem, part);
         if error.is_nan() || error > bound {
             return Err(CliError::Check(format!(
-                "{}, {}, {}, {}: relative error {error:.1e} against float64, of {bound:.1e} allowed; nothing more is timed",
-                job.name,
+                "{}, {}, {}, {}: relative error {error:.1e} against float64, of {bound:.1e} allowed; nothing \
+                 more is timed",
+                pass.name(),
                 way.name(),
-                operands.shape,
-                operands.element
+                problem.shape,
+                problem.element
             )));
         }
         largest = largest.max(error);

@@ -1,45 +1,26 @@
-//! What is timed: the passes, the ways to do them, and the tensors they work on.
+//! What is timed: passes, the ways to do them, and the tensors they work on.
 
-use dropconnect::{ElementType, Mask, Shape};
+use dropconnect::{Bias, ElementType, Mask, Shape, Write};
+use dropconnect_testing::{Operands, Pass, Random};
 
 use crate::error::{CliError, reserve, room};
-use crate::verify::data::uniform_values;
 
-/// The passes, one result each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    Forward,
-    InputGradient,
-    WeightGradient,
+/// What is timed: the passes of one result, and the two that the library may compute together.
+pub const PASSES: [Pass; 4] = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient, Pass::BothGradients];
+
+/// Multiply-adds of a layer, masked or not.
+pub fn multiply_adds(pass: Pass, shape: &Shape) -> u64 {
+    pass.parts().len() as u64 * shape.connections()
 }
 
-impl Pass {
-    pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
-}
-
-/// What is timed: a pass, or two that the library may compute together.
-#[derive(Clone, Copy, Debug)]
-pub struct Job {
-    pub name: &'static str,
-    pub passes: &'static [Pass],
-}
-
-impl Job {
-    pub const ALL: [Self; 4] = [
-        Self { name: "forward", passes: &[Pass::Forward] },
-        Self { name: "input gradient", passes: &[Pass::InputGradient] },
-        Self { name: "weight gradient", passes: &[Pass::WeightGradient] },
-        Self { name: "both gradients", passes: &[Pass::InputGradient, Pass::WeightGradient] },
-    ];
-
-    /// Whether it computes both gradients.
-    pub fn both_gradients(&self) -> bool {
-        self.passes == [Pass::InputGradient, Pass::WeightGradient]
-    }
-
-    /// Multiply-adds of a layer, masked or not.
-    pub fn multiply_adds(&self, shape: &Shape) -> u64 {
-        self.passes.len() as u64 * shape.connections()
+/// Which of Y, dX and dW the results of a pass are.
+pub fn places(pass: Pass) -> std::ops::Range<usize> {
+    match pass {
+        Pass::Forward => 0..1,
+        Pass::InputGradient => 1..2,
+        Pass::WeightGradient => 2..3,
+        Pass::BothGradients => 1..3,
+        Pass::BiasGradient => unreachable!("the benchmark has no biases"),
     }
 }
 
@@ -64,8 +45,8 @@ impl Way<'_> {
     }
 }
 
-/// Operands on the host, rounded to the element type.
-pub struct Operands {
+/// A layer's tensors on the host, rounded to the element type.
+pub struct Problem {
     pub shape: Shape,
     pub element: ElementType,
     pub x: Vec<f32>,
@@ -73,7 +54,7 @@ pub struct Operands {
     pub grad_output: Vec<f32>,
 }
 
-impl Operands {
+impl Problem {
     pub fn new(shape: Shape, element: ElementType, on_gpu: bool) -> Result<Self, CliError> {
         let lengths = [shape.input_len(), shape.weight_len(), shape.output_len()];
         // Bytes for an element of an operand and of the result of its length. On the host: both, and a copy that
@@ -82,9 +63,9 @@ impl Operands {
         let bytes = if on_gpu { 4 * 10 } else { 4 * 4 };
         let what = "the benchmark's tensors on the host";
         reserve(what, &lengths.map(|length| (length as u64).checked_mul(bytes)))?;
-        let values = |length, stream| {
-            let mut values = room(what, length)?;
-            values.extend(uniform_values(length, stream, element));
+        let values = |length, seed| {
+            let (mut values, mut random) = (room(what, length)?, Random(seed));
+            values.extend((0..length).map(|_| element.round(random.value())));
             Ok::<_, CliError>(values)
         };
         let [x, weight, grad_output] =
@@ -92,19 +73,15 @@ impl Operands {
         Ok(Self { shape, element, x, weight, grad_output })
     }
 
-    pub fn result_len(&self, pass: Pass) -> usize {
-        match pass {
-            Pass::Forward => self.shape.output_len(),
-            Pass::InputGradient => self.shape.input_len(),
-            Pass::WeightGradient => self.shape.weight_len(),
-        }
+    /// For calls of any pass.
+    pub fn operands(&self) -> Operands<&[f32]> {
+        let Self { shape, x, weight, grad_output, .. } = self;
+        Operands { shape: *shape, x, weight, bias: Bias::None, grad_output, write: Write::Overwrite }
     }
 
     /// Bytes of X, W, G and the three results.
     pub fn tensor_bytes(&self) -> u64 {
-        2 * Pass::ALL
-            .into_iter()
-            .map(|pass| (self.result_len(pass) * self.element.size()) as u64)
-            .sum::<u64>()
+        let elements: usize = Pass::LINEAR.iter().map(|pass| pass.result_len(&self.shape)).sum();
+        2 * (elements * self.element.size()) as u64
     }
 }

@@ -3,29 +3,29 @@
 use dropconnect::Mask;
 use dropconnect::Rounds;
 use dropconnect::mask::philox::philox4x32;
+use dropconnect_testing::Pass;
 
-use super::problem::{Operands, Pass};
-use crate::verify::check;
+use super::problem::Problem;
 
 /// Elements looked at, besides the corners.
 const SAMPLES: usize = 60;
 
-/// The largest relative error allowed: what [`check::bound`] allows, and for very long sums their rounding,
-/// which grows with the root of their length.
-pub fn bound(operands: &Operands, pass: Pass) -> f64 {
+/// The largest relative error allowed: what [`dropconnect_testing::bound`] allows, and for very long sums their
+/// rounding, which grows with the root of their length.
+pub fn bound(problem: &Problem, pass: Pass) -> f64 {
     let terms = match pass {
-        Pass::Forward => operands.shape.inputs(),
-        Pass::InputGradient => operands.shape.outputs(),
-        Pass::WeightGradient => operands.shape.batch(),
+        Pass::Forward => problem.shape.inputs(),
+        Pass::InputGradient => problem.shape.outputs(),
+        _ => problem.shape.batch(),
     };
-    check::bound(operands.element) + 2f64.powi(-24) * (terms as f64).sqrt()
+    dropconnect_testing::bound(problem.element) + 2f64.powi(-24) * (terms as f64).sqrt()
 }
 
 /// The relative L2 error of a sample of a result.
-pub fn relative_error(operands: &Operands, pass: Pass, mask: Option<&Mask>, got: &[f32]) -> f64 {
+pub fn relative_error(problem: &Problem, pass: Pass, mask: Option<&Mask>, got: &[f32]) -> f64 {
     let columns = match pass {
-        Pass::Forward => operands.shape.outputs(),
-        _ => operands.shape.inputs(),
+        Pass::Forward => problem.shape.outputs(),
+        _ => problem.shape.inputs(),
     };
     let last = got.len() - 1;
     let mut places = vec![0, columns - 1, last + 1 - columns, last];
@@ -33,13 +33,13 @@ pub fn relative_error(operands: &Operands, pass: Pass, mask: Option<&Mask>, got:
         let words = philox4x32([k as u32, 0, 0, 0], [7, pass as u32], Rounds::Ten);
         places.push((u64::from(words[0]) << 32 | u64::from(words[1])) as usize % got.len());
     }
-    let want: Vec<_> = places.iter().map(|&at| expected(operands, pass, mask, at)).collect();
+    let want: Vec<_> = places.iter().map(|&at| expected(problem, pass, mask, at)).collect();
     let got: Vec<_> = places.iter().map(|&at| got[at]).collect();
-    check::relative_error(&got, &want)
+    dropconnect_testing::relative_error(&got, &want)
 }
 
-fn expected(operands: &Operands, pass: Pass, mask: Option<&Mask>, at: usize) -> f64 {
-    let Operands { shape, x, weight, grad_output, .. } = operands;
+fn expected(problem: &Problem, pass: Pass, mask: Option<&Mask>, at: usize) -> f64 {
+    let Problem { shape, x, weight, grad_output, .. } = problem;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let kept = |n: usize, o: usize, i: usize| mask.is_none_or(|mask| mask.keep(n as u32, o as u32, i as u32));
     let product = |a: f32, b: f32| f64::from(a) * f64::from(b);
@@ -56,7 +56,7 @@ fn expected(operands: &Operands, pass: Pass, mask: Option<&Mask>, at: usize) -> 
             .filter(|&o| kept(row, o, column))
             .map(|o| product(grad_output[row * outputs + o], weight[o * inputs + column]))
             .sum(),
-        Pass::WeightGradient => (0..shape.batch())
+        _ => (0..shape.batch())
             .filter(|&n| kept(n, row, column))
             .map(|n| product(grad_output[n * outputs + row], x[n * inputs + column]))
             .sum(),

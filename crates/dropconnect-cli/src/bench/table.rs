@@ -27,8 +27,8 @@ pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
     text += "\n\n";
     text += &memory(report);
     text += "\n\nmasked G/s: 10^9 masked multiply-adds a second. both gradients: one call, which may draw the mask \
-             once for both.\ndense: the same kernels without a mask. stored mask: one byte per connection, written by one \
-             kernel (counted in\nthe forward pass) and read by another. /ours: that time over ours.\n";
+             once for both.\ndense: the same kernels without a mask. stored mask: one byte per connection, written by \
+             one kernel (counted in\nthe forward pass) and read by another. /ours: that time over ours.\n";
     if let Some(rate) = report.multiply_adds_per_second {
         text += &format!(
             "of floor: the issue slots a pass cannot do without (docs/performance.md), at the {:.4} T multiply-adds a \

@@ -1,5 +1,5 @@
-//! The benchmark's own shaders, out of templates like the library's: lines that start with `//%` are statements, `${...}`
-//! is replaced by a value.
+//! The benchmark's own shaders, out of templates like the library's: lines that start with `//%` are statements,
+//! `${...}` is replaced by a value.
 
 use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig};
 

@@ -1,14 +1,12 @@
 //! Mask bits: the generator's known answers, masks written out, and masks as each pass decides them.
 
-use dropconnect::gpu::{Gpu, Kernels, WriteMask};
+use dropconnect::gpu::{Gpu, Kernels};
 use dropconnect::mask::philox::philox4x32;
-use dropconnect::{
-    DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, cpu, reference,
-};
+use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, reference};
+use dropconnect_testing::{BiasKind, Call, Data, Pass, Placement, Target, differences};
 
-use super::check::{Check, differences};
-use super::data::{Data, PROBABILITIES, QUICK_SHAPES, SHAPES, shape, varied_mask};
-use super::runner::{BiasMode, Call, Pass, Runner};
+use super::check::Check;
+use super::data::{PROBABILITIES, QUICK_SHAPES, SHAPES, shape, varied_mask};
 use super::{Context, multiply_name};
 use crate::error::CliError;
 
@@ -55,7 +53,7 @@ pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, ker
                 },
                 ..varied_mask(0.5, case)?
             };
-            let got = written_by_gpu(gpu, kernels, &shape, &mask, false)?;
+            let got = Target::Adapter { gpu, kernels }.mask(shape, &mask, false, Placement::Separate)?;
             let words = mask.key.words();
             for (n, o, i) in (0..2).flat_map(|n| (0..2).flat_map(move |o| (0..8).map(move |i| (n, o, i)))) {
                 let block =
@@ -75,72 +73,34 @@ pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, ker
     });
 }
 
-/// Masks written by the mask kernel.
-pub fn written(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, kernels: &Kernels) {
-    let name = format!("mask kernel, {}: bits as on the CPU", multiply_name(kernels.multiply()));
-    context.check(checks, Check::count(name), |check| {
-        each_mask(context, |shape, mask| {
-            for bias in [false, true] {
-                let got = written_by_gpu(gpu, kernels, shape, mask, bias)?;
-                compare(check, shape, mask, &got, bias)?;
-            }
-            Ok(())
-        })
-    });
-}
-
-/// Masks written by the CPU backend.
-pub fn written_by_cpu(context: &Context, checks: &mut Vec<Check>) {
-    context.check(checks, Check::count("CPU: mask bits".to_owned()), |check| {
-        each_mask(context, |shape, mask| {
-            let mut got = vec![0xff; shape.output_len() * shape.inputs()];
-            cpu::mask(shape, mask, &mut got)?;
-            compare(check, shape, mask, &got, false)?;
-            let mut got = vec![0xff; shape.output_len()];
-            cpu::bias_mask(shape, mask, &mut got)?;
-            compare(check, shape, mask, &got, true)
-        })
-    });
-}
-
-fn each_mask(
-    context: &Context,
-    mut test: impl FnMut(&Shape, &Mask) -> Result<(), CliError>,
-) -> Result<(), CliError> {
+/// Masks written out.
+pub fn written(context: &Context, checks: &mut Vec<Check>, target: &Target, name: &str) {
     let shapes = if context.quick { &SHAPES[..QUICK_SHAPES] } else { &SHAPES };
-    for (s, &dims) in shapes.iter().enumerate() {
-        for (k, &p) in PROBABILITIES.iter().enumerate() {
-            let masks = if context.quick { 1 } else { 3 };
-            for round in 0..masks {
-                test(&shape(dims)?, &varied_mask(p, (s + 7 * k + 5 * round) as u64)?)?;
+    let masks = if context.quick { 1 } else { 3 };
+    context.check(checks, Check::count(format!("{name}: mask bits as in the reference")), |check| {
+        for (s, &dims) in shapes.iter().enumerate() {
+            for (k, &p) in PROBABILITIES.iter().enumerate() {
+                for round in 0..masks {
+                    let mask = varied_mask(p, (s + 7 * k + 5 * round) as u64)?;
+                    compare(check, target, shape(dims)?, &mask)?;
+                }
             }
         }
+        // Seed and step past 32 bits, the last layer, the smallest keep probability, 16 bits.
+        let key = MaskKey::new(u64::MAX, u32::MAX).at_step(u64::MAX - 1);
+        let smallest = DropProbability::new(1.0 - 1.0 / 65536.0)?;
+        compare(check, target, shape([16, 24, 40])?, &Mask::new(key, smallest))
+    });
+}
+
+fn compare(check: &mut Check, target: &Target, shape: Shape, mask: &Mask) -> Result<(), CliError> {
+    for (bias, want) in
+        [(false, reference::mask::mask(&shape, mask)?), (true, reference::mask::bias_mask(&shape, mask)?)]
+    {
+        let want: Vec<_> = want.into_iter().map(u8::from).collect();
+        let got = target.mask(shape, mask, bias, Placement::Separate)?;
+        check.case(differences(&got, &want), || describe(&shape, mask));
     }
-    // Seed and step past 32 bits, the last layer, the smallest keep probability, 16 bits.
-    let key = MaskKey::new(u64::MAX, u32::MAX).at_step(u64::MAX - 1);
-    let smallest = DropProbability::new(1.0 - 1.0 / 65536.0)?;
-    test(&shape([16, 24, 40])?, &Mask::new(key, smallest))
-}
-
-fn written_by_gpu(
-    gpu: &Gpu,
-    kernels: &Kernels,
-    shape: &Shape,
-    mask: &Mask,
-    bias: bool,
-) -> Result<Vec<u8>, Error> {
-    let size = (shape.output_len() * if bias { 1 } else { shape.inputs() }) as u64;
-    let buffer = gpu.upload(&vec![0xff; size as usize])?;
-    let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size };
-    gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
-    gpu.read(&buffer, 0..size)
-}
-
-fn compare(check: &mut Check, shape: &Shape, mask: &Mask, got: &[u8], bias: bool) -> Result<(), CliError> {
-    let want =
-        if bias { reference::mask::bias_mask(shape, mask) } else { reference::mask::mask(shape, mask) }?;
-    let want: Vec<_> = want.into_iter().map(u8::from).collect();
-    check.case(differences(got, &want), || describe(shape, mask));
     Ok(())
 }
 
@@ -149,7 +109,7 @@ fn compare(check: &mut Check, shape: &Shape, mask: &Mask, got: &[u8], bias: bool
 pub fn inside_passes(
     context: &Context,
     checks: &mut Vec<Check>,
-    runner: &Runner,
+    target: &Target,
     passes: &[Pass],
     prefix: &str,
 ) {
@@ -164,14 +124,13 @@ pub fn inside_passes(
                     for origin in [0, s + k + 1] {
                         let (shape, mask) = (shape(dims)?, varied_mask(p, origin as u64)?);
                         let wrong = match pass {
-                            Pass::BiasGradient => wrong_bias_bits(runner, &shape, &mask)?,
-                            Pass::BothGradients => {
-                                let along = [Pass::InputGradient, Pass::WeightGradient];
-                                let wrong = along.map(|along| wrong_bits(runner, pass, along, &shape, &mask));
-                                let [dx, dw] = wrong;
-                                dx? + dw?
+                            Pass::BiasGradient => wrong_bias_bits(target, &shape, &mask)?,
+                            _ => {
+                                let parts = pass.parts().iter().enumerate();
+                                parts
+                                    .map(|of| wrong_bits(target, pass, of, &shape, &mask))
+                                    .sum::<Result<_, _>>()?
                             }
-                            _ => wrong_bits(runner, pass, pass, &shape, &mask)?,
                         };
                         check.case(wrong, || describe(&shape, &mask));
                     }
@@ -182,8 +141,14 @@ pub fn inside_passes(
     }
 }
 
-/// The bits inside `pass`, as the result of `of` spells them out: the same, or one of several that it computes.
-fn wrong_bits(runner: &Runner, pass: Pass, of: Pass, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
+/// The bits inside `pass`, as one of its results spells them out: which it is, and the part of the pass that it is of.
+fn wrong_bits(
+    target: &Target,
+    pass: Pass,
+    (at, of): (usize, &Pass),
+    shape: &Shape,
+    mask: &Mask,
+) -> Result<f64, CliError> {
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let want = reference::mask::mask(shape, mask)?;
     let summed = match of {
@@ -193,7 +158,7 @@ fn wrong_bits(runner: &Runner, pass: Pass, of: Pass, shape: &Shape, mask: &Mask)
     };
     let mut wrong = 0;
     for start in (0..summed).step_by(BITS_PER_SUM) {
-        let mut data = Data::ones(shape);
+        let mut data = Data { x: vec![0.0; shape.input_len()], ..Data::constant(shape, 1.0) };
         // The operand that carries the powers runs along the summed dimension; the other one is 1.
         let power = |index: usize| if in_sum(start, index) { power_of_two(index - start) } else { 0.0 };
         match of {
@@ -204,11 +169,8 @@ fn wrong_bits(runner: &Runner, pass: Pass, of: Pass, shape: &Shape, mask: &Mask)
                 data.x.fill(1.0);
             }
         }
-        let call = Call::new(*shape, ElementType::F32, Some(mask), BiasMode::None, &data);
-        let sums = runner.run(pass, &call)?;
-        // Of both gradients dX comes first.
-        let skip = if of == Pass::WeightGradient { sums.len() - shape.weight_len() } else { 0 };
-        for (at, &sum) in sums[skip..][..of.result_len(shape)].iter().enumerate() {
+        let call = Call { bias: BiasKind::None, ..Call::new(*shape, Some(*mask)) };
+        for (at, &sum) in target.run(&[pass], &call, &data)?.results[at].iter().enumerate() {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(summed - start) {
                 let (n, o, i) = match of {
@@ -225,18 +187,18 @@ fn wrong_bits(runner: &Runner, pass: Pass, of: Pass, shape: &Shape, mask: &Mask)
 }
 
 /// The bias's bits, inside the bias gradient and inside the forward pass.
-fn wrong_bias_bits(runner: &Runner, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
+fn wrong_bias_bits(target: &Target, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
     let outputs = shape.outputs();
     let want = reference::mask::bias_mask(shape, mask)?;
     let mut wrong = 0;
     for start in (0..shape.batch()).step_by(BITS_PER_SUM) {
-        let mut data = Data::ones(shape);
+        let mut data = Data::constant(shape, 1.0);
         fill(&mut data.grad_output, |at| {
             let n = at / outputs;
             if in_sum(start, n) { power_of_two(n - start) } else { 0.0 }
         });
-        let call = Call::new(*shape, ElementType::F32, Some(mask), BiasMode::Masked, &data);
-        for (o, &sum) in runner.run(Pass::BiasGradient, &call)?.iter().enumerate() {
+        let call = Call::new(*shape, Some(*mask));
+        for (o, &sum) in target.run(&[Pass::BiasGradient], &call, &data)?.results[0].iter().enumerate() {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(shape.batch() - start) {
                 wrong += u32::from((kept >> bit & 1 == 1) != want[(start + bit) * outputs + o]);
@@ -244,9 +206,9 @@ fn wrong_bias_bits(runner: &Runner, shape: &Shape, mask: &Mask) -> Result<f64, C
         }
     }
     // X is zero and b is one: Y is the scaled mask of the bias.
-    let data = Data::ones(shape);
-    let call = Call::new(*shape, ElementType::F32, Some(mask), BiasMode::Masked, &data);
-    for (&y, want) in runner.run(Pass::Forward, &call)?.iter().zip(want) {
+    let data = Data { x: vec![0.0; shape.input_len()], ..Data::constant(shape, 1.0) };
+    let call = Call::new(*shape, Some(*mask));
+    for (&y, want) in target.run(&[Pass::Forward], &call, &data)?.results[0].iter().zip(want) {
         wrong += u32::from(spelled(y, mask) != u32::from(want));
     }
     Ok(wrong.into())

@@ -1,7 +1,6 @@
-//! Shapes, probabilities and tensors for the checks: fixed, uneven, without any structure a layout error could hide in.
+//! Shapes and masks for the checks: fixed and uneven.
 
-use dropconnect::mask::philox::philox4x32;
-use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape};
+use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape};
 
 /// Batch, outputs, inputs. Sizes around those of a brick (4, 4, 8), of tiles and of workgroups, in every
 /// place; whole bricks, which have kernels of their own; an empty batch.
@@ -58,63 +57,4 @@ pub fn varied_mask(p: f64, case: u64) -> Result<Mask, Error> {
     let rounds = if case % 3 == 1 { Rounds::Seven } else { Rounds::Ten };
     let mask = Mask::new(key, DropProbability::with_bits(p, bits)?);
     Ok(mask.with_rounds(rounds).at(Origin { example, output, input }))
-}
-
-/// The tensors of a layer, as they read after being stored.
-pub struct Data {
-    /// `[batch, inputs]`
-    pub x: Vec<f32>,
-    /// `[outputs, inputs]`
-    pub weight: Vec<f32>,
-    /// `[outputs]`
-    pub bias: Vec<f32>,
-    /// `[batch, outputs]`
-    pub grad_output: Vec<f32>,
-}
-
-impl Data {
-    /// Uniform in -1..1.
-    pub fn new(shape: &Shape, element: ElementType) -> Self {
-        Self {
-            x: uniform(shape.input_len(), 1, element),
-            weight: uniform(shape.weight_len(), 2, element),
-            bias: uniform(shape.outputs(), 3, element),
-            grad_output: uniform(shape.output_len(), 4, element),
-        }
-    }
-
-    /// Zeros for X and G, ones for W and b: to be filled so that sums show which connections were kept.
-    pub fn ones(shape: &Shape) -> Self {
-        Self {
-            x: vec![0.0; shape.input_len()],
-            weight: vec![1.0; shape.weight_len()],
-            bias: vec![1.0; shape.outputs()],
-            grad_output: vec![0.0; shape.output_len()],
-        }
-    }
-}
-
-/// Values uniform in -1..1, rounded to `element`; the same for the same stream.
-pub fn uniform(length: usize, stream: u32, element: ElementType) -> Vec<f32> {
-    uniform_values(length, stream, element).collect()
-}
-
-/// Those of [`uniform`], one by one.
-pub fn uniform_values(length: usize, stream: u32, element: ElementType) -> impl Iterator<Item = f32> {
-    let word = move |index: usize| {
-        let counter = [(index / 4) as u32, ((index / 4) as u64 >> 32) as u32, stream, 0];
-        philox4x32(counter, [0x6a09_e667, 0xbb67_ae85], Rounds::Ten)
-    };
-    let mut words = [0; 4];
-    (0..length).map(move |index| {
-        if index % 4 == 0 {
-            words = word(index);
-        }
-        element.round((words[index % 4] >> 8) as f32 / (1 << 23) as f32 - 1.0)
-    })
-}
-
-/// `f32` values as `f64`.
-pub fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| value.into()).collect()
 }

@@ -5,21 +5,20 @@
 
 use std::num::NonZeroU32;
 
-use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::gpu::Method;
-use dropconnect::{
-    Activation, Bias, Device, DropProbability, ElementType, Error, Mask, Moments, Origin, Shape, Sharing,
+use dropconnect::{Activation, Device, DropProbability, ElementType, Error, Moments, Origin, Sharing};
+use dropconnect_testing::{
+    BiasKind, Call, Data, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
 };
 
 use super::Context;
-use super::check::{Check, bound_of_sum, relative_error};
-use super::data::{Data, mask, shape, uniform, wide};
+use super::check::Check;
+use super::data::{mask, shape};
 use super::passes::case_of;
-use super::runner::{BiasMode, Call, Pass, Runner};
 use crate::error::CliError;
 
 /// A sum of every pass of the layer, in each element type, with masks of their own and shared ones.
-pub fn sums(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix: &str) {
+pub fn sums(context: &Context, checks: &mut Vec<Check>, target: &Target, prefix: &str) {
     let (inputs, batch) = if context.quick { (600_000, 300_000) } else { (2_000_000, 300_000) };
     for pass in Pass::ALL {
         // The longest along what the pass sums over.
@@ -37,7 +36,7 @@ pub fn sums(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix:
             let name = format!("{prefix}{}, {element}, sums of {longest}", pass.name());
             context.check(checks, Check::error(name, bound_of_sum(element, longest)), |check| {
                 for &dims in dims {
-                    case(check, runner, pass, element, dims, Sharing::Example)?;
+                    case(check, target, pass, element, dims, Sharing::Example)?;
                 }
                 Ok(())
             });
@@ -52,7 +51,7 @@ pub fn sums(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix:
                 Pass::WeightGradient => [20_000, 16, 16],
                 _ => [16, 16, 20_000],
             };
-            case(check, runner, pass, ElementType::F32, dims, group(4))?;
+            case(check, target, pass, ElementType::F32, dims, group(4))?;
         }
         Ok(())
     });
@@ -60,15 +59,15 @@ pub fn sums(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix:
 
 fn case(
     check: &mut Check,
-    runner: &Runner,
+    target: &Target,
     pass: Pass,
     element: ElementType,
     dims: [usize; 3],
     sharing: Sharing,
 ) -> Result<(), CliError> {
     let (shape, mask) = (shape(dims)?, mask(0.3, 5)?.shared(sharing));
-    let data = Data::new(&shape, element);
-    case_of(check, runner, pass, &Call::new(shape, element, Some(&mask), BiasMode::Masked, &data))
+    let data = Data::random(&shape, element, 1);
+    case_of(check, target, pass, &Call { element, ..Call::new(shape, Some(mask)) }, &data)
 }
 
 fn group(size: u32) -> Sharing {
@@ -95,46 +94,37 @@ pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
     let passes = if context.quick { 100 } else { 1000 };
     check(&format!("Monte Carlo, {passes} passes"), &|device| {
         let (shape, mask) = (shape([8, 16, 1024])?, mask(0.3, 6)?);
-        let data = Data::new(&shape, f32);
-        device.monte_carlo(f32, &call(shape, &mask, passes, &data, BiasMode::Plain)).map(both)
+        let data = Data::random(&shape, f32, 1);
+        let operands = data.operands(&shape, BiasKind::Plain);
+        device.monte_carlo(f32, &operands.monte_carlo(&mask, passes, MADE)).map(both)
     });
     check("Monte Carlo, passes of several dispatches each", &|device| {
         let (shape, mask) = (shape([2, 4, 100_000])?, mask(0.3, 7)?);
-        let data = Data::new(&shape, f32);
-        device.monte_carlo(f32, &call(shape, &mask, 5, &data, BiasMode::Masked)).map(both)
+        let data = Data::random(&shape, f32, 1);
+        let operands = data.operands(&shape, BiasKind::Masked);
+        device.monte_carlo(f32, &operands.monte_carlo(&mask, 5, MADE)).map(both)
     });
     check("moments, sums of 600000", &|device| {
         let (shape, probability) = (shape([2, 4, 600_000])?, &DropProbability::new(0.3)?);
-        let (data, bias) = (Data::new(&shape, f32), Bias::None);
-        let (x, weight) = (&data.x[..], &data.weight[..]);
-        let call = OutputMoments { shape, probability, x, weight, bias, mean: (), variance: () };
-        device.moments(f32, &call).map(both)
+        let data = Data::random(&shape, f32, 1);
+        device.moments(f32, &data.operands(&shape, BiasKind::None).moments(probability, MADE)).map(both)
     });
     check("activation, 300000 samples", &|device| {
         let shape = shape([3, 5, 1])?;
         let u = Moments {
-            mean: uniform(shape.output_len(), 21, f32),
-            variance: uniform(shape.output_len(), 22, f32).iter().map(|value| value.abs()).collect(),
+            mean: Random(21).values(shape.output_len(), f32),
+            variance: Random(22).values(shape.output_len(), f32).iter().map(|value| value.abs()).collect(),
         };
         let method = Method::Sampled { samples: 300_000, key: mask(0.3, 8)?.key, origin: Origin::default() };
         device.activate(&shape, Activation::Tanh, method, &u).map(both)
     });
     check("predictive, 100000 classes", &|device| {
         let (shape, mask) = (shape([3, 100_000, 8])?, mask(0.3, 9)?);
-        let data = Data::new(&shape, f32);
-        let predicted = device.predictive(f32, &call(shape, &mask, 3, &data, BiasMode::None))?;
+        let mut data = Data::random(&shape, f32, 1);
+        // Masks disagree, so that the information is no small difference of two entropies of 11 nats.
+        data.x.iter_mut().for_each(|x| *x *= 8.0);
+        let operands = data.operands(&shape, BiasKind::None);
+        let predicted = device.predictive(f32, &operands.monte_carlo(&mask, 3, MADE))?;
         Ok(vec![predicted.mean, predicted.entropy, predicted.mutual_information])
     });
-}
-
-fn call<'a>(
-    shape: Shape,
-    mask: &'a Mask,
-    passes: u32,
-    data: &'a Data,
-    bias: BiasMode,
-) -> MonteCarlo<'a, &'a [f32], ()> {
-    let Data { x, weight, bias: values, .. } = data;
-    let bias = bias.of(&values[..]);
-    MonteCarlo { shape, mask, passes, x, weight, bias, mean: (), variance: () }
 }

@@ -1,23 +1,23 @@
 //! `dropconnect verify`: mask bits against the CPU, every pass against float64, in named checks.
 
 mod bits;
-pub mod check;
-pub mod data;
+mod check;
+mod data;
 mod long;
 mod passes;
-mod runner;
 mod soak;
 mod variants;
 
+use dropconnect::cpu::Backend;
 use dropconnect::gpu::{KernelOptions, Kernels, Multiply};
 use dropconnect::wgpu;
+use dropconnect_testing::{Pass, Target};
 
 use crate::cli::{DeviceOptions, VerifyOptions};
 use crate::error::CliError;
 use crate::output::{note, print, progress, table};
 use crate::{device, output};
 use check::Check;
-use runner::{Pass, Runner};
 
 /// What every group of checks gets.
 pub struct Context<'a> {
@@ -56,30 +56,32 @@ pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliEr
     let context = Context { quick: command.quick, bar: &bar };
     let mut checks = Vec::new();
     bits::known_answers(&context, &mut checks);
+    let cpu = Target::Cpu(Backend::detect());
     if let Some(gpu) = device.gpu() {
-        let runner = Runner::Gpu { gpu, kernels: gpu.kernels(), pooled: false };
+        let target = Target::adapter(gpu);
         for multiply in multiplies(gpu.device()) {
             let options = KernelOptions { multiply: Some(multiply), ..KernelOptions::default() };
             let kernels = Kernels::new(gpu.device(), &options)?;
             bits::philox_in_wgsl(&context, &mut checks, gpu, &kernels);
-            bits::written(&context, &mut checks, gpu, &kernels);
+            let name = format!("mask kernel, {}", multiply_name(multiply));
+            bits::written(&context, &mut checks, &Target::Adapter { gpu, kernels: &kernels }, &name);
         }
-        bits::inside_passes(&context, &mut checks, &runner, &Pass::ALL, "");
-        passes::against_float64(&context, &mut checks, &runner, "");
-        passes::properties(&context, &mut checks, &runner);
+        bits::inside_passes(&context, &mut checks, &target, &Pass::ALL, "");
+        passes::against_float64(&context, &mut checks, &target, "");
+        passes::properties(&context, &mut checks, &target);
         variants::all(&context, &mut checks, gpu);
-        long::sums(&context, &mut checks, &runner, "");
+        long::sums(&context, &mut checks, &target, "");
         long::inference(&context, &mut checks, &device.device);
-        check::self_test(&context, &mut checks, &runner);
+        check::self_test(&context, &mut checks, &target);
     } else {
-        check::self_test(&context, &mut checks, &Runner::Cpu);
+        check::self_test(&context, &mut checks, &cpu);
     }
-    bits::written_by_cpu(&context, &mut checks);
-    bits::inside_passes(&context, &mut checks, &Runner::Cpu, &Pass::ALL, "CPU: ");
-    passes::against_float64(&context, &mut checks, &Runner::Cpu, "CPU: ");
-    long::sums(&context, &mut checks, &Runner::Cpu, "CPU: ");
+    bits::written(&context, &mut checks, &cpu, "CPU");
+    bits::inside_passes(&context, &mut checks, &cpu, &Pass::ALL, "CPU: ");
+    passes::against_float64(&context, &mut checks, &cpu, "CPU: ");
+    long::sums(&context, &mut checks, &cpu, "CPU: ");
     if device.gpu().is_none() {
-        passes::properties(&context, &mut checks, &Runner::Cpu);
+        passes::properties(&context, &mut checks, &cpu);
     }
     bar.finish_and_clear();
     device.check()?;

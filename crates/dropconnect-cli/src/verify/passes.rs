@@ -1,31 +1,30 @@
 //! Every pass against float64, and properties that hold between passes.
 
-use dropconnect::{ElementType, Mask, Rounds, Shape};
+use dropconnect::{ElementType, Mask, Rounds, Shape, Write};
+use dropconnect_testing::{BiasKind, Call, Data, Pass, Target, bit_differences, bound, relative_error, wide};
 
 use super::Context;
-use super::check::{Check, bit_differences, bound, relative_error};
-use super::data::{Data, PROBABILITIES, QUICK_SHAPES, SHAPES, mask, shape, uniform, varied_mask, wide};
-use super::runner::{BiasMode, Call, Pass, Runner};
+use super::check::Check;
+use super::data::{PROBABILITIES, QUICK_SHAPES, SHAPES, mask, shape, varied_mask};
 use crate::error::CliError;
 
 /// Every pass x shapes x p x element types x bias modes, overwriting and accumulating.
-pub fn against_float64(context: &Context, checks: &mut Vec<Check>, runner: &Runner, prefix: &str) {
+pub fn against_float64(context: &Context, checks: &mut Vec<Check>, target: &Target, prefix: &str) {
     for pass in Pass::ALL {
         for element in ElementType::ALL {
             let name = format!("{prefix}{}, {element}, against float64", pass.name());
             context.check(checks, Check::error(name, bound(element)), |check| {
                 each_case(context, element, |shape, mask, case| {
-                    let data = Data::new(&shape, element);
+                    let data = Data::random(&shape, element, 1);
+                    let call = Call { element, ..Call::new(shape, Some(mask)) };
                     let few = context.quick || element != ElementType::F32;
                     for bias in bias_modes(pass, few, case) {
-                        let call = Call::new(shape, element, Some(&mask), bias, &data);
-                        case_of(check, runner, pass, &call)?;
+                        case_of(check, target, pass, &Call { bias, ..call }, &data)?;
                     }
                     if pass != Pass::Forward {
-                        let before = uniform(pass.result_len(&shape), 9, element);
-                        let bias = if case % 2 == 0 { BiasMode::Masked } else { BiasMode::Plain };
-                        let call = Call::new(shape, element, Some(&mask), bias, &data);
-                        case_of(check, runner, pass, &Call { before: Some(&before), ..call })?;
+                        let bias = if case % 2 == 0 { BiasKind::Masked } else { BiasKind::Plain };
+                        let call = Call { bias, write: [Write::Accumulate; 3], ..call };
+                        case_of(check, target, pass, &call, &data)?;
                     }
                     Ok(())
                 })
@@ -35,20 +34,17 @@ pub fn against_float64(context: &Context, checks: &mut Vec<Check>, runner: &Runn
 }
 
 /// One call against float64.
-pub fn case_of(check: &mut Check, runner: &Runner, pass: Pass, call: &Call) -> Result<(), CliError> {
-    let got = runner.run(pass, call)?;
-    let error = relative_error(&got, &pass.reference(call)?);
-    check.case(error, || {
-        let p = call.mask.map(|mask| mask.probability.requested());
-        let accumulate = if call.before.is_some() { ", accumulated" } else { "" };
-        format!(
-            "{}, {}, {}, p = {p:?}, bias {:?}{accumulate}",
-            pass.name(),
-            call.shape,
-            call.element,
-            call.bias
-        )
-    });
+pub fn case_of(
+    check: &mut Check,
+    target: &Target,
+    pass: Pass,
+    call: &Call,
+    data: &Data,
+) -> Result<(), CliError> {
+    let got = target.run(&[pass], call, data)?.results;
+    for (got, want) in got.iter().zip(call.expected(pass, data)?) {
+        check.case(relative_error(got, &want), || format!("{}, {call:?}", pass.name()));
+    }
     Ok(())
 }
 
@@ -77,17 +73,17 @@ fn each_case(
     Ok(())
 }
 
-fn bias_modes(pass: Pass, few: bool, case: usize) -> Vec<BiasMode> {
+fn bias_modes(pass: Pass, few: bool, case: usize) -> Vec<BiasKind> {
     match pass {
-        Pass::Forward if few => vec![[BiasMode::Plain, BiasMode::Masked][case % 2]],
-        Pass::Forward => BiasMode::ALL.to_vec(),
-        Pass::BiasGradient => vec![BiasMode::Plain, BiasMode::Masked],
-        Pass::InputGradient | Pass::WeightGradient | Pass::BothGradients => vec![BiasMode::Plain],
+        Pass::Forward if few => vec![[BiasKind::Plain, BiasKind::Masked][case % 2]],
+        Pass::Forward => BiasKind::ALL.to_vec(),
+        Pass::BiasGradient => vec![BiasKind::Plain, BiasKind::Masked],
+        Pass::InputGradient | Pass::WeightGradient | Pass::BothGradients => vec![BiasKind::Plain],
     }
 }
 
 /// Evaluation, the adjoint identity, repeated runs, divided batches.
-pub fn properties(context: &Context, checks: &mut Vec<Check>, runner: &Runner) {
+pub fn properties(context: &Context, checks: &mut Vec<Check>, target: &Target) {
     let shapes = if context.quick { &SHAPES[1..3] } else { &SHAPES[1..] };
     let shapes = || shapes.iter().filter(|dims| dims[0] > 0).map(|&dims| shape(dims));
     let f32 = ElementType::F32;
@@ -96,15 +92,15 @@ pub fn properties(context: &Context, checks: &mut Vec<Check>, runner: &Runner) {
     context.check(checks, check, |check| {
         for shape in shapes() {
             let shape = shape?;
-            let data = Data::new(&shape, f32);
+            let data = Data::random(&shape, f32, 1);
             for (pass, bias) in [
-                (Pass::Forward, BiasMode::Plain),
-                (Pass::Forward, BiasMode::Masked),
-                (Pass::InputGradient, BiasMode::Plain),
-                (Pass::WeightGradient, BiasMode::Plain),
-                (Pass::BiasGradient, BiasMode::Masked),
+                (Pass::Forward, BiasKind::Plain),
+                (Pass::Forward, BiasKind::Masked),
+                (Pass::InputGradient, BiasKind::Plain),
+                (Pass::WeightGradient, BiasKind::Plain),
+                (Pass::BiasGradient, BiasKind::Masked),
             ] {
-                case_of(check, runner, pass, &Call::new(shape, f32, None, bias, &data))?;
+                case_of(check, target, pass, &Call { bias, ..Call::new(shape, None) }, &data)?;
             }
         }
         Ok(())
@@ -114,18 +110,14 @@ pub fn properties(context: &Context, checks: &mut Vec<Check>, runner: &Runner) {
     context.check(checks, check, |check| {
         for (case, shape) in shapes().enumerate() {
             let shape = shape?;
-            let data = Data::new(&shape, f32);
+            let data = Data::random(&shape, f32, 1);
             let mask = varied_mask(PROBABILITIES[case % 3], case as u64)?;
-            let call = Call::new(shape, f32, Some(&mask), BiasMode::None, &data);
-            let pairs = [
-                (runner.run(Pass::Forward, &call)?, &data.grad_output),
-                (runner.run(Pass::InputGradient, &call)?, &data.x),
-                (runner.run(Pass::WeightGradient, &call)?, &data.weight),
-            ];
-            let products: Vec<_> = pairs.iter().map(|(a, b)| inner(a, b)).collect();
+            let call = Call { bias: BiasKind::None, ..Call::new(shape, Some(mask)) };
+            let results = target.run(&Pass::LINEAR, &call, &data)?.results;
+            let pairs = results.iter().zip([&data.grad_output, &data.x, &data.weight]);
+            let products: Vec<_> = pairs.clone().map(|(a, b)| inner(a, b)).collect();
             // Measured against the lengths of the vectors: the product itself may be near zero.
-            let length =
-                pairs.iter().map(|(a, b)| inner(a, a).sqrt() * inner(b, b).sqrt()).fold(0.0, f64::max);
+            let length = pairs.map(|(a, b)| inner(a, a).sqrt() * inner(b, b).sqrt()).fold(0.0, f64::max);
             let error = (products[0] - products[1]).abs().max((products[0] - products[2]).abs());
             check.case(if error == 0.0 { 0.0 } else { error / length }, || format!("{shape}: {products:?}"));
         }
@@ -140,11 +132,12 @@ pub fn properties(context: &Context, checks: &mut Vec<Check>, runner: &Runner) {
                 if k > 0 && case >= 2 {
                     continue;
                 }
-                let data = Data::new(&shape, element);
+                let data = Data::random(&shape, element, 1);
                 let mask = varied_mask(0.5, case as u64)?.with_rounds(Rounds::Ten);
-                let call = Call::new(shape, element, Some(&mask), BiasMode::Masked, &data);
+                let call = Call { element, ..Call::new(shape, Some(mask)) };
                 for pass in Pass::ALL {
-                    let (first, second) = (runner.run(pass, &call)?, runner.run(pass, &call)?);
+                    let [first, second] = [(); 2].map(|()| target.run(&[pass], &call, &data));
+                    let (first, second) = (first?.results.concat(), second?.results.concat());
                     check.case(bit_differences(&first, &second), || format!("{}, {shape}", pass.name()));
                 }
             }
@@ -155,33 +148,30 @@ pub fn properties(context: &Context, checks: &mut Vec<Check>, runner: &Runner) {
     let check = Check::error("a divided batch draws the undivided masks".to_owned(), bound(f32));
     context.check(checks, check, |check| {
         for shape in shapes() {
-            divided_batch(check, runner, shape?)?;
+            divided_batch(check, target, shape?)?;
         }
         Ok(())
     });
 }
 
 /// Y in two parts, each with its own origin, against the whole in float64.
-fn divided_batch(check: &mut Check, runner: &Runner, shape: Shape) -> Result<(), CliError> {
+fn divided_batch(check: &mut Check, target: &Target, shape: Shape) -> Result<(), CliError> {
     let (batch, outputs, inputs) = (shape.batch(), shape.outputs(), shape.inputs());
-    let element = ElementType::F32;
-    let (data, mask) = (Data::new(&shape, element), mask(0.3, 11)?);
+    let (data, mask) = (Data::random(&shape, ElementType::F32, 1), mask(0.3, 11)?);
     let cut = batch.div_ceil(3);
     let mut y = Vec::new();
     for part in [0..cut, cut..batch] {
         let data = Data {
             x: data.x[part.start * inputs..part.end * inputs].to_vec(),
-            weight: data.weight.clone(),
-            bias: data.bias.clone(),
             grad_output: data.grad_output[part.start * outputs..part.end * outputs].to_vec(),
+            ..data.clone()
         };
         let origin = dropconnect::Origin { example: part.start as u32, ..mask.origin };
-        let (shape, mask) = (Shape::new(part.len(), outputs, inputs)?, mask.at(origin));
-        let call = Call::new(shape, element, Some(&mask), BiasMode::Masked, &data);
-        y.extend(runner.run(Pass::Forward, &call)?);
+        let call = Call::new(Shape::new(part.len(), outputs, inputs)?, Some(mask.at(origin)));
+        y.extend(target.run(&[Pass::Forward], &call, &data)?.results.concat());
     }
-    let call = Call::new(shape, element, Some(&mask), BiasMode::Masked, &data);
-    check.case(relative_error(&y, &Pass::Forward.reference(&call)?), || format!("{shape} cut at {cut}"));
+    let want = Call::new(shape, Some(mask)).expected(Pass::Forward, &data)?.concat();
+    check.case(relative_error(&y, &want), || format!("{shape} cut at {cut}"));
     Ok(())
 }
 

@@ -1,12 +1,12 @@
 //! Kernel variants that this adapter would not get by itself, and layouts an engine would bring.
 
-use dropconnect::ElementType;
 use dropconnect::gpu::{Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
+use dropconnect::{ElementType, Write};
+use dropconnect_testing::{Call, Data, Pass, Placement, Target, bit_differences, bound};
 
-use super::check::{Check, bit_differences, bound};
-use super::data::{Data, SHAPES, shape, uniform, varied_mask};
+use super::check::Check;
+use super::data::{SHAPES, shape, varied_mask};
 use super::passes::case_of;
-use super::runner::{BiasMode, Call, Pass, Runner};
 use super::{Context, bits};
 use crate::error::CliError;
 
@@ -42,9 +42,9 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
         let check = Check::error(format!("variant: {name}"), bound(ElementType::F32));
         context.check(checks, check, |check| {
             let kernels = Kernels::new(device, &options)?;
-            let runner = Runner::Gpu { gpu, kernels: &kernels, pooled: false };
-            each(context, &[ElementType::F32], |call| {
-                Pass::ALL.into_iter().try_for_each(|pass| case_of(check, &runner, pass, call))
+            let target = Target::Adapter { gpu, kernels: &kernels };
+            each(context, &[ElementType::F32], |call, data| {
+                Pass::ALL.into_iter().try_for_each(|pass| case_of(check, &target, pass, call, data))
             })
         });
     }
@@ -55,8 +55,8 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     for (prefix, passes, options) in inside {
         match Kernels::new(device, &options) {
             Ok(kernels) => {
-                let runner = Runner::Gpu { gpu, kernels: &kernels, pooled: false };
-                bits::inside_passes(context, checks, &runner, passes, prefix);
+                let target = Target::Adapter { gpu, kernels: &kernels };
+                bits::inside_passes(context, checks, &target, passes, prefix);
             }
             Err(error) => checks.push({
                 let mut check = Check::count(format!("{prefix}kernels"));
@@ -70,14 +70,15 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     for &element in elements {
         let name = format!("tensors pooled in one buffer, {element}: nothing else written");
         context.check(checks, Check::error(name, bound(element)), |check| {
-            let runner = Runner::Gpu { gpu, kernels: gpu.kernels(), pooled: true };
-            each(context, &[element], |call| {
+            let target = Target::adapter(gpu);
+            each(context, &[element], |call, data| {
+                let call = Call { placement: Placement::PooledOdd, ..*call };
                 for pass in Pass::ALL {
-                    case_of(check, &runner, pass, call)?;
+                    case_of(check, &target, pass, &call, data)?;
                 }
+                let call = Call { write: [Write::Accumulate; 3], ..call };
                 for pass in Pass::GRADIENTS {
-                    let before = uniform(pass.result_len(&call.shape), 5, element);
-                    case_of(check, &runner, pass, &Call { before: Some(&before), ..*call })?;
+                    case_of(check, &target, pass, &call, data)?;
                 }
                 Ok(())
             })
@@ -87,10 +88,11 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
     let check = Check::count("unchecked shaders: the same bits as checked ones".to_owned());
     context.check(checks, check, |check| {
         let checked = Kernels::new(device, &KernelOptions { checked: true, ..KernelOptions::default() })?;
-        each(context, elements, |call| {
+        each(context, elements, |call, data| {
             for pass in Pass::ALL {
-                let unchecked = Runner::Gpu { gpu, kernels: gpu.kernels(), pooled: false }.run(pass, call)?;
-                let checked = Runner::Gpu { gpu, kernels: &checked, pooled: false }.run(pass, call)?;
+                let run = |kernels| Target::Adapter { gpu, kernels }.run(&[pass], call, data);
+                let [unchecked, checked] =
+                    [run(gpu.kernels())?, run(&checked)?].map(|ran| ran.results.concat());
                 check.case(bit_differences(&unchecked, &checked), || {
                     format!("{}, {}", pass.name(), call.shape)
                 });
@@ -103,7 +105,7 @@ pub fn all(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu) {
 fn each(
     context: &Context,
     elements: &[ElementType],
-    mut test: impl FnMut(&Call) -> Result<(), CliError>,
+    mut test: impl FnMut(&Call, &Data) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     // One uneven shape always; whole bricks and others when there is time.
     let shapes = if context.quick { &SHAPES[1..2] } else { &SHAPES[1..6] };
@@ -111,8 +113,8 @@ fn each(
         let p = if context.quick { [0.5, 0.3][case % 2] } else { [0.5, 0.3, 0.875][case % 3] };
         for &element in elements {
             let shape = shape(dims)?;
-            let (data, mask) = (Data::new(&shape, element), varied_mask(p, 3 * case as u64)?);
-            test(&Call::new(shape, element, Some(&mask), BiasMode::Masked, &data))?;
+            let (data, mask) = (Data::random(&shape, element, 1), varied_mask(p, 3 * case as u64)?);
+            test(&Call { element, ..Call::new(shape, Some(mask)) }, &data)?;
         }
     }
     Ok(())

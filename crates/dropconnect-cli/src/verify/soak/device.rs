@@ -1,25 +1,23 @@
 //! The calls of the soak on an adapter and on the CPU backend, into a pool.
 
-use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::gpu::{
     Activate, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Method, PredictivePass, Recording,
     Tensor, Tile, WriteMask,
 };
-use dropconnect::{Bias, ElementType, Error, cpu};
+use dropconnect::{ElementType, Error, cpu};
+use dropconnect_testing::{Arena, Operands, Pool};
 
 use super::draw::Case;
-use super::pool::Pool;
-use super::trial::{Stored, Trial};
+use super::trial::{Stored, Tensors, Trial};
 use crate::error::CliError;
-use crate::verify::runner::BiasMode;
 
 /// Where calls run.
 pub trait Device {
     /// How numbers lie in memory for a case that stores them as `element`.
     fn storage(&self, element: ElementType) -> ElementType;
 
-    /// Runs the case's call on the tensors of the pool.
-    fn run(&self, trial: Trial, case: &Case, pool: &mut Pool) -> Result<(), CliError>;
+    /// Runs the case's call on its tensors, which are in the pool, and returns that.
+    fn run(&self, trial: Trial, case: &Case, tensors: &Tensors, pool: Pool) -> Result<Pool, CliError>;
 }
 
 /// An adapter, with the kernels that it would get and with others.
@@ -62,25 +60,21 @@ impl Device for OnGpu<'_> {
         element
     }
 
-    fn run(&self, trial: Trial, case: &Case, pool: &mut Pool) -> Result<(), CliError> {
-        let buffer = self.gpu.upload(pool.bytes())?;
-        let tensors: Vec<_> = pool
-            .places
-            .iter()
-            .zip(&pool.stored)
-            .map(|(place, &stored)| {
-                let (offset, size) = (place.start as u64, place.len() as u64);
-                // Bytes of a mask have none.
-                let element = if let Stored::Number(element) = stored { element } else { ElementType::F32 };
-                Tensor { buffer: &buffer, offset, size, element }
-            })
-            .collect();
-        for recording in record(trial, case, self.kernels(case), &tensors)? {
+    fn run(&self, trial: Trial, case: &Case, tensors: &Tensors, pool: Pool) -> Result<Pool, CliError> {
+        let arena = Arena::new(self.gpu, pool)?;
+        // Bytes of a mask have no type.
+        let of_results =
+            if let Stored::Number(element) = tensors.stored { element } else { ElementType::F32 };
+        let count = tensors.operands.len();
+        let operands: Vec<_> = (0..count).map(|index| arena.tensor(index, tensors.element)).collect();
+        let results = count..count + tensors.results.len();
+        let results: Vec<_> = results.map(|index| arena.tensor(index, of_results)).collect();
+        for recording in record(trial, case, self.kernels(case), &operands, &results)? {
             self.gpu.submit(&recording)?;
         }
-        let size = pool.bytes().len() as u64;
-        pool.bytes_mut().copy_from_slice(&self.gpu.read(&buffer, 0..size)?);
-        (self.fault)()
+        let pool = arena.read()?;
+        (self.fault)()?;
+        Ok(pool)
     }
 }
 
@@ -88,35 +82,22 @@ fn record(
     trial: Trial,
     case: &Case,
     kernels: &Kernels,
-    tensors: &[Tensor<'_>],
+    operands: &[Tensor<'_>],
+    results: &[Tensor<'_>],
 ) -> Result<Vec<Recording>, Error> {
     let &Case { shape, ref mask, bias, passes, .. } = case;
-    let Tensor { buffer, offset, size, .. } = tensors[0];
-    let bias_of = |at: usize| if bias == BiasMode::None { Bias::None } else { bias.of(tensors[at]) };
-    let results = |count: usize| &tensors[tensors.len() - count..];
+    let layer = || Operands::of(shape, bias, std::array::from_fn(|at| operands[at]));
+    let pair = || [results[0], results[1]];
+    let Tensor { buffer, offset, size, .. } = results[0];
     let one = match trial {
         Trial::Mask => kernels.write_mask(&WriteMask { shape, mask, result: buffer, offset, size }),
         Trial::BiasMask => kernels.write_bias_mask(&WriteMask { shape, mask, result: buffer, offset, size }),
-        Trial::Layer(pass) => pass.record(kernels, &Trial::call(pass, case, &[]), tensors),
-        Trial::Moments => kernels.moments(&OutputMoments {
-            shape,
-            probability: &mask.probability,
-            x: tensors[0],
-            weight: tensors[1],
-            bias: bias_of(2),
-            mean: results(2)[0],
-            variance: results(2)[1],
-        }),
-        Trial::MonteCarlo => kernels.monte_carlo(&MonteCarlo {
-            shape,
-            mask,
-            passes,
-            x: tensors[0],
-            weight: tensors[1],
-            bias: bias_of(2),
-            mean: results(2)[0],
-            variance: results(2)[1],
-        }),
+        Trial::Layer(pass) => {
+            let results: Vec<_> = results.iter().map(|&result| (result, case.write())).collect();
+            pass.record(kernels, &layer(), Some(mask), &results)
+        }
+        Trial::Moments => kernels.moments(&layer().moments(&mask.probability, pair())),
+        Trial::MonteCarlo => kernels.monte_carlo(&layer().monte_carlo(mask, passes, pair())),
         Trial::Activation => kernels.activate(&Activate {
             shape,
             activation: case.activation,
@@ -125,15 +106,15 @@ fn record(
                 key: mask.key,
                 origin: mask.origin,
             }),
-            u_mean: tensors[0],
-            u_variance: tensors[1],
-            mean: results(2)[0],
-            variance: results(2)[1],
+            u_mean: operands[0],
+            u_variance: operands[1],
+            mean: results[0],
+            variance: results[1],
         }),
         Trial::Classifier => {
-            let [mean, entropy, information] = [0, 1, 2].map(|at| results(3)[at]);
+            let [mean, entropy, information] = [0, 1, 2].map(|at| results[at]);
             let pass = |pass: u32| {
-                let logits = tensors[pass as usize];
+                let logits = operands[pass as usize];
                 kernels.predictive(&PredictivePass {
                     shape,
                     pass,
@@ -164,18 +145,19 @@ impl Device for OnCpu {
         ElementType::F32
     }
 
-    fn run(&self, trial: Trial, case: &Case, pool: &mut Pool) -> Result<(), CliError> {
+    fn run(&self, trial: Trial, case: &Case, _: &Tensors, mut pool: Pool) -> Result<Pool, CliError> {
         let backend = self.0[case.kernels as usize % self.0.len()];
         let (operands, mut results) = pool.tensors();
-        if let (Trial::Mask | Trial::BiasMask, [kept]) = (trial, &mut results[..]) {
-            return Ok(match trial {
-                Trial::Mask => backend.mask(&case.shape, &case.mask, kept),
-                _ => backend.bias_mask(&case.shape, &case.mask, kept),
-            }?);
+        match (trial, &mut results[..]) {
+            (Trial::Mask, [kept]) => backend.mask(&case.shape, &case.mask, kept)?,
+            (Trial::BiasMask, [kept]) => backend.bias_mask(&case.shape, &case.mask, kept)?,
+            _ => {
+                let operands: Vec<&[f32]> = operands.into_iter().map(bytemuck::cast_slice).collect();
+                let results = results.into_iter().map(bytemuck::cast_slice_mut).collect();
+                compute(backend, trial, case, &operands, results)?;
+            }
         }
-        let operands: Vec<&[f32]> = operands.into_iter().map(bytemuck::cast_slice).collect();
-        let results: Vec<&mut [f32]> = results.into_iter().map(bytemuck::cast_slice_mut).collect();
-        Ok(compute(backend, trial, case, &operands, results)?)
+        Ok(pool)
     }
 }
 
@@ -186,34 +168,18 @@ fn compute(
     operands: &[&[f32]],
     mut results: Vec<&mut [f32]>,
 ) -> Result<(), Error> {
-    let &Case { shape, ref mask, passes, .. } = case;
+    let &Case { shape, ref mask, passes, bias, .. } = case;
+    let layer = || Operands::of(shape, bias, std::array::from_fn(|at| operands[at]));
     if let Trial::Layer(pass) = trial {
-        return pass.compute(backend, &Trial::call(pass, case, &[]), operands, results);
+        let mut results: Vec<_> = results.into_iter().map(|result| (result, case.write())).collect();
+        return pass.compute(backend, &layer(), Some(mask), &mut results);
     }
-    let bias = || if case.bias == BiasMode::None { Bias::None } else { case.bias.of(operands[2]) };
     let mut result = || results.remove(0);
     match trial {
         // Bytes, and no numbers; and what has been done.
         Trial::Mask | Trial::BiasMask | Trial::Layer(_) => Ok(()),
-        Trial::Moments => backend.moments(OutputMoments {
-            shape,
-            probability: &mask.probability,
-            x: operands[0],
-            weight: operands[1],
-            bias: bias(),
-            mean: result(),
-            variance: result(),
-        }),
-        Trial::MonteCarlo => cpu::monte_carlo(MonteCarlo {
-            shape,
-            mask,
-            passes,
-            x: operands[0],
-            weight: operands[1],
-            bias: bias(),
-            mean: result(),
-            variance: result(),
-        }),
+        Trial::Moments => backend.moments(layer().moments(&mask.probability, [result(), result()])),
+        Trial::MonteCarlo => cpu::monte_carlo(layer().monte_carlo(mask, passes, [result(), result()])),
         Trial::Activation => {
             let (u, out, activation) = ([operands[0], operands[1]], [result(), result()], case.activation);
             match case.samples {

@@ -4,11 +4,9 @@ use std::num::NonZeroU32;
 
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{
-    Activation, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing,
+    Activation, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
 };
-
-use crate::verify::data::Data;
-use crate::verify::runner::BiasMode;
+use dropconnect_testing::{BiasKind, Call, Data, Placement};
 
 /// Cases in a row that share what decides a kernel variant: on software adapters a variant takes up to seconds to
 /// compile, and there are thousands.
@@ -150,7 +148,7 @@ pub struct Case {
     pub shape: Shape,
     pub element: ElementType,
     pub mask: Mask,
-    pub bias: BiasMode,
+    pub bias: BiasKind,
     pub accumulate: bool,
     pub data: Data,
     /// Monte-Carlo passes, and those of a classifier.
@@ -183,6 +181,8 @@ impl Case {
             .shared(sharing)
             .at(origin(&mut draws, &shape, block.whole));
         let element = block.element;
+        let mut before = Draws::new(seed, 2);
+        let mut before = |len| before.values(len, element);
         Ok(Self {
             seed,
             kernels: block.kernels,
@@ -190,9 +190,9 @@ impl Case {
             element,
             mask,
             bias: if block.biased {
-                draws.pick(&[BiasMode::Plain, BiasMode::Masked])
+                draws.pick(&[BiasKind::Plain, BiasKind::Masked])
             } else {
-                BiasMode::None
+                BiasKind::None
             },
             accumulate: draws.percent(50),
             data: Data {
@@ -200,12 +200,25 @@ impl Case {
                 weight: draws.values(shape.weight_len(), element),
                 bias: draws.values(shape.outputs(), element),
                 grad_output: draws.values(shape.output_len(), element),
+                before: [before(shape.input_len()), before(shape.weight_len()), before(shape.outputs())],
             },
             passes: draws.within([1, 5]),
             samples: (!block.closed).then(|| draws.within([1, 9])),
             activation: block.activation,
             aligned: block.whole,
         })
+    }
+
+    /// The call of a pass of the layer.
+    pub fn call(&self) -> Call {
+        let &Self { seed, shape, element, mask, bias, aligned, .. } = self;
+        let placement = Placement::Scattered { seed, aligned };
+        Call { shape, element, mask: Some(mask), bias, write: [self.write(); 3], placement }
+    }
+
+    /// What gradients do to their results.
+    pub fn write(&self) -> Write {
+        if self.accumulate { Write::Accumulate } else { Write::Overwrite }
     }
 
     /// For people, and complete but for the tensors.

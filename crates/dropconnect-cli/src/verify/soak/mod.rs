@@ -2,7 +2,6 @@
 
 mod device;
 mod draw;
-mod pool;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -10,16 +9,16 @@ mod trial;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dropconnect::ElementType;
+use dropconnect_testing::{Pool, bound, differences, error_in_units, wide};
 use indicatif::ProgressBar;
 
-use super::check::{Check, bound, differences, error_in_units};
+use super::check::Check;
 use crate::device::Selected;
 use crate::error::CliError;
 use crate::output::{note, progress};
 use device::{Device, OnCpu, OnGpu};
-use draw::{Case, Draws, case_seed};
-use pool::Pool;
-use trial::{Stored, Tensors, Trial};
+use draw::{Case, case_seed};
+use trial::{Stored, Trial};
 
 /// Runs so many cases on the device. Without a seed one is taken from the clock.
 pub fn run(selected: &Selected, cases: u64, seed: Option<u64>) -> Result<Vec<Check>, CliError> {
@@ -71,18 +70,15 @@ fn soak(device: &dyn Device, cases: u64, seed: u64, bar: &ProgressBar) -> Vec<Ch
 fn one(device: &dyn Device, trial: Trial, case: &Case, checks: &mut Vec<Check>) -> Result<(), CliError> {
     let element = device.storage(case.element);
     let start = Instant::now();
-    let Tensors { operands, results, expected } = trial.tensors(case, element)?;
-    let mut pool = Pool::new(&mut Draws::new(case.seed, 5), &operands, &results, case.aligned);
-    device.run(trial, case, &mut pool)?;
-    if let Some(byte) = pool.damage() {
-        return Err(CliError::Check(format!("byte {byte} of the pool was written, which no result holds")));
-    }
+    let tensors = trial.tensors(case, element)?;
+    let pool = Pool::new(case.call().placement, &tensors.operands, &tensors.results);
+    let pool = device.run(trial, case, &tensors, pool)?;
     let check = find(checks, trial, element);
-    for ((place, piece), expected) in pool.results().iter().zip(&results).zip(&expected) {
-        let got = piece.stored.decode(&pool.bytes()[place.clone()]);
-        let error = match piece.stored {
+    for (got, expected) in pool.results()?.into_iter().zip(&tensors.expected) {
+        let got = tensors.stored.decode(got);
+        let error = match tensors.stored {
             Stored::Number(_) => error_in_units(&got, &expected.values, expected.unit),
-            Stored::Bit => differences(&super::data::wide(&got), &expected.values),
+            Stored::Bit => differences(&wide(&got), &expected.values),
         };
         check.case(error, || format!("{}; again with --soak 1 --seed {}", case.describe(), case.seed));
     }

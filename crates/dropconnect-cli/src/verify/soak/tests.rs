@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::trial::Tensors;
 use super::*;
 
 /// The CPU backend, with one fault in one call of one case.
@@ -19,15 +20,15 @@ impl Device for Faulty {
         self.inner.storage(element)
     }
 
-    fn run(&self, trial: Trial, case: &Case, pool: &mut Pool) -> Result<(), CliError> {
-        self.inner.run(trial, case, pool)?;
+    fn run(&self, trial: Trial, case: &Case, tensors: &Tensors, pool: Pool) -> Result<Pool, CliError> {
+        let mut pool = self.inner.run(trial, case, tensors, pool)?;
         if trial == self.trial {
             if self.calls.get() == self.at {
-                (self.fault)(pool);
+                (self.fault)(&mut pool);
             }
             self.calls.set(self.calls.get() + 1);
         }
-        Ok(())
+        Ok(pool)
     }
 }
 
@@ -42,33 +43,32 @@ fn run_with(trial: Trial, seed: u64, at: u64, fault: fn(&mut Pool)) -> Vec<Check
 
 /// A bit of the last result's first element: of a number the highest of its exponent that is not its sign.
 fn flip_a_bit(pool: &mut Pool) {
-    let place = pool.results().last().unwrap().clone();
-    let bytes = &mut pool.bytes_mut()[place];
+    let (_, mut results) = pool.tensors();
+    let bytes = results.last_mut().unwrap();
     let at = if bytes.len().is_multiple_of(4) { 3 } else { 0 };
     bytes[at] ^= 0x40;
 }
 
 fn write_before(pool: &mut Pool) {
-    let start = pool.results()[0].start;
-    pool.bytes_mut()[start - 1] ^= 1;
+    let first = pool.tensors().0.len();
+    *pool.byte_at(first, -1) ^= 1;
 }
 
 fn write_after(pool: &mut Pool) {
-    let end = pool.results().last().unwrap().end;
-    pool.bytes_mut()[end] = 0;
+    let (operands, results) = pool.tensors();
+    let (last, length) = (operands.len() + results.len() - 1, results.last().unwrap().len());
+    *pool.byte_at(last, length as isize) = 0;
 }
 
 fn leave_it_unwritten(pool: &mut Pool) {
-    let place = pool.results()[0].clone();
-    pool.bytes_mut()[place].fill(0xff);
+    pool.tensors().1[0].fill(0xff);
 }
 
 fn write_an_operand(pool: &mut Pool) {
-    if let Some(place) = pool.places.first().filter(|place| *place != &pool.results()[0]).cloned() {
-        pool.bytes_mut()[place.start] ^= 1;
-    } else {
-        write_before(pool);
+    if pool.tensors().0.is_empty() {
+        return write_before(pool);
     }
+    *pool.byte_at(0, 0) ^= 1;
 }
 
 #[test]

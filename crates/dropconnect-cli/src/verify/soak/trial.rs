@@ -1,11 +1,9 @@
 //! What the soak tries in every case: the tensors of a call, and what float64 says of its results.
 
-use dropconnect::call::{MonteCarlo, OutputMoments};
 use dropconnect::{ElementType, Error, reference};
+use dropconnect_testing::{Data, MADE, POISON, Pass, wide};
 
 use super::draw::{Case, Draws};
-use crate::verify::data::wide;
-use crate::verify::runner::{BiasMode, Call, Pass};
 
 /// A call of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +17,7 @@ pub enum Trial {
     Classifier,
 }
 
-/// How the elements of a tensor lie in memory.
+/// How the elements of a result lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     Number(ElementType),
@@ -35,30 +33,14 @@ impl Stored {
         }
     }
 
-    fn size(self) -> usize {
-        match self {
-            Self::Number(element) => element.size(),
-            Self::Bit => 1,
-        }
+    /// A result that nothing has been written to.
+    fn poison(self, length: usize) -> Vec<u8> {
+        vec![POISON; length * if let Self::Number(element) = self { element.size() } else { 1 }]
     }
 }
 
-/// A tensor of a call, before it.
-pub struct Piece {
-    pub bytes: Vec<u8>,
-    pub stored: Stored,
-}
-
-impl Piece {
-    fn of(values: &[f32], element: ElementType) -> Self {
-        Self { bytes: element.encode(values), stored: Stored::Number(element) }
-    }
-
-    /// A result that nothing has been written to: NaN of any type, and no bit.
-    fn poison(length: usize, stored: Stored) -> Self {
-        Self { bytes: vec![0xff; length * stored.size()], stored }
-    }
-}
+/// What is said over masks is f32 always.
+const F32: Stored = Stored::Number(ElementType::F32);
 
 /// A result as it should be.
 pub struct Expected {
@@ -68,10 +50,14 @@ pub struct Expected {
     pub unit: f64,
 }
 
-/// The tensors of a call: operands in the order of the library's arguments, then results.
+/// The tensors of a call before it, as bytes.
 pub struct Tensors {
-    pub operands: Vec<Piece>,
-    pub results: Vec<Piece>,
+    /// X, W, b and G of a layer; else in the order of the library's arguments.
+    pub operands: Vec<Vec<u8>>,
+    /// How numbers of operands are stored.
+    pub element: ElementType,
+    pub results: Vec<Vec<u8>>,
+    pub stored: Stored,
     pub expected: Vec<Expected>,
 }
 
@@ -113,13 +99,6 @@ impl Trial {
             Self::Classifier => Ok(classifier(case, element)),
         }
     }
-
-    /// The case's call of a pass of the layer, adding to `before`.
-    pub fn call<'a>(pass: Pass, case: &'a Case, before: &'a [f32]) -> Call<'a> {
-        let call = Call::new(case.shape, case.element, Some(&case.mask), case.bias, &case.data);
-        let before = (case.accumulate && pass != Pass::Forward).then_some(before);
-        Call { before, ..call }
-    }
 }
 
 fn mask(trial: Trial, case: &Case) -> Result<Tensors, Error> {
@@ -130,84 +109,60 @@ fn mask(trial: Trial, case: &Case) -> Result<Tensors, Error> {
     let values: Vec<f64> = kept.into_iter().map(f64::from).collect();
     Ok(Tensors {
         operands: Vec::new(),
-        results: vec![Piece::poison(values.len(), Stored::Bit)],
+        element: ElementType::F32,
+        results: vec![Stored::Bit.poison(values.len())],
+        stored: Stored::Bit,
         expected: vec![Expected { values, unit: 0.0 }],
     })
 }
 
 fn layer(pass: Pass, case: &Case, element: ElementType) -> Result<Tensors, Error> {
-    let shape = &case.shape;
-    let before = Draws::new(case.seed, 2).values(pass.result_len(shape), case.element);
-    let call = Trial::call(pass, case, &before);
+    let (shape, call, stored) = (&case.shape, case.call(), Stored::Number(element));
     let scale = case.mask.scale();
     // Products of two numbers in -1..1 have a variance of 1/9, numbers one of 1/3. As many of the terms as are not
     // dropped are scaled: a variance of scale.
     let sum = |terms: usize| (terms as f64 * scale).sqrt() / 3.0;
-    let units = match pass {
-        Pass::Forward => vec![sum(shape.inputs())],
-        Pass::InputGradient => vec![sum(shape.outputs())],
-        Pass::WeightGradient => vec![sum(shape.batch())],
-        Pass::BothGradients => vec![sum(shape.outputs()), sum(shape.batch())],
-        Pass::BiasGradient => vec![3f64.sqrt() * sum(shape.batch())],
+    let unit = |part: &Pass| match part {
+        Pass::Forward => sum(shape.inputs()),
+        Pass::InputGradient => sum(shape.outputs()),
+        Pass::BiasGradient => 3f64.sqrt() * sum(shape.batch()),
+        _ => sum(shape.batch()),
     };
-    let values = pass.reference(&call)?;
-    let (mut rest, mut expected, mut results, mut start) = (&values[..], Vec::new(), Vec::new(), 0);
-    for (length, unit) in pass.result_lengths(shape).into_iter().zip(units) {
-        let (own, others) = rest.split_at(length);
-        rest = others;
-        expected.push(Expected { values: own.to_vec(), unit });
-        results.push(match call.before {
-            Some(before) => Piece::of(&before[start..start + length], element),
-            None => Piece::poison(length, Stored::Number(element)),
-        });
-        start += length;
-    }
-    let operands = pass.operands(&call).into_iter().map(|values| Piece::of(values, element)).collect();
-    Ok(Tensors { operands, results, expected })
+    let before = |part: &Pass| match part.before(&call, &case.data) {
+        Some(before) => element.encode(before),
+        None => stored.poison(part.result_len(shape)),
+    };
+    let expected = call.expected(pass, &case.data)?.into_iter().zip(pass.parts());
+    Ok(Tensors {
+        operands: operands(case, element),
+        element,
+        results: pass.parts().iter().map(before).collect(),
+        stored,
+        expected: expected.map(|(values, part)| Expected { values, unit: unit(part) }).collect(),
+    })
 }
 
-/// X, W and b.
-fn operands(case: &Case, element: ElementType) -> Vec<Piece> {
-    let mut operands = vec![Piece::of(&case.data.x, element), Piece::of(&case.data.weight, element)];
-    if case.bias != BiasMode::None {
-        operands.push(Piece::of(&case.data.bias, element));
-    }
-    operands
+/// X, W, b and G.
+fn operands(case: &Case, element: ElementType) -> Vec<Vec<u8>> {
+    let Data { x, weight, bias, grad_output, .. } = &case.data;
+    [x, weight, bias, grad_output].map(|values| element.encode(values)).into()
 }
 
 fn moments(case: &Case, element: ElementType) -> Result<Tensors, Error> {
-    let (shape, probability) = (case.shape, &case.mask.probability);
-    let [x, weight, bias] = [&case.data.x, &case.data.weight, &case.data.bias].map(|values| wide(values));
-    let (x, weight, bias) = (&x[..], &weight[..], case.bias.of(&bias[..]));
-    let call = OutputMoments { shape, probability, x, weight, bias, mean: (), variance: () };
+    let data = case.data.wide();
+    let call = data.operands(&case.shape, case.bias).moments(&case.mask.probability, MADE);
     let (mean, variance) = reference::moments(&call)?;
-    let terms = shape.inputs() as f64 / 9.0;
-    Ok(Tensors {
-        operands: operands(case, element),
-        results: pair(shape.output_len()),
-        expected: vec![
-            Expected { values: mean, unit: terms.sqrt() },
-            Expected { values: variance, unit: terms },
-        ],
-    })
+    let terms = case.shape.inputs() as f64 / 9.0;
+    Ok(pair(operands(case, element), element, [(mean, terms.sqrt()), (variance, terms)]))
 }
 
 fn monte_carlo(case: &Case, element: ElementType) -> Result<Tensors, Error> {
-    let (shape, mask, passes) = (case.shape, &case.mask, case.passes);
-    let [x, weight, bias] = [&case.data.x, &case.data.weight, &case.data.bias].map(|values| wide(values));
-    let (x, weight, bias) = (&x[..], &weight[..], case.bias.of(&bias[..]));
-    let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean: (), variance: () };
+    let data = case.data.wide();
+    let call = data.operands(&case.shape, case.bias).monte_carlo(&case.mask, case.passes, MADE);
     let (mean, variance) = reference::monte_carlo(&call)?;
-    let square = shape.inputs() as f64 * case.mask.scale() / 9.0;
-    Ok(Tensors {
-        operands: operands(case, element),
-        results: pair(shape.output_len()),
-        expected: vec![
-            Expected { values: mean, unit: square.sqrt() },
-            // A small difference of large numbers, where masks hardly differ.
-            Expected { values: variance, unit: square },
-        ],
-    })
+    let square = case.shape.inputs() as f64 * case.mask.scale() / 9.0;
+    // The variance is a small difference of large numbers, where masks hardly differ.
+    Ok(pair(operands(case, element), element, [(mean, square.sqrt()), (variance, square)]))
 }
 
 fn activation(case: &Case) -> Result<Tensors, Error> {
@@ -224,17 +179,16 @@ fn activation(case: &Case) -> Result<Tensors, Error> {
             reference::sampled(shape, case.activation, samples, key, origin, &u_mean, &u_variance)
         }
     }?;
-    Ok(Tensors {
-        operands: [mean, variance].iter().map(|values| Piece::of(values, element)).collect(),
-        results: pair(shape.output_len()),
-        // Numbers of about 1, and a tail of a normal distribution is no more precise than that.
-        expected: [of_mean, of_variance].into_iter().map(|values| Expected { values, unit: 1.0 }).collect(),
-    })
+    let operands = [mean, variance].iter().map(|values| element.encode(values)).collect();
+    // Numbers of about 1, and a tail of a normal distribution is no more precise than that.
+    Ok(pair(operands, element, [(of_mean, 1.0), (of_variance, 1.0)]))
 }
 
-/// A mean and a variance, not written yet. What is said over masks is f32 always.
-fn pair(length: usize) -> Vec<Piece> {
-    (0..2).map(|_| Piece::poison(length, Stored::Number(ElementType::F32))).collect()
+/// A mean and a variance, not written yet, each with its unit.
+fn pair(operands: Vec<Vec<u8>>, element: ElementType, expected: [(Vec<f64>, f64); 2]) -> Tensors {
+    let results = expected.iter().map(|(values, _)| F32.poison(values.len())).collect();
+    let expected = expected.map(|(values, unit)| Expected { values, unit }).into();
+    Tensors { operands, element, results, stored: F32, expected }
 }
 
 /// The logits of every pass, and what they say together.
@@ -258,10 +212,11 @@ fn classifier(case: &Case, element: ElementType) -> Tensors {
     }
     let entropy: Vec<f64> = mean.chunks(classes).map(|row| row.iter().map(|&p| surprise(p)).sum()).collect();
     let information = entropy.iter().zip(&entropies).map(|(all, own)| (all - own).max(0.0)).collect();
-    let f32 = Stored::Number(ElementType::F32);
     Tensors {
-        operands: passes.iter().map(|logits| Piece::of(logits, element)).collect(),
-        results: [batch * classes, batch, batch].map(|length| Piece::poison(length, f32)).into(),
+        operands: passes.iter().map(|logits| element.encode(logits)).collect(),
+        element,
+        results: [batch * classes, batch, batch].map(|length| F32.poison(length)).into(),
+        stored: F32,
         expected: vec![
             Expected { values: mean, unit: 0.0 },
             // Entropies are sums of numbers of about 1, and the information is a difference of them.

@@ -1,14 +1,15 @@
 //! Shapes, masks and seeded tensors.
 
-use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Write};
+use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape};
 
-use super::{BiasKind, Operands};
+use crate::{BiasKind, Operands};
 
 /// SplitMix64: a seed is all of its state.
 #[derive(Clone)]
 pub struct Random(pub u64);
 
 impl Random {
+    /// The next 64 bits.
     pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -22,10 +23,12 @@ impl Random {
         (self.word() >> 41) as f32 / (1u32 << 22) as f32 - 1.0
     }
 
+    /// Below `bound`, which is not 0.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.word() % bound as u64) as usize
     }
 
+    /// Values rounded to `element`.
     pub fn values(&mut self, len: usize, element: ElementType) -> Vec<f32> {
         (0..len).map(|_| element.round(self.value())).collect()
     }
@@ -34,10 +37,14 @@ impl Random {
 /// Operands of every pass, and what the gradients hold before they are added to.
 #[derive(Clone)]
 pub struct Data<T = f32> {
+    /// X, `[batch, inputs]`.
     pub x: Vec<T>,
+    /// W, `[outputs, inputs]`.
     pub weight: Vec<T>,
+    /// b, `[outputs]`.
     pub bias: Vec<T>,
-    pub grad: Vec<T>,
+    /// G, `[batch, outputs]`.
+    pub grad_output: Vec<T>,
     /// Of the input, the weight and the bias.
     pub before: [Vec<T>; 3],
 }
@@ -45,25 +52,19 @@ pub struct Data<T = f32> {
 impl<T> Data<T> {
     /// For calls that overwrite.
     pub fn operands(&self, shape: &Shape, bias: BiasKind) -> Operands<&[T]> {
-        Operands {
-            shape: *shape,
-            x: &self.x,
-            weight: &self.weight,
-            bias: bias.with(&self.bias),
-            grad_output: &self.grad,
-            write: Write::Overwrite,
-        }
+        Operands::of(*shape, bias, [&self.x, &self.weight, &self.bias, &self.grad_output])
     }
 }
 
 impl Data {
     /// The same in float64.
+    /// In float64.
     pub fn wide(&self) -> Data<f64> {
         Data {
             x: wide(&self.x),
             weight: wide(&self.weight),
             bias: wide(&self.bias),
-            grad: wide(&self.grad),
+            grad_output: wide(&self.grad_output),
             before: self.before.each_ref().map(|values| wide(values)),
         }
     }
@@ -76,7 +77,7 @@ impl Data {
             x: values(shape.input_len()),
             weight: values(shape.weight_len()),
             bias: values(shape.outputs()),
-            grad: values(shape.output_len()),
+            grad_output: values(shape.output_len()),
             before: [values(shape.input_len()), values(shape.weight_len()), values(shape.outputs())],
         }
     }
@@ -87,7 +88,7 @@ impl Data {
             x: ramp(shape.input_len(), 31, 7),
             weight: ramp(shape.weight_len(), 57, 3),
             bias: ramp(shape.outputs(), 13, 1),
-            grad: ramp(shape.output_len(), 91, 5),
+            grad_output: ramp(shape.output_len(), 91, 5),
             before: [vec![0.0; shape.input_len()], vec![0.0; shape.weight_len()], vec![0.0; shape.outputs()]],
         }
     }
@@ -99,7 +100,7 @@ impl Data {
             x: of(shape.input_len()),
             weight: of(shape.weight_len()),
             bias: of(shape.outputs()),
-            grad: of(shape.output_len()),
+            grad_output: of(shape.output_len()),
             before: [of(shape.input_len()), of(shape.weight_len()), of(shape.outputs())],
         }
     }
@@ -110,32 +111,53 @@ pub fn ramp(len: usize, a: usize, c: usize) -> Vec<f32> {
     (0..len).map(|index| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32).collect()
 }
 
+/// In float64.
 pub fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| value.into()).collect()
 }
 
+/// Batch, outputs, inputs.
+///
+/// # Panics
+/// Where there is no such shape.
 pub fn shape(dims: [usize; 3]) -> Shape {
     Shape::new(dims[0], dims[1], dims[2]).unwrap()
 }
 
+/// Global coordinates.
 pub fn origin(example: u32, output: u32, input: u32) -> Origin {
     Origin { example, output, input }
 }
 
+/// A mask at the origin, of one seed and step.
+///
+/// # Panics
+/// Where there is no such probability.
 pub fn mask(p: f64) -> Mask {
     Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
 }
 
+/// The same with a resolution and rounds.
+///
+/// # Panics
+/// Where there is no such probability.
 pub fn mask_with_bits(p: f64, bits: u32, rounds: Rounds) -> Mask {
     let probability = DropProbability::with_bits(p, bits).unwrap();
     Mask { probability, ..mask(0.0) }.with_rounds(rounds)
 }
 
+/// A probability of the full resolution.
+///
+/// # Panics
+/// Where there is no such probability.
 pub fn probability(p: f64) -> DropProbability {
     DropProbability::new(p).unwrap()
 }
 
 /// A pair of results, poisoned before it is written.
+///
+/// # Panics
+/// Where the call is refused.
 pub fn pair(len: usize, run: impl FnOnce([&mut [f32]; 2]) -> Result<(), Error>) -> [Vec<f32>; 2] {
     let (mut mean, mut variance) = (vec![f32::NAN; len], vec![f32::NAN; len]);
     run([&mut mean, &mut variance]).unwrap();

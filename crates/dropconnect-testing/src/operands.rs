@@ -1,39 +1,55 @@
-//! The calls on the operands of a layer, whatever holds them.
+//! The library's calls on the operands of a layer, whatever holds them.
 
 use dropconnect::call::*;
-use dropconnect::cpu::Backend;
-use dropconnect::{Bias, DropProbability, Mask, Shape, Write, reference};
+use dropconnect::{Bias, DropProbability, Mask, Shape, Write};
 
-use super::Results;
+use crate::BiasKind;
 
 /// Operands of every call, and what gradients do to their results.
 #[derive(Clone, Copy)]
 pub struct Operands<T> {
+    /// Batch, outputs and inputs.
     pub shape: Shape,
+    /// X, `[batch, inputs]`.
     pub x: T,
+    /// W, `[outputs, inputs]`.
     pub weight: T,
+    /// b, `[outputs]`.
     pub bias: Bias<T>,
+    /// G, `[batch, outputs]`.
     pub grad_output: T,
+    /// How the one gradient of a call is written.
     pub write: Write,
+}
+
+impl<T> Operands<T> {
+    /// X, W, b and G, for calls that overwrite.
+    pub fn of(shape: Shape, bias: BiasKind, [x, weight, values, grad_output]: [T; 4]) -> Self {
+        Self { shape, x, weight, bias: bias.with(values), grad_output, write: Write::Overwrite }
+    }
 }
 
 /// Each call with a place for its results: `()` where they are made.
 impl<T: Copy> Operands<T> {
+    /// Y.
     pub fn forward<'m, R>(&self, mask: Option<&'m Mask>, y: R) -> Forward<'m, T, R> {
         let Self { shape, x, weight, bias, .. } = *self;
         Forward { shape, mask, x, weight, bias, y }
     }
 
+    /// dX.
     pub fn input_gradient<'m, R>(&self, mask: Option<&'m Mask>, grad_input: R) -> InputGradient<'m, T, R> {
         let Self { shape, grad_output, weight, write, .. } = *self;
         InputGradient { shape, mask, grad_output, weight, grad_input, write }
     }
 
+    /// dW.
     pub fn weight_gradient<'m, R>(&self, mask: Option<&'m Mask>, grad_weight: R) -> WeightGradient<'m, T, R> {
         let Self { shape, grad_output, x, write, .. } = *self;
         WeightGradient { shape, mask, grad_output, x, grad_weight, write }
     }
 
+    /// dX and dW, each written in its own way.
     pub fn both_gradients<'m, R>(
         &self,
         mask: Option<&'m Mask>,
@@ -44,11 +60,13 @@ impl<T: Copy> Operands<T> {
         BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight }
     }
 
+    /// db.
     pub fn bias_gradient<'m, R>(&self, bias_mask: Option<&'m Mask>, grad_bias: R) -> BiasGradient<'m, T, R> {
         let Self { shape, grad_output, write, .. } = *self;
         BiasGradient { shape, bias_mask, grad_output, grad_bias, write }
     }
 
+    /// Mean and variance of Y over all masks.
     pub fn moments<'p, R>(
         &self,
         probability: &'p DropProbability,
@@ -58,6 +76,7 @@ impl<T: Copy> Operands<T> {
         OutputMoments { shape, probability, x, weight, bias, mean, variance }
     }
 
+    /// Mean and variance of Y over some masks.
     pub fn monte_carlo<'m, R>(
         &self,
         mask: &'m Mask,
@@ -71,34 +90,3 @@ impl<T: Copy> Operands<T> {
 
 /// Places for a mean and a variance that are made.
 pub const MADE: [(); 2] = [(); 2];
-
-impl Operands<&[f64]> {
-    /// The results of all passes.
-    pub fn reference(&self, mask: Option<&Mask>, bias_mask: Option<&Mask>) -> Results<f64> {
-        Results {
-            y: reference::forward(&self.forward(mask, ())).unwrap(),
-            dx: reference::input_gradient(&self.input_gradient(mask, ())).unwrap(),
-            dw: reference::weight_gradient(&self.weight_gradient(mask, ())).unwrap(),
-            db: reference::bias_gradient(&self.bias_gradient(bias_mask, ())).unwrap(),
-        }
-    }
-}
-
-impl Operands<&[f32]> {
-    /// The same of the CPU backend, into results that are poisoned first.
-    pub fn on_cpu(&self, backend: &Backend, mask: Option<&Mask>, bias_mask: Option<&Mask>) -> Results<f32> {
-        let poisoned = |len| vec![f32::NAN; len];
-        let mut results = Results {
-            y: poisoned(self.shape.output_len()),
-            dx: poisoned(self.shape.input_len()),
-            dw: poisoned(self.shape.weight_len()),
-            db: poisoned(self.shape.outputs()),
-        };
-        let Results { y, dx, dw, db } = &mut results;
-        backend.forward(self.forward(mask, &mut y[..])).unwrap();
-        backend.input_gradient(self.input_gradient(mask, &mut dx[..])).unwrap();
-        backend.weight_gradient(self.weight_gradient(mask, &mut dw[..])).unwrap();
-        backend.bias_gradient(self.bias_gradient(bias_mask, &mut db[..])).unwrap();
-        results
-    }
-}

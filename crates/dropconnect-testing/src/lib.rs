@@ -1,0 +1,30 @@
+//! The one harness of the tests, of `dropconnect verify` and of `dropconnect bench`: a call with its data, a runner
+//! for each device, the answers in float64, guard bytes, and comparisons that are shown wrong results.
+//!
+//! - [`Operands`] and [`Pass`]: which of the library's calls a pass is, on tensors of any kind. Nothing else says it.
+//! - [`Call`] and [`Data`]: a pass's arguments, and seeded numbers for it.
+//! - [`Target`]: an adapter with some kernels, or the CPU backend with one instruction set.
+//! - [`Pool`] and [`Arena`]: tensors between guard bytes, in host memory and on a device. Results are poisoned first.
+//! - [`close`] and its siblings, which refuse bounds that prove nothing; [`self_test`] feeds them wrong results.
+//!
+//! The library's own search for kernel shapes, `src/gpu/autotune.rs`, makes its calls itself: a published crate cannot
+//! depend on this one.
+
+mod call;
+mod compare;
+mod data;
+mod operands;
+mod pass;
+mod pool;
+mod target;
+
+pub use call::{BiasKind, Call, OVERWRITE, Results, expected};
+pub use compare::{
+    assert_all_close, assert_close, bit_differences, bound, bound_of_sum, close, demanding, differences,
+    error_in_units, relative_error, self_test,
+};
+pub use data::{Data, Random, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
+pub use operands::{MADE, Operands};
+pub use pass::Pass;
+pub use pool::{Arena, POISON, Placement, Pool};
+pub use target::{Failure, Outcome, Target};
