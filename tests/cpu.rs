@@ -9,8 +9,6 @@ use dropconnect::cpu::Backend;
 use dropconnect::{
     Bias, DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Write, cpu, reference,
 };
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -369,61 +367,4 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
     // A mask of 2^96 bytes exists nowhere; asking for it is an error like any other.
     let huge = Shape::new(u32::MAX as usize, u32::MAX as usize, u32::MAX as usize).unwrap();
     assert_eq!(named(cpu::mask(&huge, &mask(0.5), &mut [])), "out");
-}
-
-#[test]
-fn the_vectors_of_the_format() {
-    let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
-    let mut cases = 0;
-    for case in ["small", "large"].iter().flat_map(|key| vectors[key].as_array().unwrap()) {
-        let int = |key: &str| case[key].as_u64().unwrap();
-        let long = |key: &str| case[key].as_str().unwrap().parse::<u64>().unwrap();
-        let shape = Shape::new(int("n") as usize, int("l") as usize, int("d") as usize).unwrap();
-        let probability =
-            DropProbability::with_bits(case["p"].as_f64().unwrap(), int("max_bits") as u32).unwrap();
-        let key = MaskKey::new(long("seed"), int("layer") as u32).at_step(long("step"));
-        let offset = |axis: usize| case["offsets"][axis].as_u64().unwrap() as u32;
-        let mask = Mask::new(key, probability)
-            .with_rounds(Rounds::new(int("rounds") as u32).unwrap())
-            .at(origin(offset(0), offset(1), offset(2)));
-        let masked_bias = case["masked_bias"].as_bool().unwrap();
-        let data = Data::ramps(&shape);
-        let exact = expected(&shape, Some(&mask), masked_bias, &data);
-        for (name, values) in ["y", "dx", "dw", "db"].iter().zip(&exact) {
-            let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + b.abs());
-            assert!(near(values.iter().sum(), case["sums"][name].as_f64().unwrap()), "{name}");
-            let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            assert!(near(norm, case["norms"][name].as_f64().unwrap()), "{name}");
-            if let Some(listed) = case[name].as_array() {
-                assert_eq!(listed.len(), values.len());
-                assert!(values.iter().zip(listed).all(|(&v, l)| near(v, l.as_f64().unwrap())), "{name}");
-            }
-        }
-        for backend in Backend::available() {
-            let got = run(&backend, &shape, Some(&mask), masked_bias, &data);
-            for (got, want) in [&got.y, &got.dx, &got.dw, &got.db].into_iter().zip(&exact) {
-                assert_close(got, want, backend.name());
-            }
-            let mut bits = vec![2; shape.output_len() * shape.inputs()];
-            backend.mask(&shape, &mask, &mut bits).unwrap();
-            assert_eq!(hex(&Sha256::digest(pack(&bits))), case["mask_sha256"].as_str().unwrap());
-            assert_eq!(bits.iter().map(|&bit| u64::from(bit)).sum::<u64>(), int("kept"));
-            if let Some(want) = case["bias_mask_hex"].as_str() {
-                let mut bits = vec![2; shape.output_len()];
-                backend.bias_mask(&shape, &mask, &mut bits).unwrap();
-                assert_eq!(hex(&pack(&bits)), want);
-            }
-        }
-        cases += 1;
-    }
-    assert_eq!(cases, 12);
-}
-
-/// Least significant bit first.
-fn pack(bits: &[u8]) -> Vec<u8> {
-    bits.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit)).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

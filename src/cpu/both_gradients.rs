@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
+use super::bricks::{Bricks, Place};
 use super::gradient::{add_panel, finish};
 use super::grid::{Axes, GradBlock, Tile, pack, pack_grad, tiles};
 use super::simd::{Job, Kept, Level, Row, Simd, WIDTH};
@@ -128,11 +128,14 @@ impl Job for Unit<'_> {
             for n_first in (0..examples.blocks()).step_by(CHUNK) {
                 let n_blocks = CHUNK.min(examples.blocks() - n_first);
                 for n in 0..n_blocks {
+                    let examples = examples.block(n_first + n);
+                    bricks.decide_all(&mut kept[0][n][..o_blocks], |o| {
+                        let output = simd.splat_word(outputs.block(o_first + o));
+                        Place { input, output, examples }
+                    });
                     for o in 0..o_blocks {
                         grads[0][n][o] = pack_grad(&pass.axes, pass.grad_output, n_first + n, o_first + o);
                         grads[1][o][n] = grads[0][n][o];
-                        let output = simd.splat_word(outputs.block(o_first + o));
-                        bricks.decide(input, output, examples.block(n_first + n), &mut kept[0][n][o]);
                         kept[1][o][n] = kept[0][n][o];
                     }
                 }

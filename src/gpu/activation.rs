@@ -7,7 +7,7 @@ use super::shader::Pass;
 use super::{Kernels, Tensor};
 use crate::call::{Face, Faces};
 use crate::mask::brick::BRICK_OUTPUTS;
-use crate::{Activation, Bias, ElementType, Error, MaskKey, Origin, Rounds, Shape};
+use crate::{Activation, Bias, ElementType, Error, MaskKey, Origin, Shape};
 
 /// How [`Kernels::activate`] computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,7 +100,7 @@ impl Kernels {
                 let grid = [columns.len().div_ceil(4) as u32, rows.len() as u32, 1];
                 for launch in 0..launches {
                     if let Method::Sampled { samples, key, origin } = method {
-                        params.round_keys = round_keys(key.gaussian_words(), Rounds::Ten);
+                        params.round_keys = round_keys(key.gaussian_words());
                         // The results hold those of the samples before.
                         params.first_pass = launch * in_dispatch;
                         params.passes = (samples - params.first_pass).min(in_dispatch);

@@ -12,6 +12,7 @@ use super::tensor::Tensor;
 use super::tuning::Tile;
 use crate::call::Axis;
 use crate::mask::brick::BRICK_EXAMPLES;
+use crate::mask::brick::STATE_PLANES;
 use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
@@ -105,6 +106,7 @@ impl<'k> Plan<'k> {
             planes: match mask.map_or(0, |mask| mask.probability.bits()) {
                 0 => Planes::None,
                 1 => Planes::One,
+                2..=STATE_PLANES => Planes::Few,
                 _ => Planes::Many,
             },
             rounds: mask.map_or(Rounds::default(), |mask| mask.rounds),
@@ -119,7 +121,7 @@ impl<'k> Plan<'k> {
             sharing: Shared::Each,
             activation: (Activation::Identity, false),
         };
-        let draws = mask.map_or(Draws::Nothing, |mask| Draws::Masks(mask.rounds));
+        let draws = mask.map_or(Draws::Nothing, |_| Draws::Masks);
         let mut recording = Recording::new(pass);
         recording.device = Some(kernels.device.clone());
         let mut plan = Self { kernels, variant, mask, draws, recording };

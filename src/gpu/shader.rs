@@ -13,7 +13,7 @@ use super::tuning::{Apply, Multiply, Tile};
 use crate::cpu::MILLS;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::Rounds;
-use crate::mask::brick::{HEAD_PLANES, TAIL_ROTATION};
+use crate::mask::brick::{PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
 use crate::{Activation, ElementType};
 
@@ -111,7 +111,9 @@ pub(crate) enum Planes {
     None,
     /// p = 1/2.
     One,
-    /// Any p.
+    /// At a resolution of 2 to 8 bits.
+    Few,
+    /// Of 9 to 16.
     Many,
 }
 
@@ -154,7 +156,7 @@ pub(crate) struct Variant {
     pub activation: (Activation, bool),
 }
 
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
@@ -162,6 +164,7 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("elementary", include_str!("../../shaders/elementary.wgsl")),
     ("apply", include_str!("../../shaders/apply.wgsl")),
     ("tile", include_str!("../../shaders/tile.wgsl")),
+    ("round_key", include_str!("../../shaders/round_key.wgsl")),
     ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
@@ -298,8 +301,9 @@ impl Variant {
             operands,
             results,
             // The passes of a Monte-Carlo launch have keys of their own.
-            round_keys => if self.pass == Pass::MonteCarlo { "round_keys" } else { "params.round_keys" },
+            pass_keys => self.pass == Pass::MonteCarlo,
             key_step => KEY_STEP,
+            plane_rounds => PLANE_ROUNDS,
             activation => match self.activation.0 {
                 Activation::Identity => "identity",
                 Activation::Relu => "relu",
@@ -314,8 +318,15 @@ impl Variant {
             // Whether the products of a step meet bits of a mask.
             masked_walk => self.planes != Planes::None && self.sharing != Shared::Tile,
             bias_input_block => BIAS_INPUT_BLOCK,
-            head_planes => HEAD_PLANES,
-            planes => match self.planes { Planes::None => "none", Planes::One => "one", Planes::Many => "many" },
+            planes => match self.planes {
+                Planes::None => "none",
+                Planes::One => "one",
+                Planes::Few => "few",
+                Planes::Many => "many",
+            },
+            // The bits of the threshold that the second state and those after it meet.
+            first_bit => if self.planes == Planes::Many { STATE_PLANES } else { 1 },
+            last_bit => if self.planes == Planes::Many { "16u" } else { "params.bits" },
             rounds => self.rounds.count(),
             vector => self.vector,
             access => if self.read_write { "read_write" } else { "read" },
@@ -323,7 +334,7 @@ impl Variant {
             apply => match self.apply { Apply::Select => "select", Apply::And => "and" },
             rolled => self.rolled,
             multipliers => MULTIPLIERS,
-            tail_rotation => TAIL_ROTATION,
+            rotations => ROTATIONS,
             int64 => self.multiply == Multiply::Wide,
             rows => tile_rows,
             columns => tile_columns,

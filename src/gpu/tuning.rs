@@ -67,16 +67,16 @@ pub struct Combine {
     /// Rows are examples, columns inputs. Workgroups own all examples of a dispatch, and have as many threads
     /// along them as that takes, up to the number here; more examples take more dispatches.
     pub tile: Tile,
-    /// Least calls of the generator for a brick: one is at p = 1/2, nine at most probabilities.
-    pub calls: u32,
+    /// Least rounds of the generator for a brick: ten are at p = 1/2, 34 at most probabilities.
+    pub rounds: u32,
     /// Least threads that the pass must come to. It has few where a layer has few inputs.
     pub threads: u32,
 }
 
 impl Combine {
-    /// With this tile, from so many calls of the generator and so many threads on.
-    pub const fn new(tile: Tile, calls: u32, threads: u32) -> Self {
-        Self { tile, calls, threads }
+    /// With this tile, from so many rounds of the generator and so many threads on.
+    pub const fn new(tile: Tile, rounds: u32, threads: u32) -> Self {
+        Self { tile, rounds, threads }
     }
 }
 
@@ -250,11 +250,11 @@ impl Tuning {
 
     /// Both gradients in one pass on drivers whose vectors have so many lanes. A vector is a workgroup, and nothing
     /// is added up across it: barriers cost these drivers everything. Two vectors for each core, which are cores of
-    /// this machine. At one call the two passes are as fast (docs/performance.md).
+    /// this machine. At ten rounds the two passes are as fast (docs/performance.md).
     fn for_lanes(self, lanes: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let tile = Tile { rows: 8, columns: 2, workgroup: [lanes, 1] };
-        Self { both_gradients: Some(Combine { tile, calls: 2, threads: 2 * lanes * cores }), ..self }
+        Self { both_gradients: Some(Combine { tile, rounds: 11, threads: 2 * lanes * cores }), ..self }
     }
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
@@ -267,7 +267,7 @@ impl Tuning {
             forward: tile(2, 1),
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
-            // Expected to win at nine calls, and not yet seen to (docs/performance.md): `Tuning::measured` tries it.
+            // Expected to win at 34 rounds, and not yet seen to (docs/performance.md): `Tuning::measured` tries it.
             both_gradients: None,
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
             rolled: false,
@@ -286,7 +286,7 @@ impl fmt::Display for Tile {
     }
 }
 
-/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:CALLS:THREADS` for
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:ROUNDS:THREADS` for
 /// both gradients in one pass or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
 /// threads that keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
@@ -299,7 +299,7 @@ impl fmt::Display for Tuning {
         let Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
         match self.both_gradients {
-            Some(Combine { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
+            Some(Combine { tile, rounds, threads }) => write!(f, "{tile}:{rounds}:{threads}")?,
             None => write!(f, "separate")?,
         }
         write!(f, ",{apply},{rolled},{threads},{iterations},{connections}")
@@ -324,9 +324,9 @@ impl FromStr for Combine {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(':').collect();
-        let [tile, calls, threads] = parts[..] else { return Err(fault()) };
+        let [tile, rounds, threads] = parts[..] else { return Err(fault()) };
         let number = |text: &str| text.parse().map_err(|_| fault());
-        Ok(Self { tile: tile.parse()?, calls: number(calls)?, threads: number(threads)? })
+        Ok(Self { tile: tile.parse()?, rounds: number(rounds)?, threads: number(threads)? })
     }
 }
 
@@ -384,7 +384,7 @@ mod tests {
         let one_pass = Tuning {
             both_gradients: Some(Combine {
                 tile: Tile { rows: 1, columns: 1, workgroup: [2, 64] },
-                calls: 9,
+                rounds: 34,
                 threads: 512,
             }),
             ..other

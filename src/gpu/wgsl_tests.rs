@@ -5,10 +5,11 @@
 use half::{bf16, f16};
 use minijinja::{Value, context};
 
-use super::params::Params;
+use super::params::{Params, round_keys};
 use super::shader::render;
 use super::{AdapterChoice, Gpu, KernelOptions, Kernels, Tensor};
 use crate::call::Forward;
+use crate::mask::brick::PLANE_ROUNDS;
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
 use crate::{Bias, ElementType, Error, Shape};
 
@@ -116,6 +117,19 @@ fn random(state: &mut u64) -> u32 {
     (*state >> 32) as u32
 }
 
+/// What `philox.wgsl` is rendered with.
+fn generator(rounds: u32, int64: bool) -> Value {
+    context! {
+        rounds,
+        int64,
+        multipliers => MULTIPLIERS,
+        key_step => KEY_STEP,
+        plane_rounds => PLANE_ROUNDS,
+        pass_keys => false,
+        rolled => true,
+    }
+}
+
 /// The answers of the generator's authors: zeros, ones and the digits of pi, for 7 and 10 rounds.
 #[test]
 fn philox_gives_the_known_answers() {
@@ -127,18 +141,13 @@ fn philox_gives_the_known_answers() {
     for int64 in multiplies {
         for answer in answers {
             let rounds = answer["rounds"].as_u64().unwrap();
-            let mut key = hex(&answer["key"]);
-            let mut params = Params::default();
-            for round in 0..rounds as usize {
-                let at = 2 * (round % 2);
-                params.round_keys[round / 2][at..at + 2].copy_from_slice(&key);
-                key = key.iter().zip(KEY_STEP).map(|(k, step)| k.wrapping_add(step)).collect();
-            }
+            let key = hex(&answer["key"]).try_into().unwrap();
+            let params = Params { round_keys: round_keys(key), ..Params::default() };
             let counter: [u32; 4] = hex(&answer["counter"]).try_into().unwrap();
             let got = compute(
                 gpu,
                 &["params", "philox"],
-                &context! { rounds, int64, multipliers => MULTIPLIERS, round_keys => "params.round_keys" },
+                &generator(rounds as u32, int64),
                 "output[at] = philox(input[at]);",
                 &params,
                 &[counter],
@@ -166,7 +175,7 @@ fn products_have_all_their_64_bits() {
         let got = compute(
             gpu,
             &["params", "philox"],
-            &context! { rounds => 10, int64, multipliers => MULTIPLIERS, round_keys => "params.round_keys" },
+            &generator(10, int64),
             "output[at] = vec4(multiply_wide(input[at].x, input[at].y), 7u, 7u);",
             &Params::default(),
             &input,

@@ -144,8 +144,8 @@ pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
 pub fn combine(combine: Option<Combine>) -> String {
     match combine {
         None => "in two passes".to_owned(),
-        Some(Combine { tile: of, calls, threads, .. }) => {
-            format!("{}, from {calls} calls a brick and {threads} threads on", tile(of))
+        Some(Combine { tile: of, rounds, threads, .. }) => {
+            format!("{}, from {rounds} rounds a brick and {threads} threads on", tile(of))
         }
     }
 }
