@@ -12,7 +12,6 @@ use super::tensor::Tensor;
 use super::tuning::Tile;
 use crate::call::Axis;
 use crate::mask::brick::BRICK_EXAMPLES;
-use crate::mask::brick::STATE_PLANES;
 use crate::{Activation, ElementType, Error, Mask, Rounds, Sharing};
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
@@ -103,12 +102,7 @@ impl<'k> Plan<'k> {
             pass,
             element,
             result,
-            planes: match mask.map_or(0, |mask| mask.probability.bits()) {
-                0 => Planes::None,
-                1 => Planes::One,
-                2..=STATE_PLANES => Planes::Few,
-                _ => Planes::Many,
-            },
+            planes: Planes::of(mask.as_ref()),
             rounds: mask.map_or(Rounds::default(), |mask| mask.rounds),
             vector: false,
             read_write,

@@ -15,7 +15,7 @@ use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::Rounds;
 use crate::mask::brick::{PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
-use crate::{Activation, ElementType};
+use crate::{Activation, ElementType, Mask};
 
 /// The kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +115,18 @@ pub(crate) enum Planes {
     Few,
     /// Of 9 to 16.
     Many,
+}
+
+impl Planes {
+    /// Those of a mask. One that drops nothing draws none.
+    pub(crate) fn of(mask: Option<&Mask>) -> Self {
+        match mask.map_or(0, |mask| mask.probability.bits()) {
+            0 => Self::None,
+            1 => Self::One,
+            2..=STATE_PLANES => Self::Few,
+            _ => Self::Many,
+        }
+    }
 }
 
 /// How a kernel deals with examples that share masks.
@@ -261,7 +273,7 @@ impl Variant {
     }
 
     /// What the templates know of this variant.
-    fn values(&self) -> minijinja::Value {
+    pub(super) fn values(&self) -> minijinja::Value {
         let (inputs, outputs) =
             (("params.inputs", "params.input_stride"), ("params.outputs", "params.output_stride"));
         let operands: Vec<_> = self

@@ -6,12 +6,12 @@ use half::{bf16, f16};
 use minijinja::{Value, context};
 
 use super::params::{Params, round_keys};
-use super::shader::render;
-use super::{AdapterChoice, Gpu, KernelOptions, Kernels, Tensor};
+use super::shader::{Pass, Planes, Shared, Variant, render};
+use super::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Multiply, Tensor, Tile};
 use crate::call::Forward;
-use crate::mask::brick::PLANE_ROUNDS;
+use crate::mask::brick::{Brick, PLANE_ROUNDS};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
-use crate::{Bias, ElementType, Error, Shape};
+use crate::{Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape};
 
 #[path = "../../tests/common/adapter.rs"]
 mod adapter;
@@ -154,6 +154,64 @@ fn philox_gives_the_known_answers() {
             );
             assert_eq!(got[0].to_vec(), hex(&answer["output"]), "{int64} {answer}");
         }
+    }
+}
+
+/// Every kind of brick that a kernel may be made with, at every resolution, against [`Brick::decide`].
+#[test]
+fn bricks_are_those_of_the_format() {
+    let Some((gpu, multiplies)) = multiplies("bricks_are_those_of_the_format") else { return };
+    let mut state = 2;
+    let edges = [0, 1, !0];
+    let mut input: Vec<[u32; 4]> = edges.iter().flat_map(|&i| edges.map(|o| [i, o, !i, 0])).collect();
+    input.extend((0..64).map(|_| [0; 4].map(|_: u32| random(&mut state))));
+    let mask = Mask::new(MaskKey::new(5, 6).at_step(7), DropProbability::new(0.5).unwrap());
+    for multiply in multiplies.into_iter().map(|int64| if int64 { Multiply::Wide } else { Multiply::Split }) {
+        for (rounds, rolled) in [(Rounds::Seven, false), (Rounds::Ten, false), (Rounds::Ten, true)] {
+            for bits in 1..=16 {
+                // An odd threshold, of which both kinds of bits come up.
+                let levels = 1u32 << bits;
+                let threshold = (0xb5a5 & (levels - 1)) | 1;
+                let p = f64::from(levels - threshold) / f64::from(levels);
+                let probability = DropProbability::with_bits(p, bits).unwrap();
+                let mask = Mask { probability, rounds, ..mask };
+                let planes = Planes::of(Some(&mask));
+                let variant = Variant { planes, rounds, rolled, multiply, ..brick_variant() };
+                let got = compute(
+                    gpu,
+                    &["params", "philox", "brick"],
+                    &variant.values(),
+                    "output[at] = brick(input[at].xyz);",
+                    &Params::new(Some(&mask), [0; 3], [1; 3]),
+                    &input,
+                );
+                for (at, got) in input.iter().zip(got) {
+                    let brick = Brick::decide([at[0], at[1], at[2]], mask.key.words(), &probability, rounds);
+                    let want: [u32; 4] = std::array::from_fn(|n| brick.word(n as u32));
+                    assert_eq!(got, want, "{variant:?} {bits} bits {at:?}");
+                }
+            }
+        }
+    }
+}
+
+fn brick_variant() -> Variant {
+    Variant {
+        pass: Pass::Mask,
+        element: ElementType::F32,
+        result: ElementType::F32,
+        planes: Planes::One,
+        rounds: Rounds::Ten,
+        vector: false,
+        read_write: false,
+        bias: false,
+        tile: Tile::new(1, 1, [64, 1]),
+        split: 1,
+        apply: Apply::And,
+        multiply: Multiply::Split,
+        rolled: false,
+        sharing: Shared::Each,
+        activation: (Activation::Identity, true),
     }
 }
 
