@@ -10,7 +10,7 @@ const BIAS_INPUT_BLOCK = ${bias_input_block}u;
 
 // All ones where this bit of the threshold is set.
 fn settle(bit: u32) -> u32 {
-    return 0u - ((params.threshold >> bit) & 1u);
+    return 0u - ((params.threshold >> (bit + 1u)) & 1u);
 }
 
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:

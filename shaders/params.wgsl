@@ -1,7 +1,5 @@
 // What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
 struct Params {
-    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
-    round_keys: array<vec4<u32>, 17>,
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
     outputs: u32,
@@ -38,6 +36,8 @@ struct Params {
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
     accumulate_weight: u32,
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
+    round_keys: array<vec4<u32>, 17>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -8,7 +8,6 @@ use crate::mask::{Mask, Sharing};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Params {
-    pub round_keys: RoundKeys,
     pub examples: u32,
     pub outputs: u32,
     pub inputs: u32,
@@ -32,6 +31,7 @@ pub(crate) struct Params {
     pub passes: u32,
     pub first_pass: u32,
     pub accumulate_weight: u32,
+    pub round_keys: RoundKeys,
 }
 
 /// The key words of every round that there may be, those of two rounds in a vector.
@@ -59,7 +59,7 @@ impl Params {
             Sharing::Batch => 0,
         };
         params.bits = mask.probability.bits();
-        params.threshold = mask.probability.threshold();
+        params.threshold = mask.probability.threshold() << 1;
         if params.bits > STATE_PLANES {
             // At the top of 16 bits each plane meets the same bit, however many there are.
             params.threshold <<= 16 - params.bits;
