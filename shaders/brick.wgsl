@@ -1,67 +1,82 @@
-// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
+//% from "round_key" import round_key, key_steps
+//% set words = ["xyzw", "yzwx", "zwxy", "wxyz"]
 
 // The input block whose lane 0 decides masked biases: past every real input.
 const BIAS_INPUT_BLOCK = ${bias_input_block}u;
-
-// The planes before the tail cost a call each.
-const HEAD_PLANES = ${head_planes}u;
 //% if planes != "none"
 
-// One rung of the ladder that decides u < threshold from the least significant plane to the most:
-// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
-fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
-    let below = ~plane;
-    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
-    return (keep & below) | (settle & (keep | below));
+// The first state of the run that decides a brick.
+fn start(block: vec3<u32>) -> vec4<u32> {
+    return philox(vec4(block, 0u));
 }
 
+// All ones where this bit of the threshold is set.
+fn settle(bit: u32) -> u32 {
+    return 0u - ((params.threshold >> bit) & 1u);
+}
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0. Which is the majority of keep, !plane and
+// the bit, written as a choice: the bit where it is the same as keep, else !plane. Processors have that in one or two
+// instructions.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, settle: u32) -> vec4<u32> {
+    return keep ^ (~(keep ^ plane) & (keep ^ vec4(settle)));
+}
 //% endif
 //% if planes == "one"
+
 // p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
-// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/performance.md).
+// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return rung(vec4(0u), philox(vec4(block, 0u)), 15u);
+    return rung(vec4(0u), start(block), settle(0u));
 }
-//% elif planes == "many"
+//% elif planes != "none"
 
-// Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
-// rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
-fn tail_planes(block: vec3<u32>) -> vec4<u32> {
+// What the run's first state decides: the least significant plane, or at 9 to 16 bits all those below the last eight.
+// Such a plane is that state with words moved round by some, and bits by a fixed rotation; those that are too many
+// meet zeros of the threshold, which leave `keep` at 0.
+fn first_planes(state: vec4<u32>) -> vec4<u32> {
+//% if planes == "few"
+    return rung(vec4(0u), state, settle(0u));
+//% else
     var keep = vec4(0u);
-    if params.bits > HEAD_PLANES {
-        let tail = philox(vec4(block, HEAD_PLANES));
 //% for t in range(7, -1, -1)
-//% set rotation = tail_rotation[t]
-//% set words = ["xyzw", "yzwx", "zwxy", "wxyz"][t % 4]
-//% if rotation == 0
-        keep = rung(keep, tail.${words}, ${7 - t}u);
-//% else
-//% set tail = "tail." ~ words
-        keep = rung(keep, (${tail} << vec4(${rotation}u)) | (${tail} >> vec4(${32 - rotation}u)), ${7 - t}u);
+//% set plane = "state" if t % 4 == 0 else "state." ~ words[t % 4]
+//% if rotations[t] > 0
+//% set plane = "(" ~ plane ~ " << vec4(" ~ rotations[t] ~ "u)) | (" ~ plane ~ " >> vec4(" ~ (32 - rotations[t]) ~ "u))"
 //% endif
+    keep = rung(keep, ${plane}, settle(${7 - t}u));
 //% endfor
-    }
     return keep;
-}
-
-// Plane j of the first eight, a call of its own.
-fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
-    return rung(keep, philox(vec4(block, j)), 15u - j);
+//% endif
 }
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    var keep = tail_planes(block);
+    var state = start(block);
+    var keep = first_planes(state);
 //% if rolled
-    for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
-        keep = next_plane(keep, block, j - 1u);
+    var key = ${round_key(rounds)};
+    for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
+        state = next_plane(state, key);
+        keep = rung(keep, state, settle(bit));
+        key += ${key_steps(plane_rounds)};
     }
 //% else
-//% for j in range(7, -1, -1)
-    if params.bits > ${j}u {
-        keep = next_plane(keep, block, ${j}u);
+//% for k in range(1, 8 if planes == "few" else 9)
+//% set indent = "    " if planes == "few" else ""
+//% if planes == "few"
+    if params.bits > ${k}u {
+//% endif
+//% for round in range(rounds + plane_rounds * (k - 1), rounds + plane_rounds * k)
+    ${indent}state = philox_round(state, ${round_key(round)});
+//% endfor
+    ${indent}keep = rung(keep, state, settle(${first_bit + k - 1}u));
+//% if planes == "few"
     }
+//% endif
 //% endfor
 //% endif
     return keep;

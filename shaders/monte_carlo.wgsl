@@ -7,18 +7,8 @@
 
 @group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
 
-var<private> round_keys: array<vec4<u32>, 5>;
-
-// The key words of the current pass's rounds.
-fn expand(key: vec2<u32>) {
-    var k = key;
-//% for round in range(rounds)
-//% set pair = "xy" if round % 2 == 0 else "zw"
-    round_keys[${round // 2}].${pair[0]} = k.x;
-    round_keys[${round // 2}].${pair[1]} = k.y;
-    k += vec2(${key_step[0]}u, ${key_step[1]}u);
-//% endfor
-}
+// The key of the current pass.
+var<private> pass_key: vec2<u32>;
 
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
@@ -26,7 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     ${read_bias()-}
     for (var t = 0u; t < params.passes; t++) {
         let count = params.first_pass + t + 1u;
-        expand(keys[${keys_base} + t]);
+        pass_key = keys[${keys_base} + t];
         ${sum_tile()-}
 //% for column in range(columns)
 //% for row in range(rows)

@@ -1,6 +1,6 @@
-// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
-// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
-// once per mask.
+// Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
+// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
+//% from "round_key" import round_key, key_steps
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -20,15 +20,32 @@ fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
 //% endif
 }
 
+// A round under its key words.
+fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    let a = multiply_wide(${multipliers[0]}u, c.x);
+    let b = multiply_wide(${multipliers[1]}u, c.z);
+    return vec4(b.y ^ c.y ^ key.x, b.x, a.y ^ c.w ^ key.y, a.x);
+}
+
 fn philox(counter: vec4<u32>) -> vec4<u32> {
     var c = counter;
-    var a: vec2<u32>;
-    var b: vec2<u32>;
 //% for round in range(rounds)
-//% set keys = round_keys ~ "[" ~ round // 2 ~ "]."
-    a = multiply_wide(${multipliers[0]}u, c.x);
-    b = multiply_wide(${multipliers[1]}u, c.z);
-    c = vec4(b.y ^ c.y ^ ${keys}${"xz"[round % 2]}, b.x, a.y ^ c.w ^ ${keys}${"yw"[round % 2]}, a.x);
+    c = philox_round(c, ${round_key(round)});
 //% endfor
     return c;
 }
+//% if rolled
+
+// Rounds go on from one plane to the next; `key` is that of the first of them.
+fn next_plane(state: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    var c = state;
+//% for round in range(plane_rounds)
+//% if round == 0
+    c = philox_round(c, key);
+//% else
+    c = philox_round(c, key + ${key_steps(round)});
+//% endif
+//% endfor
+    return c;
+}
+//% endif

@@ -5,6 +5,7 @@
 //% set AXIS = {"n": "example", "o": "output", "i": "input"}
 //% set BRICK = {"n": 4, "o": 4, "i": 8}
 //% set xyzw = "xyzw"
+//% from "round_key" import round_key, key_steps
 
 // Where the thread's tile starts. With `all_rows` a workgroup owns all rows of the dispatch.
 //% macro begin_tile(row, column, all_rows=false)
@@ -78,21 +79,24 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
     );
 //% endfor
 //% endfor
-//% elif planes == "many" and rolled
+//% elif planes != "one" and rolled
     // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
     // do not wait for those of another.
 //% for r in range(brick_rows)
 //% for c in range(columns)
-    let block_${r}_${c} = ${brick_at(row, column, r, c)};
-    var keep_${r}_${c} = tail_planes(block_${r}_${c});
+    var state_${r}_${c} = start(${brick_at(row, column, r, c)});
+    var keep_${r}_${c} = first_planes(state_${r}_${c});
 //% endfor
 //% endfor
-    for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
+    var key = ${round_key(rounds)};
+    for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
 //% for r in range(brick_rows)
 //% for c in range(columns)
-        keep_${r}_${c} = next_plane(keep_${r}_${c}, block_${r}_${c}, j - 1u);
+        state_${r}_${c} = next_plane(state_${r}_${c}, key);
+        keep_${r}_${c} = rung(keep_${r}_${c}, state_${r}_${c}, settle(bit));
 //% endfor
 //% endfor
+        key += ${key_steps(plane_rounds)};
     }
 //% else
 //% for r in range(brick_rows)

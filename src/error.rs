@@ -37,8 +37,8 @@ pub enum Error {
         /// What was given.
         value: u32,
     },
-    /// A number of Philox rounds that mask format 1 does not have.
-    #[error("number of Philox rounds is {value}; mask format 1 has 7 and 10")]
+    /// A number of Philox rounds that mask format 2 does not have.
+    #[error("number of Philox rounds is {value}; mask format 2 has 7 and 10")]
     Rounds {
         /// What was given.
         value: u32,

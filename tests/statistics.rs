@@ -106,19 +106,6 @@ fn biases_are_independent_of_weights() {
     }
 }
 
-#[test]
-fn masks_are_nested_in_p() {
-    let kept = |p| bits(&mask(p));
-    let mut before = kept(0.0);
-    assert!(before.iter().all(|&kept| kept));
-    for p in [0.001, 0.1, 0.2, 0.25, 0.3, 0.5, 0.501, 0.75, 0.9, 0.99] {
-        let now = kept(p);
-        assert!(now.iter().zip(&before).all(|(now, before)| *before || !*now), "p {p}");
-        assert!(now != before, "p {p}");
-        before = now;
-    }
-}
-
 /// Over seeds, Y and dW average to those of the dense layer. A term a of a sum becomes a / q with probability
 /// q, else 0: variance a^2 (1 - q) / q. Deviations in units of the sum's standard deviation are near normal:
 /// none of some hundred passes 5 (1 in 10^4 by chance), and their mean square is 1 within 4 times

@@ -1,12 +1,13 @@
-//! The vectors of the mask format (`tests/data/vectors.json`, and `vectors-1.1.json` for shared masks, Gaussian
-//! samples and Monte-Carlo passes), made by an independent program: through Rust, and through WGSL on the adapter.
-//! Philox itself through WGSL is in `src/gpu/wgsl_tests/`.
+//! The vectors of the mask format (`tests/data/vectors.json`), made by an independent program: through Rust with every
+//! instruction set, and through WGSL on the adapter. Philox and bricks alone through WGSL are in
+//! `src/gpu/wgsl_tests/`.
 
 mod common;
 
 use std::num::NonZeroU32;
 
 use common::*;
+use dropconnect::mask::brick::Brick;
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{
     Activation, DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, cpu, reference,
@@ -20,17 +21,21 @@ struct Vectors {
     kats: Vec<KnownAnswer>,
     keys: Vec<Key>,
     thresholds: Vec<Threshold>,
-    small: Vec<Layer>,
-    large: Vec<Layer>,
-}
-
-#[derive(Deserialize)]
-struct Extension {
-    mask_format: String,
+    bricks: Vec<Planes>,
     small: Vec<Layer>,
     large: Vec<Layer>,
     gaussian: Vec<Gaussian>,
     passes: Vec<PassKey>,
+}
+
+/// The bit planes of a brick, most significant first.
+#[derive(Deserialize)]
+struct Planes {
+    block: [u32; 3],
+    key: [String; 2],
+    rounds: u32,
+    bits: u32,
+    planes: Vec<[String; 4]>,
 }
 
 /// The key of a pass of a Monte-Carlo call.
@@ -97,8 +102,8 @@ struct Layer {
     max_bits: u32,
     rounds: u32,
     masked_bias: bool,
-    /// 0 is the whole batch. Only the extension has it.
-    examples_per_mask: Option<u32>,
+    /// 0 is the whole batch.
+    examples_per_mask: u32,
     threshold: u32,
     bits: u32,
     scale: f64,
@@ -130,14 +135,9 @@ fn vectors() -> Vectors {
     serde_json::from_str(include_str!("data/vectors.json")).unwrap()
 }
 
-fn extension() -> Extension {
-    serde_json::from_str(include_str!("data/vectors-1.1.json")).unwrap()
-}
-
-/// Every layer of both files.
 fn layers() -> impl Iterator<Item = Layer> {
-    let (format, extension) = (vectors(), extension());
-    [format.small, format.large, extension.small, extension.large].into_iter().flatten()
+    let Vectors { small, large, .. } = vectors();
+    small.into_iter().chain(large)
 }
 
 fn words<const N: usize>(hex: &[String; N]) -> [u32; N] {
@@ -159,9 +159,7 @@ impl Layer {
         assert_eq!((probability.threshold(), probability.bits()), (self.threshold, self.bits));
         assert_eq!(probability.scale(), self.scale);
         let [example, output, input] = self.offsets;
-        let sharing = self.examples_per_mask.map_or(Sharing::Example, |examples| {
-            NonZeroU32::new(examples).map_or(Sharing::Batch, Sharing::Group)
-        });
+        let sharing = NonZeroU32::new(self.examples_per_mask).map_or(Sharing::Batch, Sharing::Group);
         Mask::new(key, probability)
             .with_rounds(Rounds::new(self.rounds).unwrap())
             .shared(sharing)
@@ -231,14 +229,11 @@ fn slices(results: &[Vec<f64>; 4]) -> [&[f64]; 4] {
 #[test]
 fn the_file_holds_what_these_tests_expect() {
     let vectors = vectors();
-    assert_eq!(vectors.mask_format, 1);
-    let counts = [vectors.kats.len(), vectors.keys.len(), vectors.thresholds.len()];
-    assert_eq!((counts, vectors.small.len(), vectors.large.len()), ([6, 5, 20], 8, 4));
-    let extension = extension();
-    assert_eq!(extension.mask_format, "1.1");
-    let Extension { small, large, gaussian, passes, .. } = &extension;
-    assert_eq!([small.len(), large.len(), gaussian.len(), passes.len()], [4, 3, 4, 5]);
-    for layer in vectors.small.iter().chain(&extension.small) {
+    assert_eq!(vectors.mask_format, 2);
+    let counts = [vectors.kats.len(), vectors.keys.len(), vectors.thresholds.len(), vectors.bricks.len()];
+    assert_eq!((counts, vectors.small.len(), vectors.large.len()), ([6, 5, 20, 10], 12, 7));
+    assert_eq!([vectors.gaussian.len(), vectors.passes.len()], [4, 5]);
+    for layer in &vectors.small {
         assert!(layer.results.is_some() && layer.mask_hex.is_some());
         assert!(layer.masked_bias == layer.bias_mask_hex.is_some());
     }
@@ -263,7 +258,7 @@ fn keys_are_derived_as_in_the_vectors() {
 
 #[test]
 fn passes_have_the_keys_of_the_vectors() {
-    for row in extension().passes {
+    for row in vectors().passes {
         let key = MaskKey::new(number(&row.seed), row.layer).at_step(number(&row.step)).pass(row.t);
         assert_eq!(key.words(), words(&row.key), "{key:?}");
     }
@@ -271,7 +266,7 @@ fn passes_have_the_keys_of_the_vectors() {
 
 #[test]
 fn gaussian_samples_are_those_of_the_vectors() {
-    for row in extension().gaussian {
+    for row in vectors().gaussian {
         let key = MaskKey::new(number(&row.seed), row.layer).at_step(number(&row.step));
         assert_eq!(key.gaussian_words(), words(&row.key), "{key:?}");
         let counter = [row.output, row.sample, row.call, 0];
@@ -294,6 +289,31 @@ fn probabilities_become_the_thresholds_of_the_vectors() {
     for row in vectors().thresholds {
         let got = DropProbability::with_bits(row.p, row.max_bits).unwrap();
         assert_eq!((got.threshold(), got.bits(), got.scale()), (row.threshold, row.bits, row.scale));
+    }
+}
+
+/// At thresholds of all the bits that were drawn: with the lowest and the highest u, and with many between.
+#[test]
+fn bricks_compare_the_planes_of_the_vectors() {
+    for case in vectors().bricks {
+        assert_eq!(case.planes.len(), case.bits as usize);
+        let planes: Vec<[u32; 4]> = case.planes.iter().map(words).collect();
+        let u = |n: usize, bit: u32| planes.iter().fold(0, |u, plane| u << 1 | (plane[n] >> bit & 1));
+        let levels = 1u32 << case.bits;
+        let thresholds = (0..256).map(|k| k * levels / 256 | 1).chain([levels - 1]);
+        for threshold in thresholds {
+            let p = f64::from(levels - threshold) / f64::from(levels);
+            let probability = DropProbability::with_bits(p, case.bits).unwrap();
+            assert_eq!((probability.threshold(), probability.bits()), (threshold, case.bits));
+            let rounds = Rounds::new(case.rounds).unwrap();
+            let brick = Brick::decide(case.block, words(&case.key), &probability, rounds);
+            for n in 0..4 {
+                for bit in 0..32 {
+                    let kept = brick.word(n) >> bit & 1 == 1;
+                    assert_eq!(kept, u(n as usize, bit) < threshold, "{} bits, {threshold}", case.bits);
+                }
+            }
+        }
     }
 }
 

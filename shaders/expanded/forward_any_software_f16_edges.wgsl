@@ -2,13 +2,11 @@
 
 // What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
 struct Params {
-    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
-    round_keys: array<vec4<u32>, 5>,
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
     outputs: u32,
     inputs: u32,
-    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    // Keep where the random integer of `bits` bits is below `threshold`; with 9 bits or more, both moved up to 16.
     threshold: u32,
     // Global index of the first brick along each axis (in the activation kernel, which has no bricks, of the first
     // example and the first output) ...
@@ -40,13 +38,15 @@ struct Params {
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
     accumulate_weight: u32,
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
+    // llvmpipe is 2.3 times slower where what comes after them lies past the first 256 bytes.
+    round_keys: array<vec4<u32>, 17>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
-// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
-// once per mask.
+// Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
+// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -61,88 +61,86 @@ fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
     return vec2(a * b, ah * bh + (u >> 16u) + (v >> 16u));
 }
 
+// A round under its key words.
+fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    let a = multiply_wide(3528531795u, c.x);
+    let b = multiply_wide(3449720151u, c.z);
+    return vec4(b.y ^ c.y ^ key.x, b.x, a.y ^ c.w ^ key.y, a.x);
+}
+
 fn philox(counter: vec4<u32>) -> vec4<u32> {
     var c = counter;
-    var a: vec2<u32>;
-    var b: vec2<u32>;
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[0].x, b.x, a.y ^ c.w ^ params.round_keys[0].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[0].z, b.x, a.y ^ c.w ^ params.round_keys[0].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[1].x, b.x, a.y ^ c.w ^ params.round_keys[1].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[1].z, b.x, a.y ^ c.w ^ params.round_keys[1].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[2].x, b.x, a.y ^ c.w ^ params.round_keys[2].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[2].z, b.x, a.y ^ c.w ^ params.round_keys[2].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[3].x, b.x, a.y ^ c.w ^ params.round_keys[3].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[3].z, b.x, a.y ^ c.w ^ params.round_keys[3].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[4].x, b.x, a.y ^ c.w ^ params.round_keys[4].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[4].z, b.x, a.y ^ c.w ^ params.round_keys[4].w, a.x);
+    c = philox_round(c, params.round_keys[0].xy);
+    c = philox_round(c, params.round_keys[0].zw);
+    c = philox_round(c, params.round_keys[1].xy);
+    c = philox_round(c, params.round_keys[1].zw);
+    c = philox_round(c, params.round_keys[2].xy);
+    c = philox_round(c, params.round_keys[2].zw);
+    c = philox_round(c, params.round_keys[3].xy);
+    c = philox_round(c, params.round_keys[3].zw);
+    c = philox_round(c, params.round_keys[4].xy);
+    c = philox_round(c, params.round_keys[4].zw);
     return c;
 }
 
-// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// Rounds go on from one plane to the next; `key` is that of the first of them.
+fn next_plane(state: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    var c = state;
+    c = philox_round(c, key);
+    c = philox_round(c, key + vec2(2654435769u, 3144134277u));
+    c = philox_round(c, key + vec2(1013904242u, 1993301258u));
+    return c;
+}
+
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
 // The input block whose lane 0 decides masked biases: past every real input.
 const BIAS_INPUT_BLOCK = 4294967295u;
 
-// The planes before the tail cost a call each.
-const HEAD_PLANES = 8u;
-
-// One rung of the ladder that decides u < threshold from the least significant plane to the most:
-// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
-fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
-    let below = ~plane;
-    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
-    return (keep & below) | (settle & (keep | below));
+// The first state of the run that decides a brick.
+fn start(block: vec3<u32>) -> vec4<u32> {
+    return philox(vec4(block, 0u));
 }
 
-// Planes 8 to 15, the least significant: they come from one call, words moved round by t, bits by a fixed
-// rotation each. Planes past the last meet zeros of the threshold, which leave `keep` at 0.
-fn tail_planes(block: vec3<u32>) -> vec4<u32> {
+// All ones where this bit of the threshold is set.
+fn settle(bit: u32) -> u32 {
+    return 0u - ((params.threshold >> bit) & 1u);
+}
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most:
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0. Which is the majority of keep, !plane and
+// the bit, written as a choice: the bit where it is the same as keep, else !plane. Processors have that in one or two
+// instructions.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, settle: u32) -> vec4<u32> {
+    return keep ^ (~(keep ^ plane) & (keep ^ vec4(settle)));
+}
+
+// What the run's first state decides: the least significant plane, or at 9 to 16 bits all those below the last eight.
+// Such a plane is that state with words moved round by some, and bits by a fixed rotation; those that are too many
+// meet zeros of the threshold, which leave `keep` at 0.
+fn first_planes(state: vec4<u32>) -> vec4<u32> {
     var keep = vec4(0u);
-    if params.bits > HEAD_PLANES {
-        let tail = philox(vec4(block, HEAD_PLANES));
-        keep = rung(keep, (tail.wxyz << vec4(30u)) | (tail.wxyz >> vec4(2u)), 0u);
-        keep = rung(keep, (tail.zwxy << vec4(3u)) | (tail.zwxy >> vec4(29u)), 1u);
-        keep = rung(keep, (tail.yzwx << vec4(25u)) | (tail.yzwx >> vec4(7u)), 2u);
-        keep = rung(keep, (tail.xyzw << vec4(9u)) | (tail.xyzw >> vec4(23u)), 3u);
-        keep = rung(keep, (tail.wxyz << vec4(8u)) | (tail.wxyz >> vec4(24u)), 4u);
-        keep = rung(keep, (tail.zwxy << vec4(22u)) | (tail.zwxy >> vec4(10u)), 5u);
-        keep = rung(keep, (tail.yzwx << vec4(28u)) | (tail.yzwx >> vec4(4u)), 6u);
-        keep = rung(keep, tail.xyzw, 7u);
-    }
+    keep = rung(keep, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), settle(0u));
+    keep = rung(keep, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), settle(1u));
+    keep = rung(keep, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), settle(2u));
+    keep = rung(keep, (state << vec4(9u)) | (state >> vec4(23u)), settle(3u));
+    keep = rung(keep, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), settle(4u));
+    keep = rung(keep, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), settle(5u));
+    keep = rung(keep, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), settle(6u));
+    keep = rung(keep, state, settle(7u));
     return keep;
 }
 
-// Plane j of the first eight, a call of its own.
-fn next_plane(keep: vec4<u32>, block: vec3<u32>, j: u32) -> vec4<u32> {
-    return rung(keep, philox(vec4(block, j)), 15u - j);
-}
-
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    var keep = tail_planes(block);
-    for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
-        keep = next_plane(keep, block, j - 1u);
+    var state = start(block);
+    var keep = first_planes(state);
+    var key = params.round_keys[5].xy;
+    for (var bit = 8u; bit < 16u; bit++) {
+        state = next_plane(state, key);
+        keep = rung(keep, state, settle(bit));
+        key += vec2(3668340011u, 842468239u);
     }
     return keep;
 }
@@ -422,19 +420,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let i = i32(block * 8u) - params.input_shift;
         // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
         // do not wait for those of another.
-        let block_0_0 = vec3(params.input_block + block, output_block, example_block);
-        var keep_0_0 = tail_planes(block_0_0);
-        let block_0_1 = vec3(params.input_block + block, output_block + 1u, example_block);
-        var keep_0_1 = tail_planes(block_0_1);
-        let block_1_0 = vec3(params.input_block + block, output_block, example_block + 1u);
-        var keep_1_0 = tail_planes(block_1_0);
-        let block_1_1 = vec3(params.input_block + block, output_block + 1u, example_block + 1u);
-        var keep_1_1 = tail_planes(block_1_1);
-        for (var j = min(params.bits, HEAD_PLANES); j > 0u; j--) {
-            keep_0_0 = next_plane(keep_0_0, block_0_0, j - 1u);
-            keep_0_1 = next_plane(keep_0_1, block_0_1, j - 1u);
-            keep_1_0 = next_plane(keep_1_0, block_1_0, j - 1u);
-            keep_1_1 = next_plane(keep_1_1, block_1_1, j - 1u);
+        var state_0_0 = start(vec3(params.input_block + block, output_block, example_block));
+        var keep_0_0 = first_planes(state_0_0);
+        var state_0_1 = start(vec3(params.input_block + block, output_block + 1u, example_block));
+        var keep_0_1 = first_planes(state_0_1);
+        var state_1_0 = start(vec3(params.input_block + block, output_block, example_block + 1u));
+        var keep_1_0 = first_planes(state_1_0);
+        var state_1_1 = start(vec3(params.input_block + block, output_block + 1u, example_block + 1u));
+        var keep_1_1 = first_planes(state_1_1);
+        var key = params.round_keys[5].xy;
+        for (var bit = 8u; bit < 16u; bit++) {
+            state_0_0 = next_plane(state_0_0, key);
+            keep_0_0 = rung(keep_0_0, state_0_0, settle(bit));
+            state_0_1 = next_plane(state_0_1, key);
+            keep_0_1 = rung(keep_0_1, state_0_1, settle(bit));
+            state_1_0 = next_plane(state_1_0, key);
+            keep_1_0 = rung(keep_1_0, state_1_0, settle(bit));
+            state_1_1 = next_plane(state_1_1, key);
+            keep_1_1 = rung(keep_1_1, state_1_1, settle(bit));
+            key += vec2(3668340011u, 842468239u);
         }
         let w_0_0 = w_quad(w_row_0, i);
         let w_0_1 = w_quad(w_row_0, i + 4);

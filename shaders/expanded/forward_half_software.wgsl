@@ -2,13 +2,11 @@
 
 // What a dispatch is told. Twin: `Params` in src/gpu/params.rs, same fields in the same order.
 struct Params {
-    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd.
-    round_keys: array<vec4<u32>, 5>,
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
     outputs: u32,
     inputs: u32,
-    // Keep where the random integer of `bits` bits, moved up to 16, is below `threshold`.
+    // Keep where the random integer of `bits` bits is below `threshold`; with 9 bits or more, both moved up to 16.
     threshold: u32,
     // Global index of the first brick along each axis (in the activation kernel, which has no bricks, of the first
     // example and the first output) ...
@@ -40,13 +38,15 @@ struct Params {
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
     accumulate_weight: u32,
+    // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
+    // llvmpipe is 2.3 times slower where what comes after them lies past the first 256 bytes.
+    round_keys: array<vec4<u32>, 17>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Philox4x32 of Salmon et al. (SC 2011), one call: 128 random bits for a counter.
-// Twin: src/mask/philox.rs. `round_keys` are the key words of every round, which the host works out
-// once per mask.
+// Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
+// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -54,59 +54,54 @@ fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
     return vec2(u32(product), u32(product >> 32u));
 }
 
+// A round under its key words.
+fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    let a = multiply_wide(3528531795u, c.x);
+    let b = multiply_wide(3449720151u, c.z);
+    return vec4(b.y ^ c.y ^ key.x, b.x, a.y ^ c.w ^ key.y, a.x);
+}
+
 fn philox(counter: vec4<u32>) -> vec4<u32> {
     var c = counter;
-    var a: vec2<u32>;
-    var b: vec2<u32>;
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[0].x, b.x, a.y ^ c.w ^ params.round_keys[0].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[0].z, b.x, a.y ^ c.w ^ params.round_keys[0].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[1].x, b.x, a.y ^ c.w ^ params.round_keys[1].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[1].z, b.x, a.y ^ c.w ^ params.round_keys[1].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[2].x, b.x, a.y ^ c.w ^ params.round_keys[2].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[2].z, b.x, a.y ^ c.w ^ params.round_keys[2].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[3].x, b.x, a.y ^ c.w ^ params.round_keys[3].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[3].z, b.x, a.y ^ c.w ^ params.round_keys[3].w, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[4].x, b.x, a.y ^ c.w ^ params.round_keys[4].y, a.x);
-    a = multiply_wide(3528531795u, c.x);
-    b = multiply_wide(3449720151u, c.z);
-    c = vec4(b.y ^ c.y ^ params.round_keys[4].z, b.x, a.y ^ c.w ^ params.round_keys[4].w, a.x);
+    c = philox_round(c, params.round_keys[0].xy);
+    c = philox_round(c, params.round_keys[0].zw);
+    c = philox_round(c, params.round_keys[1].xy);
+    c = philox_round(c, params.round_keys[1].zw);
+    c = philox_round(c, params.round_keys[2].xy);
+    c = philox_round(c, params.round_keys[2].zw);
+    c = philox_round(c, params.round_keys[3].xy);
+    c = philox_round(c, params.round_keys[3].zw);
+    c = philox_round(c, params.round_keys[4].xy);
+    c = philox_round(c, params.round_keys[4].zw);
     return c;
 }
 
-// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one call per bit plane.
+// The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
+// The first state of the run that decides a brick.
+fn start(block: vec3<u32>) -> vec4<u32> {
+    return philox(vec4(block, 0u));
+}
+
+// All ones where this bit of the threshold is set.
+fn settle(bit: u32) -> u32 {
+    return 0u - ((params.threshold >> bit) & 1u);
+}
+
 // One rung of the ladder that decides u < threshold from the least significant plane to the most:
-// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0.
-fn rung(keep: vec4<u32>, plane: vec4<u32>, bit: u32) -> vec4<u32> {
-    let below = ~plane;
-    let settle = vec4(0u - ((params.threshold >> bit) & 1u));
-    return (keep & below) | (settle & (keep | below));
+// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0. Which is the majority of keep, !plane and
+// the bit, written as a choice: the bit where it is the same as keep, else !plane. Processors have that in one or two
+// instructions.
+fn rung(keep: vec4<u32>, plane: vec4<u32>, settle: u32) -> vec4<u32> {
+    return keep ^ (~(keep ^ plane) & (keep ^ vec4(settle)));
 }
 
 // p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
-// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/performance.md).
+// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return rung(vec4(0u), philox(vec4(block, 0u)), 15u);
+    return rung(vec4(0u), start(block), settle(0u));
 }
 
 // Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.

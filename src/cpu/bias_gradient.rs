@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
+use super::bricks::{Bricks, Place};
 use super::grid::Axes;
 use super::simd::{Job, Kept, Level, Simd};
 use crate::call::BiasGradient;
@@ -59,7 +59,7 @@ impl Job for Unit<'_> {
         for n_block in 0..examples.blocks() {
             let mut kept = Kept::ALL;
             if let Some(bricks) = &bricks {
-                bricks.decide(input, output, examples.block(n_block), &mut kept);
+                bricks.decide(Place { input, output, examples: examples.block(n_block) }, &mut kept);
             }
             for n in 0..4 {
                 let Some(row) = examples.local(n_block * 4 + n) else { continue };

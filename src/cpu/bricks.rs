@@ -4,11 +4,22 @@
 //! half is already in place for the next round, and its high half needs one shift. So a round is two
 //! multiplications, two shifts and two three-way exclusive ors for eight bricks, and nothing is shuffled
 //! between lanes until the decisions are known.
+//!
+//! A run of the generator is a chain: a round waits seven cycles for the one before it and keeps the machine busy for
+//! three. So runs are interleaved, as many as the registers hold ([`Simd::RUNS`]).
 
 use super::simd::{Kept, Simd};
-use crate::mask::brick::{HEAD_PLANES, TAIL_ROTATION};
-use crate::mask::philox::{KEY_STEP, MULTIPLIERS, Rounds};
+use crate::mask::brick::{MOST_ROUNDS, PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
+use crate::mask::philox::{MULTIPLIERS, Rounds, round_key};
 use crate::{Mask, Sharing};
+
+/// Where eight bricks are: the blocks of inputs and of outputs in lanes, and the global block of examples.
+#[derive(Clone, Copy)]
+pub(super) struct Place<S: Simd> {
+    pub input: S::Words,
+    pub output: S::Words,
+    pub examples: u32,
+}
 
 /// Decides bricks of one mask.
 pub(super) struct Bricks<S: Simd> {
@@ -18,50 +29,83 @@ pub(super) struct Bricks<S: Simd> {
     threshold: u32,
     bits: u32,
     multipliers: [S::Words; 2],
-    /// The key of each round.
-    keys: [[S::Words; 2]; 10],
+    keys: [[u32; 2]; MOST_ROUNDS as usize],
 }
 
 impl<S: Simd> Bricks<S> {
     #[inline(always)]
     pub(super) fn new(simd: S, mask: &Mask) -> Self {
-        let mut key = mask.key.words();
-        let mut keys = [[simd.splat_word(0); 2]; 10];
-        for words in &mut keys {
-            *words = [simd.splat_word(key[0]), simd.splat_word(key[1])];
-            key = [key[0].wrapping_add(KEY_STEP[0]), key[1].wrapping_add(KEY_STEP[1])];
-        }
+        let key = mask.key.words();
         Self {
             simd,
             rounds: mask.rounds,
             sharing: mask.sharing,
             threshold: mask.probability.threshold(),
             bits: mask.probability.bits(),
-            multipliers: [simd.splat_word(MULTIPLIERS[0]), simd.splat_word(MULTIPLIERS[1])],
-            keys,
+            multipliers: MULTIPLIERS.map(|multiplier| simd.splat_word(multiplier)),
+            keys: std::array::from_fn(|round| round_key(key, round as u32)),
         }
     }
 
-    /// Decides eight bricks, one per lane of the block coordinates, for the four examples of the global
-    /// block `examples`: [`Brick::decide`] in lanes, and the rule of shared masks.
+    /// Decides eight bricks, one per lane, at every place.
+    #[inline(always)]
+    pub(super) fn decide_all(&self, kept: &mut [Kept], place: impl Fn(usize) -> Place<S>) {
+        match S::RUNS {
+            1 => self.decide_by::<1>(kept, place),
+            2 => self.decide_by::<2>(kept, place),
+            _ => self.decide_by::<3>(kept, place),
+        }
+    }
+
+    #[inline(always)]
+    fn decide_by<const RUNS: usize>(&self, kept: &mut [Kept], place: impl Fn(usize) -> Place<S>) {
+        let (together, rest) = kept.as_chunks_mut::<RUNS>();
+        let mut first = 0;
+        for kept in together {
+            self.decide_together(std::array::from_fn(|run| place(first + run)), kept);
+            first += RUNS;
+        }
+        for (k, kept) in rest.iter_mut().enumerate() {
+            self.decide(place(first + k), kept);
+        }
+    }
+
+    /// The same at one place.
+    #[inline(always)]
+    pub(super) fn decide(&self, place: Place<S>, kept: &mut Kept) {
+        self.decide_together([place], std::array::from_mut(kept));
+    }
+
+    /// [`Brick::decide`] in lanes, and the rule of shared masks.
     ///
     /// Four examples from a multiple of four on never need more than one block of mask coordinates: a
     /// group's coordinate passes a multiple of four only where the example passes one.
     ///
     /// [`Brick::decide`]: crate::mask::brick::Brick::decide
     #[inline(always)]
-    pub(super) fn decide(&self, input: S::Words, output: S::Words, examples: u32, kept: &mut Kept) {
-        let block = match self.sharing {
-            Sharing::Example => examples,
-            Sharing::Group(size) => examples / size,
-            Sharing::Batch => 0,
-        };
-        let block = [input, output, self.simd.splat_word(block)];
+    fn decide_together<const RUNS: usize>(&self, places: [Place<S>; RUNS], kept: &mut [Kept; RUNS]) {
+        let mut blocks = [[self.simd.splat_word(0); 3]; RUNS];
+        for (block, place) in blocks.iter_mut().zip(places) {
+            let coordinates = match self.sharing {
+                Sharing::Example => place.examples,
+                Sharing::Group(size) => place.examples / size,
+                Sharing::Batch => 0,
+            };
+            *block = [place.input, place.output, self.simd.splat_word(coordinates)];
+        }
         let words = match self.rounds {
-            Rounds::Seven => self.ladder::<7, 4>(block, 0),
-            Rounds::Ten => self.ladder::<10, 4>(block, 0),
+            Rounds::Seven => self.ladder::<7, RUNS, 4>(blocks, 0),
+            Rounds::Ten => self.ladder::<10, RUNS, 4>(blocks, 0),
         };
-        self.simd.transpose(words, kept);
+        for run in 0..RUNS {
+            self.simd.transpose(words[run], &mut kept[run]);
+            self.share(places[run].examples, &mut kept[run]);
+        }
+    }
+
+    /// Gives each example of the block the decisions of its mask coordinate.
+    #[inline(always)]
+    fn share(&self, examples: u32, kept: &mut Kept) {
         match self.sharing {
             Sharing::Example => {}
             Sharing::Group(size) => {
@@ -75,7 +119,7 @@ impl<S: Simd> Bricks<S> {
         }
     }
 
-    /// The same for one mask coordinate: a quarter of the ladder, though all of the generator's calls.
+    /// The same for one mask coordinate: a quarter of the ladder, though all of the generator's rounds.
     #[inline(always)]
     pub(super) fn decide_coordinate(
         &self,
@@ -85,62 +129,87 @@ impl<S: Simd> Bricks<S> {
     ) -> [[u16; 4]; 4] {
         let block = [input, output, self.simd.splat_word(coordinate / 4)];
         let word = (coordinate % 4) as usize;
-        let [word] = match self.rounds {
-            Rounds::Seven => self.ladder::<7, 1>(block, word),
-            Rounds::Ten => self.ladder::<10, 1>(block, word),
+        let [[word]] = match self.rounds {
+            Rounds::Seven => self.ladder::<7, 1, 1>([block], word),
+            Rounds::Ten => self.ladder::<10, 1, 1>([block], word),
         };
         let mut kept = Kept::NONE;
         self.simd.transpose([word; 4], &mut kept);
         kept.0[0]
     }
 
-    /// The decisions of `WORDS` mask coordinates of a block, from `first` on.
+    /// The decisions of `WORDS` mask coordinates of each block, from `first` on.
     #[inline(always)]
-    fn ladder<const ROUNDS: usize, const WORDS: usize>(
+    fn ladder<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
         &self,
-        block: [S::Words; 3],
+        blocks: [[S::Words; 3]; RUNS],
         first: usize,
-    ) -> [S::Words; WORDS] {
+    ) -> [[S::Words; WORDS]; RUNS] {
         let simd = self.simd;
-        let mut keep = [simd.splat_word(0); WORDS];
-        if self.bits > HEAD_PLANES {
-            let tail = self.call::<ROUNDS>(block, HEAD_PLANES);
-            for t in (0..8).rev() {
-                if t < (self.bits - HEAD_PLANES) as usize {
-                    let set = self.threshold >> (self.bits - 1 - HEAD_PLANES - t as u32) & 1 == 1;
-                    for w in 0..WORDS {
-                        let plane = simd.rotate_left(tail[(first + w + t) % 4], TAIL_ROTATION[t]);
-                        keep[w] = rung(simd, keep[w], plane, set);
+        let mut keep = [[simd.splat_word(0); WORDS]; RUNS];
+        let mut states = blocks.map(|[input, output, example]| [input, output, example, simd.splat_word(0)]);
+        for key in &self.keys[..ROUNDS] {
+            self.round(&mut states, key);
+        }
+        let set = |bit: u32| self.threshold >> bit & 1 == 1;
+        let mut bit = 0;
+        if self.bits > STATE_PLANES {
+            for t in (0..STATE_PLANES as usize).rev() {
+                if t < (self.bits - STATE_PLANES) as usize {
+                    let set = set(bit);
+                    for run in 0..RUNS {
+                        for w in 0..WORDS {
+                            let plane = simd.rotate_left(states[run][(first + w + t) % 4], ROTATIONS[t]);
+                            keep[run][w] = rung(simd, keep[run][w], plane, set);
+                        }
                     }
+                    bit += 1;
                 }
             }
+        } else {
+            climb(simd, &mut keep, &states, first, set(0));
+            bit = 1;
         }
-        for j in (0..self.bits.min(HEAD_PLANES)).rev() {
-            let set = self.threshold >> (self.bits - 1 - j) & 1 == 1;
-            let plane = self.call::<ROUNDS>(block, j);
-            for w in 0..WORDS {
-                keep[w] = rung(simd, keep[w], plane[first + w], set);
+        let (later, _) = self.keys[ROUNDS..].as_chunks::<{ PLANE_ROUNDS as usize }>();
+        for (keys, bit) in later.iter().zip(bit..self.bits) {
+            for key in keys {
+                self.round(&mut states, key);
             }
+            climb(simd, &mut keep, &states, first, set(bit));
         }
         keep
     }
 
-    /// The generator's words for bit plane `plane`: [`philox4x32`](crate::mask::philox::philox4x32) in
-    /// lanes.
+    /// One round of each run: [`philox4x32`](crate::mask::philox::philox4x32) in lanes.
     #[inline(always)]
-    fn call<const ROUNDS: usize>(&self, block: [S::Words; 3], plane: u32) -> [S::Words; 4] {
+    fn round<const RUNS: usize>(&self, states: &mut [[S::Words; 4]; RUNS], key: &[u32; 2]) {
         let simd = self.simd;
-        let mut c = [block[0], block[1], block[2], simd.splat_word(plane)];
-        for key in &self.keys[..ROUNDS] {
+        let key = key.map(|word| simd.splat_word(word));
+        for c in states {
             let a = simd.product(c[0], self.multipliers[0]);
             let b = simd.product(c[2], self.multipliers[1]);
-            c = [simd.xor3(simd.high(b), c[1], key[0]), b, simd.xor3(simd.high(a), c[3], key[1]), a];
+            *c = [simd.xor3(simd.high(b), c[1], key[0]), b, simd.xor3(simd.high(a), c[3], key[1]), a];
         }
-        c
     }
 }
 
-/// One rung of the ladder: `keep | !plane` where the threshold's bit is set, else `keep & !plane`.
+/// One rung of each run's ladder, whose plane is its state.
+#[inline(always)]
+fn climb<S: Simd, const RUNS: usize, const WORDS: usize>(
+    simd: S,
+    keep: &mut [[S::Words; WORDS]; RUNS],
+    states: &[[S::Words; 4]; RUNS],
+    first: usize,
+    set: bool,
+) {
+    for run in 0..RUNS {
+        for w in 0..WORDS {
+            keep[run][w] = rung(simd, keep[run][w], states[run][first + w], set);
+        }
+    }
+}
+
+/// `keep | !plane` where the threshold's bit is set, else `keep & !plane`.
 #[inline(always)]
 fn rung<S: Simd>(simd: S, keep: S::Words, plane: S::Words, set: bool) -> S::Words {
     if set { simd.or_not(keep, plane) } else { simd.and_not(keep, plane) }
@@ -152,7 +221,7 @@ mod tests {
     use crate::cpu::simd::{Job, Level};
     use crate::{DropProbability, MaskKey};
 
-    /// Decides one group of eight bricks and compares every bit with the plain brick code.
+    /// Decides some groups of eight bricks and compares every bit with the plain brick code.
     struct Check {
         mask: Mask,
         input: [u32; 8],
@@ -163,23 +232,26 @@ mod tests {
     impl Job for Check {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) {
-            let mut kept = Kept::NONE;
             let (input, output) = (simd.words(self.input), simd.words(self.output));
             let bricks = Bricks::new(simd, &self.mask);
-            bricks.decide(input, output, self.coordinate, &mut kept);
-            for n in 0..4 {
-                assert_eq!(
-                    bricks.decide_coordinate(input, output, self.coordinate * 4 + n),
-                    kept.0[n as usize]
-                );
-            }
-            for lane in 0..8 {
-                let brick = self.mask.brick(self.coordinate, self.output[lane], self.input[lane]);
+            // Runs that are interleaved, and those that are left.
+            let mut all = [Kept::NONE; 7];
+            bricks.decide_all(&mut all, |k| Place { input, output, examples: self.coordinate + k as u32 });
+            for (coordinate, kept) in (self.coordinate..).zip(&all) {
                 for n in 0..4 {
-                    let word = brick.word(n as u32);
-                    for o in 0..4 {
-                        let byte = kept.0[n][o][lane / 2].to_le_bytes()[lane % 2];
-                        assert_eq!(byte, word.to_le_bytes()[o], "lane {lane}, n {n}, o {o}");
+                    assert_eq!(
+                        bricks.decide_coordinate(input, output, coordinate * 4 + n),
+                        kept.0[n as usize]
+                    );
+                }
+                for lane in 0..8 {
+                    let brick = self.mask.brick(coordinate, self.output[lane], self.input[lane]);
+                    for n in 0..4 {
+                        let word = brick.word(n as u32);
+                        for o in 0..4 {
+                            let byte = kept.0[n][o][lane / 2].to_le_bytes()[lane % 2];
+                            assert_eq!(byte, word.to_le_bytes()[o], "lane {lane}, n {n}, o {o}");
+                        }
                     }
                 }
             }

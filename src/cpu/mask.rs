@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::bricks::Bricks;
+use super::bricks::{Bricks, Place};
 use super::grid::{Axes, Patch, patches};
 use super::simd::{Job, Kept, Level, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
@@ -53,7 +53,8 @@ impl Job for Weights<'_> {
             for column in 0..inputs.blocks().div_ceil(WIDTH / 8) {
                 let input = inputs.block(column * 8);
                 let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
-                bricks.decide(input, output, examples.block(patch.row_piece), &mut kept);
+                let examples = examples.block(patch.row_piece);
+                bricks.decide(Place { input, output, examples }, &mut kept);
                 let range = inputs.local_range(column * WIDTH, WIDTH);
                 let i_skip = inputs.lead_in(column * WIDTH);
                 for (n, row) in patch.rows.iter_mut().enumerate() {
@@ -87,7 +88,8 @@ impl Job for Biases<'_> {
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.splat_word(BIAS_INPUT_BLOCK);
         let mut kept = Kept::NONE;
-        Bricks::new(simd, mask).decide(input, output, examples.block(patch.row_piece), &mut kept);
+        let place = Place { input, output, examples: examples.block(patch.row_piece) };
+        Bricks::new(simd, mask).decide(place, &mut kept);
         let o_skip = outputs.lead_in(o_first * 4);
         let n_skip = examples.lead_in(patch.row_piece * 4);
         for (n, row) in patch.rows.into_iter().enumerate() {

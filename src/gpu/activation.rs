@@ -6,7 +6,7 @@ use super::plan::{Plan, Rows, pieces};
 use super::recording::{Draws, Recording};
 use super::{Kernels, Tensor};
 use crate::call::{Face, Faces};
-use crate::{Activation, Bias, ElementType, Error, MaskKey, Origin, Rounds, Shape};
+use crate::{Activation, Bias, ElementType, Error, MaskKey, Origin, Shape};
 
 /// How [`Kernels::activate`] computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,7 +95,7 @@ impl Kernels {
                 plan.each_quad([rows.end - rows.start, outputs], outputs, |params, down, across| {
                     let down = rows.start + down.start..rows.start + down.end;
                     if let Method::Sampled { samples, key, origin } = method {
-                        params.round_keys = round_keys(key.gaussian_words(), Rounds::Ten);
+                        params.round_keys = round_keys(key.gaussian_words());
                         params.first_pass = launch * in_dispatch;
                         params.passes = (samples - params.first_pass).min(in_dispatch);
                         // Global coordinates of the first element, not of a brick.

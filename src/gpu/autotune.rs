@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
-use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
+use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write};
 
 /// Bricks of a thread that are tried, rows and columns.
 const TILES: [[u32; 2]; 8] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1], [4, 2], [4, 4], [8, 2]];
@@ -80,11 +80,11 @@ impl Tuning {
         }
         best.both_gradients = None;
         for &tile in both_gradients.iter().filter(|tile| fits(&&tile.workgroup)) {
-            // From as many calls and threads on as here: with fewer it has not been tried.
+            // From as many rounds and threads on as here: with fewer it has not been tried.
             let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
             let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
-            let calls = probability.calls().max(1);
-            let both_gradients = Some(BothGradientsTuning { tile, calls, threads });
+            let rounds = probability.rounds(Rounds::Ten);
+            let both_gradients = Some(BothGradientsTuning { tile, rounds, threads });
             best = trial.faster(best, Self { both_gradients, ..best }, &[Tuned::BothGradients])?;
         }
         Ok(best)

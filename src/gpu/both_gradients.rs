@@ -52,9 +52,13 @@ impl Kernels {
         let element = faces.element();
         let dims @ [batch, outputs, inputs] = call.shape.dims();
         let (Some(choice), Some(mask)) = (self.tuning.both_gradients, call.mask) else { return Ok(None) };
-        let calls = mask.probability.calls();
+        let rounds = mask.probability.rounds(mask.rounds);
         let mixed = faces.results.iter().any(|face| face.tensor.element != element);
-        if batch == 0 || mixed || !mask.sharing.is_own() || !mask.probability.drops() || calls < choice.calls
+        if batch == 0
+            || mixed
+            || !mask.sharing.is_own()
+            || !mask.probability.drops()
+            || rounds < choice.rounds
         {
             return Ok(None);
         }

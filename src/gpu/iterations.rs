@@ -8,6 +8,7 @@
 use super::pass::Pass;
 use super::shader::{Planes, Shared, Variant};
 use super::tuning::Tile;
+use crate::mask::brick::STATE_PLANES;
 
 /// Iterations of an invocation: those that it makes whatever its sums are, and those of a step of its walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ impl Variant {
         let Tile { rows, columns, workgroup: [_, y] } = self.tile;
         let bricks = rows.saturating_mul(columns);
         // The loop over the planes of a brick, or of all bricks of a tile that decide for the same examples.
-        let planes = if self.rolled && self.planes == Planes::Many { bits.min(8) + 1 } else { 0 };
+        let looped = self.rolled && matches!(self.planes, Planes::Few | Planes::Many);
+        let planes = if looped { bits.min(STATE_PLANES + 1) } else { 0 };
         // A word for each of four examples is a brick of its own.
         let words = planes.saturating_mul(if self.sharing == Shared::Each { 1 } else { 4 });
         let masks = match (self.sharing, self.pass) {

@@ -90,8 +90,8 @@ impl Kernels {
         for pass in 0..call.passes {
             let mut forward = self.forward(&call.forward(&call.mask.pass(pass), y))?;
             for dispatch in &mut forward.dispatches {
-                if let Draws::Masks(rounds) = dispatch.draws {
-                    dispatch.draws = Draws::Pass(pass, rounds);
+                if let Draws::Masks = dispatch.draws {
+                    dispatch.draws = Draws::Pass(pass);
                 }
             }
             recording.append(forward);

@@ -1,14 +1,13 @@
 //! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order, and what each of them means.
 
-use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
-use crate::mask::philox::KEY_STEP;
-use crate::mask::{Mask, Rounds, Sharing};
+use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS, MOST_ROUNDS, STATE_PLANES};
+use crate::mask::philox::round_key;
+use crate::mask::{Mask, Sharing};
 
 /// The uniform buffer of a dispatch, in WGSL's layout: every vector starts on 16 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Params {
-    pub round_keys: [[u32; 4]; 5],
     pub examples: u32,
     pub outputs: u32,
     pub inputs: u32,
@@ -32,17 +31,17 @@ pub(crate) struct Params {
     pub passes: u32,
     pub first_pass: u32,
     pub accumulate_weight: u32,
+    pub round_keys: RoundKeys,
 }
 
-/// The key words of every round, as `Params` holds them.
-pub(crate) fn round_keys(mut key: [u32; 2], rounds: Rounds) -> [[u32; 4]; 5] {
-    let mut keys = [[0; 4]; 5];
-    for round in 0..rounds.count() as usize {
-        let at = 2 * (round % 2);
-        keys[round / 2][at..at + 2].copy_from_slice(&key);
-        key = std::array::from_fn(|w| key[w].wrapping_add(KEY_STEP[w]));
-    }
-    keys
+/// The key words of every round that there may be, those of two rounds in a vector.
+pub(crate) type RoundKeys = [[u32; 4]; MOST_ROUNDS as usize / 2];
+
+pub(crate) fn round_keys(key: [u32; 2]) -> RoundKeys {
+    std::array::from_fn(|pair| {
+        let [even, odd] = [0, 1].map(|round| round_key(key, 2 * pair as u32 + round));
+        [even[0], even[1], odd[0], odd[1]]
+    })
 }
 
 impl Params {
@@ -53,15 +52,18 @@ impl Params {
         let mut params = Self { examples, outputs, inputs, scale: 1.0, threshold: 1, ..Self::default() };
         let Some(mask) = mask else { return params };
 
-        params.round_keys = round_keys(mask.key.words(), mask.rounds);
+        params.round_keys = round_keys(mask.key.words());
         params.group = match mask.sharing {
             Sharing::Example => 1,
             Sharing::Group(size) => size.get(),
             Sharing::Batch => 0,
         };
         params.bits = mask.probability.bits();
-        // At the top of 16 bits plane j meets bit 15 - j, however many planes there are.
-        params.threshold = mask.probability.threshold() << (16 - params.bits);
+        params.threshold = mask.probability.threshold();
+        if params.bits > STATE_PLANES {
+            // At the top of 16 bits each plane meets the same bit, however many there are.
+            params.threshold <<= 16 - params.bits;
+        }
         params.scale = mask.scale() as f32;
         // No sum here passes u32::MAX: `Origin::check` has seen the whole shape.
         let [n, o, i]: [u32; 3] = std::array::from_fn(|axis| mask.origin.coordinates()[axis] + first[axis]);

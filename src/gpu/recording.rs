@@ -5,10 +5,10 @@ use std::mem::offset_of;
 use std::sync::Arc;
 
 use super::allocate;
-use super::params::{Params, round_keys};
+use super::params::{Params, RoundKeys, round_keys};
 use super::pass::Pass;
 use super::pipeline::Pipeline;
-use crate::{Error, MaskKey, Rounds};
+use crate::{Error, MaskKey};
 
 /// A call whose arguments have been checked: its pipelines, bindings and parameters.
 ///
@@ -31,19 +31,19 @@ pub struct Recording {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Draws {
     Nothing,
-    Masks(Rounds),
+    Masks,
     /// The masks of one Monte-Carlo pass.
-    Pass(u32, Rounds),
+    Pass(u32),
     Gaussian,
 }
 
 impl Draws {
-    fn round_keys(self, key: MaskKey) -> Option<[[u32; 4]; 5]> {
+    fn round_keys(self, key: MaskKey) -> Option<RoundKeys> {
         match self {
             Self::Nothing => None,
-            Self::Masks(rounds) => Some(round_keys(key.words(), rounds)),
-            Self::Pass(pass, rounds) => Some(round_keys(key.pass(pass).words(), rounds)),
-            Self::Gaussian => Some(round_keys(key.gaussian_words(), Rounds::Ten)),
+            Self::Masks => Some(round_keys(key.words())),
+            Self::Pass(pass) => Some(round_keys(key.pass(pass).words())),
+            Self::Gaussian => Some(round_keys(key.gaussian_words())),
         }
     }
 }

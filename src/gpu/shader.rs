@@ -11,12 +11,12 @@ use minijinja::{Environment, context, syntax::SyntaxConfig};
 use super::pass::{Integral, Pass};
 use super::text;
 use super::tuning::{Apply, Multiply, Tile};
-use crate::ElementType;
 use crate::cpu::MILLS;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::Rounds;
-use crate::mask::brick::{HEAD_PLANES, TAIL_ROTATION};
+use crate::mask::brick::{PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
+use crate::{ElementType, Mask};
 
 /// Bit planes a kernel is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,8 +25,22 @@ pub(crate) enum Planes {
     None,
     /// p = 1/2.
     One,
-    /// Any p.
+    /// At a resolution of 2 to 8 bits.
+    Few,
+    /// Of 9 to 16.
     Many,
+}
+
+impl Planes {
+    /// Those of a mask. One that drops nothing draws none.
+    pub(crate) fn of(mask: Option<&Mask>) -> Self {
+        match mask.map_or(0, |mask| mask.probability.bits()) {
+            0 => Self::None,
+            1 => Self::One,
+            2..=STATE_PLANES => Self::Few,
+            _ => Self::Many,
+        }
+    }
 }
 
 /// How a kernel deals with examples that share masks.
@@ -64,7 +78,7 @@ pub(crate) struct Variant {
     pub sharing: Shared,
 }
 
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("params", include_str!("../../shaders/params.wgsl")),
     ("philox", include_str!("../../shaders/philox.wgsl")),
     ("brick", include_str!("../../shaders/brick.wgsl")),
@@ -72,6 +86,7 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("elementary", include_str!("../../shaders/elementary.wgsl")),
     ("apply", include_str!("../../shaders/apply.wgsl")),
     ("tile", include_str!("../../shaders/tile.wgsl")),
+    ("round_key", include_str!("../../shaders/round_key.wgsl")),
     ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
@@ -151,7 +166,7 @@ impl Variant {
     }
 
     /// What the templates know of this variant.
-    fn values(&self) -> minijinja::Value {
+    pub(super) fn values(&self) -> minijinja::Value {
         let (inputs, outputs) =
             (("params.inputs", "params.input_stride"), ("params.outputs", "params.output_stride"));
         let operands: Vec<_> = self
@@ -195,8 +210,9 @@ impl Variant {
             operands,
             results,
             // The passes of a Monte-Carlo launch have keys of their own.
-            round_keys => if monte_carlo { "round_keys" } else { "params.round_keys" },
+            pass_keys => monte_carlo,
             key_step => KEY_STEP,
+            plane_rounds => PLANE_ROUNDS,
             activation => integral.map(Integral::function),
             closed => integral.is_some_and(Integral::is_closed),
             mills => MILLS,
@@ -206,8 +222,15 @@ impl Variant {
             // Whether the products of a step meet bits of a mask.
             masked_walk => self.planes != Planes::None && self.sharing != Shared::Tile,
             bias_input_block => BIAS_INPUT_BLOCK,
-            head_planes => HEAD_PLANES,
-            planes => match self.planes { Planes::None => "none", Planes::One => "one", Planes::Many => "many" },
+            planes => match self.planes {
+                Planes::None => "none",
+                Planes::One => "one",
+                Planes::Few => "few",
+                Planes::Many => "many",
+            },
+            // The bits of the threshold that the second state and those after it meet.
+            first_bit => if self.planes == Planes::Many { STATE_PLANES } else { 1 },
+            last_bit => if self.planes == Planes::Many { "16u" } else { "params.bits" },
             rounds => self.rounds.count(),
             vector => self.vector,
             access => if self.read_write { "read_write" } else { "read" },
@@ -215,7 +238,7 @@ impl Variant {
             apply => match self.apply { Apply::Select => "select", Apply::And => "and" },
             rolled => self.rolled,
             multipliers => MULTIPLIERS,
-            tail_rotation => TAIL_ROTATION,
+            rotations => ROTATIONS,
             int64 => self.multiply == Multiply::Wide,
             rows => tile_rows,
             columns => tile_columns,

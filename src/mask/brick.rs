@@ -1,7 +1,7 @@
-//! The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one generator call per bit plane.
+//! The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 //! Twins: `shaders/brick.wgsl`, and `shaders/tile.wgsl` for the bricks of a tile together.
 
-use super::philox::{Rounds, philox4x32};
+use super::philox::{Rounds, go_on};
 use super::probability::DropProbability;
 
 /// Examples in a brick: one word of the generator's result each.
@@ -11,11 +11,24 @@ pub const BRICK_OUTPUTS: u32 = 4;
 /// Inputs in a brick: one bit of a byte each.
 pub const BRICK_INPUTS: u32 = 8;
 
-/// The planes before the tail cost a call each.
-pub(crate) const HEAD_PLANES: u32 = 8;
-/// Rotation of the tail call for planes 8 to 15, chosen so that two connections share at most one of
-/// its bits.
-pub(crate) const TAIL_ROTATION: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
+/// Rounds of the generator from one state that is a plane to the next.
+pub(crate) const PLANE_ROUNDS: u32 = 3;
+/// States that are a plane each; of more bits the least significant ones come from the state before these.
+pub(crate) const STATE_PLANES: u32 = 8;
+/// Words of that state are rotated by so much, for the planes that come from it from the most significant down: chosen
+/// so that two connections share at most one of its bits.
+pub(crate) const ROTATIONS: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
+/// Rounds of the longest run, at ten rounds and 9 bits or more.
+pub(crate) const MOST_ROUNDS: u32 = 10 + PLANE_ROUNDS * STATE_PLANES;
+
+/// Rounds of the run that decides a brick at a resolution of so many bits, 0 drawing nothing.
+pub(crate) const fn run_rounds(rounds: Rounds, bits: u32) -> u32 {
+    match bits {
+        0 => 0,
+        1..=STATE_PLANES => rounds.count() + PLANE_ROUNDS * (bits - 1),
+        _ => rounds.count() + PLANE_ROUNDS * STATE_PLANES,
+    }
+}
 
 /// The decisions of one brick: a bit for each of its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,28 +37,29 @@ pub struct Brick([u32; 4]);
 impl Brick {
     /// Decides a brick. `block` is (input / 8, output / 4, example / 4), the generator's counter.
     ///
-    /// The random integer u of a connection has its most significant bit in plane 0. `u < threshold` is
-    /// decided from the least significant plane to the most, for 32 connections at a time: where the
-    /// threshold's bit is 1, a 0 in the plane settles for keeping, and where it is 0, a 1 settles for
-    /// dropping; otherwise the planes below have decided.
+    /// The generator's states are planes of random integers u, from the least significant one on: `u < threshold` is
+    /// decided on the way, for 32 connections at a time. Where the threshold's bit is 1, a 0 in the plane settles for
+    /// keeping, and where it is 0, a 1 settles for dropping; otherwise the planes below have decided.
     pub fn decide(block: [u32; 3], key: [u32; 2], probability: &DropProbability, rounds: Rounds) -> Self {
         let (threshold, bits) = (probability.threshold(), probability.bits());
-        if !probability.drops() {
+        if bits == 0 {
             return Self([u32::MAX; 4]);
         }
-        let call = |plane| philox4x32([block[0], block[1], block[2], plane], key, rounds);
+        let mut round = rounds.count();
+        let mut state = go_on([block[0], block[1], block[2], 0], key, 0, round);
         let mut keep = [0; 4];
-        if bits > HEAD_PLANES {
-            let tail = call(HEAD_PLANES);
-            for t in (0..bits - HEAD_PLANES).rev() {
-                let plane = std::array::from_fn(|w| {
-                    tail[(w + t as usize) % 4].rotate_left(TAIL_ROTATION[t as usize])
-                });
-                keep = rung(keep, plane, threshold, bits - 1 - (HEAD_PLANES + t));
-            }
+        let from_first = bits.saturating_sub(STATE_PLANES);
+        for t in (0..from_first as usize).rev() {
+            let plane = std::array::from_fn(|w| state[(w + t) % 4].rotate_left(ROTATIONS[t]));
+            keep = rung(keep, plane, threshold, from_first - 1 - t as u32);
         }
-        for j in (0..bits.min(HEAD_PLANES)).rev() {
-            keep = rung(keep, call(j), threshold, bits - 1 - j);
+        for bit in from_first..bits {
+            // The first state is a plane itself only where no planes have been made of it.
+            if bit > 0 {
+                state = go_on(state, key, round, PLANE_ROUNDS);
+                round += PLANE_ROUNDS;
+            }
+            keep = rung(keep, state, threshold, bit);
         }
         Self(keep)
     }
@@ -67,7 +81,7 @@ impl Brick {
     }
 }
 
-/// One rung of the ladder: `keep | !plane` where the threshold's bit is set, else `keep & !plane`.
+/// One rung of the ladder: `keep | !plane` where this bit of the threshold is set, else `keep & !plane`.
 fn rung(keep: [u32; 4], plane: [u32; 4], threshold: u32, bit: u32) -> [u32; 4] {
     let set = (threshold >> bit & 1).wrapping_neg();
     std::array::from_fn(|w| {

@@ -2,9 +2,9 @@
 
 use super::philox::{Rounds, philox4x32};
 
-/// Separates key derivation from every other use of the generator: the ASCII bytes "DCV1", most
+/// Separates key derivation from every other use of the generator: the ASCII bytes "DCV2", most
 /// significant first. A new mask format gets a new constant.
-const KEY_DOMAIN: u32 = 0x4443_5631;
+const KEY_DOMAIN: u32 = 0x4443_5632;
 
 /// The same for Gaussian samples: "DCG1".
 const GAUSSIAN_DOMAIN: u32 = 0x4443_4731;
@@ -88,8 +88,7 @@ fn first_two(counter: [u32; 4], key: [u32; 2]) -> [u32; 2] {
 mod tests {
     use super::*;
 
-    /// The rule for passes is that of mask format 2, whose keys differ before it: an independent program's keys of
-    /// steps, numbers of passes and keys of passes.
+    /// An independent program's keys of steps, numbers of passes and keys of passes.
     #[test]
     fn keys_of_passes_follow_from_the_key_of_their_step() {
         for (step, t, pass) in [

@@ -1,4 +1,4 @@
-//! The mask as a pure function: mask format 1, without any GPU.
+//! The mask as a pure function: mask format 2, without any GPU.
 //!
 //! Whether a connection is kept depends on the seed, the layer, the step (and the pass of a Monte-Carlo call
 //! there), the drop probability and the *global* coordinates of the connection, and on nothing else: not on tile

@@ -1,5 +1,7 @@
 //! The probability of dropping, as the integer that the masks really use.
 
+use super::brick::run_rounds;
+use super::philox::Rounds;
 use crate::Error;
 
 /// Bits of resolution unless told otherwise.
@@ -30,8 +32,8 @@ impl DropProbability {
         Self::with_bits(p, DEFAULT_BITS)
     }
 
-    /// p at a resolution of `2^-max_bits`. Fewer bits cost fewer calls of the generator: 8 and below
-    /// draw one call per bit and brick, 9 to 16 draw nine.
+    /// p at a resolution of `2^-max_bits`. Fewer bits cost fewer rounds of the generator: each bit up
+    /// to 8 three more, 9 to 16 all the same, 24 more than one.
     ///
     /// # Errors
     /// As [`new`](Self::new), and [`Error::Bits`] unless `1 <= max_bits <= 16`.
@@ -105,9 +107,10 @@ impl DropProbability {
         self.bits
     }
 
-    /// Calls of the generator per brick of 128 connections. Bits 9 to 16 share one call.
-    pub fn calls(&self) -> u32 {
-        self.bits.min(9)
+    /// Rounds of the generator for a brick of 128 connections: [`bits`](Self::bits) decides how many more than
+    /// `rounds`. 9 bits and more cost the same; 0 where nothing is ever dropped.
+    pub fn rounds(&self, rounds: Rounds) -> u32 {
+        run_rounds(rounds, self.bits)
     }
 }
 
@@ -151,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn rounds_are_those_of_the_format() {
+        for (bits, ten, seven) in [(1, 10, 7), (2, 13, 10), (8, 31, 28), (9, 34, 31), (16, 34, 31)] {
+            let p = DropProbability::with_bits(1.0 / f64::from(1u32 << bits), bits).unwrap();
+            assert_eq!((p.bits(), p.rounds(Rounds::Ten), p.rounds(Rounds::Seven)), (bits, ten, seven));
+        }
+    }
+
+    #[test]
     fn negative_zero_is_zero() {
         assert_eq!(DropProbability::new(-0.0).unwrap().bits(), 0);
     }
@@ -160,7 +171,7 @@ mod tests {
         for (p, drops) in [(0.0, false), (2f64.powi(-17), false), (1.1 * 2f64.powi(-17), true), (0.5, true)] {
             let p = DropProbability::new(p).unwrap();
             assert_eq!(
-                (p.drops(), p.realised() > 0.0, p.calls() > 0, p.scale() > 1.0),
+                (p.drops(), p.realised() > 0.0, p.rounds(Rounds::Ten) > 0, p.scale() > 1.0),
                 (drops, drops, drops, drops)
             );
         }

@@ -144,8 +144,8 @@ pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
 pub fn both_gradients(tuning: Option<BothGradientsTuning>) -> String {
     match tuning {
         None => "in two passes".to_owned(),
-        Some(BothGradientsTuning { tile: of, calls, threads, .. }) => {
-            format!("{}, from {calls} calls a brick and {threads} threads on", tile(of))
+        Some(BothGradientsTuning { tile: of, rounds, threads, .. }) => {
+            format!("{}, from {rounds} rounds a brick and {threads} threads on", tile(of))
         }
     }
 }

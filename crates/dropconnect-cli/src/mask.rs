@@ -139,7 +139,7 @@ pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {
         Sharing::Batch => "batch".to_owned(),
     };
     let mut metadata = vec![
-        ("mask_format", "1".to_owned()),
+        ("mask_format", "2".to_owned()),
         ("p_drop", mask.probability.requested().to_string()),
         ("p_drop_bits", bits.to_string()),
         ("p_drop_realised", mask.probability.realised().to_string()),

@@ -57,7 +57,7 @@ fn the_file_holds_the_mask_of_the_reference() {
 /// The mask that the metadata of a file describes, as a reader in another language would make it.
 fn from_metadata(metadata: &HashMap<String, String>) -> Mask {
     let number = |key: &str| metadata[key].parse::<u64>().unwrap();
-    assert_eq!(metadata["mask_format"], "1");
+    assert_eq!(metadata["mask_format"], "2");
     let key = MaskKey::new(number("seed"), number("layer") as u32).at_step(number("step"));
     let p = metadata["p_drop"].parse().unwrap();
     let probability = DropProbability::with_bits(p, number("p_drop_bits") as u32).unwrap();

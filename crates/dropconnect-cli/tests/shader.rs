@@ -45,8 +45,8 @@ fn the_text_is_for_whom_it_is_asked_for() {
         software.contains("@workgroup_size(16, 1)") && software.contains("for (var row = 0; row < 4; row++)")
     );
     assert!(
-        !nvidia.contains("fn tail_planes")
-            && forward(&["--class", "nvidia", "--p", "0.3"]).contains("fn tail_planes")
+        !nvidia.contains("fn first_planes")
+            && forward(&["--class", "nvidia", "--p", "0.3"]).contains("fn first_planes")
     );
     assert!(!nvidia.contains("unpack2x16float"));
     assert!(forward(&["--class", "nvidia", "--element", "f16"]).contains("unpack2x16float"));

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::gradient::{add_panel, finish};
 use crate::call::BothGradients;
-use crate::cpu::bricks::Bricks;
+use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, GradBlock, Patch, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::brick::BRICK_INPUTS;
@@ -128,12 +128,15 @@ impl Job for Unit<'_> {
             for n_first in (0..examples.blocks()).step_by(CHUNK) {
                 let n_blocks = CHUNK.min(examples.blocks() - n_first);
                 for n in 0..n_blocks {
+                    let examples = examples.block(n_first + n);
+                    bricks.decide_all(&mut kept[0][n][..o_blocks], |o| {
+                        let output = simd.splat_word(outputs.block(o_first + o));
+                        Place { input, output, examples }
+                    });
                     for o in 0..o_blocks {
                         grads[0][n][o] =
                             pack_grad(&problem.axes, problem.grad_output, n_first + n, o_first + o);
                         grads[1][o][n] = grads[0][n][o];
-                        let output = simd.splat_word(outputs.block(o_first + o));
-                        bricks.decide(input, output, examples.block(n_first + n), &mut kept[0][n][o]);
                         kept[1][o][n] = kept[0][n][o];
                     }
                 }

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::call::Forward;
-use crate::cpu::bricks::Bricks;
+use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, Patch, pack, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::mask::BIAS_INPUT_BLOCK;
@@ -95,11 +95,11 @@ impl Job for Unit<'_> {
                     let x = &scratch.x[n_block * COLUMNS..][..columns];
                     let kept = &mut scratch.kept[..columns];
                     let examples = examples.block(n_first + n_block);
-                    for (column, kept) in kept.iter_mut().enumerate() {
+                    bricks.decide_all(kept, |column| {
                         let input = inputs.block((first + column) * 8);
                         let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
-                        bricks.decide(input, output, examples, kept);
-                    }
+                        Place { input, output, examples }
+                    });
                     let tile = tile_sums::<S, true>(simd, x, weight, kept);
                     for (n, tile) in tile.iter().enumerate() {
                         for (o, tile) in tile.iter().enumerate() {
@@ -176,9 +176,10 @@ fn finish<S: Simd>(
     for n_block in 0..N_BLOCKS.min(examples.blocks() - n_first) {
         let mut kept = Kept::NONE;
         if let Bias::Masked(_) = problem.bias {
-            let output = std::array::from_fn(|b| outputs.block(o_first + b));
+            let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
             let input = simd.splat_word(BIAS_INPUT_BLOCK);
-            bricks.decide(input, simd.words(output), examples.block(n_first + n_block), &mut kept);
+            let examples = examples.block(n_first + n_block);
+            bricks.decide(Place { input, output, examples }, &mut kept);
         }
         for n in 0..4 {
             if examples.local((n_first + n_block) * 4 + n).is_none() {

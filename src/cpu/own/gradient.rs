@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use crate::call::{InputGradient, WeightGradient};
-use crate::cpu::bricks::Bricks;
+use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::{Error, Mask, Write};
@@ -132,11 +132,11 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
                 for row in 0..row_blocks {
                     let (grads, sums) = (&scratch.grads[row][..blocks], &mut scratch.sums[row][column]);
                     let kept = &mut scratch.kept[..blocks];
-                    for (b, kept) in kept.iter_mut().enumerate() {
+                    bricks.decide_all(kept, |b| {
                         let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
                         let output = simd.splat_word(axes.outputs.block(o));
-                        bricks.decide(input, output, axes.examples.block(n), kept);
-                    }
+                        Place { input, output, examples: axes.examples.block(n) }
+                    });
                     add_panel::<S, OVER_OUTPUTS, true>(simd, panel, grads, kept, sums);
                 }
             }

@@ -44,6 +44,8 @@ const SELECT: [[i32; LANES]; 4] = {
 impl Simd for Avx2 {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 2;
+    /// Words are two registers each, which is as good.
+    const RUNS: usize = 1;
 
     type Floats = __m256;
     /// Bricks 0, 1, 4, 5 and bricks 2, 3, 6, 7: the order that `transpose` wants.

@@ -36,6 +36,7 @@ unsafe fn with_features<J: Job>(simd: Avx512, job: J) {
 impl Simd for Avx512 {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 4;
+    const RUNS: usize = 2;
 
     type Floats = __m512;
     type Words = __m512i;

@@ -51,6 +51,8 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Rows of a register tile, 2 or 4: four columns of as many accumulators must fit the register file.
     const TILE_ROWS: usize;
+    /// Runs of the generator, of eight bricks each, that are interleaved, 3 at most: a run holds eight registers.
+    const RUNS: usize;
 
     type Floats: Copy;
     type Words: Copy;

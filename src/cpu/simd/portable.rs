@@ -11,6 +11,7 @@ pub(in crate::cpu) struct Portable;
 impl Simd for Portable {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 2;
+    const RUNS: usize = 1;
 
     type Floats = [f32; LANES];
     type Words = [u64; 8];

@@ -43,11 +43,7 @@ impl<'k> Plan<'k> {
             pass,
             element,
             result,
-            planes: match mask.map_or(0, |mask| mask.probability.bits()) {
-                0 => Planes::None,
-                1 => Planes::One,
-                _ => Planes::Many,
-            },
+            planes: Planes::of(mask.as_ref()),
             rounds: mask.map_or(Rounds::default(), |mask| mask.rounds),
             vector: false,
             read_write,
@@ -58,7 +54,7 @@ impl<'k> Plan<'k> {
             rolled: kernels.tuning.rolled,
             sharing: Shared::Each,
         };
-        let draws = mask.map_or(Draws::Nothing, |mask| Draws::Masks(mask.rounds));
+        let draws = mask.map_or(Draws::Nothing, |_| Draws::Masks);
         let mut recording = Recording::new(pass);
         recording.device = Some(kernels.device.clone());
         let mut plan = Self { kernels, variant, mask, draws, recording };

@@ -79,6 +79,7 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         (Planes::None, Rounds::Ten),
         (Planes::One, Rounds::Seven),
         (Planes::One, Rounds::Ten),
+        (Planes::Few, Rounds::Ten),
         (Planes::Many, Rounds::Seven),
         (Planes::Many, Rounds::Ten),
     ];

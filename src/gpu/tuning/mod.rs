@@ -66,16 +66,16 @@ pub struct BothGradientsTuning {
     /// Rows are examples, columns inputs. Workgroups own all examples of a dispatch, and have as many threads
     /// along them as that takes, up to the number here; more examples take more dispatches.
     pub tile: Tile,
-    /// Least calls of the generator for a brick: one is at p = 1/2, nine at most probabilities.
-    pub calls: u32,
+    /// Least rounds of the generator for a brick: ten are at p = 1/2, 34 at most probabilities.
+    pub rounds: u32,
     /// Least threads that the pass must come to. It has few where a layer has few inputs.
     pub threads: u32,
 }
 
 impl BothGradientsTuning {
-    /// With this tile, from so many calls of the generator and so many threads on.
-    pub const fn new(tile: Tile, calls: u32, threads: u32) -> Self {
-        Self { tile, calls, threads }
+    /// With this tile, from so many rounds of the generator and so many threads on.
+    pub const fn new(tile: Tile, rounds: u32, threads: u32) -> Self {
+        Self { tile, rounds, threads }
     }
 }
 
@@ -214,10 +214,6 @@ impl Tuning {
     /// The choice for a class of adapters, by what they are and not by their names.
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
         match info.device_type {
-            // These drivers run a subgroup as one vector. OpenGL does not tell its size.
-            wgpu::DeviceType::Cpu if info.subgroup_min_size == info.subgroup_max_size => {
-                Self::software().for_lanes(info.subgroup_min_size)
-            }
             wgpu::DeviceType::Cpu => Self::software(),
             // At 20 G connections a second, the least to expect of one, a fifth of a second.
             wgpu::DeviceType::IntegratedGpu => {
@@ -235,25 +231,13 @@ impl Tuning {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
             weight_gradient: tile(8, 2),
+            // Drawing the mask once saves no more than holding twice the sums costs (docs/performance.md).
             both_gradients: None,
             apply: Apply::And,
             rolled: true,
             threads: 0,
             iterations: ITERATIONS,
             connections: 1 << 32,
-        }
-        .for_lanes(8)
-    }
-
-    /// The mask drawn once for both gradients, on drivers whose vectors have so many lanes. A vector is a workgroup,
-    /// and nothing is added up across it: barriers cost these drivers everything. Two vectors for each core, which are
-    /// cores of this machine. At one call the two passes are as fast (docs/performance.md).
-    fn for_lanes(self, lanes: u32) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-        let tile = Tile { rows: 8, columns: 2, workgroup: [lanes, 1] };
-        Self {
-            both_gradients: Some(BothGradientsTuning { tile, calls: 2, threads: 2 * lanes * cores }),
-            ..self
         }
     }
 
@@ -267,7 +251,7 @@ impl Tuning {
             forward: tile(2, 1),
             input_gradient: tile(1, 1),
             weight_gradient: tile(1, 1),
-            // Expected to win at nine calls, and not yet seen to (docs/performance.md): `Tuning::measured` tries it.
+            // Expected to win at 34 rounds, and not yet seen to (docs/performance.md): `Tuning::measured` tries it.
             both_gradients: None,
             apply: if vendor == NVIDIA { Apply::Select } else { Apply::And },
             rolled: false,

@@ -13,7 +13,7 @@ impl fmt::Display for Tile {
     }
 }
 
-/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:CALLS:THREADS` for
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:ROUNDS:THREADS` for
 /// both gradients or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
 /// threads that keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
@@ -26,7 +26,7 @@ impl fmt::Display for Tuning {
         let Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
         match self.both_gradients {
-            Some(BothGradientsTuning { tile, calls, threads }) => write!(f, "{tile}:{calls}:{threads}")?,
+            Some(BothGradientsTuning { tile, rounds, threads }) => write!(f, "{tile}:{rounds}:{threads}")?,
             None => write!(f, "separate")?,
         }
         write!(f, ",{apply},{rolled},{threads},{iterations},{connections}")
@@ -51,9 +51,9 @@ impl FromStr for BothGradientsTuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(':').collect();
-        let [tile, calls, threads] = parts[..] else { return Err(fault()) };
+        let [tile, rounds, threads] = parts[..] else { return Err(fault()) };
         let number = |text: &str| text.parse().map_err(|_| fault());
-        Ok(Self { tile: tile.parse()?, calls: number(calls)?, threads: number(threads)? })
+        Ok(Self { tile: tile.parse()?, rounds: number(rounds)?, threads: number(threads)? })
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
         let drawn_once = Tuning {
             both_gradients: Some(BothGradientsTuning {
                 tile: Tile { rows: 1, columns: 1, workgroup: [2, 64] },
-                calls: 9,
+                rounds: 34,
                 threads: 512,
             }),
             ..other
@@ -123,7 +123,7 @@ mod tests {
             other.to_string(),
             "1x2x32x4,8x2x16x1,8x2x16x1,separate,select,unrolled,65536,32768,4294967296"
         );
-        assert!(drawn_once.to_string().contains(",1x1x2x64:9:512,select,"), "{drawn_once}");
+        assert!(drawn_once.to_string().contains(",1x1x2x64:34:512,select,"), "{drawn_once}");
         for text in [
             "",
             "1x1x8x8",

@@ -1,12 +1,16 @@
 //! The generator and its product.
 
-use minijinja::context;
+use minijinja::{Value, context};
 
 use super::adapter::{adapter, not_run};
 use super::{compute, random};
-use crate::gpu::Gpu;
-use crate::gpu::params::Params;
+use crate::gpu::params::{Params, round_keys};
+use crate::gpu::pass::Pass;
+use crate::gpu::shader::{Planes, Shared, Variant};
+use crate::gpu::{Apply, Gpu, Multiply, Tile};
+use crate::mask::brick::{Brick, PLANE_ROUNDS};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
+use crate::{DropProbability, ElementType, Mask, MaskKey, Rounds};
 
 /// The adapter and its ways to multiply: with 16-bit halves, and with 64-bit integers where it has them.
 fn multiplies(test: &str) -> Option<(&'static Gpu, Vec<bool>)> {
@@ -23,6 +27,19 @@ fn hex(values: &serde_json::Value) -> Vec<u32> {
     values.as_array().unwrap().iter().map(word).collect()
 }
 
+/// What `philox.wgsl` is rendered with.
+fn generator(rounds: u32, int64: bool) -> Value {
+    context! {
+        rounds,
+        int64,
+        multipliers => MULTIPLIERS,
+        key_step => KEY_STEP,
+        plane_rounds => PLANE_ROUNDS,
+        pass_keys => false,
+        rolled => true,
+    }
+}
+
 /// The answers of the generator's authors: zeros, ones and the digits of pi, for 7 and 10 rounds.
 #[test]
 fn philox_gives_the_known_answers() {
@@ -34,24 +51,75 @@ fn philox_gives_the_known_answers() {
     for int64 in multiplies {
         for answer in answers {
             let rounds = answer["rounds"].as_u64().unwrap();
-            let mut key = hex(&answer["key"]);
-            let mut params = Params::default();
-            for round in 0..rounds as usize {
-                let at = 2 * (round % 2);
-                params.round_keys[round / 2][at..at + 2].copy_from_slice(&key);
-                key = key.iter().zip(KEY_STEP).map(|(k, step)| k.wrapping_add(step)).collect();
-            }
+            let key = hex(&answer["key"]).try_into().unwrap();
+            let params = Params { round_keys: round_keys(key), ..Params::default() };
             let counter: [u32; 4] = hex(&answer["counter"]).try_into().unwrap();
             let got = compute(
                 gpu,
                 &["params", "philox"],
-                &context! { rounds, int64, multipliers => MULTIPLIERS, round_keys => "params.round_keys" },
+                &generator(rounds as u32, int64),
                 "output[at] = philox(input[at]);",
                 &params,
                 &[counter],
             );
             assert_eq!(got[0].to_vec(), hex(&answer["output"]), "{int64} {answer}");
         }
+    }
+}
+
+/// Every kind of brick that a kernel may be made with, at every resolution, against [`Brick::decide`].
+#[test]
+fn bricks_are_those_of_the_format() {
+    let Some((gpu, multiplies)) = multiplies("bricks_are_those_of_the_format") else { return };
+    let mut state = 2;
+    let edges = [0, 1, !0];
+    let mut input: Vec<[u32; 4]> = edges.iter().flat_map(|&i| edges.map(|o| [i, o, !i, 0])).collect();
+    input.extend((0..64).map(|_| [0; 4].map(|_: u32| random(&mut state))));
+    let mask = Mask::new(MaskKey::new(5, 6).at_step(7), DropProbability::new(0.5).unwrap());
+    for multiply in multiplies.into_iter().map(|int64| if int64 { Multiply::Wide } else { Multiply::Split }) {
+        for (rounds, rolled) in [(Rounds::Seven, false), (Rounds::Ten, false), (Rounds::Ten, true)] {
+            for bits in 1..=16 {
+                // An odd threshold, of which both kinds of bits come up.
+                let levels = 1u32 << bits;
+                let threshold = (0xb5a5 & (levels - 1)) | 1;
+                let p = f64::from(levels - threshold) / f64::from(levels);
+                let probability = DropProbability::with_bits(p, bits).unwrap();
+                let mask = Mask { probability, rounds, ..mask };
+                let planes = Planes::of(Some(&mask));
+                let variant = Variant { planes, rounds, rolled, multiply, ..brick_variant() };
+                let got = compute(
+                    gpu,
+                    &["params", "philox", "brick"],
+                    &variant.values(),
+                    "output[at] = brick(input[at].xyz);",
+                    &Params::new(Some(&mask), [0; 3], [1; 3]),
+                    &input,
+                );
+                for (at, got) in input.iter().zip(got) {
+                    let brick = Brick::decide([at[0], at[1], at[2]], mask.key.words(), &probability, rounds);
+                    let want: [u32; 4] = std::array::from_fn(|n| brick.word(n as u32));
+                    assert_eq!(got, want, "{variant:?} {bits} bits {at:?}");
+                }
+            }
+        }
+    }
+}
+
+fn brick_variant() -> Variant {
+    Variant {
+        pass: Pass::Mask { of_bias: false },
+        element: ElementType::F32,
+        result: ElementType::F32,
+        planes: Planes::One,
+        rounds: Rounds::Ten,
+        vector: false,
+        read_write: false,
+        tile: Tile::new(1, 1, [64, 1]),
+        split: 1,
+        apply: Apply::And,
+        multiply: Multiply::Split,
+        rolled: false,
+        sharing: Shared::Each,
     }
 }
 
@@ -73,7 +141,7 @@ fn products_have_all_their_64_bits() {
         let got = compute(
             gpu,
             &["params", "philox"],
-            &context! { rounds => 10, int64, multipliers => MULTIPLIERS, round_keys => "params.round_keys" },
+            &generator(10, int64),
             "output[at] = vec4(multiply_wide(input[at].x, input[at].y), 7u, 7u);",
             &Params::default(),
             &input,

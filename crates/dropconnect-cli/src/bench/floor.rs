@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dropconnect::gpu::Gpu;
 use dropconnect::wgpu;
-use dropconnect::{DropProbability, Shape};
+use dropconnect::{DropProbability, Rounds, Shape};
 use dropconnect_testing::Pass;
 use minijinja::context;
 
@@ -13,10 +13,15 @@ use super::measure::{Effort, Stopwatch, Timer, measure};
 use super::template::render;
 use crate::error::CliError;
 
-/// Connections that one call of the generator decides, per bit plane.
+/// Connections that one run of the generator decides.
 const DECISIONS: f64 = 128.0;
-/// Issue slots of a call of ten rounds.
-const CALL_SLOTS: f64 = 44.0;
+/// Issue slots of a round, two wide products and two three-way exclusive ors; and of the counter before the first.
+const ROUND_SLOTS: f64 = 4.0;
+const COUNTER_SLOTS: f64 = 4.0;
+/// Of a plane's part in the decisions, a three-input operation for each of four words; and of the rotation that makes
+/// one of the seven lowest of 16 planes, where words are not their own plane.
+const PLANE_SLOTS: f64 = 4.0;
+const ROTATION_SLOTS: f64 = 4.0;
 /// The multiply-add itself, a quarter slot for the test of its bit, its share of the loads.
 const CONNECTION_SLOTS: f64 = 1.0 + 0.25 + 0.12;
 
@@ -28,7 +33,11 @@ const WORKGROUP: u32 = 64;
 
 /// Issue slots for each connection of a layer with this probability, with so many multiply-adds for each.
 fn slots(probability: &DropProbability, products: usize) -> f64 {
-    products as f64 * CONNECTION_SLOTS + f64::from(probability.calls()) * CALL_SLOTS / DECISIONS
+    let rounds = f64::from(probability.rounds(Rounds::Ten));
+    let (planes, rotated) = (f64::from(probability.bits()), f64::from(probability.bits().saturating_sub(9)));
+    let counter = if probability.drops() { COUNTER_SLOTS } else { 0.0 };
+    let drawn = counter + rounds * ROUND_SLOTS + planes * PLANE_SLOTS + rotated * ROTATION_SLOTS;
+    products as f64 * CONNECTION_SLOTS + drawn / DECISIONS
 }
 
 /// What a pass takes at least, in milliseconds: its mask is drawn once.
