@@ -2,6 +2,10 @@
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 //% from "round_key" import round_key, key_steps
+{% macro zero(bit) %}
+{% if rolled %}zero(${bit}u)
+{%- else %}params.zeros[${bit // 4}].${"xyzw"[bit % 4]}{% endif %}
+{% endmacro %}
 //% set words = ["xyzw", "yzwx", "zwxy", "wxyz"]
 
 // The input block whose lane 0 decides masked biases: past every real input.
@@ -13,55 +17,63 @@ fn start(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
-// All ones where this bit of the threshold is set.
-fn settle(bit: u32) -> u32 {
-    return 0u - ((params.threshold >> bit) & 1u);
-}
-
-// One rung of the ladder that decides u < threshold from the least significant plane to the most:
-// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0. Which is the majority of keep, !plane and
-// the bit, written as a choice: the bit where it is the same as keep, else !plane. Processors have that in one or two
-// instructions.
-fn rung(keep: vec4<u32>, plane: vec4<u32>, settle: u32) -> vec4<u32> {
-    return keep ^ (~(keep ^ plane) & (keep ^ vec4(settle)));
+// What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
+// 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
+fn others(drop: vec4<u32>) -> vec4<u32> {
+    return drop ^ vec4(params.all_ones);
 }
 //% endif
 //% if planes == "one"
 
-// p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
-// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
+// p = 1/2: a 1 in the only plane drops.
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return rung(vec4(0u), start(block), settle(0u));
+    return others(start(block));
 }
 //% elif planes != "none"
 
+// All ones where this bit of the threshold is 0. Kernels without loops find that in `params.zeros`.
+fn zero(bit: u32) -> u32 {
+    return ((params.threshold >> bit) & 1u) - 1u;
+}
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
+// the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
+// instruction however it is written; the other ways are the shortest for AMD, and for processors.
+fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
+//% if rolled
+    return drop ^ ((drop ^ plane) & (drop ^ vec4(zero)));
+//% else
+    return (drop & plane) | (vec4(zero) & (drop | plane));
+//% endif
+}
+
 // What the run's first state decides: the least significant plane, or at 9 to 16 bits all those below the last eight.
 // Such a plane is that state with words moved round by some, and bits by a fixed rotation; those that are too many
-// meet zeros of the threshold, which leave `keep` at 0.
+// meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
 //% if planes == "few"
-    return rung(vec4(0u), state, settle(0u));
+    return rung(vec4(~0u), state, ${zero(0)});
 //% else
-    var keep = vec4(0u);
+    var drop = vec4(~0u);
 //% for t in range(7, -1, -1)
 //% set plane = "state" if t % 4 == 0 else "state." ~ words[t % 4]
 //% if rotations[t] > 0
 //% set plane = "(" ~ plane ~ " << vec4(" ~ rotations[t] ~ "u)) | (" ~ plane ~ " >> vec4(" ~ (32 - rotations[t]) ~ "u))"
 //% endif
-    keep = rung(keep, ${plane}, settle(${7 - t}u));
+    drop = rung(drop, ${plane}, ${zero(7 - t)});
 //% endfor
-    return keep;
+    return drop;
 //% endif
 }
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
     var state = start(block);
-    var keep = first_planes(state);
+    var drop = first_planes(state);
 //% if rolled
     var key = ${round_key(rounds)};
     for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
         state = next_plane(state, key);
-        keep = rung(keep, state, settle(bit));
+        drop = rung(drop, state, zero(bit));
         key += ${key_steps(plane_rounds)};
     }
 //% else
@@ -73,13 +85,13 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //% for round in range(rounds + plane_rounds * (k - 1), rounds + plane_rounds * k)
     ${indent}state = philox_round(state, ${round_key(round)});
 //% endfor
-    ${indent}keep = rung(keep, state, settle(${first_bit + k - 1}u));
+    ${indent}drop = rung(drop, state, ${zero(first_bit + k - 1)});
 //% if planes == "few"
     }
 //% endif
 //% endfor
 //% endif
-    return keep;
+    return others(drop);
 }
 //% else
 

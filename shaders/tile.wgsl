@@ -85,7 +85,7 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% for r in range(brick_rows)
 //% for c in range(columns)
     var state_${r}_${c} = start(${brick_at(row, column, r, c)});
-    var keep_${r}_${c} = first_planes(state_${r}_${c});
+    var drop_${r}_${c} = first_planes(state_${r}_${c});
 //% endfor
 //% endfor
     var key = ${round_key(rounds)};
@@ -93,11 +93,16 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% for r in range(brick_rows)
 //% for c in range(columns)
         state_${r}_${c} = next_plane(state_${r}_${c}, key);
-        keep_${r}_${c} = rung(keep_${r}_${c}, state_${r}_${c}, settle(bit));
+        drop_${r}_${c} = rung(drop_${r}_${c}, state_${r}_${c}, zero(bit));
 //% endfor
 //% endfor
         key += ${key_steps(plane_rounds)};
     }
+//% for r in range(brick_rows)
+//% for c in range(columns)
+    let keep_${r}_${c} = others(drop_${r}_${c});
+//% endfor
+//% endfor
 //% else
 //% for r in range(brick_rows)
 //% for c in range(columns)

@@ -23,6 +23,8 @@ struct Params {
     scale: f32,
     // Where each tensor starts in its binding, in elements, in the order of the bindings.
     base: array<vec4<u32>, 2>,
+    // Word k: all ones where bit k of the threshold is 0.
+    zeros: array<vec4<u32>, 4>,
     // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
     input_stride: u32,
     output_stride: u32,
@@ -38,6 +40,8 @@ struct Params {
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
     accumulate_weight: u32,
+    // All ones, which a compiler is not to know.
+    all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
     // llvmpipe is 2.3 times slower where what comes after them lies past the first 256 bytes.
     round_keys: array<vec4<u32>, 17>,
@@ -88,71 +92,76 @@ fn start(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
-// All ones where this bit of the threshold is set.
-fn settle(bit: u32) -> u32 {
-    return 0u - ((params.threshold >> bit) & 1u);
+// What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
+// 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
+fn others(drop: vec4<u32>) -> vec4<u32> {
+    return drop ^ vec4(params.all_ones);
 }
 
-// One rung of the ladder that decides u < threshold from the least significant plane to the most:
-// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0. Which is the majority of keep, !plane and
-// the bit, written as a choice: the bit where it is the same as keep, else !plane. Processors have that in one or two
-// instructions.
-fn rung(keep: vec4<u32>, plane: vec4<u32>, settle: u32) -> vec4<u32> {
-    return keep ^ (~(keep ^ plane) & (keep ^ vec4(settle)));
+// All ones where this bit of the threshold is 0. Kernels without loops find that in `params.zeros`.
+fn zero(bit: u32) -> u32 {
+    return ((params.threshold >> bit) & 1u) - 1u;
+}
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
+// the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
+// instruction however it is written; the other ways are the shortest for AMD, and for processors.
+fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
+    return (drop & plane) | (vec4(zero) & (drop | plane));
 }
 
 // What the run's first state decides: the least significant plane, or at 9 to 16 bits all those below the last eight.
 // Such a plane is that state with words moved round by some, and bits by a fixed rotation; those that are too many
-// meet zeros of the threshold, which leave `keep` at 0.
+// meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
-    var keep = vec4(0u);
-    keep = rung(keep, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), settle(0u));
-    keep = rung(keep, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), settle(1u));
-    keep = rung(keep, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), settle(2u));
-    keep = rung(keep, (state << vec4(9u)) | (state >> vec4(23u)), settle(3u));
-    keep = rung(keep, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), settle(4u));
-    keep = rung(keep, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), settle(5u));
-    keep = rung(keep, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), settle(6u));
-    keep = rung(keep, state, settle(7u));
-    return keep;
+    var drop = vec4(~0u);
+    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), params.zeros[0].x);
+    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), params.zeros[0].y);
+    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), params.zeros[0].z);
+    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), params.zeros[0].w);
+    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), params.zeros[1].x);
+    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), params.zeros[1].y);
+    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), params.zeros[1].z);
+    drop = rung(drop, state, params.zeros[1].w);
+    return drop;
 }
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
     var state = start(block);
-    var keep = first_planes(state);
+    var drop = first_planes(state);
     state = philox_round(state, params.round_keys[5].xy);
     state = philox_round(state, params.round_keys[5].zw);
     state = philox_round(state, params.round_keys[6].xy);
-    keep = rung(keep, state, settle(8u));
+    drop = rung(drop, state, params.zeros[2].x);
     state = philox_round(state, params.round_keys[6].zw);
     state = philox_round(state, params.round_keys[7].xy);
     state = philox_round(state, params.round_keys[7].zw);
-    keep = rung(keep, state, settle(9u));
+    drop = rung(drop, state, params.zeros[2].y);
     state = philox_round(state, params.round_keys[8].xy);
     state = philox_round(state, params.round_keys[8].zw);
     state = philox_round(state, params.round_keys[9].xy);
-    keep = rung(keep, state, settle(10u));
+    drop = rung(drop, state, params.zeros[2].z);
     state = philox_round(state, params.round_keys[9].zw);
     state = philox_round(state, params.round_keys[10].xy);
     state = philox_round(state, params.round_keys[10].zw);
-    keep = rung(keep, state, settle(11u));
+    drop = rung(drop, state, params.zeros[2].w);
     state = philox_round(state, params.round_keys[11].xy);
     state = philox_round(state, params.round_keys[11].zw);
     state = philox_round(state, params.round_keys[12].xy);
-    keep = rung(keep, state, settle(12u));
+    drop = rung(drop, state, params.zeros[3].x);
     state = philox_round(state, params.round_keys[12].zw);
     state = philox_round(state, params.round_keys[13].xy);
     state = philox_round(state, params.round_keys[13].zw);
-    keep = rung(keep, state, settle(13u));
+    drop = rung(drop, state, params.zeros[3].y);
     state = philox_round(state, params.round_keys[14].xy);
     state = philox_round(state, params.round_keys[14].zw);
     state = philox_round(state, params.round_keys[15].xy);
-    keep = rung(keep, state, settle(14u));
+    drop = rung(drop, state, params.zeros[3].z);
     state = philox_round(state, params.round_keys[15].zw);
     state = philox_round(state, params.round_keys[16].xy);
     state = philox_round(state, params.round_keys[16].zw);
-    keep = rung(keep, state, settle(15u));
-    return keep;
+    drop = rung(drop, state, params.zeros[3].w);
+    return others(drop);
 }
 
 // Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.

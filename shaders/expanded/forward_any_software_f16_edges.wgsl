@@ -23,6 +23,8 @@ struct Params {
     scale: f32,
     // Where each tensor starts in its binding, in elements, in the order of the bindings.
     base: array<vec4<u32>, 2>,
+    // Word k: all ones where bit k of the threshold is 0.
+    zeros: array<vec4<u32>, 4>,
     // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
     input_stride: u32,
     output_stride: u32,
@@ -38,6 +40,8 @@ struct Params {
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
     accumulate_weight: u32,
+    // All ones, which a compiler is not to know.
+    all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
     // llvmpipe is 2.3 times slower where what comes after them lies past the first 256 bytes.
     round_keys: array<vec4<u32>, 17>,
@@ -104,45 +108,50 @@ fn start(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
-// All ones where this bit of the threshold is set.
-fn settle(bit: u32) -> u32 {
-    return 0u - ((params.threshold >> bit) & 1u);
+// What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
+// 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
+fn others(drop: vec4<u32>) -> vec4<u32> {
+    return drop ^ vec4(params.all_ones);
 }
 
-// One rung of the ladder that decides u < threshold from the least significant plane to the most:
-// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0. Which is the majority of keep, !plane and
-// the bit, written as a choice: the bit where it is the same as keep, else !plane. Processors have that in one or two
-// instructions.
-fn rung(keep: vec4<u32>, plane: vec4<u32>, settle: u32) -> vec4<u32> {
-    return keep ^ (~(keep ^ plane) & (keep ^ vec4(settle)));
+// All ones where this bit of the threshold is 0. Kernels without loops find that in `params.zeros`.
+fn zero(bit: u32) -> u32 {
+    return ((params.threshold >> bit) & 1u) - 1u;
+}
+
+// One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
+// the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
+// instruction however it is written; the other ways are the shortest for AMD, and for processors.
+fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
+    return drop ^ ((drop ^ plane) & (drop ^ vec4(zero)));
 }
 
 // What the run's first state decides: the least significant plane, or at 9 to 16 bits all those below the last eight.
 // Such a plane is that state with words moved round by some, and bits by a fixed rotation; those that are too many
-// meet zeros of the threshold, which leave `keep` at 0.
+// meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
-    var keep = vec4(0u);
-    keep = rung(keep, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), settle(0u));
-    keep = rung(keep, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), settle(1u));
-    keep = rung(keep, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), settle(2u));
-    keep = rung(keep, (state << vec4(9u)) | (state >> vec4(23u)), settle(3u));
-    keep = rung(keep, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), settle(4u));
-    keep = rung(keep, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), settle(5u));
-    keep = rung(keep, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), settle(6u));
-    keep = rung(keep, state, settle(7u));
-    return keep;
+    var drop = vec4(~0u);
+    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero(0u));
+    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero(1u));
+    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero(2u));
+    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero(3u));
+    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero(4u));
+    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero(5u));
+    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero(6u));
+    drop = rung(drop, state, zero(7u));
+    return drop;
 }
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
     var state = start(block);
-    var keep = first_planes(state);
+    var drop = first_planes(state);
     var key = params.round_keys[5].xy;
     for (var bit = 8u; bit < 16u; bit++) {
         state = next_plane(state, key);
-        keep = rung(keep, state, settle(bit));
+        drop = rung(drop, state, zero(bit));
         key += vec2(3668340011u, 842468239u);
     }
-    return keep;
+    return others(drop);
 }
 
 // Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
@@ -421,25 +430,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
         // do not wait for those of another.
         var state_0_0 = start(vec3(params.input_block + block, output_block, example_block));
-        var keep_0_0 = first_planes(state_0_0);
+        var drop_0_0 = first_planes(state_0_0);
         var state_0_1 = start(vec3(params.input_block + block, output_block + 1u, example_block));
-        var keep_0_1 = first_planes(state_0_1);
+        var drop_0_1 = first_planes(state_0_1);
         var state_1_0 = start(vec3(params.input_block + block, output_block, example_block + 1u));
-        var keep_1_0 = first_planes(state_1_0);
+        var drop_1_0 = first_planes(state_1_0);
         var state_1_1 = start(vec3(params.input_block + block, output_block + 1u, example_block + 1u));
-        var keep_1_1 = first_planes(state_1_1);
+        var drop_1_1 = first_planes(state_1_1);
         var key = params.round_keys[5].xy;
         for (var bit = 8u; bit < 16u; bit++) {
             state_0_0 = next_plane(state_0_0, key);
-            keep_0_0 = rung(keep_0_0, state_0_0, settle(bit));
+            drop_0_0 = rung(drop_0_0, state_0_0, zero(bit));
             state_0_1 = next_plane(state_0_1, key);
-            keep_0_1 = rung(keep_0_1, state_0_1, settle(bit));
+            drop_0_1 = rung(drop_0_1, state_0_1, zero(bit));
             state_1_0 = next_plane(state_1_0, key);
-            keep_1_0 = rung(keep_1_0, state_1_0, settle(bit));
+            drop_1_0 = rung(drop_1_0, state_1_0, zero(bit));
             state_1_1 = next_plane(state_1_1, key);
-            keep_1_1 = rung(keep_1_1, state_1_1, settle(bit));
+            drop_1_1 = rung(drop_1_1, state_1_1, zero(bit));
             key += vec2(3668340011u, 842468239u);
         }
+        let keep_0_0 = others(drop_0_0);
+        let keep_0_1 = others(drop_0_1);
+        let keep_1_0 = others(drop_1_0);
+        let keep_1_1 = others(drop_1_1);
         let w_0_0 = w_quad(w_row_0, i);
         let w_0_1 = w_quad(w_row_0, i + 4);
         let w_1_0 = w_quad(w_row_1, i);

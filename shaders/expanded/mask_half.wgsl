@@ -23,6 +23,8 @@ struct Params {
     scale: f32,
     // Where each tensor starts in its binding, in elements, in the order of the bindings.
     base: array<vec4<u32>, 2>,
+    // Word k: all ones where bit k of the threshold is 0.
+    zeros: array<vec4<u32>, 4>,
     // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
     input_stride: u32,
     output_stride: u32,
@@ -38,6 +40,8 @@ struct Params {
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
     accumulate_weight: u32,
+    // All ones, which a compiler is not to know.
+    all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
     // llvmpipe is 2.3 times slower where what comes after them lies past the first 256 bytes.
     round_keys: array<vec4<u32>, 17>,
@@ -85,23 +89,15 @@ fn start(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
-// All ones where this bit of the threshold is set.
-fn settle(bit: u32) -> u32 {
-    return 0u - ((params.threshold >> bit) & 1u);
+// What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
+// 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
+fn others(drop: vec4<u32>) -> vec4<u32> {
+    return drop ^ vec4(params.all_ones);
 }
 
-// One rung of the ladder that decides u < threshold from the least significant plane to the most:
-// keep | !plane where the threshold's bit is 1, keep & !plane where it is 0. Which is the majority of keep, !plane and
-// the bit, written as a choice: the bit where it is the same as keep, else !plane. Processors have that in one or two
-// instructions.
-fn rung(keep: vec4<u32>, plane: vec4<u32>, settle: u32) -> vec4<u32> {
-    return keep ^ (~(keep ^ plane) & (keep ^ vec4(settle)));
-}
-
-// p = 1/2. The threshold's bit is 1, so that this is ~plane; but were the compiler to know, it would fold the
-// inversion into each of 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
+// p = 1/2: a 1 in the only plane drops.
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return rung(vec4(0u), start(block), settle(0u));
+    return others(start(block));
 }
 
 // The mask itself, one byte of 0 or 1 a connection: [batch, outputs, inputs], or [batch, outputs] for

@@ -23,6 +23,8 @@ struct Params {
     scale: f32,
     // Where each tensor starts in its binding, in elements, in the order of the bindings.
     base: array<vec4<u32>, 2>,
+    // Word k: all ones where bit k of the threshold is 0.
+    zeros: array<vec4<u32>, 4>,
     // Elements between rows of tensors that have `inputs` columns, and of those that have `outputs`.
     input_stride: u32,
     output_stride: u32,
@@ -38,6 +40,8 @@ struct Params {
     first_pass: u32,
     // 1: add to what the second result, the gradient of the weight, holds.
     accumulate_weight: u32,
+    // All ones, which a compiler is not to know.
+    all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
     // llvmpipe is 2.3 times slower where what comes after them lies past the first 256 bytes.
     round_keys: array<vec4<u32>, 17>,

@@ -23,6 +23,7 @@ pub(crate) struct Params {
     /// The mask's, but p / (1 - p) in the moments kernel.
     pub scale: f32,
     pub base: [u32; 8],
+    pub zeros: [u32; 16],
     pub input_stride: u32,
     pub output_stride: u32,
     pub accumulate: u32,
@@ -31,6 +32,9 @@ pub(crate) struct Params {
     pub passes: u32,
     pub first_pass: u32,
     pub accumulate_weight: u32,
+    pub all_ones: u32,
+    /// Every vector starts on 16 bytes.
+    pub padding: [u32; 3],
     pub round_keys: RoundKeys,
 }
 
@@ -49,7 +53,8 @@ impl Params {
     /// (examples, outputs, inputs). Without a mask the bricks start at 0 and nothing is scaled.
     pub(crate) fn new(mask: Option<&Mask>, first: [u32; 3], extent: [u32; 3]) -> Self {
         let [examples, outputs, inputs] = extent;
-        let mut params = Self { examples, outputs, inputs, scale: 1.0, threshold: 1, ..Self::default() };
+        let mut params =
+            Self { examples, outputs, inputs, scale: 1.0, all_ones: u32::MAX, ..Self::default() };
         let Some(mask) = mask else { return params };
 
         params.round_keys = round_keys(mask.key.words());
@@ -64,6 +69,7 @@ impl Params {
             // At the top of 16 bits each plane meets the same bit, however many there are.
             params.threshold <<= 16 - params.bits;
         }
+        params.zeros = std::array::from_fn(|bit| (params.threshold >> bit & 1).wrapping_sub(1));
         params.scale = mask.scale() as f32;
         // No sum here passes u32::MAX: `Origin::check` has seen the whole shape.
         let [n, o, i]: [u32; 3] = std::array::from_fn(|axis| mask.origin.coordinates()[axis] + first[axis]);

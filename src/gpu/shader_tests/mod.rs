@@ -135,8 +135,8 @@ fn params_are_laid_out_as_in_rust() {
     }
     let rust = fields! {
         examples outputs inputs threshold example_block output_block input_block bits
-        example_shift output_shift input_shift scale base input_stride output_stride accumulate masked_bias
-        group passes first_pass accumulate_weight round_keys
+        example_shift output_shift input_shift scale base zeros input_stride output_stride accumulate masked_bias
+        group passes first_pass accumulate_weight all_ones round_keys
     };
     for pass in PASSES {
         let module = parse(&variants(pass, tiles(pass)[0])[0].source());
