@@ -3,7 +3,7 @@
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 //% from "round_key" import round_key, key_steps
 {% macro zero(bit) %}
-{% if rolled %}zero(${bit}u)
+{% if rolled %}zero_at(${bit}u)
 {%- else %}params.zeros[${bit // 4}].${"xyzw"[bit % 4]}{% endif %}
 {% endmacro %}
 //% set words = ["xyzw", "yzwx", "zwxy", "wxyz"]
@@ -30,11 +30,13 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     return others(start(block));
 }
 //% elif planes != "none"
+//% if rolled
 
-// All ones where this bit of the threshold is 0. Kernels without loops find that in `params.zeros`.
-fn zero(bit: u32) -> u32 {
+// All ones where this bit of the threshold is 0.
+fn zero_at(bit: u32) -> u32 {
     return ((params.threshold >> bit) & 1u) - 1u;
 }
+//% endif
 
 // One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
 // the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
@@ -73,7 +75,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     var key = ${round_key(rounds)};
     for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
         state = next_plane(state, key);
-        drop = rung(drop, state, zero(bit));
+        drop = rung(drop, state, zero_at(bit));
         key += ${key_steps(plane_rounds)};
     }
 //% else

@@ -93,7 +93,7 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% for r in range(brick_rows)
 //% for c in range(columns)
         state_${r}_${c} = next_plane(state_${r}_${c}, key);
-        drop_${r}_${c} = rung(drop_${r}_${c}, state_${r}_${c}, zero(bit));
+        drop_${r}_${c} = rung(drop_${r}_${c}, state_${r}_${c}, zero_at(bit));
 //% endfor
 //% endfor
         key += ${key_steps(plane_rounds)};

@@ -98,11 +98,6 @@ fn others(drop: vec4<u32>) -> vec4<u32> {
     return drop ^ vec4(params.all_ones);
 }
 
-// All ones where this bit of the threshold is 0. Kernels without loops find that in `params.zeros`.
-fn zero(bit: u32) -> u32 {
-    return ((params.threshold >> bit) & 1u) - 1u;
-}
-
 // One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
 // the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
 // instruction however it is written; the other ways are the shortest for AMD, and for processors.

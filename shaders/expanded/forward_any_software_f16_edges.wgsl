@@ -114,8 +114,8 @@ fn others(drop: vec4<u32>) -> vec4<u32> {
     return drop ^ vec4(params.all_ones);
 }
 
-// All ones where this bit of the threshold is 0. Kernels without loops find that in `params.zeros`.
-fn zero(bit: u32) -> u32 {
+// All ones where this bit of the threshold is 0.
+fn zero_at(bit: u32) -> u32 {
     return ((params.threshold >> bit) & 1u) - 1u;
 }
 
@@ -131,14 +131,14 @@ fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
 // meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
     var drop = vec4(~0u);
-    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero(0u));
-    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero(1u));
-    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero(2u));
-    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero(3u));
-    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero(4u));
-    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero(5u));
-    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero(6u));
-    drop = rung(drop, state, zero(7u));
+    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero_at(0u));
+    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero_at(1u));
+    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero_at(2u));
+    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero_at(3u));
+    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero_at(4u));
+    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero_at(5u));
+    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero_at(6u));
+    drop = rung(drop, state, zero_at(7u));
     return drop;
 }
 
@@ -148,7 +148,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     var key = params.round_keys[5].xy;
     for (var bit = 8u; bit < 16u; bit++) {
         state = next_plane(state, key);
-        drop = rung(drop, state, zero(bit));
+        drop = rung(drop, state, zero_at(bit));
         key += vec2(3668340011u, 842468239u);
     }
     return others(drop);
@@ -440,13 +440,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         var key = params.round_keys[5].xy;
         for (var bit = 8u; bit < 16u; bit++) {
             state_0_0 = next_plane(state_0_0, key);
-            drop_0_0 = rung(drop_0_0, state_0_0, zero(bit));
+            drop_0_0 = rung(drop_0_0, state_0_0, zero_at(bit));
             state_0_1 = next_plane(state_0_1, key);
-            drop_0_1 = rung(drop_0_1, state_0_1, zero(bit));
+            drop_0_1 = rung(drop_0_1, state_0_1, zero_at(bit));
             state_1_0 = next_plane(state_1_0, key);
-            drop_1_0 = rung(drop_1_0, state_1_0, zero(bit));
+            drop_1_0 = rung(drop_1_0, state_1_0, zero_at(bit));
             state_1_1 = next_plane(state_1_1, key);
-            drop_1_1 = rung(drop_1_1, state_1_1, zero(bit));
+            drop_1_1 = rung(drop_1_1, state_1_1, zero_at(bit));
             key += vec2(3668340011u, 842468239u);
         }
         let keep_0_0 = others(drop_0_0);

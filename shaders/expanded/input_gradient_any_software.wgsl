@@ -104,8 +104,8 @@ fn others(drop: vec4<u32>) -> vec4<u32> {
     return drop ^ vec4(params.all_ones);
 }
 
-// All ones where this bit of the threshold is 0. Kernels without loops find that in `params.zeros`.
-fn zero(bit: u32) -> u32 {
+// All ones where this bit of the threshold is 0.
+fn zero_at(bit: u32) -> u32 {
     return ((params.threshold >> bit) & 1u) - 1u;
 }
 
@@ -121,14 +121,14 @@ fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
 // meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
     var drop = vec4(~0u);
-    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero(0u));
-    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero(1u));
-    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero(2u));
-    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero(3u));
-    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero(4u));
-    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero(5u));
-    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero(6u));
-    drop = rung(drop, state, zero(7u));
+    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero_at(0u));
+    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero_at(1u));
+    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero_at(2u));
+    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero_at(3u));
+    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero_at(4u));
+    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero_at(5u));
+    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero_at(6u));
+    drop = rung(drop, state, zero_at(7u));
     return drop;
 }
 
@@ -418,37 +418,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         var key = params.round_keys[5].xy;
         for (var bit = 8u; bit < 16u; bit++) {
             state_0_0 = next_plane(state_0_0, key);
-            drop_0_0 = rung(drop_0_0, state_0_0, zero(bit));
+            drop_0_0 = rung(drop_0_0, state_0_0, zero_at(bit));
             state_0_1 = next_plane(state_0_1, key);
-            drop_0_1 = rung(drop_0_1, state_0_1, zero(bit));
+            drop_0_1 = rung(drop_0_1, state_0_1, zero_at(bit));
             state_1_0 = next_plane(state_1_0, key);
-            drop_1_0 = rung(drop_1_0, state_1_0, zero(bit));
+            drop_1_0 = rung(drop_1_0, state_1_0, zero_at(bit));
             state_1_1 = next_plane(state_1_1, key);
-            drop_1_1 = rung(drop_1_1, state_1_1, zero(bit));
+            drop_1_1 = rung(drop_1_1, state_1_1, zero_at(bit));
             state_2_0 = next_plane(state_2_0, key);
-            drop_2_0 = rung(drop_2_0, state_2_0, zero(bit));
+            drop_2_0 = rung(drop_2_0, state_2_0, zero_at(bit));
             state_2_1 = next_plane(state_2_1, key);
-            drop_2_1 = rung(drop_2_1, state_2_1, zero(bit));
+            drop_2_1 = rung(drop_2_1, state_2_1, zero_at(bit));
             state_3_0 = next_plane(state_3_0, key);
-            drop_3_0 = rung(drop_3_0, state_3_0, zero(bit));
+            drop_3_0 = rung(drop_3_0, state_3_0, zero_at(bit));
             state_3_1 = next_plane(state_3_1, key);
-            drop_3_1 = rung(drop_3_1, state_3_1, zero(bit));
+            drop_3_1 = rung(drop_3_1, state_3_1, zero_at(bit));
             state_4_0 = next_plane(state_4_0, key);
-            drop_4_0 = rung(drop_4_0, state_4_0, zero(bit));
+            drop_4_0 = rung(drop_4_0, state_4_0, zero_at(bit));
             state_4_1 = next_plane(state_4_1, key);
-            drop_4_1 = rung(drop_4_1, state_4_1, zero(bit));
+            drop_4_1 = rung(drop_4_1, state_4_1, zero_at(bit));
             state_5_0 = next_plane(state_5_0, key);
-            drop_5_0 = rung(drop_5_0, state_5_0, zero(bit));
+            drop_5_0 = rung(drop_5_0, state_5_0, zero_at(bit));
             state_5_1 = next_plane(state_5_1, key);
-            drop_5_1 = rung(drop_5_1, state_5_1, zero(bit));
+            drop_5_1 = rung(drop_5_1, state_5_1, zero_at(bit));
             state_6_0 = next_plane(state_6_0, key);
-            drop_6_0 = rung(drop_6_0, state_6_0, zero(bit));
+            drop_6_0 = rung(drop_6_0, state_6_0, zero_at(bit));
             state_6_1 = next_plane(state_6_1, key);
-            drop_6_1 = rung(drop_6_1, state_6_1, zero(bit));
+            drop_6_1 = rung(drop_6_1, state_6_1, zero_at(bit));
             state_7_0 = next_plane(state_7_0, key);
-            drop_7_0 = rung(drop_7_0, state_7_0, zero(bit));
+            drop_7_0 = rung(drop_7_0, state_7_0, zero_at(bit));
             state_7_1 = next_plane(state_7_1, key);
-            drop_7_1 = rung(drop_7_1, state_7_1, zero(bit));
+            drop_7_1 = rung(drop_7_1, state_7_1, zero_at(bit));
             key += vec2(3668340011u, 842468239u);
         }
         let keep_0_0 = others(drop_0_0);

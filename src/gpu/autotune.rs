@@ -64,7 +64,7 @@ impl Tuning {
             })
             .collect();
         let trial = Trial::new(device, queue, *shape, probability)?;
-        let mut best = Self::for_adapter(&device.adapter_info());
+        let mut best = Self::for_adapter(&device.adapter_info(), device.features());
         for apply in [Apply::Select, Apply::And] {
             best = trial.faster(best, Self { apply, ..best }, &[Tuned::Forward])?;
         }

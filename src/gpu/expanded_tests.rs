@@ -16,7 +16,7 @@ use crate::{Activation, ElementType};
 fn hardware(vendor: u32) -> Tuning {
     let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
     info.vendor = vendor;
-    Tuning::for_adapter(&info)
+    Tuning::for_adapter(&info, wgpu::Features::SHADER_INT64)
 }
 
 /// f32 in whole quads, p = 1/2, a mask for each example, and no bias.

@@ -136,7 +136,8 @@ impl Kernels {
     /// say, each by its field; [`Error::DeviceLost`].
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
-        let tuning = options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info()));
+        let tuning =
+            options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info(), device.features()));
         let both = tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile);
         let tiles =
             [tuning.forward, tuning.input_gradient, tuning.weight_gradient, both, BIAS_TILE, FLAT_TILE];

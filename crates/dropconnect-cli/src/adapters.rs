@@ -98,7 +98,7 @@ fn backend_name(backend: Backend) -> &'static str {
 /// `chosen`: by `--device auto` and by `--device gpu`.
 fn row(adapter: &wgpu::Adapter, chosen: [Option<&wgpu::AdapterInfo>; 2]) -> Row {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let tuning = Tuning::for_adapter(&info);
+    let tuning = Tuning::for_adapter(&info, features);
     let [chosen, chosen_as_gpu] = chosen.map(|chosen| chosen == Some(&info));
     Row {
         chosen,

@@ -75,7 +75,7 @@ fn prepare(command: &ShaderCommand, options: &DeviceOptions) -> Result<Gpu, CliE
         (Some(class), _) => {
             let info = class.info();
             let whose = format!("{}, at WebGPU's default limits", adapters::kind(&info));
-            (Tuning::for_adapter(&info), wgpu::Limits::default(), optional, whose)
+            (Tuning::for_adapter(&info, optional), wgpu::Limits::default(), optional, whose)
         }
         (None, _) => {
             let found = device::choice(options).adapters().into_iter().next();
@@ -88,7 +88,8 @@ fn prepare(command: &ShaderCommand, options: &DeviceOptions) -> Result<Gpu, CliE
             })?;
             let info = adapter.get_info();
             let whose = format!("{}, {}", info.name, adapters::kind(&info));
-            (Tuning::for_adapter(&info), adapter.limits(), adapter.features() & optional, whose)
+            let features = adapter.features() & optional;
+            (Tuning::for_adapter(&info, features), adapter.limits(), features, whose)
         }
     };
     let mut kernels = "";

@@ -180,6 +180,11 @@ impl Tuning {
     }
 }
 
+/// Vendors, by the numbers that drivers give: PCI's.
+const NVIDIA: u32 = 0x10de;
+const GOOGLE: u32 = 0x1ae0;
+const MICROSOFT: u32 = 0x1414;
+
 /// Half of what llvmpipe allows: other drivers of its family may count a little otherwise.
 const ITERATIONS: u32 = 1 << 15;
 
@@ -211,16 +216,22 @@ impl Tuning {
         Ok(())
     }
 
-    /// The choice for a class of adapters, by what they are and not by their names.
-    pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
-        match info.device_type {
+    /// The choice for a class of adapters, by what they are and not by their names, as small as its compiler needs it.
+    /// `features` are those that the device has or would have.
+    pub fn for_adapter(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
+        let tuning = match info.device_type {
+            wgpu::DeviceType::Cpu if matches!(info.vendor, GOOGLE | MICROSOFT) => Self::software_small(),
             wgpu::DeviceType::Cpu => Self::software(),
             // At 20 G connections a second, the least to expect of one, a fifth of a second.
             wgpu::DeviceType::IntegratedGpu => {
                 Self { threads: 1 << 13, connections: 1 << 32, ..Self::discrete(info.vendor) }
             }
             _ => Self::discrete(info.vendor),
-        }
+        };
+        // 64-bit integers are what DXC has and Microsoft's older compiler, FXC, has not. That one takes 14 s for the
+        // forward kernel at any p where planes and stores are text, 2 s where they are loops.
+        let fxc = info.backend == wgpu::Backend::Dx12 && !features.contains(wgpu::Features::SHADER_INT64);
+        if fxc { Self { rolled: true, ..tuning } } else { tuning }
     }
 
     /// Software drivers: loads cost more than the products they feed (docs/performance.md), so that wide
@@ -241,11 +252,16 @@ impl Tuning {
         }
     }
 
+    /// Software drivers whose compilers take minutes for wide tiles: SwiftShader, and WARP, which gets its text from
+    /// FXC.
+    fn software_small() -> Self {
+        Self::software().with_tiles(Tile { rows: 2, columns: 1, workgroup: [16, 1] })
+    }
+
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
     /// to be eight to a tile. The forward pass reads most for a brick, hence its second one (docs/performance.md).
     /// A large adapter has some hundred multiprocessors, at home with some hundred threads each.
     fn discrete(vendor: u32) -> Self {
-        const NVIDIA: u32 = 0x10de;
         let tile = |rows, columns| Tile { rows, columns, workgroup: [8, 4] };
         Self {
             forward: tile(2, 1),
@@ -260,5 +276,37 @@ impl Tuning {
             // At 100 G a second, the least to expect, a third of a second.
             connections: 1 << 35,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(device_type: wgpu::DeviceType, backend: wgpu::Backend, vendor: u32) -> wgpu::AdapterInfo {
+        wgpu::AdapterInfo { vendor, ..wgpu::AdapterInfo::new(device_type, backend) }
+    }
+
+    /// Which compilers there are is told by the backend, the features and the vendor of a software adapter.
+    #[test]
+    fn slow_compilers_get_little_text() {
+        use wgpu::{Backend, DeviceType, Features};
+        let of = |device_type, backend, vendor, features| {
+            Tuning::for_adapter(&info(device_type, backend, vendor), features)
+        };
+        let (int64, none) = (Features::SHADER_INT64, Features::empty());
+        let bricks = |tuning: Tuning| {
+            [tuning.forward, tuning.input_gradient, tuning.weight_gradient]
+                .map(|tile| tile.rows * tile.columns)
+        };
+        assert!(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, none).rolled, "FXC");
+        assert!(!of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, int64).rolled, "DXC");
+        assert!(!of(DeviceType::DiscreteGpu, Backend::Vulkan, NVIDIA, none).rolled);
+        for (backend, vendor) in [(Backend::Vulkan, GOOGLE), (Backend::Dx12, MICROSOFT)] {
+            let small = of(DeviceType::Cpu, backend, vendor, none);
+            assert!(small.rolled && bricks(small) == [2; 3], "{small}");
+        }
+        const MESA: u32 = 0x10005;
+        assert_eq!(of(DeviceType::Cpu, Backend::Vulkan, MESA, int64), Tuning::software());
     }
 }
