@@ -17,7 +17,7 @@ mod stream;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use dropconnect::{DropProbability, Error, Rounds};
+use dropconnect::{DropProbability, Error, MaskKey, Rounds};
 use faults::Fault;
 use maths::normal_tail;
 use statistics::STATISTICS;
@@ -99,8 +99,11 @@ fn evidence(options: &Options) -> Result<bool, Error> {
         .map(|p| (p, Rounds::Ten))
         .into_iter()
         .chain(PROBABILITIES_AT_SEVEN.map(|p| (p, Rounds::Seven)));
+    // Settings of one key would share planes, and what is found in one would be found in others.
+    let mut keys = (0..).map(|layer| MaskKey::new(options.seed, layer));
+    let mut key = || keys.next().expect("no end of layers");
     for (p, rounds) in settings {
-        let setting = Setting { probability: DropProbability::new(p)?, rounds, seed: options.seed };
+        let setting = Setting { probability: DropProbability::new(p)?, rounds, key: key() };
         let began = Instant::now();
         let counts = stream::count(&setting, options.decisions, None);
         let name = format!("{p:.8}, {}", rounds.count());
@@ -120,7 +123,7 @@ fn evidence(options: &Options) -> Result<bool, Error> {
     println!("\nplanes, 16 of every brick: worst z of a family, and the sum of its squares as one z");
     for rounds in [Rounds::Ten, Rounds::Seven] {
         let began = Instant::now();
-        let counts = planes::count(rounds, options.seed, options.decisions, None)?;
+        let counts = planes::count(rounds, key(), options.decisions, None)?;
         for (family, sigmas) in counts.families() {
             let worst = sigmas.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).expect("planes");
             let sum = maths::chi_square_sigmas(sigmas.iter().map(|z| z * z).sum(), sigmas.len() as f64);
@@ -145,8 +148,8 @@ fn evidence(options: &Options) -> Result<bool, Error> {
 }
 
 fn self_test(options: &Options) -> Result<bool, Error> {
-    let setting =
-        Setting { probability: DropProbability::new(0.5)?, rounds: Rounds::Ten, seed: options.seed };
+    let key = MaskKey::new(options.seed, 0);
+    let setting = Setting { probability: DropProbability::new(0.5)?, rounds: Rounds::Ten, key };
     let decisions = options.decisions.min(SELF_TEST_DECISIONS);
     let mut all_seen = true;
     let mut seen = |fault: &str, statistic: &str, z: f64| {
@@ -162,7 +165,7 @@ fn self_test(options: &Options) -> Result<bool, Error> {
         }
     }
     for (fault, family) in planes::FAULTS {
-        let counts = planes::count(Rounds::Ten, options.seed, decisions, Some(fault))?;
+        let counts = planes::count(Rounds::Ten, key, decisions, Some(fault))?;
         let families = counts.families();
         let (_, sigmas) = families.iter().find(|(name, _)| *name == family).expect("a family");
         seen(&format!("{fault:?}"), family, sigmas.iter().fold(0.0, |most: f64, z| most.max(z.abs())));

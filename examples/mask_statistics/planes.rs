@@ -60,12 +60,12 @@ pub struct Counts {
 ///
 /// # Panics
 /// Where the library's bricks are not those of the planes.
-pub fn count(rounds: Rounds, seed: u64, lanes: u64, fault: Option<PlaneFault>) -> Result<Counts, Error> {
+pub fn count(rounds: Rounds, key: MaskKey, lanes: u64, fault: Option<PlaneFault>) -> Result<Counts, Error> {
     // 16 bits and 8 bits, between them every plane.
     let probabilities = [DropProbability::new(0.2)?, DropProbability::with_bits(0.3, 8)?];
     let boxes = lanes.div_ceil(BRICKS.map(u64::from).iter().product::<u64>() * 128);
     let count = |step: u64| {
-        let key = MaskKey::new(seed, 0).at_step(step).words();
+        let key = key.at_step(step).words();
         let mut counts = Counts { pairs: vec![0; PAIRS], ..Default::default() };
         for (n, o) in (0..BRICKS[2]).flat_map(|n| (0..BRICKS[1]).map(move |o| (n, o))) {
             let mut last = None;

@@ -19,7 +19,7 @@ pub const CHAIN: u64 = 16;
 pub struct Setting {
     pub probability: DropProbability,
     pub rounds: Rounds,
-    pub seed: u64,
+    pub key: MaskKey,
 }
 
 /// The decisions of a box: bit `i % 64` of a row's word `i / 64` tells whether (n, o, i) is kept.
@@ -29,7 +29,7 @@ pub struct Decisions(Vec<u64>);
 impl Decisions {
     /// The box of a step, at block 16 * `place` of examples and outputs.
     fn draw(setting: &Setting, step: u64, place: [u32; 2]) -> Self {
-        let key = MaskKey::new(setting.seed, 0).at_step(step).words();
+        let key = setting.key.at_step(step).words();
         let mut rows = vec![0; EXAMPLES * OUTPUTS * WORDS];
         let [examples, outputs] = [EXAMPLES as u32 / BRICK_EXAMPLES, OUTPUTS as u32 / BRICK_OUTPUTS];
         for (example, output) in (0..examples).flat_map(|n| (0..outputs).map(move |o| (n, o))) {
