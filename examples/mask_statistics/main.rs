@@ -79,7 +79,11 @@ impl Record {
         println!(
             "\n{count} statistics: worst z {worst:+.2} ({name}); the median of the worst of so many is {expected:.2}"
         );
-        println!("mean square of z: {square:.3}; by chance 1 within {:.3}", (2.0 / count).sqrt());
+        // Counts of few events are stated nearer 0 than they are (`maths::poisson_sigmas`).
+        println!(
+            "mean square of z: {square:.3}; by chance 1 within {:.3}, or a little less",
+            (2.0 / count).sqrt()
+        );
         let chance = 2.0 * normal_tail(BOUND) * count;
         println!("bound: |z| < {BOUND}, which one of so many passes by chance in {chance:.1e} of all seeds");
         let beyond: Vec<_> = self.0.iter().filter(|(_, z)| z.abs() >= BOUND || z.is_nan()).collect();
