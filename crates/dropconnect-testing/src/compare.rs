@@ -109,7 +109,8 @@ const FAULTS: [Fault; 6] = [
 /// Exchanges the least and the greatest value. Any two might be as good as equal.
 fn exchange(values: &mut [f32]) {
     let order = |&a: &usize, &b: &usize| values[a].total_cmp(&values[b]);
-    if let (Some(least), Some(greatest)) = ((0..values.len()).min_by(order), (0..values.len()).max_by(order)) {
+    if let (Some(least), Some(greatest)) = ((0..values.len()).min_by(order), (0..values.len()).max_by(order))
+    {
         values.swap(least, greatest);
     }
 }
