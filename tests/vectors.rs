@@ -300,7 +300,7 @@ fn bricks_compare_the_planes_of_the_vectors() {
         let planes: Vec<[u32; 4]> = case.planes.iter().map(words).collect();
         let u = |n: usize, bit: u32| planes.iter().fold(0, |u, plane| u << 1 | (plane[n] >> bit & 1));
         let levels = 1u32 << case.bits;
-        let thresholds = (0..256).map(|k| k * levels / 256 | 1).chain([levels - 1]);
+        let thresholds = (0..256).map(|k| (k * levels / 256) | 1).chain([levels - 1]);
         for threshold in thresholds {
             let p = f64::from(levels - threshold) / f64::from(levels);
             let probability = DropProbability::with_bits(p, case.bits).unwrap();

@@ -39,18 +39,18 @@ impl Variant {
             Pass::Forward { .. } | Pass::MonteCarlo { .. } => {
                 (stores + splits + words.saturating_mul(bricks), masks)
             }
-            Pass::InputGradient => (stores + splits, masks),
             // One mask for all examples is drawn once, at the end.
             Pass::WeightGradient if self.sharing == Shared::Tile => {
                 (stores + splits + planes.saturating_mul(bricks), 0)
             }
-            Pass::WeightGradient => (stores + splits, masks),
             // The threads along y add up a step's quads.
             Pass::BothGradients => (stores + splits, masks + (8 * columns).div_ceil(y) + 1),
             Pass::BiasGradient => (y + 1, words),
             Pass::Mask { .. } => (words, 0),
             Pass::Moments { .. } | Pass::Activation(_) | Pass::Predictive { .. } => (0, 0),
             Pass::Round | Pass::Update => (0, 0),
+            // What a kernel with tiles has from `tile.wgsl`.
+            _ => (stores + splits, masks),
         };
         Iterations { fixed: fixed.saturating_add(2), step: step.saturating_add(1) }
     }

@@ -74,6 +74,7 @@ use pass::Pass;
 use pipeline::Pipelines;
 
 use crate::Error;
+use crate::call::Axis;
 
 /// The workgroup of the bias gradient: columns of outputs and rows that share the examples.
 const BIAS_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [16, 16] };
@@ -243,21 +244,22 @@ impl Kernels {
     }
 
     fn tile(&self, pass: Pass) -> Tile {
-        match pass {
-            Pass::Forward { .. } | Pass::MonteCarlo { .. } => self.tuning.forward,
-            Pass::InputGradient => self.tuning.input_gradient,
-            Pass::WeightGradient => self.tuning.weight_gradient,
+        match (pass, pass.walks()) {
             // That pass runs only where there is such a choice.
-            Pass::BothGradients => self.tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile),
-            Pass::BiasGradient => BIAS_TILE,
-            Pass::Predictive { threads } if threads > 1 => Tile { workgroup: [threads, 1], ..FLAT_TILE },
-            Pass::Mask { .. } | Pass::Activation(_) | Pass::Predictive { .. } => FLAT_TILE,
-            Pass::Round | Pass::Update => FLAT_TILE,
+            (Pass::BothGradients, _) => self.tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile),
+            (_, Some(Axis::Input)) => self.tuning.forward,
+            (_, Some(Axis::Output)) => self.tuning.input_gradient,
+            (_, Some(Axis::Example)) => self.tuning.weight_gradient,
+            (Pass::BiasGradient, None) => BIAS_TILE,
+            (Pass::Predictive { threads }, None) if threads > 1 => {
+                Tile { workgroup: [threads, 1], ..FLAT_TILE }
+            }
             // Two sums to an output.
-            Pass::Moments { .. } => {
+            (Pass::Moments { .. }, None) => {
                 let Tile { rows, columns, workgroup } = self.tuning.forward;
                 Tile { rows: rows.min(2), columns: columns.min(2), workgroup }
             }
+            (_, None) => FLAT_TILE,
         }
     }
 }

@@ -1,6 +1,33 @@
 //! The kernels: what each is called, reads and writes, and which templates it is put together from.
 
 use crate::Activation;
+use crate::call::Axis;
+
+/// Name and text of each template in `shaders/`.
+pub(super) const TEMPLATES: &[(&str, &str)] = &[
+    ("params", include_str!("../../shaders/params.wgsl")),
+    ("philox", include_str!("../../shaders/philox.wgsl")),
+    ("brick", include_str!("../../shaders/brick.wgsl")),
+    ("elements", include_str!("../../shaders/elements.wgsl")),
+    ("elementary", include_str!("../../shaders/elementary.wgsl")),
+    ("apply", include_str!("../../shaders/apply.wgsl")),
+    ("tile", include_str!("../../shaders/tile.wgsl")),
+    ("round_key", include_str!("../../shaders/round_key.wgsl")),
+    ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
+    ("forward", include_str!("../../shaders/forward.wgsl")),
+    ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
+    ("weight_gradient", include_str!("../../shaders/weight_gradient.wgsl")),
+    ("both_gradients", include_str!("../../shaders/both_gradients.wgsl")),
+    ("bias_gradient", include_str!("../../shaders/bias_gradient.wgsl")),
+    ("mask", include_str!("../../shaders/mask.wgsl")),
+    ("moments", include_str!("../../shaders/moments.wgsl")),
+    ("activation", include_str!("../../shaders/activation.wgsl")),
+    ("monte_carlo", include_str!("../../shaders/monte_carlo.wgsl")),
+    ("predictive", include_str!("../../shaders/predictive.wgsl")),
+    ("round", include_str!("../../shaders/round.wgsl")),
+    ("running_moments", include_str!("../../shaders/running_moments.wgsl")),
+    ("update", include_str!("../../shaders/update.wgsl")),
+];
 
 /// A kernel, with the choices that it alone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +107,18 @@ impl Pass {
         }
     }
 
+    /// The axis that the threads of a kernel with tiles walk, brick by brick; their tile is of the other two.
+    pub(crate) const fn walks(self) -> Option<Axis> {
+        match self {
+            Self::Forward { .. } | Self::MonteCarlo { .. } => Some(Axis::Input),
+            Self::InputGradient | Self::BothGradients => Some(Axis::Output),
+            Self::WeightGradient => Some(Axis::Example),
+            // Tiles of columns alone, or none.
+            Self::BiasGradient | Self::Mask { .. } | Self::Moments { .. } | Self::Activation(_) => None,
+            Self::Predictive { .. } | Self::Round | Self::Update => None,
+        }
+    }
+
     /// Whether the kernel adds a bias.
     pub(crate) const fn bias(self) -> bool {
         matches!(
@@ -98,34 +137,43 @@ impl Pass {
         }
     }
 
-    /// The operands' names in the shader, in the order of their bindings, and whether their rows have as
-    /// many columns as the layer has inputs (else as it has outputs).
-    pub(super) fn operands(self) -> &'static [(&'static str, bool)] {
+    /// The operands' names in the shader, in the order of their bindings, and the axis along their columns.
+    pub(super) fn operands(self) -> &'static [(&'static str, Axis)] {
+        use Axis::{Input, Output};
         match self {
             Self::Forward { .. } | Self::Moments { .. } | Self::MonteCarlo { .. } => {
-                let operands = &[("x", true), ("w", true), ("bias", false)];
+                let operands = &[("x", Input), ("w", Input), ("bias", Output)];
                 if self.bias() { operands } else { &operands[..2] }
             }
-            Self::InputGradient => &[("g", false), ("w", true)],
-            Self::WeightGradient => &[("g", false), ("x", true)],
-            Self::BothGradients => &[("g", false), ("x", true), ("w", true)],
-            Self::BiasGradient => &[("g", false)],
+            Self::InputGradient => &[("g", Output), ("w", Input)],
+            Self::WeightGradient => &[("g", Output), ("x", Input)],
+            Self::BothGradients => &[("g", Output), ("x", Input), ("w", Input)],
+            Self::BiasGradient => &[("g", Output)],
             Self::Mask { .. } => &[],
-            Self::Activation(_) => &[("u_mean", false), ("u_variance", false)],
-            Self::Predictive { .. } => &[("logits", false)],
-            Self::Round => &[("sums", false)],
-            Self::Update => &[("value", false)],
+            Self::Activation(_) => &[("u_mean", Output), ("u_variance", Output)],
+            Self::Predictive { .. } => &[("logits", Output)],
+            Self::Round => &[("sums", Output)],
+            Self::Update => &[("value", Output)],
         }
     }
 
-    /// The results that `elements.wgsl` stores, in the order of their bindings.
-    pub(super) fn results(self) -> &'static [&'static str] {
+    /// The results that `elements.wgsl` stores, in the order of their bindings, and the axes along their rows, unless
+    /// there is one row, and columns.
+    pub(super) fn results(self) -> &'static [(&'static str, Option<Axis>, Axis)] {
+        use Axis::{Example, Input, Output};
         match self {
-            Self::Moments { .. } | Self::Activation(_) => &["mean", "variance"],
-            Self::BothGradients => &["grad_input", "grad_weight"],
+            Self::InputGradient => &[("result", Some(Example), Input)],
+            Self::WeightGradient => &[("result", Some(Output), Input)],
+            Self::BothGradients => {
+                &[("grad_input", Some(Example), Input), ("grad_weight", Some(Output), Input)]
+            }
+            Self::BiasGradient => &[("result", None, Output)],
+            Self::Moments { .. } | Self::Activation(_) => {
+                &[("mean", Some(Example), Output), ("variance", Some(Example), Output)]
+            }
             // These declare results of their own, which are not of the operands' type.
             Self::Mask { .. } | Self::MonteCarlo { .. } | Self::Predictive { .. } | Self::Update => &[],
-            _ => &["result"],
+            _ => &[("result", Some(Example), Output)],
         }
     }
 

@@ -8,9 +8,10 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
-use super::pass::{Integral, Pass};
+use super::pass::{Integral, Pass, TEMPLATES};
 use super::text;
 use super::tuning::{Apply, Multiply, Tile};
+use crate::call::Axis;
 use crate::cpu::MILLS;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::Rounds;
@@ -78,31 +79,6 @@ pub(crate) struct Variant {
     pub sharing: Shared,
 }
 
-const TEMPLATES: [(&str, &str); 22] = [
-    ("params", include_str!("../../shaders/params.wgsl")),
-    ("philox", include_str!("../../shaders/philox.wgsl")),
-    ("brick", include_str!("../../shaders/brick.wgsl")),
-    ("elements", include_str!("../../shaders/elements.wgsl")),
-    ("elementary", include_str!("../../shaders/elementary.wgsl")),
-    ("apply", include_str!("../../shaders/apply.wgsl")),
-    ("tile", include_str!("../../shaders/tile.wgsl")),
-    ("round_key", include_str!("../../shaders/round_key.wgsl")),
-    ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
-    ("forward", include_str!("../../shaders/forward.wgsl")),
-    ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
-    ("weight_gradient", include_str!("../../shaders/weight_gradient.wgsl")),
-    ("both_gradients", include_str!("../../shaders/both_gradients.wgsl")),
-    ("bias_gradient", include_str!("../../shaders/bias_gradient.wgsl")),
-    ("mask", include_str!("../../shaders/mask.wgsl")),
-    ("moments", include_str!("../../shaders/moments.wgsl")),
-    ("activation", include_str!("../../shaders/activation.wgsl")),
-    ("monte_carlo", include_str!("../../shaders/monte_carlo.wgsl")),
-    ("predictive", include_str!("../../shaders/predictive.wgsl")),
-    ("round", include_str!("../../shaders/round.wgsl")),
-    ("running_moments", include_str!("../../shaders/running_moments.wgsl")),
-    ("update", include_str!("../../shaders/update.wgsl")),
-];
-
 /// The templates are part of this crate and every variant is rendered by a test, so that neither parsing
 /// nor rendering can fail for a user.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -118,7 +94,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.set_syntax(syntax);
-    for (name, source) in TEMPLATES {
+    for &(name, source) in TEMPLATES {
         environment
             .add_template(name, source)
             .unwrap_or_else(|error| panic!("shaders/{name}.wgsl: {error:#}"));
@@ -127,9 +103,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 impl Variant {
-    /// Quads of sums in a row of a tile: a brick has 4 outputs or 8 inputs.
+    /// Quads of sums in a row of a tile: a brick has 4 outputs, where inputs are walked, or 8 inputs.
     fn row_quads(&self) -> u32 {
-        if matches!(self.pass, Pass::Forward { .. }) { self.tile.columns } else { 2 * self.tile.columns }
+        if self.pass.walks() == Some(Axis::Input) { self.tile.columns } else { 2 * self.tile.columns }
     }
 
     /// Quads of workgroup memory through which threads that share a tile add up their sums: two rows at a time.
@@ -167,31 +143,28 @@ impl Variant {
 
     /// What the templates know of this variant.
     pub(super) fn values(&self) -> minijinja::Value {
-        let (inputs, outputs) =
-            (("params.inputs", "params.input_stride"), ("params.outputs", "params.output_stride"));
-        let operands: Vec<_> = self
-            .pass
-            .operands()
-            .iter()
-            .enumerate()
-            .map(|(at, &(name, by_input))| {
-                let (columns, stride) = if by_input { inputs } else { outputs };
+        let columns = |axis| match axis {
+            Axis::Input => ("params.inputs", "params.input_stride"),
+            _ => ("params.outputs", "params.output_stride"),
+        };
+        let operands: Vec<_> = (self.pass.operands().iter().enumerate())
+            .map(|(at, &(name, axis))| {
+                let (columns, stride) = columns(axis);
                 context! { name, base => base(at), columns, stride }
             })
             .collect();
-        let accumulate = "params.accumulate";
         // Gaussian samples may go on from launch to launch.
         let kept = matches!(self.pass, Pass::Activation(Integral::Sampled(_)));
         let results: Vec<_> = (self.pass.results().iter().enumerate())
-            .map(|(at, &name)| {
-                let (rows, (columns, stride), accumulate) = match (self.pass, at) {
-                    (Pass::InputGradient | Pass::BothGradients, 0) => ("params.examples", inputs, accumulate),
-                    (Pass::BothGradients, _) => ("params.outputs", inputs, "params.accumulate_weight"),
-                    (Pass::WeightGradient, _) => ("params.outputs", inputs, accumulate),
-                    // One row of outputs.
-                    (Pass::BiasGradient, _) => ("1", outputs, accumulate),
-                    _ => ("params.examples", outputs, accumulate),
+            .map(|(at, &(name, rows, axis))| {
+                let (columns, stride) = columns(axis);
+                let rows = match rows {
+                    None => "1",
+                    Some(Axis::Output) => "params.outputs",
+                    Some(_) => "params.examples",
                 };
+                let of_weight = self.pass == Pass::BothGradients && at == 1;
+                let accumulate = if of_weight { "params.accumulate_weight" } else { "params.accumulate" };
                 let base = base(operands.len() + at);
                 context! { name, base, rows, columns, stride, accumulate, kept }
             })

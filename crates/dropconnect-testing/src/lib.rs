@@ -25,6 +25,6 @@ pub use compare::{
 };
 pub use data::{Data, Random, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
 pub use operands::{MADE, Operands};
-pub use pass::Pass;
+pub use pass::{Axis, Pass};
 pub use pool::{Arena, POISON, Placement, Pool};
 pub use target::{Failure, Outcome, Target};

@@ -6,6 +6,24 @@ use dropconnect::{Bias, Error, Mask, Shape, Write, reference};
 
 use crate::{Call, Data, Operands};
 
+/// What there is of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// `Shape::batch` of them.
+    Example,
+    /// `Shape::outputs` of them.
+    Output,
+    /// `Shape::inputs` of them.
+    Input,
+}
+
+impl Axis {
+    /// How many of them there are.
+    pub fn length(self, shape: &Shape) -> usize {
+        [shape.batch(), shape.outputs(), shape.inputs()][self as usize]
+    }
+}
+
 /// The passes of the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pass {
@@ -53,6 +71,15 @@ impl Pass {
             Self::WeightGradient => &[Self::WeightGradient],
             Self::BiasGradient => &[Self::BiasGradient],
             Self::BothGradients => &[Self::InputGradient, Self::WeightGradient],
+        }
+    }
+
+    /// What a pass of one result sums along; of two results, the first.
+    pub fn walked(self) -> Axis {
+        match self {
+            Self::WeightGradient | Self::BiasGradient => Axis::Example,
+            Self::InputGradient | Self::BothGradients => Axis::Output,
+            Self::Forward => Axis::Input,
         }
     }
 

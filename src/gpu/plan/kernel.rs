@@ -2,6 +2,7 @@
 
 use super::Plan;
 use crate::Sharing;
+use crate::call::Axis;
 use crate::gpu::params::Params;
 use crate::gpu::pass::Pass;
 use crate::gpu::shader::{Planes, Shared, Variant};
@@ -26,18 +27,16 @@ impl Plan<'_> {
     fn sharing(&self, params: &Params, tile: &Tile) -> Shared {
         let examples = BRICK_EXAMPLES * tile.rows;
         let first = params.example_block * BRICK_EXAMPLES + params.example_shift as u32;
-        match (self.mask.map(|mask| mask.sharing), self.variant.pass) {
+        match (self.mask.map(|mask| mask.sharing), self.variant.pass.walks()) {
             (None, _) => Shared::Each,
             (Some(sharing), _) if sharing.is_own() => Shared::Each,
-            (
-                Some(Sharing::Batch),
-                Pass::Forward { .. } | Pass::MonteCarlo { .. } | Pass::InputGradient | Pass::WeightGradient,
-            ) => Shared::Tile,
+            (Some(Sharing::Batch), Some(_)) => Shared::Tile,
             // No thread's examples straddle two groups.
-            (
-                Some(Sharing::Group(size)),
-                Pass::Forward { .. } | Pass::MonteCarlo { .. } | Pass::InputGradient,
-            ) if size.get().is_multiple_of(examples) && first.is_multiple_of(examples) => Shared::Tile,
+            (Some(Sharing::Group(size)), Some(Axis::Output | Axis::Input))
+                if size.get().is_multiple_of(examples) && first.is_multiple_of(examples) =>
+            {
+                Shared::Tile
+            }
             _ => Shared::Rows,
         }
     }
@@ -123,12 +122,10 @@ impl Plan<'_> {
     pub(super) fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
         /// Steps of a thread below which adding up costs more than walking on.
         const LEAST: u32 = 4;
-        let [examples, outputs, inputs] = params.bricks();
-        let steps = match variant.pass {
-            Pass::Forward { .. } => inputs,
-            Pass::InputGradient | Pass::BothGradients => outputs,
-            Pass::WeightGradient => examples,
-            _ => return 1,
+        let steps = match (variant.pass, variant.pass.walks()) {
+            // Adds each pass to what the thread has stored.
+            (Pass::MonteCarlo { .. }, _) | (_, None) => return 1,
+            (_, Some(walked)) => params.bricks()[walked as usize],
         };
         let threads = variant.tile.count(bricks);
         let mut split = 1;

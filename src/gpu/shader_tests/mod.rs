@@ -15,9 +15,9 @@ use super::pass::Pass;
 use super::shader::{Planes, Variant};
 use super::tuning::Multiply;
 use back_ends::{BACK_ENDS, to_glsl, to_spirv};
-use variants::{tiles, variants};
+use variants::variants;
 
-pub(super) use variants::PASSES;
+pub(super) use variants::{PASSES, tiles};
 
 fn parse(source: &str) -> naga::Module {
     naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)))
@@ -72,8 +72,8 @@ fn check(variant: &Variant) -> Result<usize, String> {
 #[test]
 fn every_variant_translates_to_every_back_end() {
     let variants: Vec<_> = PASSES
-        .into_iter()
-        .flat_map(|pass| tiles(pass).into_iter().map(move |tile| (pass, tile)))
+        .iter()
+        .flat_map(|&pass| tiles(pass).into_iter().map(move |tile| (pass, tile)))
         .collect::<Vec<_>>()
         .into_par_iter()
         .flat_map(|(pass, tile)| variants(pass, tile))
@@ -119,7 +119,7 @@ fn literals_are_normal_numbers_of_float32() {
     };
     assert_eq!(bad("var least = -3.4028235e38;"), Some(3.4028235e38));
     assert_eq!(bad("max(p, 1e-38) + 1.0e-3 * 0x7f800000u + 12u"), Some(1e-38));
-    for pass in PASSES {
+    for &pass in PASSES {
         for variant in tiles(pass).into_iter().flat_map(|tile| variants(pass, tile).into_iter().take(40)) {
             assert_eq!(bad(&variant.source()), None, "{variant:?}");
         }
@@ -138,7 +138,7 @@ fn params_are_laid_out_as_in_rust() {
         example_shift output_shift input_shift scale base zeros input_stride output_stride accumulate masked_bias
         group passes first_pass accumulate_weight all_ones round_keys
     };
-    for pass in PASSES {
+    for &pass in PASSES {
         let module = parse(&variants(pass, tiles(pass)[0])[0].source());
         let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
         let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("{params:?}") };
@@ -150,7 +150,7 @@ fn params_are_laid_out_as_in_rust() {
 
 #[test]
 fn bindings_are_parameters_operands_and_results_in_order() {
-    for pass in PASSES {
+    for &pass in PASSES {
         for variant in variants(pass, tiles(pass)[0]) {
             let module = parse(&variant.source());
             let bound: Vec<_> = module

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::call::Axis;
 use crate::gpu::pass::{Integral, Pass};
 use crate::gpu::shader::{Planes, Shared, Variant};
 use crate::gpu::tuning::{Apply, Multiply, Tile};
@@ -10,7 +11,7 @@ use crate::mask::Rounds;
 use crate::{Activation, ElementType};
 
 /// Every kernel with every choice of its own, but for the threads that share an example: those are the tile's.
-pub(in crate::gpu) const PASSES: [Pass; 21] = [
+pub(in crate::gpu) const PASSES: &[Pass] = &[
     Pass::Forward { bias: false },
     Pass::Forward { bias: true },
     Pass::InputGradient,
@@ -36,18 +37,20 @@ pub(in crate::gpu) const PASSES: [Pass; 21] = [
 const BOOL: [bool; 2] = [false, true];
 
 /// The tiles of a pass: what GPUs get, what software adapters get, and one of several columns and rows.
-pub(super) fn tiles(pass: Pass) -> Vec<Tile> {
+pub(in crate::gpu) fn tiles(pass: Pass) -> Vec<Tile> {
     let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
     match pass {
-        Pass::Forward { .. } => vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tile(2, 1, [8, 4])],
-        Pass::InputGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 1, [8, 8])],
-        Pass::WeightGradient => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
         Pass::BothGradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
-        Pass::Mask { .. } | Pass::Activation(_) | Pass::Round | Pass::Update => vec![FLAT_TILE],
         Pass::Predictive { .. } => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
         Pass::Moments { .. } => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
         Pass::MonteCarlo { .. } => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
+        _ => match pass.walks() {
+            Some(Axis::Input) => vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tile(2, 1, [8, 4])],
+            Some(Axis::Output) => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 1, [8, 8])],
+            Some(Axis::Example) => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
+            None => vec![FLAT_TILE],
+        },
     }
 }
 
@@ -69,7 +72,8 @@ fn gives_f32(pass: Pass) -> bool {
 
 /// Whether sums may go through scratch memory.
 fn contracts(pass: Pass) -> bool {
-    matches!(pass, Pass::Forward { .. } | Pass::InputGradient | Pass::WeightGradient | Pass::BiasGradient)
+    let by_others = matches!(pass, Pass::MonteCarlo { .. } | Pass::BothGradients);
+    pass == Pass::BiasGradient || pass.walks().is_some() && !by_others
 }
 
 /// All variants of a pass with a tile, less those whose text is the same as another's.
@@ -118,16 +122,7 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         .filter(|one| one.element == ElementType::F32 && one.rounds == Rounds::Ten)
         .filter(|one| one.planes != Planes::None)
         .flat_map(|one| [Shared::Rows, Shared::Tile].map(|sharing| Variant { sharing, ..*one }))
-        .filter(|one| {
-            one.sharing == Shared::Rows
-                || matches!(
-                    pass,
-                    Pass::Forward { .. }
-                        | Pass::InputGradient
-                        | Pass::WeightGradient
-                        | Pass::MonteCarlo { .. }
-                )
-        })
+        .filter(|one| one.sharing == Shared::Rows || pass.walks().is_some())
         .collect();
     all.extend(shared);
     // Sums of 16-bit operands on their way through scratch memory, and Y that is f32.
@@ -149,8 +144,7 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
         all.retain(|one| one.planes != Planes::None && one.sharing == Shared::Each);
     }
     // Threads that share a tile.
-    if matches!(pass, Pass::Forward { .. } | Pass::InputGradient | Pass::WeightGradient | Pass::BothGradients)
-    {
+    if pass.walks().is_some() && !matches!(pass, Pass::MonteCarlo { .. }) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
         all.extend(split);
     }

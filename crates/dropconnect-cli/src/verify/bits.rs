@@ -3,7 +3,7 @@
 use dropconnect::gpu::{Gpu, Kernels};
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, reference};
-use dropconnect_testing::{BiasKind, Call, Data, Pass, Placement, Target, differences};
+use dropconnect_testing::{Axis, BiasKind, Call, Data, Pass, Placement, Target, differences};
 
 use super::check::Check;
 use super::data::{PROBABILITIES, QUICK_SHAPES, SHAPES, shape, varied_mask};
@@ -151,20 +151,17 @@ fn wrong_bits(
 ) -> Result<f64, CliError> {
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let want = reference::mask::mask(shape, mask)?;
-    let summed = match of {
-        Pass::Forward => inputs,
-        Pass::InputGradient => outputs,
-        _ => shape.batch(),
-    };
+    let walked = of.walked();
+    let summed = walked.length(shape);
     let mut wrong = 0;
     for start in (0..summed).step_by(BITS_PER_SUM) {
         let mut data = Data { x: vec![0.0; shape.input_len()], ..Data::constant(shape, 1.0) };
         // The operand that carries the powers runs along the summed dimension; the other one is 1.
         let power = |index: usize| if in_sum(start, index) { power_of_two(index - start) } else { 0.0 };
-        match of {
-            Pass::Forward => fill(&mut data.x, |at| power(at % inputs)),
-            Pass::InputGradient => fill(&mut data.grad_output, |at| power(at % outputs)),
-            _ => {
+        match walked {
+            Axis::Input => fill(&mut data.x, |at| power(at % inputs)),
+            Axis::Output => fill(&mut data.grad_output, |at| power(at % outputs)),
+            Axis::Example => {
                 fill(&mut data.grad_output, |at| power(at / outputs));
                 data.x.fill(1.0);
             }
@@ -173,10 +170,10 @@ fn wrong_bits(
         for (at, &sum) in target.run(&[pass], &call, &data)?.results[at].iter().enumerate() {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(summed - start) {
-                let (n, o, i) = match of {
-                    Pass::Forward => (at / outputs, at % outputs, start + bit),
-                    Pass::InputGradient => (at / inputs, start + bit, at % inputs),
-                    _ => (start + bit, at / inputs, at % inputs),
+                let (n, o, i) = match walked {
+                    Axis::Input => (at / outputs, at % outputs, start + bit),
+                    Axis::Output => (at / inputs, start + bit, at % inputs),
+                    Axis::Example => (start + bit, at / inputs, at % inputs),
                 };
                 wrong += u32::from((kept >> bit & 1 == 1) != want[(n * outputs + o) * inputs + i]);
             }

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use dropconnect::gpu::Method;
 use dropconnect::{Activation, Device, DropProbability, ElementType, Error, Moments, Origin, Sharing};
 use dropconnect_testing::{
-    BiasKind, Call, Data, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
+    Axis, BiasKind, Call, Data, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
 };
 
 use super::Context;
@@ -22,20 +22,20 @@ pub fn sums(context: &Context, checks: &mut Vec<Check>, target: &Target, prefix:
     let (inputs, batch) = if context.quick { (600_000, 300_000) } else { (2_000_000, 300_000) };
     for pass in Pass::ALL {
         // The longest along what the pass sums over.
-        let dims: &[[usize; 3]] = match pass {
-            Pass::Forward => &[[2, 4, inputs]],
-            Pass::InputGradient => &[[2, 300_000, 8]],
-            Pass::WeightGradient => &[[batch, 2, 16]],
+        let of = |part: &Pass| match (part, part.walked()) {
             // Sixteen threads share its examples.
-            Pass::BiasGradient => &[[1_000_000, 1, 1]],
-            Pass::BothGradients => &[[2, 300_000, 8], [batch, 2, 16]],
+            (Pass::BiasGradient, _) => [1_000_000, 1, 1],
+            (_, Axis::Example) => [batch, 2, 16],
+            (_, Axis::Output) => [2, 300_000, 8],
+            (_, Axis::Input) => [2, 4, inputs],
         };
+        let dims: Vec<_> = pass.parts().iter().map(of).collect();
         let longest = dims.iter().flatten().copied().max().unwrap_or_default();
         let elements = if context.quick { &ElementType::ALL[..1] } else { &ElementType::ALL[..2] };
         for &element in elements {
             let name = format!("{prefix}{}, {element}, sums of {longest}", pass.name());
             context.check(checks, Check::error(name, bound_of_sum(element, longest)), |check| {
-                for &dims in dims {
+                for &dims in &dims {
                     case(check, target, pass, element, dims, Sharing::Example)?;
                 }
                 Ok(())
@@ -46,11 +46,8 @@ pub fn sums(context: &Context, checks: &mut Vec<Check>, target: &Target, prefix:
     let name = format!("{prefix}every pass, masks shared by four examples, sums of 20000");
     context.check(checks, Check::error(name, bound_of_sum(ElementType::F32, 20_000)), |check| {
         for pass in Pass::LINEAR {
-            let dims = match pass {
-                Pass::InputGradient => [16, 20_000, 16],
-                Pass::WeightGradient => [20_000, 16, 16],
-                _ => [16, 16, 20_000],
-            };
+            let mut dims = [16; 3];
+            dims[pass.walked() as usize] = 20_000;
             case(check, target, pass, ElementType::F32, dims, group(4))?;
         }
         Ok(())

@@ -78,7 +78,7 @@ fn bias_modes(pass: Pass, few: bool, case: usize) -> Vec<BiasKind> {
         Pass::Forward if few => vec![[BiasKind::Plain, BiasKind::Masked][case % 2]],
         Pass::Forward => BiasKind::ALL.to_vec(),
         Pass::BiasGradient => vec![BiasKind::Plain, BiasKind::Masked],
-        Pass::InputGradient | Pass::WeightGradient | Pass::BothGradients => vec![BiasKind::Plain],
+        _ => vec![BiasKind::Plain],
     }
 }
 

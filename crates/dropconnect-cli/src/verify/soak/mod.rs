@@ -52,7 +52,7 @@ fn soak(device: &dyn Device, cases: u64, seed: u64, bar: &ProgressBar) -> Vec<Ch
                 break;
             }
         };
-        for trial in Trial::ALL {
+        for trial in Trial::all() {
             if let Err(error) = one(device, trial, &case, &mut checks) {
                 let check = find(&mut checks, trial, device.storage(case.element));
                 check.fail(&format!("{error}, at {}; again with --soak 1 --seed {seed}", case.describe()));

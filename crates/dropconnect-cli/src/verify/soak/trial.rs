@@ -62,19 +62,11 @@ pub struct Tensors {
 }
 
 impl Trial {
-    pub const ALL: [Self; 11] = [
-        Self::Mask,
-        Self::BiasMask,
-        Self::Layer(Pass::Forward),
-        Self::Layer(Pass::InputGradient),
-        Self::Layer(Pass::WeightGradient),
-        Self::Layer(Pass::BiasGradient),
-        Self::Layer(Pass::BothGradients),
-        Self::Moments,
-        Self::Activation,
-        Self::MonteCarlo,
-        Self::Classifier,
-    ];
+    /// Each of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let over_masks = [Self::Moments, Self::Activation, Self::MonteCarlo, Self::Classifier];
+        [Self::Mask, Self::BiasMask].into_iter().chain(Pass::ALL.map(Self::Layer)).chain(over_masks)
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -122,11 +114,9 @@ fn layer(pass: Pass, case: &Case, element: ElementType) -> Result<Tensors, Error
     // Products of two numbers in -1..1 have a variance of 1/9, numbers one of 1/3. As many of the terms as are not
     // dropped are scaled: a variance of scale.
     let sum = |terms: usize| (terms as f64 * scale).sqrt() / 3.0;
-    let unit = |part: &Pass| match part {
-        Pass::Forward => sum(shape.inputs()),
-        Pass::InputGradient => sum(shape.outputs()),
-        Pass::BiasGradient => 3f64.sqrt() * sum(shape.batch()),
-        _ => sum(shape.batch()),
+    let unit = |part: &Pass| {
+        let products = sum(part.walked().length(shape));
+        if *part == Pass::BiasGradient { 3f64.sqrt() * products } else { products }
     };
     let before = |part: &Pass| match part.before(&call, &case.data) {
         Some(before) => element.encode(before),
