@@ -46,6 +46,7 @@ mod passes;
 mod pipeline;
 mod plan;
 mod predictive;
+mod prepare;
 mod recording;
 mod shader;
 mod tensor;
@@ -65,6 +66,7 @@ pub use context::{AdapterChoice, Gpu};
 pub use keys::MaskKeys;
 pub use mask::WriteMask;
 pub use predictive::PredictivePass;
+pub use prepare::{LayerCall, Prepare};
 pub use recording::Recording;
 pub use tensor::Tensor;
 pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};
@@ -103,7 +105,8 @@ pub struct KernelOptions {
 
 /// The kernels of one device. Cheap to share by reference; `Send` and `Sync`.
 ///
-/// Pipelines are compiled on first use and kept. After a device is lost, every call that prepares something
+/// Pipelines are compiled on first use, or by [`prepare`](Self::prepare), and kept; what compiles holds up nobody who
+/// asks for another one. After a device is lost, every call that prepares something
 /// returns [`Error::DeviceLost`]: make new kernels from the new device. No fault of a call reaches the device's
 /// handler of uncaptured errors, and its callback for the loss is left to the host.
 ///

@@ -152,6 +152,10 @@ pub(crate) mod tests {
     pub(crate) struct Hook(Box<dyn Fn(&Pipelines, &Variant) + Send + Sync>);
 
     impl Hook {
+        pub(crate) fn new(call: impl Fn(&Pipelines, &Variant) + Send + Sync + 'static) -> Self {
+            Self(Box::new(call))
+        }
+
         pub(super) fn call(&self, pipelines: &Pipelines, variant: &Variant) {
             (self.0)(pipelines, variant);
         }
@@ -181,14 +185,14 @@ pub(crate) mod tests {
         let (started, compiles) = mpsc::channel();
         let (done, go_on) = mpsc::channel();
         let go_on = Mutex::new(go_on);
-        kernels.pipelines.compiling = Some(Hook(Box::new(move |pipelines, variant| {
+        kernels.pipelines.compiling = Some(Hook::new(move |pipelines, variant| {
             if variant.pass == (Pass::Forward { bias: true }) {
                 // Said first, so that a lock held here is a failure, and not a test that never ends.
                 assert!(pipelines.slots.try_lock().is_ok(), "compiles under the lock of all kernels");
                 started.send(()).unwrap();
                 go_on.lock().unwrap().recv().unwrap();
             }
-        })));
+        }));
         forward(&kernels, &buffer, false);
         thread::scope(|scope| {
             let compiling = scope.spawn(|| forward(&kernels, &buffer, true));
@@ -207,9 +211,9 @@ pub(crate) mod tests {
         let buffer = gpu.buffer(1024).unwrap();
         let count = Arc::new(AtomicU32::new(0));
         let compiled = Arc::clone(&count);
-        kernels.pipelines.compiling = Some(Hook(Box::new(move |_, _| {
+        kernels.pipelines.compiling = Some(Hook::new(move |_, _| {
             compiled.fetch_add(1, Ordering::Relaxed);
-        })));
+        }));
         let together = Barrier::new(4);
         thread::scope(|scope| {
             for _ in 0..4 {
