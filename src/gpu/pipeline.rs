@@ -148,8 +148,17 @@ pub(crate) mod tests {
     use crate::gpu::{KernelOptions, Kernels, Tensor};
     use crate::{Bias, ElementType, Shape};
 
+    type Call = dyn Fn(&Pipelines, &Variant) + Send + Sync;
+
     /// What a test does while a kernel is about to be compiled.
-    pub(crate) struct Hook(Box<dyn Fn(&Pipelines, &Variant) + Send + Sync>);
+    pub(crate) struct Hook(Box<Call>);
+
+    impl Pipelines {
+        /// How many kernels somebody has asked for.
+        pub(crate) fn count(&self) -> usize {
+            self.slots.lock().unwrap().len()
+        }
+    }
 
     impl Hook {
         pub(crate) fn new(call: impl Fn(&Pipelines, &Variant) + Send + Sync + 'static) -> Self {

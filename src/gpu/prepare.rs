@@ -134,8 +134,8 @@ mod tests {
     use crate::gpu::pipeline::tests::Hook;
     use crate::gpu::shader::Variant;
     use crate::gpu::wgsl_tests::adapter::adapter;
-    use crate::gpu::{BothGradientsTuning, Gpu, KernelOptions, Tile, Tuning};
-    use crate::{DropProbability, MaskKey, Sharing};
+    use crate::gpu::{AdapterChoice, BothGradientsTuning, Gpu, KernelOptions, Tile, Tuning};
+    use crate::{Device, DropConnect, DropProbability, MaskKey, Sharing};
 
     const ALL: [LayerCall; 7] = [
         LayerCall::Forward,
@@ -253,6 +253,31 @@ mod tests {
             let of = |variants: &[Variant]| variants.iter().copied().collect::<HashSet<_>>();
             assert_eq!(of(&ready), of(&needed.lock().unwrap()), "{dims:?}");
         }
+    }
+
+    #[test]
+    fn a_prepared_layer_compiles_nothing() {
+        if adapter("a_prepared_layer_compiles_nothing").is_none() {
+            return;
+        }
+        // On a device of its own: kernels of the shared one are compiled by other tests meanwhile.
+        let device = Device::gpu(&AdapterChoice::default()).unwrap();
+        for (masked, element) in [(false, ElementType::F32), (true, ElementType::BF16)] {
+            let builder = DropConnect::new(&device, MaskKey::new(1, 2), 21, 14).element(element);
+            let mut layer = builder.masked_bias(masked).build().unwrap();
+            let compiled = |layer: &DropConnect| layer.gpu().unwrap().kernels().pipelines.count();
+            let before = compiled(&layer);
+            layer.prepare(9).unwrap();
+            let ready = compiled(&layer);
+            assert!(ready > before);
+            let (x, grad_output) = (vec![1.0; 9 * 21], vec![1.0; 9 * 14]);
+            layer.forward(&x).unwrap();
+            layer.eval(&x).unwrap();
+            layer.backward(&x, &grad_output, Write::Overwrite).unwrap();
+            assert_eq!(compiled(&layer), ready);
+        }
+        let layer = DropConnect::new(&Device::Cpu, MaskKey::new(1, 2), 21, 14).build().unwrap();
+        assert_eq!(layer.prepare(9).unwrap(), Duration::ZERO);
     }
 
     #[test]
