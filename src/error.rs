@@ -223,6 +223,12 @@ pub enum Error {
         /// The call: `encode_forward`, `encode_eval` or `encode_backward`.
         what: &'static str,
     },
+    /// A recording of [`Kernels::monte_carlo`](crate::gpu::Kernels::monte_carlo) was to take a key from device memory.
+    #[error(
+        "a recording of Monte-Carlo passes draws each by a key of its own, and takes none from device memory; set its \
+         key from the host, or record each pass as a forward pass"
+    )]
+    PassKeys,
     /// No adapter matched.
     #[error("found no {wanted}; available: {available}")]
     NoAdapter {

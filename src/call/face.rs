@@ -118,6 +118,11 @@ impl<'c, T, R> Faces<'c, T, R> {
         Axis::ALL.into_iter().find(walked).expect("a sum along an axis")
     }
 
+    /// Checks the place of the mask.
+    pub(crate) fn check_mask(&self) -> Result<(), Error> {
+        self.mask.map_or(Ok(()), |mask| mask.check(&self.shape))
+    }
+
     /// The box. It has no extent along an axis that no tensor has elements along.
     pub(crate) fn dims(&self) -> [u32; 3] {
         let dims = self.shape.dims();
@@ -132,7 +137,7 @@ impl<'c, T, R> Faces<'c, T, R> {
 impl<T: Holder, R: Holder> Faces<'_, T, R> {
     /// Checks the place of the mask, and each tensor alone.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.mask.map_or(Ok(()), |mask| mask.check(&self.shape))?;
+        self.check_mask()?;
         self.all_operands().try_for_each(|face| face.check(&self.shape))?;
         self.results.iter().try_for_each(|face| face.check(&self.shape))
     }

@@ -1,7 +1,8 @@
 //! Both gradients in one call. Shader, where a kernel draws the mask once for both: `shaders/both_gradients.wgsl`.
 
+use super::contract::Contraction;
 use super::pass::Pass;
-use super::plan::{Plan, pieces};
+use super::plan::{Plan, Purpose, pieces};
 use super::recording::Recording;
 use super::{Kernels, Tensor};
 use crate::call::{Axis, BothGradients, Faces, InputGradient, WeightGradient};
@@ -20,25 +21,29 @@ impl Kernels {
         &self,
         call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
     ) -> Result<Recording, Error> {
+        self.plan_both_gradients(call, Purpose::Record)
+    }
+
+    pub(super) fn plan_both_gradients(
+        &self,
+        call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
+    ) -> Result<Recording, Error> {
         let BothGradients { shape, mask, grad_output, x, weight, .. } = *call;
         let faces = call.faces();
         let element = faces.element();
-        let read_write = faces.check_on_device(element, [element, ElementType::F32])?;
-        if let Some(recording) = self.drawn_once(call, &faces, read_write)? {
+        let read_write = purpose.check(&faces, element, [element, ElementType::F32])?;
+        if let Some(recording) = self.drawn_once(call, &faces, read_write, purpose)? {
             return Ok(recording);
         }
         let (grad_input, write) = call.grad_input;
-        let mut both =
-            self.input_gradient(&InputGradient { shape, mask, grad_output, weight, grad_input, write })?;
+        let gradient = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+        let contraction = Contraction::new(Pass::InputGradient, gradient.faces());
+        let mut both = self.contract(&Contraction { write, purpose, ..contraction })?;
         let (grad_weight, write) = call.grad_weight;
-        both.append(self.weight_gradient(&WeightGradient {
-            shape,
-            mask,
-            grad_output,
-            x,
-            grad_weight,
-            write,
-        })?);
+        let gradient = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
+        let contraction = Contraction::new(Pass::WeightGradient, gradient.faces());
+        both.append(self.contract(&Contraction { write, purpose, ..contraction })?);
         Ok(both)
     }
 
@@ -48,6 +53,7 @@ impl Kernels {
         call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
         faces: &Faces<'_, Tensor<'_>, Tensor<'_>>,
         read_write: bool,
+        purpose: Purpose,
     ) -> Result<Option<Recording>, Error> {
         let element = faces.element();
         let dims @ [batch, outputs, inputs] = call.shape.dims();
@@ -63,6 +69,7 @@ impl Kernels {
             return Ok(None);
         }
         let mut plan = Plan::new(self, Pass::BothGradients, [element; 2], Some(mask), read_write);
+        plan.purpose = purpose;
         let mut most = [plan.examples_in_workgroup(), outputs, inputs];
         for face in faces.operands.iter().chain(&faces.results) {
             let Some(axis) = face.rows else { continue };

@@ -8,10 +8,9 @@
 use std::ops::Range;
 
 use super::Kernels;
-use super::allocate::zeroed;
 use super::params::Params;
 use super::pass::Pass;
-use super::plan::{Plan, Rows, pieces};
+use super::plan::{Plan, Purpose, Rows, pieces};
 use super::recording::Recording;
 use super::tensor::Tensor;
 use crate::call::{Axis, Face, Faces};
@@ -30,19 +29,20 @@ pub(crate) struct Contraction<'c, 't> {
     pub write: Write,
     /// What sums are multiplied with, where that is not the mask's scale.
     pub scale: Option<f32>,
+    pub purpose: Purpose,
 }
 
 impl<'c, 't> Contraction<'c, 't> {
-    /// One that overwrites its result.
+    /// One that overwrites its result, to be recorded.
     pub(crate) fn new(pass: Pass, faces: Faces<'c, Tensor<'t>, Tensor<'t>>) -> Self {
-        Self { pass, faces, write: Write::Overwrite, scale: None }
+        Self { pass, faces, write: Write::Overwrite, scale: None, purpose: Purpose::Record }
     }
 
     /// Checks all arguments. Whether a result shares its buffer with an operand.
     pub(crate) fn check(&self) -> Result<bool, Error> {
         let element = self.faces.element();
         let one = if self.faces.results.len() == 1 { element } else { ElementType::F32 };
-        self.faces.check_on_device(element, [one, ElementType::F32])
+        self.purpose.check(&self.faces, element, [one, ElementType::F32])
     }
 
     /// How much of each axis one dispatch covers at most.
@@ -145,6 +145,7 @@ impl Kernels {
         let stored = result.tensor.element;
         let mut plan =
             Plan::new(self, call.pass, [operands[0].tensor.element, stored], mask, shared || empty);
+        plan.purpose = call.purpose;
         let most = call.most(&plan)?;
         let mut scratch = None;
         for part in call.parts(most) {
@@ -160,7 +161,7 @@ impl Kernels {
             if wide && scratch.is_none() {
                 // The first part is the largest.
                 let bytes = 4 * u64::from(rows.end - rows.start) * u64::from(dims[result.columns as usize]);
-                scratch = Some(self.scratch(bytes)?);
+                scratch = Some(call.purpose.scratch(self, bytes)?);
                 plan.recording.scratch_bytes = bytes;
             }
             let sums = scratch.as_ref().filter(|_| wide).map(|buffer| {
@@ -185,7 +186,7 @@ impl Kernels {
                 plan.dispatch(params, &bound, &results, call.grid(&params))?;
             }
             if let Some(sums) = sums {
-                plan.recording.append(self.round(&sums, result, &part, dims, call.write)?);
+                plan.recording.append(self.round(&sums, result, &part, dims, call)?);
             }
         }
         plan.finish()
@@ -198,14 +199,15 @@ impl Kernels {
         result: Face<'_, Tensor<'_>>,
         part: &[Range<u32>; 3],
         dims: [u32; 3],
-        write: Write,
+        call: &Contraction<'_, '_>,
     ) -> Result<Recording, Error> {
         let mut plan = Plan::new(self, Pass::Round, [ElementType::F32, result.tensor.element], None, false);
+        plan.purpose = call.purpose;
         let stride = dims[result.columns as usize];
         let columns = part[result.columns as usize].clone();
         let first = result.rows.map_or(0, |axis| part[axis as usize].start);
         plan.each_quad([sums.rows.end, columns.end - columns.start], stride, |params, rows, across| {
-            params.accumulate = u32::from(write == Write::Accumulate);
+            params.accumulate = u32::from(call.write == Write::Accumulate);
             let column = columns.start + across.start;
             let mut own = sums.clone().at_column(column);
             own.rows = rows.clone();
@@ -215,11 +217,6 @@ impl Kernels {
         })?;
         // The call that these are part of looks whether the device is there.
         Ok(plan.recording)
-    }
-
-    /// Memory for sums on their way, which only kernels touch.
-    pub(super) fn scratch(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
-        zeroed(&self.device, "dropconnect.scratch", bytes, wgpu::BufferUsages::STORAGE)
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
 //! here submits (unless asked to: [`Recording::submit`], [`Tuning::measured`]), polls, blocks or reads back. Nothing is
-//! allocated on the device but 192 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
+//! allocated on the device but 384 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
 //! scratch memory where a sum of 16-bit elements, or a Monte-Carlo pass, is too long for one dispatch. The mask never
 //! exists in memory, unless [`Kernels::write_mask`] is asked for it.
 //!
@@ -37,6 +37,7 @@ mod both_gradients;
 mod context;
 mod contract;
 mod iterations;
+mod keys;
 mod mask;
 mod monte_carlo;
 mod params;
@@ -45,6 +46,7 @@ mod passes;
 mod pipeline;
 mod plan;
 mod predictive;
+mod prepare;
 mod recording;
 mod shader;
 mod tensor;
@@ -61,8 +63,10 @@ mod wgsl_tests;
 
 pub use activation::{Activate, Method};
 pub use context::{AdapterChoice, Gpu};
+pub use keys::MaskKeys;
 pub use mask::WriteMask;
 pub use predictive::PredictivePass;
+pub use prepare::{LayerCall, Prepare};
 pub use recording::Recording;
 pub use tensor::Tensor;
 pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};
@@ -102,7 +106,8 @@ pub struct KernelOptions {
 
 /// The kernels of one device. Cheap to share by reference; `Send` and `Sync`.
 ///
-/// Pipelines are compiled on first use and kept. After a device is lost, every call that prepares something
+/// Pipelines are compiled on first use, or by [`prepare`](Self::prepare), and kept; what compiles holds up nobody who
+/// asks for another one. After a device is lost, every call that prepares something
 /// returns [`Error::DeviceLost`]: make new kernels from the new device. No fault of a call reaches the device's
 /// handler of uncaptured errors, and its callback for the loss is left to the host.
 ///

@@ -3,7 +3,7 @@
 use super::allocate::initialised;
 use super::contract::Contraction;
 use super::pass::Pass;
-use super::plan::{Plan, Rows, pieces};
+use super::plan::{Plan, Rows, pieces, scratch};
 use super::recording::{Draws, Recording, pass_keys};
 use super::{Kernels, Tensor};
 use crate::call::{Axis, MonteCarlo};
@@ -84,7 +84,7 @@ impl Kernels {
         if bytes == 0 {
             return Ok(recording);
         }
-        let y = self.scratch(bytes)?;
+        let y = scratch(self, bytes)?;
         recording.scratch_bytes = bytes;
         let y = Tensor::new(&y, ElementType::F32);
         for pass in 0..call.passes {

@@ -16,31 +16,54 @@ pub(crate) struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
+/// The pipeline of one variant, once it has been made. Locked while it is compiled.
+type Slot = Arc<Mutex<Option<Arc<Pipeline>>>>;
+
 /// The pipelines of one device.
+///
+/// Two locks, so that nobody waits for a kernel of somebody else's: that of the map is held to look a variant up, and
+/// that of its slot to compile it.
 #[derive(Debug)]
 pub(crate) struct Pipelines {
     cache: Option<wgpu::PipelineCache>,
     checked: bool,
-    made: Mutex<HashMap<Variant, Arc<Pipeline>>>,
+    slots: Mutex<HashMap<Variant, Slot>>,
+    /// Called before a variant is compiled.
+    #[cfg(test)]
+    pub compiling: Option<tests::Hook>,
 }
 
 impl Pipelines {
     pub(crate) fn new(cache: Option<wgpu::PipelineCache>, checked: bool) -> Self {
-        Self { cache, checked, made: Mutex::default() }
+        Self {
+            cache,
+            checked,
+            slots: Mutex::default(),
+            #[cfg(test)]
+            compiling: None,
+        }
     }
 
-    /// The pipeline of a variant. The first call for it compiles, while others wait: two threads never
-    /// compile the same kernel.
+    /// The pipeline of a variant. The first call for it compiles, while others for the same one wait: two threads
+    /// never compile the same kernel.
     pub(crate) fn get(&self, device: &wgpu::Device, variant: Variant) -> Result<Arc<Pipeline>, Error> {
-        // A panic while compiling leaves the map as it was, so a poisoned lock guards sound data.
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = made.get(&variant) {
+        // A panic while compiling leaves map and slot as they were, so that a poisoned lock guards sound data.
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(variant).or_default())
+        };
+        let mut made = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = &*made {
             return Ok(Arc::clone(pipeline));
+        }
+        #[cfg(test)]
+        if let Some(hook) = &self.compiling {
+            hook.call(self, &variant);
         }
         // Kept only if it is one: what failed for want of memory may be made later.
         let pipeline = guarded(device, variant.pass.label(), 0, || self.compile(device, &variant))?;
         check_alive(device)?;
-        Ok(Arc::clone(made.entry(variant).or_insert(Arc::new(pipeline))))
+        Ok(Arc::clone(made.insert(Arc::new(pipeline))))
     }
 
     fn compile(&self, device: &wgpu::Device, variant: &Variant) -> Pipeline {
@@ -109,5 +132,106 @@ impl Pipelines {
             cache: self.cache.as_ref(),
         });
         Pipeline { source, compute, layout }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Arc, Barrier, Mutex, mpsc};
+    use std::thread;
+
+    use super::{Pipelines, Variant};
+    use crate::call::Forward;
+    use crate::gpu::pass::Pass;
+    use crate::gpu::wgsl_tests::adapter::adapter;
+    use crate::gpu::{KernelOptions, Kernels, Tensor};
+    use crate::{Bias, ElementType, Shape};
+
+    type Call = dyn Fn(&Pipelines, &Variant) + Send + Sync;
+
+    /// What a test does while a kernel is about to be compiled.
+    pub(crate) struct Hook(Box<Call>);
+
+    impl Pipelines {
+        /// How many kernels somebody has asked for.
+        pub(crate) fn count(&self) -> usize {
+            self.slots.lock().unwrap().len()
+        }
+    }
+
+    impl Hook {
+        pub(crate) fn new(call: impl Fn(&Pipelines, &Variant) + Send + Sync + 'static) -> Self {
+            Self(Box::new(call))
+        }
+
+        pub(super) fn call(&self, pipelines: &Pipelines, variant: &Variant) {
+            (self.0)(pipelines, variant);
+        }
+    }
+
+    impl std::fmt::Debug for Hook {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Hook")
+        }
+    }
+
+    /// A forward pass of a plain layer, with a bias or without: two kernels.
+    fn forward(kernels: &Kernels, buffer: &wgpu::Buffer, with_bias: bool) {
+        let tensor =
+            |offset, elements: u64| Tensor { buffer, offset, size: 4 * elements, element: ElementType::F32 };
+        let bias = if with_bias { Bias::Plain(tensor(768, 3)) } else { Bias::None };
+        let shape = Shape::new(2, 3, 4).unwrap();
+        let (x, weight, y) = (tensor(0, 8), tensor(256, 12), tensor(512, 6));
+        let _ready = kernels.forward(&Forward { shape, mask: None, x, weight, bias, y }).unwrap();
+    }
+
+    #[test]
+    fn a_ready_kernel_does_not_wait_for_one_that_compiles() {
+        let Some(gpu) = adapter("a_ready_kernel_does_not_wait_for_one_that_compiles") else { return };
+        let mut kernels = Kernels::new(gpu.device(), &KernelOptions::default()).unwrap();
+        let buffer = gpu.buffer(1024).unwrap();
+        let (started, compiles) = mpsc::channel();
+        let (done, go_on) = mpsc::channel();
+        let go_on = Mutex::new(go_on);
+        kernels.pipelines.compiling = Some(Hook::new(move |pipelines, variant| {
+            if variant.pass == (Pass::Forward { bias: true }) {
+                // Said first, so that a lock held here is a failure, and not a test that never ends.
+                assert!(pipelines.slots.try_lock().is_ok(), "compiles under the lock of all kernels");
+                started.send(()).unwrap();
+                go_on.lock().unwrap().recv().unwrap();
+            }
+        }));
+        forward(&kernels, &buffer, false);
+        thread::scope(|scope| {
+            let compiling = scope.spawn(|| forward(&kernels, &buffer, true));
+            if compiles.recv().is_ok() {
+                forward(&kernels, &buffer, false);
+                done.send(()).unwrap();
+            }
+            compiling.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn threads_that_want_the_same_kernel_compile_it_once() {
+        let Some(gpu) = adapter("threads_that_want_the_same_kernel_compile_it_once") else { return };
+        let mut kernels = Kernels::new(gpu.device(), &KernelOptions::default()).unwrap();
+        let buffer = gpu.buffer(1024).unwrap();
+        let count = Arc::new(AtomicU32::new(0));
+        let compiled = Arc::clone(&count);
+        kernels.pipelines.compiling = Some(Hook::new(move |_, _| {
+            compiled.fetch_add(1, Ordering::Relaxed);
+        }));
+        let together = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    together.wait();
+                    forward(&kernels, &buffer, true);
+                });
+            }
+        });
+        assert_eq!(count.load(Ordering::Relaxed), 1);
     }
 }

@@ -111,7 +111,8 @@ impl Recording {
     /// the key's step.
     ///
     /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call
-    /// and not been submitted yet draws the new masks too.
+    /// and not been submitted yet draws the new masks too. For several keys in one submission there is
+    /// [`encode_key`](Self::encode_key).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], after which wgpu gives the device up; [`Error::DeviceFault`]. A lost device takes the

@@ -99,6 +99,24 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
         self.operands[0].tensor.element
     }
 
+    /// Checks how the tensors are stored: operands in one way, results in one of two.
+    pub(crate) fn check_elements(
+        &self,
+        operands: ElementType,
+        results: [ElementType; 2],
+    ) -> Result<(), Error> {
+        let of = |allowed| move |face| (face, allowed);
+        for (face, allowed) in
+            self.all_operands().map(of([operands; 2])).chain(self.results.iter().map(of(results)))
+        {
+            let (argument, actual) = (face.name, face.tensor.element);
+            if !allowed.contains(&actual) {
+                return Err(Error::Element { argument, actual, allowed });
+            }
+        }
+        Ok(())
+    }
+
     /// Checks all arguments, which have to be stored in these ways: operands in one, results in one of two. No result
     /// may share a byte with another argument.
     ///
@@ -110,15 +128,7 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
         results: [ElementType; 2],
     ) -> Result<bool, Error> {
         self.check()?;
-        let of = |allowed| move |face| (face, allowed);
-        for (face, allowed) in
-            self.all_operands().map(of([operands; 2])).chain(self.results.iter().map(of(results)))
-        {
-            let (argument, actual) = (face.name, face.tensor.element);
-            if !allowed.contains(&actual) {
-                return Err(Error::Element { argument, actual, allowed });
-            }
-        }
+        self.check_elements(operands, results)?;
         let mut shared = false;
         for (at, result) in self.results.iter().enumerate() {
             let others = self.all_operands().map(|face| (face, true));

@@ -6,9 +6,11 @@ mod parameters;
 
 pub use builder::{DropConnectBuilder, Init};
 
+use std::time::Duration;
+
 use crate::call::{BiasGradient, BothGradients, Face, Forward, WeightGradient};
 use crate::device::weights::{Place, Resident, Weights, fetch, tensor};
-use crate::gpu::{Gpu, Recording, Tensor};
+use crate::gpu::{Gpu, LayerCall, Prepare, Recording, Tensor};
 use crate::host::{self, round_all, rounded};
 use crate::{
     Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
@@ -111,6 +113,29 @@ impl DropConnect {
     /// Says where the batches of this shard start in the whole batch, for data-parallel training.
     pub fn set_example_origin(&mut self, example: u32) {
         self.origin.example = example;
+    }
+
+    /// Compiles the kernels that [`forward`](Self::forward), [`eval`](Self::eval) and [`backward`](Self::backward) need
+    /// for batches of this size, and says how long that took; on the CPU there are none. Else the first call of each
+    /// compiles. Batches of another size may take kernels of their own.
+    ///
+    /// # Errors
+    /// As [`Kernels::prepare`](crate::gpu::Kernels::prepare).
+    pub fn prepare(&self, batch: usize) -> Result<Duration, Error> {
+        let Parameters::Gpu(own) = &self.parameters else { return Ok(Duration::ZERO) };
+        own.gpu.kernels().prepare(&Prepare {
+            shape: Shape::new(batch, self.outputs, self.inputs)?,
+            mask: &self.mask(),
+            bias: self.bias_of(own.bias.as_ref().map(|_| ())),
+            operands: self.element,
+            results: self.element,
+            calls: &[
+                LayerCall::Forward,
+                LayerCall::Evaluation,
+                LayerCall::BothGradients,
+                LayerCall::BiasGradient,
+            ],
+        })
     }
 
     /// Y of a batch X, `[batch, inputs]` flattened, under the current step's masks.

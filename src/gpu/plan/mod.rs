@@ -2,8 +2,10 @@
 
 mod bounds;
 mod kernel;
+mod purpose;
 mod rows;
 
+pub(crate) use purpose::{Purpose, scratch};
 pub(crate) use rows::{Rows, pieces};
 
 use std::ops::Range;
@@ -26,6 +28,7 @@ pub(crate) struct Plan<'k> {
     mask: Option<Mask>,
     /// What the dispatches to come depend on of the key.
     pub draws: Draws,
+    pub purpose: Purpose,
     pub recording: Recording,
 }
 
@@ -57,7 +60,7 @@ impl<'k> Plan<'k> {
         let draws = mask.map_or(Draws::Nothing, |_| Draws::Masks);
         let mut recording = Recording::new(pass);
         recording.device = Some(kernels.device.clone());
-        let mut plan = Self { kernels, variant, mask, draws, recording };
+        let mut plan = Self { kernels, variant, mask, draws, purpose: Purpose::Record, recording };
         // Less of a tile so large that a dispatch would hold few of its steps.
         while plan.variant.tile.rows * plan.variant.tile.columns > 1
             && plan.steps_of(plan.costliest()) < LEAST_STEPS
@@ -102,7 +105,7 @@ impl<'k> Plan<'k> {
         Ok(self.recording)
     }
 
-    /// Adds a dispatch: `bricks` of the result along columns, rows and depth.
+    /// Adds a dispatch, or only compiles its kernel: `bricks` of the result along columns, rows and depth.
     pub(crate) fn dispatch(
         &mut self,
         mut params: Params,
@@ -140,6 +143,9 @@ impl<'k> Plan<'k> {
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
         let (device, label) = (&self.kernels.device, self.variant.pass.label());
         let pipeline = self.kernels.pipelines.get(device, variant)?;
+        if self.purpose == Purpose::Compile {
+            return Ok(());
+        }
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let uniform = initialised(device, label, bytemuck::bytes_of(&params), usage)?;
         let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };

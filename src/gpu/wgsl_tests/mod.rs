@@ -15,7 +15,7 @@ use crate::call::Forward;
 use crate::{Bias, ElementType, Error, Shape};
 
 #[path = "../../../tests/common/adapter.rs"]
-mod adapter;
+pub(super) mod adapter;
 use adapter::adapter;
 
 /// Runs `body` for each vector of `input`, as `at`: its vector `input[at]` becomes `output[at]`.

@@ -1,0 +1,45 @@
+//! What a plan is made for.
+
+use crate::call::Faces;
+use crate::gpu::allocate::zeroed;
+use crate::gpu::{Kernels, Tensor};
+use crate::{ElementType, Error};
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Dispatches to be recorded.
+    Record,
+    /// Their kernels alone. Tensors are not there: each is taken to start a buffer of its own, and a buffer of any size
+    /// stands in for it, which is not bound.
+    Compile,
+}
+
+impl Purpose {
+    /// Checks all arguments that there are, as [`Faces::check_on_device`], and returns the same.
+    pub(crate) fn check(
+        self,
+        faces: &Faces<'_, Tensor<'_>, Tensor<'_>>,
+        operands: ElementType,
+        results: [ElementType; 2],
+    ) -> Result<bool, Error> {
+        match self {
+            Self::Record => faces.check_on_device(operands, results),
+            Self::Compile => {
+                faces.check_mask()?;
+                faces.check_elements(operands, results)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Scratch memory, or what stands in for it.
+    pub(crate) fn scratch(self, kernels: &Kernels, bytes: u64) -> Result<wgpu::Buffer, Error> {
+        scratch(kernels, if self == Self::Record { bytes } else { 0 })
+    }
+}
+
+/// Memory for sums on their way, which only kernels touch.
+pub(crate) fn scratch(kernels: &Kernels, bytes: u64) -> Result<wgpu::Buffer, Error> {
+    zeroed(kernels.device(), "dropconnect.scratch", bytes, wgpu::BufferUsages::STORAGE)
+}
