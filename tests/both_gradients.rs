@@ -128,8 +128,8 @@ fn the_workgroup_fits_the_memory_of_the_device() {
 fn else_both_passes_run() {
     let Some(gpu) = adapter("else_both_passes_run") else { return };
     let usual = one_pass(small_tiles(Apply::And), 1, 1, [4, 4]);
-    let with_limits = |calls, threads| {
-        usual.with_both_gradients(Some(BothGradientsTuning::new(Tile::new(1, 1, [4, 4]), calls, threads)))
+    let with_limits = |rounds, threads| {
+        usual.with_both_gradients(Some(BothGradientsTuning::new(Tile::new(1, 1, [4, 4]), rounds, threads)))
     };
     let own = mask(0.5);
     // 4 bricks of inputs by 3 of examples.
@@ -143,10 +143,11 @@ fn else_both_passes_run() {
         (usual, at(Some(mask(0.0))), false),
         (usual, Call::new(shape([0, 16, 32]), Some(own)), false),
         (small_tiles(Apply::And), at(Some(own)), false),
-        (with_limits(2, 0), at(Some(own)), false),
-        (with_limits(2, 0), at(Some(mask(0.25))), true),
-        (with_limits(9, 12), at(Some(mask(0.2))), true),
-        (with_limits(9, 13), at(Some(mask(0.2))), false),
+        (with_limits(11, 0), at(Some(own)), false),
+        (with_limits(11, 0), at(Some(mask(0.25))), true),
+        (with_limits(35, 0), at(Some(mask(0.2))), false),
+        (with_limits(34, 12), at(Some(mask(0.2))), true),
+        (with_limits(34, 13), at(Some(mask(0.2))), false),
     ] {
         let kernels = with(gpu, tuning);
         // An empty batch has one gradient to write.
