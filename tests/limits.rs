@@ -74,7 +74,7 @@ fn devices_with_less_than_webgpu() {
     let small = small_tiles(Apply::And);
     let shape = shape([13, 22, 43]);
     served("one bind group", lowered(|l| l.max_bind_groups = 1), small, &shape);
-    served("small uniforms", lowered(|l| l.max_uniform_buffer_binding_size = 256), small, &shape);
+    served("small uniforms", lowered(|l| l.max_uniform_buffer_binding_size = 512), small, &shape);
     served("six buffers", lowered(|l| l.max_storage_buffers_per_shader_stage = 6), small, &shape);
     served("no depth", lowered(|l| l.max_compute_workgroup_size_z = 1), small, &shape);
     served("small bindings", lowered(|l| l.max_storage_buffer_binding_size = 1024), small, &shape);
@@ -114,7 +114,7 @@ fn devices_that_cannot_serve() {
         refused!(open(limits, small), Error::DeviceLimit { .. }, [&format!("`{limit}` is")[..], "need"]);
     };
     refused("max_bind_groups", lowered(|l| l.max_bind_groups = 0));
-    refused("max_uniform_buffer_binding_size", lowered(|l| l.max_uniform_buffer_binding_size = 64));
+    refused("max_uniform_buffer_binding_size", lowered(|l| l.max_uniform_buffer_binding_size = 256));
     refused("max_compute_workgroup_size_z", lowered(|l| l.max_compute_workgroup_size_z = 0));
     refused("max_compute_workgroups_per_dimension", lowered(|l| l.max_compute_workgroups_per_dimension = 0));
     refused("max_storage_buffer_binding_size", lowered(|l| l.max_storage_buffer_binding_size = 256));

@@ -3,7 +3,7 @@
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
 //! here submits (unless asked to: [`Recording::submit`], [`Tuning::measured`]), polls, blocks or reads back. Nothing is
-//! allocated on the device but 384 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
+//! allocated on the device but 464 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
 //! scratch memory where a sum of 16-bit elements, or a Monte-Carlo pass, is too long for one dispatch. The mask never
 //! exists in memory, unless [`Kernels::write_mask`] is asked for it.
 //!
