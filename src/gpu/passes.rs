@@ -18,7 +18,7 @@ impl Kernels {
     /// Those of a [`call`](crate::call#errors); [`Error::RowTooLarge`]; [`Error::DeviceLost`], [`Error::OutOfMemory`]
     /// and [`Error::DeviceFault`].
     pub fn forward(&self, call: &Forward<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        self.contract(&Contraction::new(Pass::Forward { bias: call.bias.tensor().is_some() }, call.faces()))
+        self.contract(&Contraction::forward(call))
     }
 
     /// dX = scale * (M ⊙ W)ᵀ G, under the forward pass's masks.
@@ -29,8 +29,7 @@ impl Kernels {
         &self,
         call: &InputGradient<'_, Tensor<'_>, Tensor<'_>>,
     ) -> Result<Recording, Error> {
-        let contraction = Contraction::new(Pass::InputGradient, call.faces());
-        self.contract(&Contraction { write: call.write, ..contraction })
+        self.contract(&Contraction::input_gradient(call))
     }
 
     /// dW = scale * J ⊙ M summed over the batch, J being the outer product of G and X of each example.
@@ -41,8 +40,7 @@ impl Kernels {
         &self,
         call: &WeightGradient<'_, Tensor<'_>, Tensor<'_>>,
     ) -> Result<Recording, Error> {
-        let contraction = Contraction::new(Pass::WeightGradient, call.faces());
-        self.contract(&Contraction { write: call.write, ..contraction })
+        self.contract(&Contraction::weight_gradient(call))
     }
 
     /// db = G summed over the batch, or scale * Mb ⊙ G summed where the bias is masked.
@@ -50,8 +48,7 @@ impl Kernels {
     /// # Errors
     /// As [`Kernels::forward`].
     pub fn bias_gradient(&self, call: &BiasGradient<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        let contraction = Contraction::new(Pass::BiasGradient, call.faces());
-        self.contract(&Contraction { write: call.write, ..contraction })
+        self.contract(&Contraction::bias_gradient(call))
     }
 
     /// Mean and variance of the layer's output over masks, in f32, in one pass over X and W.
@@ -59,8 +56,30 @@ impl Kernels {
     /// # Errors
     /// As [`Kernels::forward`].
     pub fn moments(&self, call: &OutputMoments<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        let contraction =
-            Contraction::new(Pass::Moments { bias: call.bias.tensor().is_some() }, call.faces());
-        self.contract(&Contraction { scale: Some(call.probability.spread() as f32), ..contraction })
+        self.contract(&Contraction::moments(call))
+    }
+}
+
+/// Which contraction each call is.
+impl<'c, 't> Contraction<'c, 't> {
+    pub(super) fn forward(call: &'c Forward<'_, Tensor<'t>, Tensor<'t>>) -> Self {
+        Self::new(Pass::Forward { bias: call.bias.tensor().is_some() }, call.faces())
+    }
+
+    pub(super) fn input_gradient(call: &'c InputGradient<'_, Tensor<'t>, Tensor<'t>>) -> Self {
+        Self { write: call.write, ..Self::new(Pass::InputGradient, call.faces()) }
+    }
+
+    pub(super) fn weight_gradient(call: &'c WeightGradient<'_, Tensor<'t>, Tensor<'t>>) -> Self {
+        Self { write: call.write, ..Self::new(Pass::WeightGradient, call.faces()) }
+    }
+
+    pub(super) fn bias_gradient(call: &'c BiasGradient<'_, Tensor<'t>, Tensor<'t>>) -> Self {
+        Self { write: call.write, ..Self::new(Pass::BiasGradient, call.faces()) }
+    }
+
+    pub(super) fn moments(call: &'c OutputMoments<'_, Tensor<'t>, Tensor<'t>>) -> Self {
+        let contraction = Self::new(Pass::Moments { bias: call.bias.tensor().is_some() }, call.faces());
+        Self { scale: Some(call.probability.spread() as f32), ..contraction }
     }
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::allocate::zeroed;
 use super::contract::Contraction;
-use super::pass::Pass;
 use super::plan::Purpose;
 use super::{Kernels, Tensor};
 use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
@@ -79,25 +78,21 @@ impl Kernels {
         let of = |element| Tensor::new(buffer, element);
         let (x, weight, grad_output, result) = (of(operands), of(operands), of(operands), of(results));
         let (own_bias, write, purpose) = (bias.map(|()| of(operands)), Write::Overwrite, Purpose::Compile);
-        let with_bias = own_bias.tensor().is_some();
         let drawn = Some(mask);
         let compiled = match what {
             LayerCall::Forward | LayerCall::Evaluation => {
                 let mask = drawn.filter(|_| what == LayerCall::Forward);
                 let call = Forward { shape, mask, x, weight, bias: own_bias, y: result };
-                let contraction = Contraction::new(Pass::Forward { bias: with_bias }, call.faces());
-                self.contract(&Contraction { purpose, ..contraction })
+                self.contract(&Contraction { purpose, ..Contraction::forward(&call) })
             }
             LayerCall::InputGradient => {
                 let call =
                     InputGradient { shape, mask: drawn, grad_output, weight, grad_input: result, write };
-                let contraction = Contraction::new(Pass::InputGradient, call.faces());
-                self.contract(&Contraction { purpose, ..contraction })
+                self.contract(&Contraction { purpose, ..Contraction::input_gradient(&call) })
             }
             LayerCall::WeightGradient => {
                 let call = WeightGradient { shape, mask: drawn, grad_output, x, grad_weight: result, write };
-                let contraction = Contraction::new(Pass::WeightGradient, call.faces());
-                self.contract(&Contraction { purpose, ..contraction })
+                self.contract(&Contraction { purpose, ..Contraction::weight_gradient(&call) })
             }
             LayerCall::BothGradients => {
                 let (grad_input, grad_weight) = ((result, write), (result, write));
@@ -105,19 +100,17 @@ impl Kernels {
                     BothGradients { shape, mask: drawn, grad_output, x, weight, grad_input, grad_weight };
                 self.plan_both_gradients(&call, purpose)
             }
-            LayerCall::BiasGradient if with_bias => {
+            LayerCall::BiasGradient if own_bias.tensor().is_some() => {
                 let bias_mask = drawn.filter(|_| matches!(bias, Bias::Masked(())));
                 let call = BiasGradient { shape, bias_mask, grad_output, grad_bias: result, write };
-                let contraction = Contraction::new(Pass::BiasGradient, call.faces());
-                self.contract(&Contraction { purpose, ..contraction })
+                self.contract(&Contraction { purpose, ..Contraction::bias_gradient(&call) })
             }
             LayerCall::BiasGradient => return Ok(()),
             LayerCall::Moments => {
                 let (probability, mean) = (&mask.probability, of(ElementType::F32));
                 let call =
                     OutputMoments { shape, probability, x, weight, bias: own_bias, mean, variance: mean };
-                let contraction = Contraction::new(Pass::Moments { bias: with_bias }, call.faces());
-                self.contract(&Contraction { purpose, ..contraction })
+                self.contract(&Contraction { purpose, ..Contraction::moments(&call) })
             }
         };
         compiled.map(drop)
@@ -131,6 +124,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::gpu::pass::Pass;
     use crate::gpu::pipeline::tests::Hook;
     use crate::gpu::shader::Variant;
     use crate::gpu::wgsl_tests::adapter::adapter;
