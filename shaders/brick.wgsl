@@ -1,7 +1,7 @@
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
-//% from "round_key" import round_key, key_steps
+//% from "round_key" import round_key, climb
 {% macro zero(bit) %}
 {% if rolled %}zero_at(${bit}u)
 {%- else %}params.zeros[${bit // 4}].${"xyzw"[bit % 4]}{% endif %}
@@ -72,12 +72,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     var state = start(block);
     var drop = first_planes(state);
 //% if rolled
-    var key = ${round_key(rounds)};
-    for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
-        state = next_plane(state, key);
-        drop = rung(drop, state, zero_at(bit));
-        key += ${key_steps(plane_rounds)};
-    }
+    ${climb([""])-}
 //% else
 //% for k in range(1, 8 if planes == "few" else 9)
 //% set indent = "    " if planes == "few" else ""

@@ -1,4 +1,4 @@
-// Macros for the key words of a round. Twin: src/mask/philox.rs.
+// Macros of a run of the generator: the key words of a round, and the planes after the first. Twin: src/mask/philox.rs.
 
 // So many steps of the key schedule.
 {% macro key_steps(count) %}
@@ -11,3 +11,15 @@ vec2(${(key_step[0] * count) % 4294967296}u, ${(key_step[1] * count) % 429496729
 {%- elif round == 0 %}pass_key
 {%- else %}pass_key + ${key_steps(round)}{% endif %}
 {% endmacro %}
+
+// The planes after the first of some bricks, in a loop: what each names `state` and `drop`, with these endings.
+//% macro climb(bricks)
+    var key = ${round_key(rounds)};
+    for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
+//% for brick in bricks
+        state${brick} = next_plane(state${brick}, key);
+        drop${brick} = rung(drop${brick}, state${brick}, zero_at(bit));
+//% endfor
+        key += ${key_steps(plane_rounds)};
+    }
+//% endmacro

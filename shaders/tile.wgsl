@@ -5,7 +5,7 @@
 //% set AXIS = {"n": "example", "o": "output", "i": "input"}
 //% set BRICK = {"n": 4, "o": 4, "i": 8}
 //% set xyzw = "xyzw"
-//% from "round_key" import round_key, key_steps
+//% from "round_key" import climb
 
 // Where the thread's tile starts. With `all_rows` a workgroup owns all rows of the dispatch.
 //% macro begin_tile(row, column, all_rows=false)
@@ -82,22 +82,15 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% elif planes != "one" and rolled
     // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
     // do not wait for those of another.
+//% set ns = namespace(bricks=[])
 //% for r in range(brick_rows)
 //% for c in range(columns)
+//% set ns.bricks = ns.bricks + ["_" ~ r ~ "_" ~ c]
     var state_${r}_${c} = start(${brick_at(row, column, r, c)});
     var drop_${r}_${c} = first_planes(state_${r}_${c});
 //% endfor
 //% endfor
-    var key = ${round_key(rounds)};
-    for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
-//% for r in range(brick_rows)
-//% for c in range(columns)
-        state_${r}_${c} = next_plane(state_${r}_${c}, key);
-        drop_${r}_${c} = rung(drop_${r}_${c}, state_${r}_${c}, zero_at(bit));
-//% endfor
-//% endfor
-        key += ${key_steps(plane_rounds)};
-    }
+    ${climb(ns.bricks)-}
 //% for r in range(brick_rows)
 //% for c in range(columns)
     let keep_${r}_${c} = others(drop_${r}_${c});
