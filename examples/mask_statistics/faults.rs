@@ -1,6 +1,8 @@
 //! Faults that a generator could have, put into one of 64 words of 64 decisions: each keeps what the others break,
 //! so that it takes its own statistic to see it.
 
+use dropconnect_testing::Random;
+
 use crate::stream::{Decisions, OUTPUTS, WORDS};
 
 #[derive(Clone, Copy, Debug)]
@@ -110,10 +112,7 @@ fn parity(x: u64, mask: u64, on: u32) -> u64 {
     x & !(mask << (2 * on)) | ((x ^ x >> on) & mask) << (2 * on)
 }
 
-/// SplitMix64's finaliser.
+/// 64 random bits of a place.
 pub fn scramble(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ x >> 31
+    Random(x).word()
 }

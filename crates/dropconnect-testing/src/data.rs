@@ -58,7 +58,6 @@ impl<T> Data<T> {
 
 impl Data {
     /// The same in float64.
-    /// In float64.
     pub fn wide(&self) -> Data<f64> {
         Data {
             x: wide(&self.x),
@@ -69,10 +68,8 @@ impl Data {
         }
     }
 
-    /// Random, already rounded to `element`.
-    pub fn random(shape: &Shape, element: ElementType, seed: u64) -> Self {
-        let mut random = Random(seed);
-        let mut values = |len| random.values(len, element);
+    /// Each tensor in turn, of its length.
+    fn each(shape: &Shape, mut values: impl FnMut(usize) -> Vec<f32>) -> Self {
         Self {
             x: values(shape.input_len()),
             weight: values(shape.weight_len()),
@@ -82,6 +79,12 @@ impl Data {
         }
     }
 
+    /// Random, already rounded to `element`.
+    pub fn random(shape: &Shape, element: ElementType, seed: u64) -> Self {
+        let mut random = Random(seed);
+        Self::each(shape, |len| random.values(len, element))
+    }
+
     /// The tensors of the format's vectors.
     pub fn ramps(shape: &Shape) -> Self {
         Self {
@@ -89,20 +92,13 @@ impl Data {
             weight: ramp(shape.weight_len(), 57, 3),
             bias: ramp(shape.outputs(), 13, 1),
             grad_output: ramp(shape.output_len(), 91, 5),
-            before: [vec![0.0; shape.input_len()], vec![0.0; shape.weight_len()], vec![0.0; shape.outputs()]],
+            ..Self::constant(shape, 0.0)
         }
     }
 
     /// The same value everywhere.
     pub fn constant(shape: &Shape, value: f32) -> Self {
-        let of = |len| vec![value; len];
-        Self {
-            x: of(shape.input_len()),
-            weight: of(shape.weight_len()),
-            bias: of(shape.outputs()),
-            grad_output: of(shape.output_len()),
-            before: [of(shape.input_len()), of(shape.weight_len()), of(shape.outputs())],
-        }
+        Self::each(shape, |len| vec![value; len])
     }
 }
 
