@@ -42,6 +42,11 @@ fn pack(value: f32) -> u32 {
 
 //% if narrow != "f32"
 
+// The element at `index`, of the word that has it.
+fn unpack_half(word: u32, index: u32) -> f32 {
+    return unpack(word >> (16u * (index & 1u))).x;
+}
+
 fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
     return vec4(unpack(words.x), unpack(words.y));
 }
@@ -74,7 +79,7 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 //% if element == "f32"
     let value_${lane} = ${operand.name}[at_${lane}];
 //% else
-    let value_${lane} = unpack(${operand.name}[at_${lane} / 2u])[at_${lane} & 1u];
+    let value_${lane} = unpack_half(${operand.name}[at_${lane} / 2u], at_${lane});
 //% endif
 //% endfor
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
@@ -97,7 +102,7 @@ fn store_${result.name}(index: u32, value: f32) {
     let word = index / 2u;
     var sum = value;
     if ${result.accumulate} == 1u {
-        sum += unpack(atomicLoad(&${result.name}[word]))[index & 1u];
+        sum += unpack_half(atomicLoad(&${result.name}[word]), index);
     }
     atomicAnd(&${result.name}[word], ~(0xffffu << shift));
     atomicOr(&${result.name}[word], pack(sum) << shift);
@@ -119,6 +124,12 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
             sum += ${quad if result_element == "f32" else "unpack_quad(" ~ quad ~ ")"};
         }
         ${quad} = ${"sum" if result_element == "f32" else "pack_quad(sum)"};
+    }
+//% elif rolled
+    for (var lane = 0; lane < 4; lane++) {
+        if column + lane >= 0 && column + lane < i32(${result.columns}) {
+            store_${result.name}(index + u32(lane), values[lane]);
+        }
     }
 //% else
 //% for lane in range(4)

@@ -2,7 +2,7 @@
 //
 // A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates mean and
 // variance where they live, in the results: it alone touches them.
-//% from "tile" import begin_tile, sum_quad
+//% from "tile" import begin_tile, each_row, row_at, sum_quad
 //% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
 
 @group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
@@ -18,23 +18,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let count = params.first_pass + t + 1u;
         pass_key = keys[${keys_base} + t];
         ${sum_tile()-}
+//% call(k) each_row(scalars=true)
 //% for column in range(columns)
-//% for row in range(rows)
-        ${bias_mask(row, column, false)-}
+        ${bias_mask(k, column, rolled)-}
 //% for r in range(4)
-//% set sums = sum_quad(4 * row + r, column, true)
+//% set sums = sum_quad(4 * k + r, column, true)
+//% set at = row_at("n", k, r, rolled)
 //% if bias
-        update_quad(
-            n + ${4 * row + r},
-            o + ${4 * column},
-            params.scale * ${sums}${plus_bias(row, column, r)},
-            count,
-        );
+        update_quad(${at}, o + ${4 * column}, params.scale * ${sums}${plus_bias(k, column, r)}, count);
 //% else
-        update_quad(n + ${4 * row + r}, o + ${4 * column}, params.scale * ${sums}, count);
+        update_quad(${at}, o + ${4 * column}, params.scale * ${sums}, count);
 //% endif
 //% endfor
 //% endfor
-//% endfor
+//% endcall
     }
 }

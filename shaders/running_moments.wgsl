@@ -45,6 +45,12 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
     if column < i32(params.outputs) {
         update(mean_at / 4u, variance_at / 4u, values, count);
     }
+//% elif rolled
+    for (var lane = 0; lane < 4; lane++) {
+        if column + lane >= 0 && column + lane < i32(params.outputs) {
+            update(mean_at + u32(lane), variance_at + u32(lane), values[lane], count);
+        }
+    }
 //% else
 //% for lane in range(4)
     if column + ${lane} >= 0 && column + ${lane} < i32(params.outputs) {

@@ -181,6 +181,11 @@ fn pack(value: f32) -> u32 {
     return sign | select((rounded - 0x38000000u) >> 13u, 0x7c00u, rounded >= 0x47800000u);
 }
 
+// The element at `index`, of the word that has it.
+fn unpack_half(word: u32, index: u32) -> f32 {
+    return unpack(word >> (16u * (index & 1u))).x;
+}
+
 @group(0) @binding(1) var<storage, read> x: array<u32>;
 
 // Columns `column` to `column + 3` of row `row`.
@@ -188,13 +193,13 @@ fn x_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].x + row * params.input_stride;
     let last = i32(params.inputs) - 1;
     let at_0 = index + u32(clamp(column, 0, last));
-    let value_0 = unpack(x[at_0 / 2u])[at_0 & 1u];
+    let value_0 = unpack_half(x[at_0 / 2u], at_0);
     let at_1 = index + u32(clamp(column + 1, 0, last));
-    let value_1 = unpack(x[at_1 / 2u])[at_1 & 1u];
+    let value_1 = unpack_half(x[at_1 / 2u], at_1);
     let at_2 = index + u32(clamp(column + 2, 0, last));
-    let value_2 = unpack(x[at_2 / 2u])[at_2 & 1u];
+    let value_2 = unpack_half(x[at_2 / 2u], at_2);
     let at_3 = index + u32(clamp(column + 3, 0, last));
-    let value_3 = unpack(x[at_3 / 2u])[at_3 & 1u];
+    let value_3 = unpack_half(x[at_3 / 2u], at_3);
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
     return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
 }
@@ -206,13 +211,13 @@ fn w_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].y + row * params.input_stride;
     let last = i32(params.inputs) - 1;
     let at_0 = index + u32(clamp(column, 0, last));
-    let value_0 = unpack(w[at_0 / 2u])[at_0 & 1u];
+    let value_0 = unpack_half(w[at_0 / 2u], at_0);
     let at_1 = index + u32(clamp(column + 1, 0, last));
-    let value_1 = unpack(w[at_1 / 2u])[at_1 & 1u];
+    let value_1 = unpack_half(w[at_1 / 2u], at_1);
     let at_2 = index + u32(clamp(column + 2, 0, last));
-    let value_2 = unpack(w[at_2 / 2u])[at_2 & 1u];
+    let value_2 = unpack_half(w[at_2 / 2u], at_2);
     let at_3 = index + u32(clamp(column + 3, 0, last));
-    let value_3 = unpack(w[at_3 / 2u])[at_3 & 1u];
+    let value_3 = unpack_half(w[at_3 / 2u], at_3);
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
     return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
 }
@@ -224,13 +229,13 @@ fn bias_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].z + row * params.output_stride;
     let last = i32(params.outputs) - 1;
     let at_0 = index + u32(clamp(column, 0, last));
-    let value_0 = unpack(bias[at_0 / 2u])[at_0 & 1u];
+    let value_0 = unpack_half(bias[at_0 / 2u], at_0);
     let at_1 = index + u32(clamp(column + 1, 0, last));
-    let value_1 = unpack(bias[at_1 / 2u])[at_1 & 1u];
+    let value_1 = unpack_half(bias[at_1 / 2u], at_1);
     let at_2 = index + u32(clamp(column + 2, 0, last));
-    let value_2 = unpack(bias[at_2 / 2u])[at_2 & 1u];
+    let value_2 = unpack_half(bias[at_2 / 2u], at_2);
     let at_3 = index + u32(clamp(column + 3, 0, last));
-    let value_3 = unpack(bias[at_3 / 2u])[at_3 & 1u];
+    let value_3 = unpack_half(bias[at_3 / 2u], at_3);
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
     return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
 }
@@ -244,7 +249,7 @@ fn store_result(index: u32, value: f32) {
     let word = index / 2u;
     var sum = value;
     if params.accumulate == 1u {
-        sum += unpack(atomicLoad(&result[word]))[index & 1u];
+        sum += unpack_half(atomicLoad(&result[word]), index);
     }
     atomicAnd(&result[word], ~(0xffffu << shift));
     atomicOr(&result[word], pack(sum) << shift);
@@ -256,17 +261,10 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
         return;
     }
     let index = params.base[0].w + u32(row) * params.output_stride + u32(column);
-    if column >= 0 && column < i32(params.outputs) {
-        store_result(index, values[0]);
-    }
-    if column + 1 >= 0 && column + 1 < i32(params.outputs) {
-        store_result(index + 1u, values[1]);
-    }
-    if column + 2 >= 0 && column + 2 < i32(params.outputs) {
-        store_result(index + 2u, values[2]);
-    }
-    if column + 3 >= 0 && column + 3 < i32(params.outputs) {
-        store_result(index + 3u, values[3]);
+    for (var lane = 0; lane < 4; lane++) {
+        if column + lane >= 0 && column + lane < i32(params.outputs) {
+            store_result(index + u32(lane), values[lane]);
+        }
     }
 }
 

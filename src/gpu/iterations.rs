@@ -33,7 +33,9 @@ impl Variant {
             (Shared::Each | Shared::Tile, _) => planes,
             (Shared::Rows, _) => words.saturating_mul(bricks),
         };
-        let stores = if self.rolled { rows + 1 } else { 0 };
+        // A quad of odd rows is stored in a loop over its lanes. A brick has eight quads of its result at most.
+        let lanes = if self.rolled { 5u32 } else { 0 };
+        let stores = if self.rolled { rows + 1 + lanes.saturating_mul(bricks).saturating_mul(8) } else { 0 };
         let splits = if most_split > 1 { rows.saturating_mul(2 * most_split) } else { 0 };
         let (fixed, step) = match self.pass {
             Pass::Forward { .. } | Pass::MonteCarlo { .. } => {
@@ -44,11 +46,14 @@ impl Variant {
                 (stores + splits + planes.saturating_mul(bricks), 0)
             }
             // The threads along y add up a step's quads.
-            Pass::BothGradients => (stores + splits, masks + (8 * columns).div_ceil(y) + 1),
-            Pass::BiasGradient => (y + 1, words),
+            Pass::BothGradients => {
+                (stores + splits, masks + (8 * columns).div_ceil(y).saturating_mul(lanes + 1) + 1)
+            }
+            Pass::BiasGradient => (stores + y + 1, words),
             Pass::Mask { .. } => (words, 0),
-            Pass::Moments { .. } | Pass::Activation(_) | Pass::Predictive { .. } => (0, 0),
-            Pass::Round | Pass::Update => (0, 0),
+            // Two results.
+            Pass::Moments { .. } | Pass::Activation(_) | Pass::Predictive { .. } => (2 * stores, 0),
+            Pass::Round | Pass::Update => (2 * stores, 0),
             // What a kernel with tiles has from `tile.wgsl`.
             _ => (stores + splits, masks),
         };

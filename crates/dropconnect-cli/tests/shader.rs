@@ -20,7 +20,7 @@ const PASSES: [&str; 10] = [
 #[test]
 fn every_pass_is_printed_for_every_class() {
     for pass in PASSES {
-        for class in ["nvidia", "amd", "integrated", "software"] {
+        for class in ["nvidia", "amd", "integrated", "fxc", "software", "software-small", "warp"] {
             let text = succeed(&["shader", pass, "--class", class, "--p", "0.3", "--bias", "masked"]);
             for kernel in text.split("// Kernel ").filter(|kernel| kernel.len() > 20) {
                 let module =
@@ -75,6 +75,8 @@ fn translations_are_those_of_wgpu() {
     {
         let text = succeed(&["shader", "forward", "--class", "nvidia", "--as", language]);
         assert!(text.contains(sign), "{language}: {text}");
+        // The kernels are made without checks.
+        assert!(!text.contains("loop_bound") && !text.contains("= (float4["), "{language}: {text}");
     }
     let output = run(&["shader", "forward", "--class", "nvidia", "--as", "spirv"]);
     assert!(output.status.success());

@@ -1,13 +1,13 @@
 //! Which kernel a dispatch takes: its tile, whose masks it draws, and the threads that share a tile.
 
 use super::Plan;
-use crate::Sharing;
 use crate::call::Axis;
 use crate::gpu::params::Params;
 use crate::gpu::pass::Pass;
 use crate::gpu::shader::{Planes, Shared, Variant};
 use crate::gpu::tuning::Tile;
 use crate::mask::brick::BRICK_EXAMPLES;
+use crate::{ElementType, Sharing};
 
 impl Plan<'_> {
     /// The kernel of a dispatch that covers so many bricks, columns and rows, but for what its tensors decide.
@@ -57,12 +57,55 @@ impl Plan<'_> {
             self.within(tile, bricks)
         };
         let most = u64::from(self.most_threads_of_a_tile(tile));
-        let [_, y] = tile.workgroup;
-        while tile.rows > 1
-            && tile.count(bricks) * most < u64::from(self.kernels.tuning.threads)
-            && bricks[1].div_ceil(tile.rows / 2 * y) <= self.kernels.groups_limit
-        {
-            tile.rows /= 2;
+        while tile.count(bricks) * most < u64::from(self.kernels.tuning.threads) {
+            let Some(lower) = self.lower(tile, bricks) else { break };
+            tile = lower;
+        }
+        self.of_one_group(params, tile, bricks)
+    }
+
+    /// The tile, or so much of it that its examples share a mask, where they then do: a brick of several masks is drawn
+    /// once for each example, one of a single mask once.
+    fn of_one_group(&self, params: &Params, tile: Tile, bricks: [u32; 2]) -> Tile {
+        let lower = |tile: &Tile| self.lower(*tile, bricks);
+        std::iter::successors(Some(tile), lower)
+            .find(|tile| self.sharing(params, tile) != Shared::Rows)
+            .unwrap_or(tile)
+    }
+
+    /// Half of the tile, along the rows of its result, unless there is none or so many more of them pass what a dispatch
+    /// holds.
+    fn lower(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
+        let lower = Tile { rows: tile.rows / 2, ..tile };
+        let fits =
+            |tile: &Tile| bricks[1].div_ceil(tile.rows * tile.workgroup[1]) <= self.kernels.groups_limit;
+        Some(lower).filter(|tile| tile.rows > 0).filter(fits)
+    }
+
+    /// The tile, or less of it where the kernel would otherwise take a compiler that wants little text more than three
+    /// seconds (docs/performance.md): odd rows are loaded element by element, 16-bit ones by halves of words,
+    /// Monte-Carlo passes take every sum on to a mean and a variance, and a tile of several masks draws four for a brick.
+    pub(super) fn of_little_text(&self, variant: &Variant, bricks: [u32; 2]) -> Tile {
+        let mut tile = variant.tile;
+        // Workgroups of that pass have to own all examples.
+        if !variant.rolled || variant.pass == Pass::BothGradients {
+            return tile;
+        }
+        let narrow = [variant.element, variant.result].iter().any(|&element| element != ElementType::F32);
+        let mut most = match (variant.vector, narrow) {
+            (true, _) => u32::MAX,
+            (false, false) => 8,
+            (false, true) => 4,
+        };
+        if let Pass::MonteCarlo { .. } = variant.pass {
+            most = (most / 2).min(8);
+        }
+        if variant.sharing == Shared::Rows {
+            most = most.min(2);
+        }
+        while tile.rows * tile.columns > most {
+            let Some(lower) = self.lower(tile, bricks) else { break };
+            tile = lower;
         }
         tile
     }

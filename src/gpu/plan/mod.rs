@@ -124,7 +124,6 @@ impl<'k> Plan<'k> {
         }
         let quads = |values: &[u32]| values.iter().all(|value| value.is_multiple_of(4));
         let at = self.at(&params, [bricks[0], bricks[1]]);
-        let tile = at.tile;
         let mut variant = Variant {
             vector: params.input_shift == 0
                 && params.output_shift == 0
@@ -138,6 +137,8 @@ impl<'k> Plan<'k> {
                 },
             ..at
         };
+        variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
+        let tile = variant.tile;
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");

@@ -3,7 +3,7 @@
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo};
 
-/// What a back end makes of a module. Bounds are not checked, as in use.
+/// What a back end makes of a module. Nothing is checked or zeroed, as in use.
 pub(super) type Translate = fn(&naga::Module, &ModuleInfo) -> Result<String, String>;
 
 const POLICIES: naga::proc::BoundsCheckPolicies = naga::proc::BoundsCheckPolicies {
@@ -14,21 +14,37 @@ const POLICIES: naga::proc::BoundsCheckPolicies = naga::proc::BoundsCheckPolicie
 };
 
 pub(super) fn to_spirv(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
-    let options = spv::Options { bounds_check_policies: POLICIES, ..Default::default() };
+    let options = spv::Options {
+        bounds_check_policies: POLICIES,
+        force_loop_bounding: false,
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        ..Default::default()
+    };
     let words = spv::write_vec(module, info, &options, None).map_err(|error| error.to_string())?;
     Ok(if words.first() == Some(&0x0723_0203) { "OpEntryPoint".to_owned() } else { String::new() })
 }
 
 fn to_msl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
-    let options =
-        msl::Options { lang_version: (2, 4), bounds_check_policies: POLICIES, ..Default::default() };
+    let options = msl::Options {
+        lang_version: (2, 4),
+        bounds_check_policies: POLICIES,
+        force_loop_bounding: false,
+        zero_initialize_workgroup_memory: false,
+        ..Default::default()
+    };
     let (text, _) =
         msl::write_string(module, info, &options, &Default::default()).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
 fn to_hlsl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+    let options = hlsl::Options {
+        shader_model: hlsl::ShaderModel::V6_0,
+        restrict_indexing: false,
+        force_loop_bounding: false,
+        zero_initialize_workgroup_memory: false,
+        ..Default::default()
+    };
     let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions { entry_point: None });
     hlsl::Writer::new(&mut text, &options, &pipeline)
         .write(module, info, None)
@@ -41,7 +57,7 @@ pub(super) fn to_glsl(
     module: &naga::Module,
     info: &ModuleInfo,
 ) -> Result<String, String> {
-    let options = glsl::Options { version, ..Default::default() };
+    let options = glsl::Options { version, zero_initialize_workgroup_memory: false, ..Default::default() };
     let pipeline = glsl::PipelineOptions {
         shader_stage: naga::ShaderStage::Compute,
         entry_point: "main".to_owned(),

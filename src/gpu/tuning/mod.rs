@@ -183,7 +183,6 @@ impl Tuning {
 /// Vendors, by the numbers that drivers give: PCI's.
 const NVIDIA: u32 = 0x10de;
 const GOOGLE: u32 = 0x1ae0;
-const MICROSOFT: u32 = 0x1414;
 
 /// Half of what llvmpipe allows: other drivers of its family may count a little otherwise.
 const ITERATIONS: u32 = 1 << 15;
@@ -220,8 +219,13 @@ impl Tuning {
     /// `features` are those that the device has or would have.
     pub fn for_adapter(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
         let tuning = match info.device_type {
-            wgpu::DeviceType::Cpu if matches!(info.vendor, GOOGLE | MICROSOFT) => Self::software_small(),
-            wgpu::DeviceType::Cpu => Self::software(),
+            wgpu::DeviceType::Cpu => match info.backend {
+                wgpu::Backend::Vulkan if info.vendor != GOOGLE => Self::software(),
+                // WARP, by FXC.
+                wgpu::Backend::Dx12 => Self::software_small(1),
+                // SwiftShader, in a browser or not, and Mesa's OpenGL.
+                _ => Self::software_small(2),
+            },
             // At 20 G connections a second, the least to expect of one, a fifth of a second.
             wgpu::DeviceType::IntegratedGpu => {
                 Self { threads: 1 << 13, connections: 1 << 32, ..Self::discrete(info.vendor) }
@@ -252,10 +256,10 @@ impl Tuning {
         }
     }
 
-    /// Software drivers whose compilers take minutes for wide tiles: SwiftShader, and WARP, which gets its text from
-    /// FXC.
-    fn software_small() -> Self {
-        Self::software().with_tiles(Tile { rows: 2, columns: 1, workgroup: [16, 1] })
+    /// Software adapters whose compilers take minutes for wide tiles: so many rows of bricks, which compile within
+    /// three seconds (docs/performance.md).
+    fn software_small(rows: u32) -> Self {
+        Self::software().with_tiles(Tile { rows, columns: 1, workgroup: [16, 1] })
     }
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
@@ -302,11 +306,17 @@ mod tests {
         assert!(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, none).rolled, "FXC");
         assert!(!of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, int64).rolled, "DXC");
         assert!(!of(DeviceType::DiscreteGpu, Backend::Vulkan, NVIDIA, none).rolled);
-        for (backend, vendor) in [(Backend::Vulkan, GOOGLE), (Backend::Dx12, MICROSOFT)] {
-            let small = of(DeviceType::Cpu, backend, vendor, none);
-            assert!(small.rolled && bricks(small) == [2; 3], "{small}");
-        }
+        const MICROSOFT: u32 = 0x1414;
         const MESA: u32 = 0x10005;
+        for (backend, vendor, most) in [
+            (Backend::Vulkan, GOOGLE, 2),
+            (Backend::BrowserWebGpu, 0, 2),
+            (Backend::Gl, MESA, 2),
+            (Backend::Dx12, MICROSOFT, 1),
+        ] {
+            let small = of(DeviceType::Cpu, backend, vendor, none);
+            assert!(small.rolled && bricks(small) == [most; 3], "{small}");
+        }
         assert_eq!(of(DeviceType::Cpu, Backend::Vulkan, MESA, int64), Tuning::software());
     }
 }

@@ -11,9 +11,10 @@ use super::{ActivationName, Element, MaskOptions, parse};
     dropconnect shader forward\n  \
     dropconnect shader weight-gradient --p 0.3 --class nvidia\n  \
     dropconnect shader input-gradient --shape 128,800,784 --element f16 --as msl\n  \
-    dropconnect shader forward --as spirv > forward.spv && spirv-dis forward.spv\n\n\
-    Nothing is compiled or run: the call is prepared on a device that does nothing, with the limits and kernel \
-    shapes of the adapter. A call may take several kernels.")]
+    dropconnect shader forward --as spirv > forward.spv && spirv-dis forward.spv\n  \
+    dropconnect shader forward --p 0.2 --time\n\n\
+    Nothing is compiled or run, but with --time: the call is prepared on a device that does nothing, with the limits \
+    and kernel shapes of the adapter. A call may take several kernels.")]
 pub struct ShaderCommand {
     /// Which pass
     #[arg(value_enum, value_name = "PASS")]
@@ -45,6 +46,9 @@ pub struct ShaderCommand {
     /// Only this kernel of a call that takes several, from 1
     #[arg(long, value_name = "NUMBER")]
     pub kernel: Option<usize>,
+    /// Compile the call's kernels on the adapter and print how long that takes, in place of their text
+    #[arg(long, conflicts_with_all = ["class", "language", "kernel"])]
+    pub time: bool,
 }
 
 /// The passes of `shader`.
@@ -92,8 +96,14 @@ pub enum Class {
     Amd,
     /// Integrated GPUs
     Integrated,
-    /// Software adapters
+    /// GPUs by Direct3D 12 where its older compiler, FXC, is the one there is
+    Fxc,
+    /// Mesa's llvmpipe, by Vulkan
     Software,
+    /// Software adapters with slower compilers: SwiftShader, and llvmpipe by OpenGL
+    SoftwareSmall,
+    /// Direct3D 12's software adapter, WARP
+    Warp,
 }
 
 /// `--as`.

@@ -6,8 +6,9 @@ use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, referen
 use dropconnect_testing::{Axis, BiasKind, Call, Data, Pass, Placement, Target, differences};
 
 use super::check::Check;
-use super::data::{PROBABILITIES, QUICK_SHAPES, SHAPES, shape, varied_mask};
-use super::{Context, multiply_name};
+use super::data::{PROBABILITIES, QUICK, SHAPES, shape, varied_mask};
+use super::multiply_name;
+use super::plan::Plan;
 use crate::error::CliError;
 
 type KnownAnswer = (Rounds, [u32; 4], [u32; 2], [u32; 4]);
@@ -27,9 +28,9 @@ const PI_KEY: [u32; 2] = [0xa409_3822, 0x299f_31d0];
 const BITS_PER_SUM: usize = 20;
 
 /// Philox on the host.
-pub fn known_answers(context: &Context, checks: &mut Vec<Check>) {
+pub fn known_answers(plan: &mut Plan) {
     let check = Check::count("Philox: known answers of Random123, 7 and 10 rounds".to_owned());
-    context.check(checks, check, |check| {
+    plan.check(check, |check| {
         for (rounds, counter, key, answer) in KNOWN {
             let got = philox4x32(counter, key, rounds);
             check.case(differences(&got, &answer), || format!("{counter:x?}, {} rounds", rounds.count()));
@@ -39,11 +40,11 @@ pub fn known_answers(context: &Context, checks: &mut Vec<Check>) {
 }
 
 /// Whole Philox calls read back from WGSL: at p = 1/2 a brick is the complement of one call.
-pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, kernels: &Kernels) {
+pub fn philox_in_wgsl<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, kernels: &'a Kernels) {
+    let keys = if plan.quick { 8 } else { 40 };
     let check = Check::count(format!("Philox in WGSL, {}: whole calls", multiply_name(kernels.multiply())));
-    context.check(checks, check, |check| {
+    plan.check(check, move |check| {
         let shape = shape([8, 8, 64])?;
-        let keys = if context.quick { 8 } else { 40 };
         for case in 0..keys {
             let mask = Mask {
                 origin: Origin {
@@ -74,22 +75,22 @@ pub fn philox_in_wgsl(context: &Context, checks: &mut Vec<Check>, gpu: &Gpu, ker
 }
 
 /// Masks written out.
-pub fn written(context: &Context, checks: &mut Vec<Check>, target: &Target, name: &str) {
-    let shapes = if context.quick { &SHAPES[..QUICK_SHAPES] } else { &SHAPES };
-    let masks = if context.quick { 1 } else { 3 };
-    context.check(checks, Check::count(format!("{name}: mask bits as in the reference")), |check| {
+pub fn written<'a>(plan: &mut Plan<'a>, target: Target<'a>, name: &str) {
+    let shapes = if plan.quick { &SHAPES[QUICK] } else { &SHAPES };
+    let masks = if plan.quick { 1 } else { 3 };
+    plan.check(Check::count(format!("{name}: mask bits as in the reference")), move |check| {
         for (s, &dims) in shapes.iter().enumerate() {
             for (k, &p) in PROBABILITIES.iter().enumerate() {
                 for round in 0..masks {
                     let mask = varied_mask(p, (s + 7 * k + 5 * round) as u64)?;
-                    compare(check, target, shape(dims)?, &mask)?;
+                    compare(check, &target, shape(dims)?, &mask)?;
                 }
             }
         }
         // Seed and step past 32 bits, the last layer, the smallest keep probability, 16 bits.
         let key = MaskKey::new(u64::MAX, u32::MAX).at_step(u64::MAX - 1);
         let smallest = DropProbability::new(1.0 - 1.0 / 65536.0)?;
-        compare(check, target, shape([16, 24, 40])?, &Mask::new(key, smallest))
+        compare(check, &target, shape([16, 24, 40])?, &Mask::new(key, smallest))
     });
 }
 
@@ -106,29 +107,27 @@ fn compare(check: &mut Check, target: &Target, shape: Shape, mask: &Mask) -> Res
 
 /// Masks as the code inside each pass decides them: operands are powers of two, so that a sum spells out
 /// which of 20 connections it kept.
-pub fn inside_passes(
-    context: &Context,
-    checks: &mut Vec<Check>,
-    target: &Target,
-    passes: &[Pass],
-    prefix: &str,
-) {
-    let shapes: &[_] =
-        if context.quick { &[[23, 22, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
-    for &pass in passes {
+pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'static [Pass], prefix: &str) {
+    let quick = plan.quick;
+    let shapes: &'static [_] =
+        if plan.quick { &[[33, 31, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
+    for pass in passes {
         let check = Check::count(format!("{prefix}mask bits inside {}", pass.name()));
-        context.check(checks, check, |check| {
+        plan.check(check, move |check| {
             for (s, &dims) in shapes.iter().enumerate() {
                 for (k, p) in [0.5, 0.3, 0.9].into_iter().enumerate() {
                     // The second shape is whole bricks: at an origin of whole bricks it takes the vector kernels.
                     for origin in [0, s + k + 1] {
-                        let (shape, mask) = (shape(dims)?, varied_mask(p, origin as u64)?);
+                        let (shape, mut mask) = (shape(dims)?, varied_mask(p, origin as u64)?);
+                        if quick {
+                            mask.rounds = Rounds::Ten;
+                        }
                         let wrong = match pass {
-                            Pass::BiasGradient => wrong_bias_bits(target, &shape, &mask)?,
+                            Pass::BiasGradient => wrong_bias_bits(&target, &shape, &mask)?,
                             _ => {
                                 let parts = pass.parts().iter().enumerate();
                                 parts
-                                    .map(|of| wrong_bits(target, pass, of, &shape, &mask))
+                                    .map(|of| wrong_bits(&target, *pass, of, &shape, &mask))
                                     .sum::<Result<_, _>>()?
                             }
                         };

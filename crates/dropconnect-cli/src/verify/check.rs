@@ -3,8 +3,8 @@
 use dropconnect::reference;
 use dropconnect_testing::{Target, demanding, differences};
 
-use super::Context;
 use super::data::{mask, shape};
+use super::plan::Plan;
 
 /// A named check and what it found so far.
 pub struct Check {
@@ -12,7 +12,7 @@ pub struct Check {
     pub name: String,
     /// How often it was tried.
     pub cases: u64,
-    /// How long that took, compiling included.
+    /// How long that took, compiling included, beside other checks.
     pub seconds: f64,
     /// Largest value allowed; 0 for checks that count differing bits or values.
     bound: f64,
@@ -85,10 +85,10 @@ impl Check {
 }
 
 /// Feeds wrong results to the comparisons that every check above relies on. Each must be found.
-pub fn self_test(context: &Context, checks: &mut Vec<Check>, target: &Target) {
+pub fn self_test<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
     let check = Check::count("self-test: wrong results are found".to_owned());
-    context.check(checks, check, |check| {
-        let (fed, missed) = dropconnect_testing::self_test(target)?;
+    plan.check(check, move |check| {
+        let (fed, missed) = dropconnect_testing::self_test(&target)?;
         check.cases = fed;
         check.worst = missed.len() as f64;
         check.worst_case = missed.join("; ");

@@ -24,8 +24,11 @@ pub const SHAPES: [[usize; 3]; 18] = [
     [257, 9, 8],
     [4, 257, 16],
 ];
-/// How many of [`SHAPES`] serve where little time is.
-pub const QUICK_SHAPES: usize = 5;
+/// Those of [`SHAPES`] that serve where little time is: odd rows and whole bricks. Each shape a tile fits into makes
+/// kernels of its own, and compiling takes nearly all the time.
+pub const QUICK: std::ops::Range<usize> = 1..3;
+/// How many of [`SHAPES`] are tried with every rounds and bias.
+pub const THOROUGH_SHAPES: usize = 5;
 
 /// One plane, several, all sixteen bits, none.
 pub const PROBABILITIES: [f64; 4] = [0.5, 0.3, 0.875, 0.0];

@@ -11,15 +11,15 @@ use dropconnect_testing::{
     Axis, BiasKind, Call, Data, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
 };
 
-use super::Context;
 use super::check::Check;
 use super::data::{mask, shape};
 use super::passes::case_of;
+use super::plan::Plan;
 use crate::error::CliError;
 
 /// A sum of every pass of the layer, in each element type, with masks of their own and shared ones.
-pub fn sums(context: &Context, checks: &mut Vec<Check>, target: &Target, prefix: &str) {
-    let (inputs, batch) = if context.quick { (600_000, 300_000) } else { (2_000_000, 300_000) };
+pub fn sums<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str) {
+    let (inputs, batch) = if plan.quick { (600_000, 300_000) } else { (2_000_000, 300_000) };
     for pass in Pass::ALL {
         // The longest along what the pass sums over.
         let of = |part: &Pass| match (part, part.walked()) {
@@ -31,12 +31,13 @@ pub fn sums(context: &Context, checks: &mut Vec<Check>, target: &Target, prefix:
         };
         let dims: Vec<_> = pass.parts().iter().map(of).collect();
         let longest = dims.iter().flatten().copied().max().unwrap_or_default();
-        let elements = if context.quick { &ElementType::ALL[..1] } else { &ElementType::ALL[..2] };
+        let elements = if plan.quick { &ElementType::ALL[..1] } else { &ElementType::ALL[..2] };
         for &element in elements {
             let name = format!("{prefix}{}, {element}, sums of {longest}", pass.name());
-            context.check(checks, Check::error(name, bound_of_sum(element, longest)), |check| {
+            let dims = dims.clone();
+            plan.check(Check::error(name, bound_of_sum(element, longest)), move |check| {
                 for &dims in &dims {
-                    case(check, target, pass, element, dims, Sharing::Example)?;
+                    case(check, &target, pass, element, dims, Sharing::Example)?;
                 }
                 Ok(())
             });
@@ -44,11 +45,11 @@ pub fn sums(context: &Context, checks: &mut Vec<Check>, target: &Target, prefix:
     }
     // Where masks are shared by groups, every word is sought on its own.
     let name = format!("{prefix}every pass, masks shared by four examples, sums of 20000");
-    context.check(checks, Check::error(name, bound_of_sum(ElementType::F32, 20_000)), |check| {
+    plan.check(Check::error(name, bound_of_sum(ElementType::F32, 20_000)), move |check| {
         for pass in Pass::LINEAR {
             let mut dims = [16; 3];
             dims[pass.walked() as usize] = 20_000;
-            case(check, target, pass, ElementType::F32, dims, group(4))?;
+            case(check, &target, pass, ElementType::F32, dims, group(4))?;
         }
         Ok(())
     });
@@ -75,38 +76,29 @@ fn group(size: u32) -> Sharing {
 type Results = Result<Vec<Vec<f32>>, Error>;
 
 /// What is reported over masks, on the adapter against the CPU backend.
-pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
+pub fn inference<'a>(plan: &mut Plan<'a>, adapter: &'a Device) {
     let f32 = ElementType::F32;
-    let mut check = |name: &str, run: &dyn Fn(&Device) -> Results| {
-        let check = Check::error(format!("{name}: as on the CPU"), 1e-5);
-        context.check(checks, check, |check| {
-            for (got, want) in run(adapter)?.iter().zip(run(&Device::Cpu)?) {
-                check.case(relative_error(got, &wide(&want)), || "one of its results".to_owned());
-            }
-            Ok(())
-        });
-    };
     let both = |Moments { mean, variance }| vec![mean, variance];
 
-    let passes = if context.quick { 100 } else { 1000 };
-    check(&format!("Monte Carlo, {passes} passes"), &|device| {
+    let passes = if plan.quick { 100 } else { 1000 };
+    as_on_the_cpu(plan, adapter, &format!("Monte Carlo, {passes} passes"), move |device| {
         let (shape, mask) = (shape([8, 16, 1024])?, mask(0.3, 6)?);
         let data = Data::random(&shape, f32, 1);
         let operands = data.operands(&shape, BiasKind::Plain);
         device.monte_carlo(f32, &operands.monte_carlo(&mask, passes, MADE)).map(both)
     });
-    check("Monte Carlo, passes of several dispatches each", &|device| {
+    as_on_the_cpu(plan, adapter, "Monte Carlo, passes of several dispatches each", move |device| {
         let (shape, mask) = (shape([2, 4, 100_000])?, mask(0.3, 7)?);
         let data = Data::random(&shape, f32, 1);
         let operands = data.operands(&shape, BiasKind::Masked);
         device.monte_carlo(f32, &operands.monte_carlo(&mask, 5, MADE)).map(both)
     });
-    check("moments, sums of 600000", &|device| {
+    as_on_the_cpu(plan, adapter, "moments, sums of 600000", move |device| {
         let (shape, probability) = (shape([2, 4, 600_000])?, &DropProbability::new(0.3)?);
         let data = Data::random(&shape, f32, 1);
         device.moments(f32, &data.operands(&shape, BiasKind::None).moments(probability, MADE)).map(both)
     });
-    check("activation, 300000 samples", &|device| {
+    as_on_the_cpu(plan, adapter, "activation, 300000 samples", move |device| {
         let shape = shape([3, 5, 1])?;
         let u = Moments {
             mean: Random(21).values(shape.output_len(), f32),
@@ -115,7 +107,7 @@ pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
         let method = Method::Sampled { samples: 300_000, key: mask(0.3, 8)?.key, origin: Origin::default() };
         device.activate(&shape, Activation::Tanh, method, &u).map(both)
     });
-    check("predictive, 100000 classes", &|device| {
+    as_on_the_cpu(plan, adapter, "predictive, 100000 classes", move |device| {
         let (shape, mask) = (shape([3, 100_000, 8])?, mask(0.3, 9)?);
         let mut data = Data::random(&shape, f32, 1);
         // Masks disagree, so that the information is no small difference of two entropies of 11 nats.
@@ -123,5 +115,19 @@ pub fn inference(context: &Context, checks: &mut Vec<Check>, adapter: &Device) {
         let operands = data.operands(&shape, BiasKind::None);
         let predicted = device.predictive(f32, &operands.monte_carlo(&mask, 3, MADE))?;
         Ok(vec![predicted.mean, predicted.entropy, predicted.mutual_information])
+    });
+}
+
+fn as_on_the_cpu<'a>(
+    plan: &mut Plan<'a>,
+    adapter: &'a Device,
+    name: &str,
+    run: impl Fn(&Device) -> Results + Send + 'a,
+) {
+    plan.check(Check::error(format!("{name}: as on the CPU"), 1e-5), move |check| {
+        for (got, want) in run(adapter)?.iter().zip(run(&Device::Cpu)?) {
+            check.case(relative_error(got, &wide(&want)), || "one of its results".to_owned());
+        }
+        Ok(())
     });
 }
