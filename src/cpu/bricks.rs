@@ -1,9 +1,10 @@
 //! Bricks, eight at a time: the generator and the threshold ladder in vector lanes.
 //!
-//! A lane holds 64 bits, of which the low half counts. The product of two low halves fills the lane; its low
-//! half is already in place for the next round, and its high half needs one shift. So a round is two
-//! multiplications, two shifts and two three-way exclusive ors for eight bricks, and nothing is shuffled
-//! between lanes until the decisions are known.
+//! With AVX-512 and AVX2 a lane holds 64 bits, of which the low half counts. The product of two low halves fills the
+//! lane; its low half is already in place for the next round, and its high half needs one shift. So a round is two
+//! multiplications, two shifts and two three-way exclusive ors for eight bricks (of twice as many registers with AVX2,
+//! which takes an exclusive or apart), and nothing is shuffled between lanes until the decisions are known. Where lanes
+//! are narrower (`neon.rs` says why), products are parted into low and high words instead of shifted.
 //!
 //! A run of the generator is a chain: a round waits seven cycles for the one before it and keeps the machine busy for
 //! three. So runs are interleaved, as many as the registers hold ([`Simd::RUNS`]).
@@ -186,9 +187,9 @@ impl<S: Simd> Bricks<S> {
         let simd = self.simd;
         let key = key.map(|word| simd.splat_word(word));
         for c in states {
-            let a = simd.product(c[0], self.multipliers[0]);
-            let b = simd.product(c[2], self.multipliers[1]);
-            *c = [simd.xor3(simd.high(b), c[1], key[0]), b, simd.xor3(simd.high(a), c[3], key[1]), a];
+            let [a, high_a] = simd.products(c[0], self.multipliers[0]);
+            let [b, high_b] = simd.products(c[2], self.multipliers[1]);
+            *c = [simd.xor3(high_b, c[1], key[0]), b, simd.xor3(high_a, c[3], key[1]), a];
         }
     }
 }

@@ -144,7 +144,7 @@ impl Backend {
         Level::available().into_iter().map(Self).collect()
     }
 
-    /// `portable`, `avx2` or `avx512`.
+    /// `portable`, `avx2`, `avx512`, `neon` or `simd128`.
     pub fn name(&self) -> &'static str {
         self.0.name()
     }

@@ -135,15 +135,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn product(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+    fn products(self, a: [__m256i; 2], b: [__m256i; 2]) -> [[__m256i; 2]; 2] {
         // SAFETY: `self` proves AVX2.
-        unsafe { [_mm256_mul_epu32(a[0], b[0]), _mm256_mul_epu32(a[1], b[1])] }
-    }
-
-    #[inline(always)]
-    fn high(self, a: [__m256i; 2]) -> [__m256i; 2] {
-        // SAFETY: `self` proves AVX2.
-        unsafe { [_mm256_srli_epi64::<32>(a[0]), _mm256_srli_epi64::<32>(a[1])] }
+        unsafe {
+            let products = [_mm256_mul_epu32(a[0], b[0]), _mm256_mul_epu32(a[1], b[1])];
+            [products, [_mm256_srli_epi64::<32>(products[0]), _mm256_srli_epi64::<32>(products[1])]]
+        }
     }
 
     #[inline(always)]

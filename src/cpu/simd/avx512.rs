@@ -117,15 +117,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn product(self, a: __m512i, b: __m512i) -> __m512i {
+    fn products(self, a: __m512i, b: __m512i) -> [__m512i; 2] {
         // SAFETY: `self` proves AVX-512 F.
-        unsafe { _mm512_mul_epu32(a, b) }
-    }
-
-    #[inline(always)]
-    fn high(self, a: __m512i) -> __m512i {
-        // SAFETY: `self` proves AVX-512 F.
-        unsafe { _mm512_srli_epi64::<32>(a) }
+        unsafe {
+            let products = _mm512_mul_epu32(a, b);
+            [products, _mm512_srli_epi64::<32>(products)]
+        }
     }
 
     #[inline(always)]

@@ -1,5 +1,5 @@
-//! Plain arrays, for processors without a level of their own. They are as wide as SSE2 and NEON, which the
-//! compiler uses where they belong to the target (x86-64, AArch64).
+//! Plain arrays, for processors without a level of their own. They are as wide as SSE2, which the compiler uses where
+//! it belongs to the target (x86-64).
 
 use super::{Job, Kept, Row, Simd, WIDTH};
 
@@ -7,6 +7,13 @@ const LANES: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Portable;
+
+impl Portable {
+    /// Every processor has what this takes.
+    pub(super) fn detect() -> Option<Self> {
+        Some(Self)
+    }
+}
 
 impl Simd for Portable {
     const LANES: usize = LANES;
@@ -87,13 +94,10 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn product(self, a: Self::Words, b: Self::Words) -> Self::Words {
-        std::array::from_fn(|lane| (a[lane] & 0xFFFF_FFFF) * (b[lane] & 0xFFFF_FFFF))
-    }
-
-    #[inline(always)]
-    fn high(self, a: Self::Words) -> Self::Words {
-        a.map(|word| word >> 32)
+    fn products(self, a: Self::Words, b: Self::Words) -> [Self::Words; 2] {
+        let products: Self::Words =
+            std::array::from_fn(|lane| (a[lane] & 0xFFFF_FFFF) * (b[lane] & 0xFFFF_FFFF));
+        [products, products.map(|product| product >> 32)]
     }
 
     #[inline(always)]
