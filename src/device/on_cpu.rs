@@ -15,7 +15,7 @@ pub(crate) struct Cpu;
 
 impl Passes for Cpu {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CPU backend, {} threads", rayon::current_num_threads())
+        write!(f, "CPU backend, {} threads", cpu::thread_count())
     }
 
     fn weights<'a>(

@@ -27,7 +27,7 @@ const UNIT_BLOCKS: usize = WIDTH / BRICK_INPUTS as usize;
 pub(in crate::cpu) fn serves(shape: &Shape, mask: &Mask) -> bool {
     let axes = Axes::new(shape, Some(mask));
     let units = axes.inputs.blocks().div_ceil(UNIT_BLOCKS);
-    let threads = rayon::current_num_threads();
+    let threads = crate::cpu::thread_count();
     let idle = units.next_multiple_of(threads) - units;
     (1..=MOST_BLOCKS).contains(&axes.examples.blocks()) && 5 * idle <= units
 }
