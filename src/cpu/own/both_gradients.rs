@@ -130,7 +130,7 @@ impl Job for Unit<'_> {
                 for n in 0..n_blocks {
                     let examples = examples.block(n_first + n);
                     bricks.decide_all(&mut kept[0][n][..o_blocks], |o| {
-                        let output = simd.splat_word(outputs.block(o_first + o));
+                        let output = simd.eight(outputs.block(o_first + o));
                         Place { input, output, examples }
                     });
                     for o in 0..o_blocks {

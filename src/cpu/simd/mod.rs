@@ -4,6 +4,9 @@
 //! where the processor has the instructions, so its methods are safe to call. [`Level`] holds the token of
 //! one instruction set and runs a [`Job`] with it.
 
+use super::bricks::Ladder;
+use crate::mask::philox::MULTIPLIERS;
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -88,9 +91,25 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn sums(self, values: [Self::Floats; 4]) -> [f32; 4];
 
     fn words(self, values: [u32; 8]) -> Self::Words;
+    fn eight(self, value: u32) -> Self::Words;
+    /// [`Ladder::climb`] on the words of eight bricks in each run.
+    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        self,
+        ladder: &Ladder,
+        blocks: [[Self::Words; 3]; RUNS],
+        first: usize,
+    ) -> [[Self::Words; WORDS]; RUNS];
+    /// Word l of `words[n]` is that of brick l: gathers the bytes of each (n, o).
+    fn transpose(self, words: [Self::Words; 4], kept: &mut Kept);
+}
+
+/// What the generator and the ladder need of an instruction set: as many lanes as they are to work on at a time.
+pub(super) trait Lanes: Copy {
+    type Words: Copy;
+
     fn splat_word(self, value: u32) -> Self::Words;
-    /// The low and the high words of the products.
-    fn products(self, a: Self::Words, b: Self::Words) -> [Self::Words; 2];
+    /// The low and the high words of the products with one of the generator's two [`MULTIPLIERS`].
+    fn products(self, a: Self::Words, multiplier: usize) -> [Self::Words; 2];
     fn xor3(self, a: Self::Words, b: Self::Words, c: Self::Words) -> Self::Words;
     /// `a & !b`.
     fn and_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
@@ -98,8 +117,6 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn or_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
     /// `by` below 32.
     fn rotate_left(self, a: Self::Words, by: u32) -> Self::Words;
-    /// Word l of `words[n]` is that of brick l: gathers the bytes of each (n, o).
-    fn transpose(self, words: [Self::Words; 4], kept: &mut Kept);
 }
 
 /// Work that runs on one thread with one instruction set.

@@ -14,7 +14,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Job, Kept, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
 
 const LANES: usize = 4;
 
@@ -127,13 +127,49 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn eight(self, value: u32) -> Self::Words {
+        self.splat_word(value)
+    }
+
+    #[inline(always)]
+    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        self,
+        ladder: &Ladder,
+        blocks: [[Self::Words; 3]; RUNS],
+        first: usize,
+    ) -> [[Self::Words; WORDS]; RUNS] {
+        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
+    }
+
+    #[inline(always)]
+    fn transpose(self, words: [[uint32x4_t; 2]; 4], kept: &mut Kept) {
+        // SAFETY: `self` proves NEON; `kept` is one example of 32 bytes, which is what is written.
+        unsafe {
+            for (word, kept) in words.into_iter().zip(&mut kept.0) {
+                let [first, second] = word.map(|bricks| vreinterpretq_u8_u32(bricks));
+                // Bytes 0 and 2 of every brick, bytes 1 and 3; and then each byte of every brick.
+                let (even, odd) = (vuzp1q_u8(first, second), vuzp2q_u8(first, second));
+                let outputs = [vuzp1q_u8(even, odd), vuzp2q_u8(even, odd)];
+                let to: *mut u8 = std::ptr::from_mut(kept).cast();
+                vst1q_u8(to, outputs[0]);
+                vst1q_u8(to.add(16), outputs[1]);
+            }
+        }
+    }
+}
+
+impl Lanes for Neon {
+    type Words = [uint32x4_t; 2];
+
+    #[inline(always)]
     fn splat_word(self, value: u32) -> [uint32x4_t; 2] {
         // SAFETY: `self` proves NEON.
         unsafe { [vdupq_n_u32(value); 2] }
     }
 
     #[inline(always)]
-    fn products(self, a: [uint32x4_t; 2], b: [uint32x4_t; 2]) -> [[uint32x4_t; 2]; 2] {
+    fn products(self, a: [uint32x4_t; 2], multiplier: usize) -> [[uint32x4_t; 2]; 2] {
+        let b = self.splat_word(MULTIPLIERS[multiplier]);
         let ([low0, high0], [low1, high1]) = (halves(a[0], b[0]), halves(a[1], b[1]));
         [[low0, low1], [high0, high1]]
     }
@@ -169,22 +205,6 @@ impl Simd for Neon {
                 vorrq_u32(vshlq_u32(a[0], left), vshlq_u32(a[0], right)),
                 vorrq_u32(vshlq_u32(a[1], left), vshlq_u32(a[1], right)),
             ]
-        }
-    }
-
-    #[inline(always)]
-    fn transpose(self, words: [[uint32x4_t; 2]; 4], kept: &mut Kept) {
-        // SAFETY: `self` proves NEON; `kept` is one example of 32 bytes, which is what is written.
-        unsafe {
-            for (word, kept) in words.into_iter().zip(&mut kept.0) {
-                let [first, second] = word.map(|bricks| vreinterpretq_u8_u32(bricks));
-                // Bytes 0 and 2 of every brick, bytes 1 and 3; and then each byte of every brick.
-                let (even, odd) = (vuzp1q_u8(first, second), vuzp2q_u8(first, second));
-                let outputs = [vuzp1q_u8(even, odd), vuzp2q_u8(even, odd)];
-                let to: *mut u8 = std::ptr::from_mut(kept).cast();
-                vst1q_u8(to, outputs[0]);
-                vst1q_u8(to.add(16), outputs[1]);
-            }
         }
     }
 }

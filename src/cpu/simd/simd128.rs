@@ -5,7 +5,7 @@
 
 use std::arch::wasm32::*;
 
-use super::{Job, Kept, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
 
 const LANES: usize = 4;
 
@@ -19,15 +19,25 @@ impl Simd128 {
     }
 }
 
-/// Bit `4 * column + lane` of 16: picks a column's four decisions.
-const SELECT: [v128; 4] =
-    [u32x4(1, 2, 4, 8), u32x4(16, 32, 64, 128), u32x4(256, 512, 1024, 2048), u32x4(4096, 8192, 16384, 32768)];
+/// All bits of the lanes whose bit is set. A load is cheaper than to spread the bits in registers: the address is worked
+/// out beside the vectors.
+static SPREAD: [v128; 1 << LANES] = {
+    let mut spread = [u32x4(0, 0, 0, 0); 1 << LANES];
+    let mut bits = 0;
+    while bits < spread.len() {
+        let b = bits as u32;
+        let [first, second, third, fourth] = [b & 1, b >> 1 & 1, b >> 2 & 1, b >> 3 & 1];
+        spread[bits] =
+            u32x4(first.wrapping_neg(), second.wrapping_neg(), third.wrapping_neg(), fourth.wrapping_neg());
+        bits += 1;
+    }
+    spread
+};
 
 impl Simd for Simd128 {
     const LANES: usize = LANES;
     /// On x86-64 engines have 16 registers.
     const TILE_ROWS: usize = 2;
-    /// Words are two registers each, which is as good.
     const RUNS: usize = 1;
 
     type Floats = v128;
@@ -64,9 +74,8 @@ impl Simd for Simd128 {
 
     #[inline(always)]
     fn kept(self, kept: &[u16; 4], column: usize, a: v128) -> v128 {
-        // Twice in each lane, where one load puts them; the bits of `SELECT` are in the lower half.
-        let (bits, select) = (u16x8_splat(kept[column / 4]), SELECT[column % 4]);
-        v128_and(a, u32x4_eq(v128_and(bits, select), select))
+        let bits = kept[column / 4] >> (column % 4 * LANES) & 0xF;
+        v128_and(a, SPREAD[usize::from(bits)])
     }
 
     #[inline(always)]
@@ -98,39 +107,21 @@ impl Simd for Simd128 {
     }
 
     #[inline(always)]
-    fn splat_word(self, value: u32) -> [v128; 2] {
+    fn eight(self, value: u32) -> [v128; 2] {
         [u32x4_splat(value); 2]
     }
 
+    /// One half after the other: the state and the decisions of four bricks are eight registers.
     #[inline(always)]
-    fn products(self, a: [v128; 2], b: [v128; 2]) -> [[v128; 2]; 2] {
-        let ([low0, high0], [low1, high1]) = (halves(a[0], b[0]), halves(a[1], b[1]));
-        [[low0, low1], [high0, high1]]
-    }
-
-    #[inline(always)]
-    fn xor3(self, a: [v128; 2], b: [v128; 2], c: [v128; 2]) -> [v128; 2] {
-        [v128_xor(a[0], v128_xor(b[0], c[0])), v128_xor(a[1], v128_xor(b[1], c[1]))]
-    }
-
-    #[inline(always)]
-    fn and_not(self, a: [v128; 2], b: [v128; 2]) -> [v128; 2] {
-        [v128_andnot(a[0], b[0]), v128_andnot(a[1], b[1])]
-    }
-
-    #[inline(always)]
-    fn or_not(self, a: [v128; 2], b: [v128; 2]) -> [v128; 2] {
-        [v128_or(a[0], v128_not(b[0])), v128_or(a[1], v128_not(b[1]))]
-    }
-
-    #[inline(always)]
-    fn rotate_left(self, a: [v128; 2], by: u32) -> [v128; 2] {
-        // Shifts count modulo 32, so a rotation by 0 is right too.
-        let right = 32 - by;
-        [
-            v128_or(u32x4_shl(a[0], by), u32x4_shr(a[0], right)),
-            v128_or(u32x4_shl(a[1], by), u32x4_shr(a[1], right)),
-        ]
+    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        self,
+        ladder: &Ladder,
+        blocks: [[[v128; 2]; 3]; RUNS],
+        first: usize,
+    ) -> [[[v128; 2]; WORDS]; RUNS] {
+        let half = |half: usize| blocks.map(|block| block.map(|words| words[half]));
+        let halves = [half(0), half(1)].map(|h| ladder.climb::<Four, ROUNDS, RUNS, WORDS>(Four, h, first));
+        std::array::from_fn(|run| std::array::from_fn(|word| [halves[0][run][word], halves[1][run][word]]))
     }
 
     #[inline(always)]
@@ -151,11 +142,53 @@ impl Simd for Simd128 {
     }
 }
 
-/// The low and the high words of four products.
-#[inline(always)]
-fn halves(a: v128, b: v128) -> [v128; 2] {
-    let (first, second) = (u64x2_extmul_low_u32x4(a, b), u64x2_extmul_high_u32x4(a, b));
-    [u32x4_shuffle::<0, 2, 4, 6>(first, second), u32x4_shuffle::<1, 3, 5, 7>(first, second)]
+static MULTIPLIER_LANES: [v128; 2] = {
+    let [a, b] = MULTIPLIERS;
+    [u32x4(a, a, a, a), u32x4(b, b, b, b)]
+};
+
+/// The words of four bricks.
+#[derive(Clone, Copy)]
+struct Four;
+
+impl Lanes for Four {
+    type Words = v128;
+
+    #[inline(always)]
+    fn splat_word(self, value: u32) -> v128 {
+        u32x4_splat(value)
+    }
+
+    #[inline(always)]
+    fn products(self, a: v128, multiplier: usize) -> [v128; 2] {
+        // Volatile, so that the compiler does not know the lanes, nor reads them ahead. It would make products of two
+        // halves, which are one instruction, whole products of 64 bits, which engines take ten for: half the speed.
+        // SAFETY: what is read is a static's.
+        let b = unsafe { (&raw const MULTIPLIER_LANES[multiplier]).read_volatile() };
+        let (first, second) = (u64x2_extmul_low_u32x4(a, b), u64x2_extmul_high_u32x4(a, b));
+        [u32x4_shuffle::<0, 2, 4, 6>(first, second), u32x4_shuffle::<1, 3, 5, 7>(first, second)]
+    }
+
+    #[inline(always)]
+    fn xor3(self, a: v128, b: v128, c: v128) -> v128 {
+        v128_xor(a, v128_xor(b, c))
+    }
+
+    #[inline(always)]
+    fn and_not(self, a: v128, b: v128) -> v128 {
+        v128_andnot(a, b)
+    }
+
+    #[inline(always)]
+    fn or_not(self, a: v128, b: v128) -> v128 {
+        v128_or(a, v128_not(b))
+    }
+
+    #[inline(always)]
+    fn rotate_left(self, a: v128, by: u32) -> v128 {
+        // Shifts count modulo 32, so a rotation by 0 is right too.
+        v128_or(u32x4_shl(a, by), u32x4_shr(a, 32 - by))
+    }
 }
 
 #[inline(always)]
