@@ -53,6 +53,14 @@ export DROPCONNECT_REQUIRE_ADAPTER=1
 set -x
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
+# The library's other features: wgpu without a backend, and no wgpu at all (the members that want the default stay out).
+# Their tests are those of the default; `scripts/test-portability.sh cpu` runs them without wgpu.
+cargo clippy --package dropconnect --no-default-features --features gpu --all-targets -- -D warnings
+cargo clippy --package dropconnect --no-default-features --all-targets -- -D warnings
+tree=$(cargo tree --package dropconnect --no-default-features --edges normal --prefix none)
+if grep -E '^(wgpu|naga|pollster|futures|minijinja)' <<<"$tree"; then
+    fail "a build without adapters depends on these"
+fi
 # Unit, integration and doc tests; examples and benches are built.
 cargo test --workspace
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

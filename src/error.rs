@@ -59,7 +59,7 @@ pub enum Error {
         /// The largest value allowed.
         limit: u64,
     },
-    /// A count outside its range: of passes, of samples, of a [`Tuning`](crate::gpu::Tuning)'s bricks and threads.
+    /// A count outside its range: of passes, of samples, of a `gpu::Tuning`'s bricks and threads.
     #[error("`{argument}` is {value}; it must be {least} to {most}")]
     Count {
         /// The argument.
@@ -71,7 +71,7 @@ pub enum Error {
         /// The largest value allowed.
         most: u32,
     },
-    /// A text that is no [`Tuning`](crate::gpu::Tuning).
+    /// A text that is no `gpu::Tuning`.
     #[error(
         "`tuning` is `{text}`; it must be like \
          1x1x8x8,1x1x8x8,1x1x8x8,separate,select,unrolled,65536,32768,4294967296"
@@ -185,6 +185,7 @@ pub enum Error {
         other: &'static str,
     },
     /// A buffer that was created without a usage it needs.
+    #[cfg(feature = "gpu")]
     #[error("the buffer of `{argument}` has usages {usage:?}; it needs {needed:?}")]
     Usage {
         /// The argument.
@@ -210,7 +211,7 @@ pub enum Error {
     /// The device was created with less than the kernels need.
     #[error("device limit `{limit}` is {actual}; the kernels need at least {needed}")]
     DeviceLimit {
-        /// The name of the limit, as in [`wgpu::Limits`].
+        /// The name of the limit, as in `wgpu::Limits`.
         limit: &'static str,
         /// What the device has.
         actual: u64,
@@ -223,7 +224,7 @@ pub enum Error {
         /// The call: `encode_forward`, `encode_eval` or `encode_backward`.
         what: &'static str,
     },
-    /// A recording of [`Kernels::monte_carlo`](crate::gpu::Kernels::monte_carlo) was to take a key from device memory.
+    /// A recording of `gpu::Kernels::monte_carlo` was to take a key from device memory.
     #[error(
         "a recording of Monte-Carlo passes draws each by a key of its own, and takes none from device memory; set its \
          key from the host, or record each pass as a forward pass"
@@ -238,6 +239,7 @@ pub enum Error {
         available: String,
     },
     /// The adapter would not open.
+    #[cfg(feature = "gpu")]
     #[error("adapter `{adapter}` gave no device: {source}")]
     RequestDevice {
         /// The adapter's name.

@@ -8,7 +8,10 @@
 //!
 //! - [`DropConnect`] is the layer: parameters, gradients, `forward`, `backward`, `eval`.
 //! - [`call`] says what each call computes, from which tensors.
-//! - [`gpu::Kernels`] is for engines: the passes on the caller's wgpu device, buffers and encoders.
+#![cfg_attr(
+    feature = "gpu",
+    doc = "- [`gpu::Kernels`] is for engines: the passes on the caller's wgpu device, buffers and encoders."
+)]
 //! - [`mask`] is the mask as a pure function, which every backend reproduces bit for bit.
 //! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 oracle.
 //!
@@ -16,6 +19,17 @@
 //!
 //! p is the probability of **dropping**, as in PyTorch's `Dropout`. Kept weights are scaled by the
 //! inverse of the keep probability that the masks really have, so that evaluation uses W as it is.
+//!
+//! # Features
+//! - `wgpu-default` (the default): `gpu`, with the backends that wgpu enables by default.
+//! - `gpu`: the module `gpu` and adapters as devices, over a wgpu without backends: the host enables those it wants, in a
+//!   dependency on wgpu of its own.
+//! - Neither: masks, the layer on the CPU and the reference; wgpu is not compiled.
+
+#![cfg_attr(
+    not(feature = "gpu"),
+    allow(dead_code, unused_imports, reason = "parts of the shared modules that only `gpu` uses")
+)]
 
 mod activation;
 pub mod call;
@@ -23,6 +37,7 @@ pub mod cpu;
 mod device;
 mod element;
 mod error;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 mod host;
 mod layer;
@@ -33,7 +48,7 @@ mod predictive;
 pub mod reference;
 mod shape;
 
-pub use activation::Activation;
+pub use activation::{Activation, Method};
 pub use device::Device;
 pub use element::ElementType;
 pub use error::Error;
@@ -43,9 +58,10 @@ pub use moments::Moments;
 pub use pass::{Bias, Write};
 pub use predictive::Predictive;
 pub use shape::{Origin, Shape};
+#[cfg(feature = "gpu")]
 pub use wgpu;
 
 /// The README's programs are tests, too.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "gpu"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

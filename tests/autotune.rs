@@ -1,4 +1,5 @@
 //! Kernel shapes found by trying: whichever they are, they are usable and give the same masks.
+#![cfg(feature = "gpu")]
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! Both gradients in one call. On an adapter one pass may serve, from one drawing of the mask: against float64, when
 //! it is taken and when not, and its calls. On the CPU backend: the bits of the two single calls, however many threads
 //! there are. The pass's masks bit by bit are in `masks.rs`, its treatment of NaN in `nonfinite.rs`.
+#![cfg(feature = "gpu")]
 
 mod common;
 

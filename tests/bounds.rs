@@ -2,6 +2,7 @@
 //!
 //! Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations in sum, without a word. The kernels
 //! count theirs (`src/gpu/iterations.rs`); a loop that is not counted shows here as a wrong sum.
+#![cfg(feature = "gpu")]
 
 mod common;
 

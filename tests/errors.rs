@@ -1,5 +1,6 @@
 //! Bad input is refused by name, with the value and the limit in the message, before anything is recorded;
 //! the device works as before.
+#![cfg(feature = "gpu")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Host memory that ends at any large vector of a call: an error, never an abort, and gradients as they were.
+#![cfg(feature = "gpu")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Inference on the adapter, against the float64 reference.
+#![cfg(feature = "gpu")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The layer type and `Device`, on the CPU backend and on the adapter, against float64.
+#![cfg(feature = "gpu")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Devices with limits below WebGPU's, and sizes past every limit: served, or refused by name.
+#![cfg(feature = "gpu")]
 
 mod common;
 

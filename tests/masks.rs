@@ -2,6 +2,7 @@
 //!
 //! The operand that a pass sums over holds powers of two, the other ones: a sum of f32 then *is* the bits of
 //! up to 20 connections. The scale is divided out and the quotient, off by a few units of 2^-24, rounded.
+#![cfg(feature = "gpu")]
 
 mod common;
 

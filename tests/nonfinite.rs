@@ -1,4 +1,5 @@
 //! NaN and infinity: behind a dropped connection they never matter, and they stay in their own rows.
+#![cfg(feature = "gpu")]
 
 mod common;
 

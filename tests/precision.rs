@@ -1,4 +1,5 @@
 //! What inference over masks keeps of its digits: f32 results of 16-bit layers, very many classes, very many samples.
+#![cfg(feature = "gpu")]
 
 mod common;
 

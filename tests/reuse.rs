@@ -1,4 +1,5 @@
 //! A recording that is used again: as it is, and with the masks of another step.
+#![cfg(feature = "gpu")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Shared masks and masked biases: the rule of the format, and every pass under it.
+#![cfg(feature = "gpu")]
 
 mod common;
 

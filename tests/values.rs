@@ -1,5 +1,6 @@
 //! Values that are not finite, huge or tiny, in what is inferred over masks: the reference, every kind of CPU kernel
 //! and the adapter say the same, and nothing that is NaN looks like a number.
+#![cfg(feature = "gpu")]
 
 mod common;
 

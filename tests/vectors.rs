@@ -332,19 +332,6 @@ fn masks_are_those_of_the_vectors() {
 }
 
 #[test]
-fn the_mask_kernel_writes_the_masks_of_the_vectors() {
-    let Some(gpu) = adapter("the_mask_kernel_writes_the_masks_of_the_vectors") else { return };
-    for layer in layers() {
-        let (shape, mask) = (layer.shape(), layer.mask());
-        for placement in [Placement::Separate, Placement::PooledOdd] {
-            let read = |bias| written_mask(gpu, gpu.kernels(), shape, &mask, bias, placement);
-            assert!(layer.is_mask(&read(false)), "{shape} {mask:?}");
-            assert!(layer.is_bias_mask(&read(true)), "{shape} {mask:?}");
-        }
-    }
-}
-
-#[test]
 fn the_reference_gives_the_results_of_the_vectors() {
     for layer in layers() {
         let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
@@ -366,16 +353,6 @@ fn the_cpu_backend_gives_the_results_of_the_vectors() {
                 target.name()
             );
         }
-    }
-}
-
-#[test]
-fn the_adapter_gives_the_results_of_the_vectors() {
-    let Some(gpu) = adapter("the_adapter_gives_the_results_of_the_vectors") else { return };
-    for layer in layers() {
-        let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
-        let got = widened(&run(gpu, plain_kernels(gpu), &call, &data));
-        assert_eq!(layer.wrong(slices(&got), bound(ElementType::F32)), None, "{call:?}");
     }
 }
 
@@ -408,6 +385,34 @@ fn wrong_masks_and_results_are_seen() {
             let other = Call { mask: Some(mask), ..layer.call() };
             let wrong = expected(&other, &Data::ramps(&shape));
             assert!(layer.wrong(wrong.named().map(|(_, v)| v), bound(ElementType::F32)).is_some());
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+mod adapter {
+    use super::*;
+
+    #[test]
+    fn the_mask_kernel_writes_the_masks_of_the_vectors() {
+        let Some(gpu) = adapter("the_mask_kernel_writes_the_masks_of_the_vectors") else { return };
+        for layer in layers() {
+            let (shape, mask) = (layer.shape(), layer.mask());
+            for placement in [Placement::Separate, Placement::PooledOdd] {
+                let read = |bias| written_mask(gpu, gpu.kernels(), shape, &mask, bias, placement);
+                assert!(layer.is_mask(&read(false)), "{shape} {mask:?}");
+                assert!(layer.is_bias_mask(&read(true)), "{shape} {mask:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_adapter_gives_the_results_of_the_vectors() {
+        let Some(gpu) = adapter("the_adapter_gives_the_results_of_the_vectors") else { return };
+        for layer in layers() {
+            let (call, data) = (layer.call(), Data::ramps(&layer.shape()));
+            let got = widened(&run(gpu, plain_kernels(gpu), &call, &data));
+            assert_eq!(layer.wrong(slices(&got), bound(ElementType::F32)), None, "{call:?}");
         }
     }
 }

@@ -9,13 +9,10 @@
 //!
 //! | taken by | `T` | `R` |
 //! |---|---|---|
-//! | [`gpu::Kernels`] | [`gpu::Tensor`] | [`gpu::Tensor`] |
+//! | `gpu::Kernels` | `gpu::Tensor` | `gpu::Tensor` |
 //! | [`cpu`](crate::cpu) | `&[f32]` | `&mut [f32]` |
 //! | [`Device`](crate::Device) | `&[f32]` | `()` |
 //! | [`reference`](mod@crate::reference) | `&[f64]` | `()` |
-//!
-//! [`gpu::Kernels`]: crate::gpu::Kernels
-//! [`gpu::Tensor`]: crate::gpu::Tensor
 //!
 //! `()` holds nothing yet: the call makes the result and returns it, and where it is to add, it adds to zeros.
 //!
@@ -29,7 +26,7 @@
 //! - [`Error::Origin`](crate::Error::Origin) where the shard passes the last global coordinate;
 //! - of slices, [`Error::Length`](crate::Error::Length);
 //! - of tensors, [`Error::TensorSize`](crate::Error::TensorSize), [`Error::Misaligned`](crate::Error::Misaligned),
-//!   [`Error::OutOfBounds`](crate::Error::OutOfBounds), [`Error::Usage`](crate::Error::Usage),
+//!   [`Error::OutOfBounds`](crate::Error::OutOfBounds), `Error::Usage`,
 //!   [`Error::Overlap`](crate::Error::Overlap) and [`Error::Element`](crate::Error::Element).
 //!
 //! Then there are the faults of the backend: memory that ends, a device that is lost.

@@ -176,6 +176,7 @@ fn check(
     out_mean: &[f32],
     out_variance: &[f32],
 ) -> Result<(), Error> {
+    super::threads::ready();
     let lengths = [
         ("mean", mean.len()),
         ("variance", variance.len()),

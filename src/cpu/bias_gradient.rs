@@ -50,7 +50,7 @@ impl Job for Unit<'_> {
         let Axes { examples, outputs, .. } = &problem.axes;
         let bricks = problem.mask.map(|mask| Bricks::new(simd, mask));
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
-        let input = simd.splat_word(BIAS_INPUT_BLOCK);
+        let input = simd.eight(BIAS_INPUT_BLOCK);
         let skip = outputs.lead_in(o_first * 4);
         let first = outputs.local(o_first * 4 + skip).expect("a piece is not empty");
 

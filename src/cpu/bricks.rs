@@ -1,16 +1,17 @@
 //! Bricks, eight at a time: the generator and the threshold ladder in vector lanes.
 //!
-//! A lane holds 64 bits, of which the low half counts. The product of two low halves fills the lane; its low
-//! half is already in place for the next round, and its high half needs one shift. So a round is two
-//! multiplications, two shifts and two three-way exclusive ors for eight bricks, and nothing is shuffled
-//! between lanes until the decisions are known.
+//! With AVX-512 and AVX2 a lane holds 64 bits, of which the low half counts. The product of two low halves fills the
+//! lane; its low half is already in place for the next round, and its high half needs one shift. So a round is two
+//! multiplications, two shifts and two three-way exclusive ors for eight bricks (of twice as many registers with AVX2,
+//! which takes an exclusive or apart), and nothing is shuffled between lanes until the decisions are known. Where lanes
+//! are narrower (`neon.rs` says why), products are parted into low and high words instead of shifted.
 //!
 //! A run of the generator is a chain: a round waits seven cycles for the one before it and keeps the machine busy for
 //! three. So runs are interleaved, as many as the registers hold ([`Simd::RUNS`]).
 
-use super::simd::{Kept, Simd};
+use super::simd::{Kept, Lanes, Simd};
 use crate::mask::brick::{MOST_ROUNDS, PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
-use crate::mask::philox::{MULTIPLIERS, Rounds, round_key};
+use crate::mask::philox::{Rounds, round_key};
 use crate::{Mask, Sharing};
 
 /// Where eight bricks are: the blocks of inputs and of outputs in lanes, and the global block of examples.
@@ -26,9 +27,13 @@ pub(super) struct Bricks<S: Simd> {
     simd: S,
     rounds: Rounds,
     sharing: Sharing,
+    ladder: Ladder,
+}
+
+/// The generator with its keys, and what its bits are compared with.
+pub(super) struct Ladder {
     threshold: u32,
     bits: u32,
-    multipliers: [S::Words; 2],
     keys: [[u32; 2]; MOST_ROUNDS as usize],
 }
 
@@ -40,10 +45,11 @@ impl<S: Simd> Bricks<S> {
             simd,
             rounds: mask.rounds,
             sharing: mask.sharing,
-            threshold: mask.probability.threshold(),
-            bits: mask.probability.bits(),
-            multipliers: MULTIPLIERS.map(|multiplier| simd.splat_word(multiplier)),
-            keys: std::array::from_fn(|round| round_key(key, round as u32)),
+            ladder: Ladder {
+                threshold: mask.probability.threshold(),
+                bits: mask.probability.bits(),
+                keys: std::array::from_fn(|round| round_key(key, round as u32)),
+            },
         }
     }
 
@@ -84,18 +90,18 @@ impl<S: Simd> Bricks<S> {
     /// [`Brick::decide`]: crate::mask::brick::Brick::decide
     #[inline(always)]
     fn decide_together<const RUNS: usize>(&self, places: [Place<S>; RUNS], kept: &mut [Kept; RUNS]) {
-        let mut blocks = [[self.simd.splat_word(0); 3]; RUNS];
+        let mut blocks = [[self.simd.eight(0); 3]; RUNS];
         for (block, place) in blocks.iter_mut().zip(places) {
             let coordinates = match self.sharing {
                 Sharing::Example => place.examples,
                 Sharing::Group(size) => place.examples / size,
                 Sharing::Batch => 0,
             };
-            *block = [place.input, place.output, self.simd.splat_word(coordinates)];
+            *block = [place.input, place.output, self.simd.eight(coordinates)];
         }
         let words = match self.rounds {
-            Rounds::Seven => self.ladder::<7, RUNS, 4>(blocks, 0),
-            Rounds::Ten => self.ladder::<10, RUNS, 4>(blocks, 0),
+            Rounds::Seven => self.simd.climb::<7, RUNS, 4>(&self.ladder, blocks, 0),
+            Rounds::Ten => self.simd.climb::<10, RUNS, 4>(&self.ladder, blocks, 0),
         };
         for run in 0..RUNS {
             self.simd.transpose(words[run], &mut kept[run]);
@@ -127,29 +133,31 @@ impl<S: Simd> Bricks<S> {
         output: S::Words,
         coordinate: u32,
     ) -> [[u16; 4]; 4] {
-        let block = [input, output, self.simd.splat_word(coordinate / 4)];
+        let block = [input, output, self.simd.eight(coordinate / 4)];
         let word = (coordinate % 4) as usize;
         let [[word]] = match self.rounds {
-            Rounds::Seven => self.ladder::<7, 1, 1>([block], word),
-            Rounds::Ten => self.ladder::<10, 1, 1>([block], word),
+            Rounds::Seven => self.simd.climb::<7, 1, 1>(&self.ladder, [block], word),
+            Rounds::Ten => self.simd.climb::<10, 1, 1>(&self.ladder, [block], word),
         };
         let mut kept = Kept::NONE;
         self.simd.transpose([word; 4], &mut kept);
         kept.0[0]
     }
+}
 
+impl Ladder {
     /// The decisions of `WORDS` mask coordinates of each block, from `first` on.
     #[inline(always)]
-    fn ladder<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+    pub(super) fn climb<L: Lanes, const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
         &self,
-        blocks: [[S::Words; 3]; RUNS],
+        lanes: L,
+        blocks: [[L::Words; 3]; RUNS],
         first: usize,
-    ) -> [[S::Words; WORDS]; RUNS] {
-        let simd = self.simd;
-        let mut keep = [[simd.splat_word(0); WORDS]; RUNS];
-        let mut states = blocks.map(|[input, output, example]| [input, output, example, simd.splat_word(0)]);
+    ) -> [[L::Words; WORDS]; RUNS] {
+        let mut keep = [[lanes.splat_word(0); WORDS]; RUNS];
+        let mut states = blocks.map(|[input, output, example]| [input, output, example, lanes.splat_word(0)]);
         for key in &self.keys[..ROUNDS] {
-            self.round(&mut states, key);
+            Self::round(lanes, &mut states, key);
         }
         let set = |bit: u32| self.threshold >> bit & 1 == 1;
         let mut bit = 0;
@@ -159,60 +167,59 @@ impl<S: Simd> Bricks<S> {
                     let set = set(bit);
                     for run in 0..RUNS {
                         for w in 0..WORDS {
-                            let plane = simd.rotate_left(states[run][(first + w + t) % 4], ROTATIONS[t]);
-                            keep[run][w] = rung(simd, keep[run][w], plane, set);
+                            let plane = lanes.rotate_left(states[run][(first + w + t) % 4], ROTATIONS[t]);
+                            keep[run][w] = rung(lanes, keep[run][w], plane, set);
                         }
                     }
                     bit += 1;
                 }
             }
         } else {
-            climb(simd, &mut keep, &states, first, set(0));
+            climb(lanes, &mut keep, &states, first, set(0));
             bit = 1;
         }
         let (later, _) = self.keys[ROUNDS..].as_chunks::<{ PLANE_ROUNDS as usize }>();
         for (keys, bit) in later.iter().zip(bit..self.bits) {
             for key in keys {
-                self.round(&mut states, key);
+                Self::round(lanes, &mut states, key);
             }
-            climb(simd, &mut keep, &states, first, set(bit));
+            climb(lanes, &mut keep, &states, first, set(bit));
         }
         keep
     }
 
     /// One round of each run: [`philox4x32`](crate::mask::philox::philox4x32) in lanes.
     #[inline(always)]
-    fn round<const RUNS: usize>(&self, states: &mut [[S::Words; 4]; RUNS], key: &[u32; 2]) {
-        let simd = self.simd;
-        let key = key.map(|word| simd.splat_word(word));
+    fn round<L: Lanes, const RUNS: usize>(lanes: L, states: &mut [[L::Words; 4]; RUNS], key: &[u32; 2]) {
+        let key = [lanes.splat_word(key[0]), lanes.splat_word(key[1])];
         for c in states {
-            let a = simd.product(c[0], self.multipliers[0]);
-            let b = simd.product(c[2], self.multipliers[1]);
-            *c = [simd.xor3(simd.high(b), c[1], key[0]), b, simd.xor3(simd.high(a), c[3], key[1]), a];
+            let [a, high_a] = lanes.products(c[0], 0);
+            let [b, high_b] = lanes.products(c[2], 1);
+            *c = [lanes.xor3(high_b, c[1], key[0]), b, lanes.xor3(high_a, c[3], key[1]), a];
         }
     }
 }
 
 /// One rung of each run's ladder, whose plane is its state.
 #[inline(always)]
-fn climb<S: Simd, const RUNS: usize, const WORDS: usize>(
-    simd: S,
-    keep: &mut [[S::Words; WORDS]; RUNS],
-    states: &[[S::Words; 4]; RUNS],
+fn climb<L: Lanes, const RUNS: usize, const WORDS: usize>(
+    lanes: L,
+    keep: &mut [[L::Words; WORDS]; RUNS],
+    states: &[[L::Words; 4]; RUNS],
     first: usize,
     set: bool,
 ) {
     for run in 0..RUNS {
         for w in 0..WORDS {
-            keep[run][w] = rung(simd, keep[run][w], states[run][first + w], set);
+            keep[run][w] = rung(lanes, keep[run][w], states[run][first + w], set);
         }
     }
 }
 
 /// `keep | !plane` where the threshold's bit is set, else `keep & !plane`.
 #[inline(always)]
-fn rung<S: Simd>(simd: S, keep: S::Words, plane: S::Words, set: bool) -> S::Words {
-    if set { simd.or_not(keep, plane) } else { simd.and_not(keep, plane) }
+fn rung<L: Lanes>(lanes: L, keep: L::Words, plane: L::Words, set: bool) -> L::Words {
+    if set { lanes.or_not(keep, plane) } else { lanes.and_not(keep, plane) }
 }
 
 #[cfg(test)]

@@ -34,7 +34,13 @@ impl Span {
     }
 
     pub(super) fn blocks(&self) -> usize {
-        (self.lead + self.len).div_ceil(self.edge)
+        self.padded().div_ceil(self.edge)
+    }
+
+    /// Coordinates from the start of the first block on. There are 2^32 at most, and one less is in the same block,
+    /// where a `usize` has 32 bits.
+    fn padded(&self) -> usize {
+        self.lead.saturating_add(self.len)
     }
 
     /// The global index of a block counted from the start of this axis. Blocks past the last global one
@@ -51,7 +57,7 @@ impl Span {
     /// The local coordinates in padded ones `start..start + len`.
     pub(super) fn local_range(&self, start: usize, len: usize) -> std::ops::Range<usize> {
         let clip = |padded: usize| padded.saturating_sub(self.lead).min(self.len);
-        clip(start)..clip(start + len)
+        clip(start)..clip(start.saturating_add(len))
     }
 
     /// How many padded coordinates from `start` on lie before the shard.
@@ -62,7 +68,7 @@ impl Span {
     /// The lengths of the shard's pieces when it is cut after every `blocks` blocks.
     pub(super) fn pieces(&self, blocks: usize) -> impl Iterator<Item = usize> + Clone + use<> {
         let (axis, step) = (*self, blocks * self.edge);
-        (0..axis.lead + axis.len).step_by(step).map(move |start| axis.local_range(start, step).len())
+        (0..axis.padded()).step_by(step).map(move |start| axis.local_range(start, step).len())
     }
 }
 

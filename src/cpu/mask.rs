@@ -49,7 +49,7 @@ impl Job for Weights<'_> {
         let n_skip = examples.lead_in(patch.row_piece * 4);
         let mut kept = Kept::NONE;
         for o_block in 0..O_BLOCKS.min(outputs.blocks() - o_first) {
-            let output = simd.splat_word(outputs.block(o_first + o_block));
+            let output = simd.eight(outputs.block(o_first + o_block));
             for column in 0..inputs.blocks().div_ceil(WIDTH / 8) {
                 let input = inputs.block(column * 8);
                 let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
@@ -86,7 +86,7 @@ impl Job for Biases<'_> {
         let Self { axes: Axes { examples, outputs, .. }, mask, patch } = self;
         let o_first = patch.column_piece * O_BLOCKS;
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
-        let input = simd.splat_word(BIAS_INPUT_BLOCK);
+        let input = simd.eight(BIAS_INPUT_BLOCK);
         let mut kept = Kept::NONE;
         let place = Place { input, output, examples: examples.block(patch.row_piece) };
         Bricks::new(simd, mask).decide(place, &mut kept);

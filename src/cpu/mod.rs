@@ -42,12 +42,14 @@ mod own;
 mod predictive;
 mod shared;
 mod simd;
+mod threads;
 
 pub use activation::{closed_form, sampled};
 pub use monte_carlo::{RunningMoments, monte_carlo};
 pub use predictive::{RunningPredictive, predictive};
 
 pub(crate) use normal::MILLS;
+pub(crate) use threads::count as thread_count;
 
 use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
 use crate::{Error, Mask, Shape, Write};
@@ -136,15 +138,17 @@ pub struct Backend(Level);
 impl Backend {
     /// The fastest instruction set of this processor.
     pub fn detect() -> Self {
+        threads::ready();
         Self(Level::best())
     }
 
     /// Every instruction set of this processor, slowest first.
     pub fn available() -> Vec<Self> {
+        threads::ready();
         Level::available().into_iter().map(Self).collect()
     }
 
-    /// `portable`, `avx2` or `avx512`.
+    /// `portable`, `avx2`, `avx512`, `neon` or `simd128`.
     pub fn name(&self) -> &'static str {
         self.0.name()
     }

@@ -77,6 +77,7 @@ fn update(passes: &mut u32, mean: &mut [f32], variance: &mut [f32], values: &[f3
     let Some(count) = passes.checked_add(1) else {
         return Err(Error::Count { argument: "passes", value: *passes, least: 1, most: u32::MAX - 1 });
     };
+    super::threads::ready();
     *passes = count;
     let all = mean.par_chunks_mut(CHUNK).zip(variance.par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
     all.for_each(|((mean, variance), values)| {

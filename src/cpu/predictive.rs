@@ -52,6 +52,7 @@ impl RunningPredictive {
             });
         };
         let mut softmax: Vec<f32> = host::zeros(logits.len())?;
+        super::threads::ready();
         self.passes = passes;
         let share = 1.0 / passes as f32;
         let examples = logits.par_chunks(self.classes).zip(self.mean.par_chunks_mut(self.classes));

@@ -1,10 +1,8 @@
 //! What the layer's output is likely to be, on host memory.
 
 use super::Device;
-use super::weights::activate;
 use crate::call::{MonteCarlo, OutputMoments};
-use crate::gpu::Method;
-use crate::{Activation, ElementType, Error, Moments, Predictive, Shape};
+use crate::{Activation, ElementType, Error, Method, Moments, Predictive, Shape};
 
 impl Device {
     /// Mean and variance of Y over all masks, without drawing any: the first half of Algorithm 2 of Wan et al.
@@ -18,9 +16,7 @@ impl Device {
         call: &OutputMoments<'_, &[f32], ()>,
     ) -> Result<Moments, Error> {
         call.faces().check()?;
-        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
-            own.moments(call.probability, call.x)
-        })
+        self.passes().weights(call.shape, element, call.weight, call.bias)?.moments(call.probability, call.x)
     }
 
     /// Mean and variance of f(u) for normal u with these moments, `[batch, outputs]`: the second half of that
@@ -37,7 +33,7 @@ impl Device {
         method: Method,
         u: &Moments,
     ) -> Result<Moments, Error> {
-        activate(self.as_gpu(), shape, activation, method, u)
+        self.passes().activate(shape, activation, method, u.check(shape)?)
     }
 
     /// Mean and unbiased variance of Y over the passes, in f32. On an adapter this is one launch.
@@ -50,9 +46,11 @@ impl Device {
         call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Moments, Error> {
         call.faces().check()?;
-        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
-            own.monte_carlo(call.mask, call.passes, call.x)
-        })
+        self.passes().weights(call.shape, element, call.weight, call.bias)?.monte_carlo(
+            call.mask,
+            call.passes,
+            call.x,
+        )
     }
 
     /// Y of every one of those passes, `[passes, batch, outputs]`. For what mean and variance do not say; the memory
@@ -66,9 +64,11 @@ impl Device {
         call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
         call.faces().check()?;
-        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
-            own.pass_outputs(call.mask, call.passes, call.x)
-        })
+        self.passes().weights(call.shape, element, call.weight, call.bias)?.pass_outputs(
+            call.mask,
+            call.passes,
+            call.x,
+        )
     }
 
     /// What a classifier whose last layer this is predicts over those passes: Y is taken as logits
@@ -82,8 +82,10 @@ impl Device {
         call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Predictive<f32>, Error> {
         call.faces().check()?;
-        self.with_weights(call.shape, element, call.weight, call.bias, |own| {
-            own.predictive(call.mask, call.passes, call.x)
-        })
+        self.passes().weights(call.shape, element, call.weight, call.bias)?.predictive(
+            call.mask,
+            call.passes,
+            call.x,
+        )
     }
 }

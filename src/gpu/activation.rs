@@ -6,23 +6,7 @@ use super::plan::{Plan, Rows, pieces};
 use super::recording::{Draws, Recording};
 use super::{Kernels, Tensor};
 use crate::call::{Face, Faces};
-use crate::{Activation, Bias, ElementType, Error, MaskKey, Origin, Shape};
-
-/// How [`Kernels::activate`] computes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Method {
-    /// In closed form: for [`Activation::Identity`] and [`Activation::Relu`].
-    Closed,
-    /// By Gaussian samples, drawn in the kernel and never stored.
-    Sampled {
-        /// How many for each element, 1 to 2^24.
-        samples: u32,
-        /// What the samples are drawn from, apart from the element's global coordinates.
-        key: MaskKey,
-        /// Where this shard lies in the whole batch and layer.
-        origin: Origin,
-    },
-}
+use crate::{Activation, Bias, ElementType, Error, Method, Shape};
 
 /// Arguments of [`Kernels::activate`]. All tensors are f32.
 #[derive(Clone, Copy, Debug)]

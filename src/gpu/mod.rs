@@ -61,7 +61,7 @@ mod shader_tests;
 #[cfg(test)]
 mod wgsl_tests;
 
-pub use activation::{Activate, Method};
+pub use activation::Activate;
 pub use context::{AdapterChoice, Gpu};
 pub use keys::MaskKeys;
 pub use mask::WriteMask;
@@ -70,6 +70,8 @@ pub use prepare::{LayerCall, Prepare};
 pub use recording::Recording;
 pub use tensor::Tensor;
 pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};
+
+pub use crate::Method;
 
 pub(crate) use transfer::Download;
 
@@ -269,6 +271,8 @@ impl Kernels {
     }
 }
 
+// In a browser a device belongs to the thread that made it.
+#[cfg(not(target_arch = "wasm32"))]
 const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Kernels>();

@@ -1,11 +1,11 @@
 //! How a layer is made.
 
-use std::sync::Arc;
-
 use super::DropConnect;
-use super::parameters::{OnCpu, OnGpu, Parameters};
-use crate::device::weights::bytes;
-use crate::host::{self, encode, round_all};
+use super::on_cpu::OnCpu;
+#[cfg(feature = "gpu")]
+use super::on_gpu::OnGpu;
+use super::parameters::Parameters;
+use crate::host;
 use crate::mask::philox::philox4x32;
 use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Rounds, Shape, Sharing};
 
@@ -120,7 +120,7 @@ impl DropConnectBuilder {
         let probability = DropProbability::with_bits(self.p, self.bits)?;
         self.origin.check(&shape)?;
         let bias_len = if self.bias { self.outputs } else { 0 };
-        let (mut weight, mut bias) = match self.init {
+        let (weight, bias) = match self.init {
             Init::Zeros => (host::zeros(shape.weight_len())?, host::zeros(bias_len)?),
             Init::Linear => {
                 let bound = 1.0 / (self.inputs as f32).sqrt();
@@ -133,28 +133,11 @@ impl DropConnectBuilder {
                 (weight, bias)
             }
         };
+        let bias = self.bias.then_some(bias);
         let parameters = match self.device {
-            Device::Cpu => {
-                round_all(self.element, &mut weight);
-                round_all(self.element, &mut bias);
-                Parameters::Cpu(OnCpu {
-                    grad_weight: host::zeros(weight.len())?,
-                    grad_bias: self.bias.then(|| host::zeros(bias_len)).transpose()?,
-                    weight,
-                    bias: self.bias.then_some(bias),
-                })
-            }
-            Device::Gpu(gpu) => {
-                let zeros = |elements: usize| gpu.buffer(bytes(elements, self.element));
-                let upload = |values: &[f32]| gpu.upload(&encode(self.element, values)?);
-                Parameters::Gpu(OnGpu {
-                    weight: upload(&weight)?,
-                    grad_weight: zeros(weight.len())?,
-                    bias: self.bias.then(|| upload(&bias)).transpose()?,
-                    grad_bias: self.bias.then(|| zeros(bias_len)).transpose()?,
-                    gpu: Arc::clone(&gpu),
-                })
-            }
+            Device::Cpu => Parameters::Cpu(OnCpu::new(self.element, weight, bias)?),
+            #[cfg(feature = "gpu")]
+            Device::Gpu(gpu) => Parameters::Gpu(OnGpu::new(gpu, self.element, &weight, bias.as_deref())?),
         };
         Ok(DropConnect {
             inputs: self.inputs,

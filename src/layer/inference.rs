@@ -1,9 +1,7 @@
 //! What a trained layer predicts, and how sure it is.
 
 use super::DropConnect;
-use crate::device::weights::activate;
-use crate::gpu::Method;
-use crate::{Activation, Error, Moments, Predictive};
+use crate::{Activation, Error, Method, Moments, Predictive};
 
 /// Inference over masks. [`eval`](DropConnect::eval) is the plain answer; these say how far it can be trusted.
 ///
@@ -45,7 +43,7 @@ impl DropConnect {
             origin: self.origin,
         });
         let u = self.moments(x)?;
-        activate(self.gpu(), &self.shape_of(x)?, activation, method, &u)
+        self.parameters.stored().passes().activate(&self.shape_of(x)?, activation, method, &u)
     }
 
     /// Mean and unbiased variance of Y over `passes` masks, those of this step's passes 0 to `passes - 1`. Estimates

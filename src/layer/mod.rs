@@ -2,21 +2,19 @@
 
 mod builder;
 mod inference;
+mod on_cpu;
+#[cfg(feature = "gpu")]
+mod on_gpu;
 mod parameters;
 
 pub use builder::{DropConnectBuilder, Init};
 
-use std::time::Duration;
-
-use crate::call::{BiasGradient, BothGradients, Face, Forward, WeightGradient};
-use crate::device::weights::{Place, Resident, Weights, fetch, tensor};
-use crate::gpu::{Gpu, LayerCall, Prepare, Recording, Tensor};
-use crate::host::{self, round_all, rounded};
+use crate::call::Face;
+use crate::device::WeightPasses;
 use crate::{
     Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
-    cpu,
 };
-use parameters::{OnCpu, OnGpu, Parameters};
+use parameters::{Backward, Parameters};
 
 /// A linear layer whose connections are dropped in training, afresh for every example.
 ///
@@ -115,29 +113,6 @@ impl DropConnect {
         self.origin.example = example;
     }
 
-    /// Compiles the kernels that [`forward`](Self::forward), [`eval`](Self::eval) and [`backward`](Self::backward) need
-    /// for batches of this size, and says how long that took; on the CPU there are none. Else the first call of each
-    /// compiles. Batches of another size may take kernels of their own.
-    ///
-    /// # Errors
-    /// As [`Kernels::prepare`](crate::gpu::Kernels::prepare).
-    pub fn prepare(&self, batch: usize) -> Result<Duration, Error> {
-        let Parameters::Gpu(own) = &self.parameters else { return Ok(Duration::ZERO) };
-        own.gpu.kernels().prepare(&Prepare {
-            shape: Shape::new(batch, self.outputs, self.inputs)?,
-            mask: &self.mask(),
-            bias: self.bias_of(own.bias.as_ref().map(|_| ())),
-            operands: self.element,
-            results: self.element,
-            calls: &[
-                LayerCall::Forward,
-                LayerCall::Evaluation,
-                LayerCall::BothGradients,
-                LayerCall::BiasGradient,
-            ],
-        })
-    }
-
     /// Y of a batch X, `[batch, inputs]` flattened, under the current step's masks.
     ///
     /// # Errors
@@ -164,134 +139,17 @@ impl DropConnect {
     pub fn backward(&mut self, x: &[f32], grad_output: &[f32], write: Write) -> Result<Vec<f32>, Error> {
         let shape = self.shape_of(x)?;
         Face::output("grad_output", &grad_output).check(&shape)?;
-        let (mask, element) = (self.mask(), self.element);
-        let bias_mask = self.masked_bias.then_some(&mask);
-        match &mut self.parameters {
-            Parameters::Gpu(own) => {
-                let gpu = std::sync::Arc::clone(&own.gpu);
-                let x = Resident::of(&gpu, element, x)?;
-                let grad_output = Resident::of(&gpu, element, grad_output)?;
-                let grad_input = Resident::new(&gpu, shape.input_len(), element)?;
-                let (x, grad_output, dx) = (x.tensor(), grad_output.tensor(), Some(grad_input.tensor()));
-                let recordings = self.record_backward(shape, x, grad_output, dx, write)?;
-                let [grad_input] = fetch(&gpu, &recordings, [&grad_input])?;
-                Ok(grad_input)
-            }
-            Parameters::Cpu(own) => {
-                let (x, grad_output) = (&rounded(element, x)?[..], &rounded(element, grad_output)?[..]);
-                let mut grad_input = host::zeros(shape.input_len())?;
-                // What may fail comes first: the gradients that are there change all or not at all. The bias's is
-                // small, and worked out beside it; the weight's is the last that anything below writes.
-                let mut grad_bias = own.grad_bias.as_deref().map(host::copy).transpose()?;
-                if let Some(grad_bias) = &mut grad_bias {
-                    let grad_bias = &mut grad_bias[..];
-                    cpu::bias_gradient(BiasGradient { shape, bias_mask, grad_output, grad_bias, write })?;
-                    round_all(element, grad_bias);
-                }
-                cpu::both_gradients(BothGradients {
-                    shape,
-                    mask: Some(&mask),
-                    grad_output,
-                    x,
-                    weight: &own.weight,
-                    grad_input: (&mut grad_input, Write::Overwrite),
-                    grad_weight: (&mut own.grad_weight, write),
-                })?;
-                round_all(element, &mut own.grad_weight);
-                own.grad_bias = grad_bias;
-                round_all(element, &mut grad_input);
-                Ok(grad_input)
-            }
-        }
-    }
-
-    /// Records [`forward`](Self::forward) on tensors in device memory.
-    ///
-    /// # Errors
-    /// [`Error::NeedsGpu`] for a layer on the CPU; as [`Kernels::forward`](crate::gpu::Kernels::forward).
-    pub fn encode_forward(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        batch: usize,
-        x: Tensor<'_>,
-        y: Tensor<'_>,
-    ) -> Result<(), Error> {
-        self.encode("encode_forward", encoder, batch, Some(&self.mask()), x, y)
-    }
-
-    /// Records [`eval`](Self::eval) on tensors in device memory.
-    ///
-    /// # Errors
-    /// As [`encode_forward`](Self::encode_forward).
-    pub fn encode_eval(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        batch: usize,
-        x: Tensor<'_>,
-        y: Tensor<'_>,
-    ) -> Result<(), Error> {
-        self.encode("encode_eval", encoder, batch, None, x, y)
-    }
-
-    /// Records [`backward`](Self::backward) on tensors in device memory. Without `grad_input` the gradient
-    /// of X, which a first layer does not need, is not computed.
-    ///
-    /// # Errors
-    /// As [`encode_forward`](Self::encode_forward); nothing is recorded then.
-    pub fn encode_backward(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        batch: usize,
-        x: Tensor<'_>,
-        grad_output: Tensor<'_>,
-        grad_input: Option<Tensor<'_>>,
-        write: Write,
-    ) -> Result<(), Error> {
-        let shape = Shape::new(batch, self.outputs, self.inputs)?;
-        let recordings = self.record_backward(shape, x, grad_output, grad_input, write)?;
-        recordings.iter().for_each(|recording| recording.encode(encoder));
-        Ok(())
-    }
-
-    fn record_backward(
-        &self,
-        shape: Shape,
-        x: Tensor<'_>,
-        grad_output: Tensor<'_>,
-        grad_input: Option<Tensor<'_>>,
-        write: Write,
-    ) -> Result<Vec<Recording>, Error> {
-        let own = self.on_gpu("encode_backward")?;
-        self.expect_own_type("x", x)?;
-        self.expect_own_type("grad_output", grad_output)?;
-        let (kernels, element) = (own.gpu.kernels(), self.element);
-        let mask = Some(&self.mask());
-        let weight = tensor(&own.weight, shape.weight_len(), element);
-        let grad_weight = tensor(&own.grad_weight, shape.weight_len(), element);
-        let mut recordings = vec![match grad_input {
-            Some(grad_input) => kernels.both_gradients(&BothGradients {
-                shape,
-                mask,
-                grad_output,
-                x,
-                weight,
-                grad_input: (grad_input, Write::Overwrite),
-                grad_weight: (grad_weight, write),
-            }),
-            None => {
-                kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
-            }
-        }?];
-        if let Some(grad_bias) = &own.grad_bias {
-            recordings.push(kernels.bias_gradient(&BiasGradient {
-                shape,
-                bias_mask: mask.filter(|_| self.masked_bias),
-                grad_output,
-                grad_bias: tensor(grad_bias, self.outputs, element),
-                write,
-            })?);
-        }
-        Ok(recordings)
+        let mask = self.mask();
+        let call = Backward {
+            shape,
+            element: self.element,
+            mask: &mask,
+            bias_mask: self.masked_bias.then_some(&mask),
+            x,
+            grad_output,
+            write,
+        };
+        self.parameters.stored_mut().backward(&call)
     }
 
     fn run_forward(&self, x: &[f32], mask: Option<&Mask>) -> Result<Vec<f32>, Error> {
@@ -299,52 +157,8 @@ impl DropConnect {
     }
 
     /// W and b for a call on this batch.
-    fn weights(&self, x: &[f32]) -> Result<Weights<'_>, Error> {
-        let (shape, element) = (self.shape_of(x)?, self.element);
-        let place = match &self.parameters {
-            Parameters::Gpu(OnGpu { gpu, weight, bias, .. }) => Place::Gpu {
-                gpu,
-                weight: tensor(weight, shape.weight_len(), element),
-                bias: self.bias_of(bias.as_ref().map(|bias| tensor(bias, shape.outputs(), element))),
-            },
-            Parameters::Cpu(OnCpu { weight, bias, .. }) => {
-                Place::Cpu { weight, bias: self.bias_of(bias.as_deref()) }
-            }
-        };
-        Ok(Weights { shape, element, place })
-    }
-
-    /// `what`: the call that this serves.
-    fn encode(
-        &self,
-        what: &'static str,
-        encoder: &mut wgpu::CommandEncoder,
-        batch: usize,
-        mask: Option<&Mask>,
-        x: Tensor<'_>,
-        y: Tensor<'_>,
-    ) -> Result<(), Error> {
-        let own = self.on_gpu(what)?;
-        self.expect_own_type("x", x)?;
-        let (shape, element) = (Shape::new(batch, self.outputs, self.inputs)?, self.element);
-        let weight = tensor(&own.weight, shape.weight_len(), element);
-        let bias = self.bias_of(own.bias.as_ref().map(|bias| tensor(bias, self.outputs, element)));
-        own.gpu.kernels().forward(&Forward { shape, mask, x, weight, bias, y })?.encode(encoder);
-        Ok(())
-    }
-
-    /// Among a layer's tensors it is the caller's whose type is wrong.
-    fn expect_own_type(&self, argument: &'static str, tensor: Tensor<'_>) -> Result<(), Error> {
-        let (actual, allowed) = (tensor.element, [self.element; 2]);
-        if actual == self.element { Ok(()) } else { Err(Error::Element { argument, actual, allowed }) }
-    }
-
-    fn bias_of<T>(&self, bias: Option<T>) -> Bias<T> {
-        match bias {
-            None => Bias::None,
-            Some(bias) if self.masked_bias => Bias::Masked(bias),
-            Some(bias) => Bias::Plain(bias),
-        }
+    fn weights(&self, x: &[f32]) -> Result<Box<dyn WeightPasses + '_>, Error> {
+        Ok(self.parameters.stored().weights(self.shape_of(x)?, self.element, self.masked_bias))
     }
 
     /// The shape of a call on this batch.
@@ -353,19 +167,12 @@ impl DropConnect {
         Face::input("x", &x).check(&shape)?;
         Ok(shape)
     }
+}
 
-    fn on_gpu(&self, what: &'static str) -> Result<&OnGpu, Error> {
-        match &self.parameters {
-            Parameters::Gpu(own) => Ok(own),
-            Parameters::Cpu(_) => Err(Error::NeedsGpu { what }),
-        }
-    }
-
-    /// The adapter the layer computes on, if it does.
-    pub fn gpu(&self) -> Option<&Gpu> {
-        match &self.parameters {
-            Parameters::Gpu(own) => Some(&own.gpu),
-            Parameters::Cpu(_) => None,
-        }
+fn bias_of<T>(bias: Option<T>, masked: bool) -> Bias<T> {
+    match bias {
+        None => Bias::None,
+        Some(bias) if masked => Bias::Masked(bias),
+        Some(bias) => Bias::Plain(bias),
     }
 }

@@ -1,36 +1,78 @@
 //! Where a layer keeps W, b and their gradients.
 
-use std::sync::Arc;
-
 use super::DropConnect;
+use super::on_cpu::OnCpu;
+#[cfg(feature = "gpu")]
+use super::on_gpu::OnGpu;
 use crate::call::Face;
-use crate::device::weights::bytes;
-use crate::gpu::Gpu;
-use crate::host::{self, encode, round_all};
-use crate::{Error, Shape};
+use crate::device::{Passes, WeightPasses};
+use crate::{ElementType, Error, Mask, Shape, Write};
 
 #[derive(Debug)]
 pub(super) enum Parameters {
+    #[cfg(feature = "gpu")]
     Gpu(OnGpu),
     Cpu(OnCpu),
 }
 
-#[derive(Debug)]
-pub(super) struct OnGpu {
-    pub gpu: Arc<Gpu>,
-    pub weight: wgpu::Buffer,
-    pub bias: Option<wgpu::Buffer>,
-    pub grad_weight: wgpu::Buffer,
-    pub grad_bias: Option<wgpu::Buffer>,
+impl Parameters {
+    pub(super) fn stored(&self) -> &dyn Stored {
+        match self {
+            #[cfg(feature = "gpu")]
+            Self::Gpu(own) => own,
+            Self::Cpu(own) => own,
+        }
+    }
+
+    pub(super) fn stored_mut(&mut self) -> &mut dyn Stored {
+        match self {
+            #[cfg(feature = "gpu")]
+            Self::Gpu(own) => own,
+            Self::Cpu(own) => own,
+        }
+    }
 }
 
-/// Always f32 here, with values of the layer's element type.
-#[derive(Debug)]
-pub(super) struct OnCpu {
-    pub weight: Vec<f32>,
-    pub bias: Option<Vec<f32>>,
-    pub grad_weight: Vec<f32>,
-    pub grad_bias: Option<Vec<f32>>,
+/// Which of them. A layer without a bias has no gradient of it, either.
+#[derive(Clone, Copy)]
+pub(super) enum Part {
+    Weight,
+    Bias,
+    GradWeight,
+    GradBias,
+}
+
+/// What a layer asks of the memory that holds them.
+pub(super) trait Stored {
+    /// What computes beside them.
+    fn passes(&self) -> &dyn Passes;
+
+    /// W and b for a call.
+    fn weights(&self, shape: Shape, element: ElementType, masked_bias: bool) -> Box<dyn WeightPasses + '_>;
+
+    /// See [`DropConnect::backward`].
+    fn backward(&mut self, call: &Backward<'_, &[f32]>) -> Result<Vec<f32>, Error>;
+
+    /// A copy of a part of so many elements.
+    fn read(&self, part: Part, element: ElementType, elements: usize) -> Result<Option<Vec<f32>>, Error>;
+
+    /// Replaces a part, if there is one, by as many values: all of it or, where there is an error, nothing.
+    fn write(&mut self, part: Part, element: ElementType, values: &[f32]) -> Result<(), Error>;
+
+    fn has_bias(&self) -> bool;
+}
+
+/// The arguments of a backward pass, whose lengths have been checked.
+pub(super) struct Backward<'a, T> {
+    pub shape: Shape,
+    pub element: ElementType,
+    pub mask: &'a Mask,
+    /// The mask, where biases have one.
+    pub bias_mask: Option<&'a Mask>,
+    pub x: T,
+    pub grad_output: T,
+    /// What becomes of the gradients of W and b.
+    pub write: Write,
 }
 
 /// The parameters and gradients, each read or written whole. Gradients are zero until a backward pass.
@@ -40,8 +82,7 @@ impl DropConnect {
     /// # Errors
     /// [`Error::DeviceLost`]; [`Error::OutOfMemory`] and [`Error::HostMemory`] for the copy.
     pub fn weight(&self) -> Result<Vec<f32>, Error> {
-        self.read(|gpu| Some(&gpu.weight), |cpu| Some(&cpu.weight), self.weight_len())
-            .map(Option::unwrap_or_default)
+        self.read(Part::Weight, self.weight_len()).map(Option::unwrap_or_default)
     }
 
     /// b, `[outputs]`; `None` for a layer without.
@@ -49,7 +90,7 @@ impl DropConnect {
     /// # Errors
     /// As [`weight`](Self::weight).
     pub fn bias(&self) -> Result<Option<Vec<f32>>, Error> {
-        self.read(|gpu| gpu.bias.as_ref(), |cpu| cpu.bias.as_ref(), self.outputs)
+        self.read(Part::Bias, self.outputs)
     }
 
     /// The gradient of W, `[outputs, inputs]`.
@@ -57,8 +98,7 @@ impl DropConnect {
     /// # Errors
     /// As [`weight`](Self::weight).
     pub fn grad_weight(&self) -> Result<Vec<f32>, Error> {
-        self.read(|gpu| Some(&gpu.grad_weight), |cpu| Some(&cpu.grad_weight), self.weight_len())
-            .map(Option::unwrap_or_default)
+        self.read(Part::GradWeight, self.weight_len()).map(Option::unwrap_or_default)
     }
 
     /// The gradient of b, `[outputs]`; `None` for a layer without.
@@ -66,7 +106,7 @@ impl DropConnect {
     /// # Errors
     /// As [`weight`](Self::weight).
     pub fn grad_bias(&self) -> Result<Option<Vec<f32>>, Error> {
-        self.read(|gpu| gpu.grad_bias.as_ref(), |cpu| cpu.grad_bias.as_ref(), self.outputs)
+        self.read(Part::GradBias, self.outputs)
     }
 
     /// Replaces W, `[outputs, inputs]`: all of it or, where there is an error, nothing.
@@ -76,15 +116,7 @@ impl DropConnect {
     pub fn set_weight(&mut self, weight: &[f32]) -> Result<(), Error> {
         let shape = Shape::new(0, self.outputs, self.inputs)?;
         Face::weight("weight", &weight).check(&shape)?;
-        let element = self.element;
-        match &mut self.parameters {
-            Parameters::Gpu(own) => own.gpu.write(&own.weight, &encode(element, weight)?),
-            Parameters::Cpu(own) => {
-                own.weight.copy_from_slice(weight);
-                round_all(element, &mut own.weight);
-                Ok(())
-            }
-        }
+        self.parameters.stored_mut().write(Part::Weight, self.element, weight)
     }
 
     /// Replaces b, `[outputs]`: all of it or, where there is an error, nothing.
@@ -93,69 +125,19 @@ impl DropConnect {
     /// As [`set_weight`](Self::set_weight); for a layer without a bias only an empty slice fits.
     pub fn set_bias(&mut self, bias: &[f32]) -> Result<(), Error> {
         let shape = Shape::new(0, self.outputs, self.inputs)?;
-        let element = self.element;
-        match &mut self.parameters {
-            Parameters::Gpu(OnGpu { gpu, bias: Some(own), .. }) => {
-                Face::bias("bias", &bias).check(&shape)?;
-                gpu.write(own, &encode(element, bias)?)
-            }
-            Parameters::Cpu(OnCpu { bias: Some(own), .. }) => {
-                Face::bias("bias", &bias).check(&shape)?;
-                own.copy_from_slice(bias);
-                round_all(element, own);
-                Ok(())
-            }
-            _ => shape.expect_len("bias", bias.len(), 0),
+        let stored = self.parameters.stored_mut();
+        if !stored.has_bias() {
+            return shape.expect_len("bias", bias.len(), 0);
         }
-    }
-
-    /// W in device memory, for an optimiser of the host's own.
-    pub fn weight_buffer(&self) -> Option<&wgpu::Buffer> {
-        self.buffers().map(|own| &own.weight)
-    }
-
-    /// b in device memory.
-    pub fn bias_buffer(&self) -> Option<&wgpu::Buffer> {
-        self.buffers().and_then(|own| own.bias.as_ref())
-    }
-
-    /// The gradient of W in device memory.
-    pub fn grad_weight_buffer(&self) -> Option<&wgpu::Buffer> {
-        self.buffers().map(|own| &own.grad_weight)
-    }
-
-    /// The gradient of b in device memory.
-    pub fn grad_bias_buffer(&self) -> Option<&wgpu::Buffer> {
-        self.buffers().and_then(|own| own.grad_bias.as_ref())
-    }
-
-    fn buffers(&self) -> Option<&OnGpu> {
-        match &self.parameters {
-            Parameters::Gpu(own) => Some(own),
-            Parameters::Cpu(_) => None,
-        }
+        Face::bias("bias", &bias).check(&shape)?;
+        stored.write(Part::Bias, self.element, bias)
     }
 
     fn weight_len(&self) -> usize {
         self.outputs * self.inputs
     }
 
-    fn read(
-        &self,
-        on_gpu: impl FnOnce(&OnGpu) -> Option<&wgpu::Buffer>,
-        on_cpu: impl FnOnce(&OnCpu) -> Option<&Vec<f32>>,
-        elements: usize,
-    ) -> Result<Option<Vec<f32>>, Error> {
-        match &self.parameters {
-            Parameters::Cpu(own) => on_cpu(own).map(|values| host::copy(values)).transpose(),
-            Parameters::Gpu(own) => on_gpu(own)
-                .map(|buffer| {
-                    let mut values = host::zeros(elements)?;
-                    let stored = own.gpu.read(buffer, 0..bytes(elements, self.element))?;
-                    self.element.decode_into(&stored, &mut values);
-                    Ok(values)
-                })
-                .transpose(),
-        }
+    fn read(&self, part: Part, elements: usize) -> Result<Option<Vec<f32>>, Error> {
+        self.parameters.stored().read(part, self.element, elements)
     }
 }

@@ -1,5 +1,6 @@
 //! A device that goes: before a call, between preparing and recording, while it is waited for, from another thread.
 //! Every call ends in a result or in [`Error::DeviceLost`], and a new device can be taken.
+#![cfg(feature = "gpu")]
 
 mod calls;
 #[path = "../common/mod.rs"]

@@ -4,12 +4,14 @@
 //! - [`Operands`] and [`Pass`]: which of the library's calls a pass is, on tensors of any kind. Nothing else says it.
 //! - [`Call`] and [`Data`]: a pass's arguments, and seeded numbers for it.
 //! - [`Target`]: an adapter with some kernels, or the CPU backend with one instruction set.
-//! - [`Pool`] and [`Arena`]: tensors between guard bytes, in host memory and on a device. Results are poisoned first.
+//! - [`Pool`] and `Arena`: tensors between guard bytes, in host memory and on a device. Results are poisoned first.
 //! - [`close`] and its siblings, which refuse bounds that prove nothing; [`self_test`] feeds them wrong results.
 //!
 //! The library's own search for kernel shapes, `src/gpu/autotune.rs`, makes its calls itself: a published crate cannot
 //! depend on this one.
 
+#[cfg_attr(not(feature = "gpu"), path = "no_adapter.rs")]
+mod adapter;
 mod call;
 mod compare;
 mod data;
@@ -18,6 +20,8 @@ mod pass;
 mod pool;
 mod target;
 
+#[cfg(feature = "gpu")]
+pub use adapter::Arena;
 pub use call::{BiasKind, Call, OVERWRITE, Results, expected};
 pub use compare::{
     assert_all_close, assert_close, bit_differences, bound, bound_of_sum, close, demanding, differences,
@@ -26,5 +30,5 @@ pub use compare::{
 pub use data::{Data, Random, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
 pub use operands::{MADE, Operands};
 pub use pass::{Axis, Pass};
-pub use pool::{Arena, POISON, Placement, Pool};
+pub use pool::{POISON, Placement, Pool};
 pub use target::{Failure, Outcome, Target};

@@ -1,7 +1,6 @@
 //! The passes, and the library's call for each: in float64, on the CPU backend, on an adapter.
 
 use dropconnect::cpu::Backend;
-use dropconnect::gpu::{Kernels, Recording, Tensor};
 use dropconnect::{Bias, Error, Mask, Shape, Write, reference};
 
 use crate::{Call, Data, Operands};
@@ -158,49 +157,16 @@ impl Pass {
             (_, results) => panic!("{} into {} results", self.name(), results.len()),
         }
     }
-
-    /// The adapter's call, into results of which each says how it is written.
-    ///
-    /// # Errors
-    /// Those of the pass.
-    ///
-    /// # Panics
-    /// For a number of results that is not the pass's.
-    pub fn record(
-        self,
-        kernels: &Kernels,
-        operands: &Operands<Tensor>,
-        mask: Option<&Mask>,
-        results: &[(Tensor, Write)],
-    ) -> Result<Recording, Error> {
-        match (self, results) {
-            (Self::Forward, &[(y, _)]) => kernels.forward(&operands.forward(mask, y)),
-            (Self::InputGradient, &[(dx, write)]) => {
-                kernels.input_gradient(&operands.writing(write).input_gradient(mask, dx))
-            }
-            (Self::WeightGradient, &[(dw, write)]) => {
-                kernels.weight_gradient(&operands.writing(write).weight_gradient(mask, dw))
-            }
-            (Self::BiasGradient, &[(db, write)]) => {
-                let bias_mask = operands.bias_mask(mask);
-                kernels.bias_gradient(&operands.writing(write).bias_gradient(bias_mask, db))
-            }
-            (Self::BothGradients, &[dx, dw]) => {
-                kernels.both_gradients(&operands.both_gradients(mask, dx, dw))
-            }
-            (_, results) => panic!("{} into {} results", self.name(), results.len()),
-        }
-    }
 }
 
 impl<T: Copy> Operands<T> {
     /// The same, for gradients that are written so.
-    fn writing(&self, write: Write) -> Self {
+    pub(crate) fn writing(&self, write: Write) -> Self {
         Self { write, ..*self }
     }
 
     /// The mask of the bias, where that has one.
-    fn bias_mask<'m>(&self, mask: Option<&'m Mask>) -> Option<&'m Mask> {
+    pub(crate) fn bias_mask<'m>(&self, mask: Option<&'m Mask>) -> Option<&'m Mask> {
         mask.filter(|_| matches!(self.bias, Bias::Masked(_)))
     }
 }

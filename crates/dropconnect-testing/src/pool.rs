@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-use dropconnect::gpu::{Gpu, Tensor};
-use dropconnect::{ElementType, Error, wgpu};
-
 use crate::{Failure, Random};
 
 /// Where the tensors of a call lie.
@@ -37,18 +34,18 @@ const GAP: usize = 80;
 
 /// A tensor's place: which buffer, and where in it.
 #[derive(Clone, Debug, Default)]
-struct Place {
-    buffer: usize,
-    bytes: Range<usize>,
+pub(crate) struct Place {
+    pub buffer: usize,
+    pub bytes: Range<usize>,
 }
 
 /// The tensors of a call in host memory: operands, then results.
 #[derive(Clone, Debug)]
 pub struct Pool {
     /// Words, so that every place is aligned for f32.
-    buffers: Vec<Vec<u32>>,
+    pub(crate) buffers: Vec<Vec<u32>>,
     before: Vec<Vec<u32>>,
-    places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
     operands: usize,
 }
 
@@ -145,55 +142,8 @@ impl Pool {
         &mut bytemuck::cast_slice_mut(&mut self.buffers[*buffer])[at]
     }
 
-    fn bytes(&self, buffer: usize) -> &[u8] {
+    pub(crate) fn bytes(&self, buffer: usize) -> &[u8] {
         bytemuck::cast_slice(&self.buffers[buffer])
-    }
-}
-
-/// A pool on a device.
-pub struct Arena<'g> {
-    gpu: &'g Gpu,
-    buffers: Vec<wgpu::Buffer>,
-    pool: Pool,
-}
-
-impl<'g> Arena<'g> {
-    /// Uploads a pool.
-    ///
-    /// # Errors
-    /// Those of [`Gpu::upload`].
-    pub fn new(gpu: &'g Gpu, pool: Pool) -> Result<Self, Error> {
-        let upload = |buffer| gpu.upload(pool.bytes(buffer));
-        let buffers = (0..pool.buffers.len()).map(upload).collect::<Result<_, _>>()?;
-        Ok(Self { gpu, buffers, pool })
-    }
-
-    /// A tensor, counted as operands, then results.
-    pub fn tensor(&self, index: usize, element: ElementType) -> Tensor<'_> {
-        let Place { buffer, bytes } = &self.pool.places[index];
-        let (offset, size) = (bytes.start as u64, bytes.len() as u64);
-        Tensor { buffer: &self.buffers[*buffer], offset, size, element }
-    }
-
-    /// The pool as it is now.
-    ///
-    /// # Errors
-    /// Those of [`Gpu::read`].
-    pub fn read(&self) -> Result<Pool, Error> {
-        let mut pool = self.pool.clone();
-        for (buffer, words) in self.buffers.iter().zip(&mut pool.buffers) {
-            let bytes = self.gpu.read(buffer, 0..4 * words.len() as u64)?;
-            *words = bytemuck::pod_collect_to_vec(&bytes);
-        }
-        Ok(pool)
-    }
-
-    /// The bytes of each result.
-    ///
-    /// # Errors
-    /// Those of [`Gpu::read`], and [`Failure::Damage`] where anything else than a result has changed.
-    pub fn results(&self) -> Result<Vec<Vec<u8>>, Failure> {
-        Ok(self.read()?.results()?.into_iter().map(<[u8]>::to_vec).collect())
     }
 }
 

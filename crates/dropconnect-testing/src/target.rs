@@ -1,10 +1,10 @@
 //! Where passes run.
 
 use dropconnect::cpu::Backend;
-use dropconnect::gpu::{Gpu, Kernels, Tensor, WriteMask};
 use dropconnect::{ElementType, Error, Mask, Shape, Write};
 
-use crate::{Arena, Call, Data, Operands, POISON, Pass, Placement, Pool, Results};
+use crate::adapter::{self, Gpu, Kernels};
+use crate::{Call, Data, Operands, POISON, Pass, Placement, Pool, Results};
 
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +45,7 @@ pub enum Target<'a> {
     Cpu(Backend),
 }
 
-impl<'a> Target<'a> {
-    /// The kernels that a device's users get.
-    pub fn adapter(gpu: &'a Gpu) -> Self {
-        Self::Adapter { gpu, kernels: gpu.kernels() }
-    }
-
+impl Target<'_> {
     /// The CPU backend with each instruction set of this processor.
     pub fn cpus() -> impl Iterator<Item = Self> {
         Backend::available().into_iter().map(Self::Cpu)
@@ -59,7 +54,7 @@ impl<'a> Target<'a> {
     /// For people.
     pub fn name(&self) -> String {
         match self {
-            Self::Adapter { kernels, .. } => format!("{} {:?}", kernels.tuning(), kernels.multiply()),
+            Self::Adapter { kernels, .. } => adapter::name(kernels),
             Self::Cpu(backend) => backend.name().to_owned(),
         }
     }
@@ -86,29 +81,10 @@ impl<'a> Target<'a> {
             .collect();
         let operands = [&data.x, &data.weight, &data.bias, &data.grad_output].map(|v| element.encode(v));
         let mut pool = Pool::new(call.placement, &operands, &results);
-        let mut dispatches = Vec::new();
+        let dispatches;
         match *self {
             Self::Adapter { gpu, kernels } => {
-                let arena = Arena::new(gpu, pool)?;
-                let tensor = |index| arena.tensor(index, element);
-                let operands = Operands::of(*shape, call.bias, std::array::from_fn(tensor));
-                let results = (4..).zip(&writes).map(|(at, &write)| (tensor(at), write)).collect::<Vec<_>>();
-                let mut rest = &results[..];
-                let mut recordings = Vec::new();
-                for pass in passes {
-                    let (own, others) = rest.split_at(pass.parts().len());
-                    recordings.push(pass.record(kernels, &operands, mask, own)?);
-                    rest = others;
-                }
-                if let [one] = &recordings[..] {
-                    gpu.submit(one)?;
-                } else {
-                    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-                    recordings.iter().for_each(|recording| recording.encode(&mut encoder));
-                    gpu.queue().submit([encoder.finish()]);
-                }
-                dispatches.extend(recordings.iter().map(|recording| recording.dispatches()));
-                pool = arena.read()?;
+                (pool, dispatches) = adapter::run((gpu, kernels), passes, (call, element), pool, &writes)?;
             }
             Self::Cpu(backend) => {
                 let (operands, results) = pool.tensors();
@@ -122,6 +98,7 @@ impl<'a> Target<'a> {
                     pass.compute(backend, &operands, mask, own)?;
                     rest = others;
                 }
+                dispatches = Vec::new();
             }
         }
         let decode = |bytes: &[u8]| -> Vec<f32> {
@@ -136,7 +113,7 @@ impl<'a> Target<'a> {
     /// As [`run`](Self::run).
     pub fn run_all(&self, call: &Call, data: &Data) -> Result<(Results<f32>, Vec<usize>), Failure> {
         let one_call = match self {
-            Self::Adapter { kernels, .. } => kernels.tuning().both_gradients.is_some(),
+            Self::Adapter { kernels, .. } => adapter::both_gradients_in_one(kernels),
             Self::Cpu(_) => false,
         };
         let both = &[Pass::Forward, Pass::BothGradients, Pass::BiasGradient];
@@ -163,11 +140,7 @@ impl<'a> Target<'a> {
         let mut pool = Pool::new(placement, &[vec![0; 4]], &[vec![POISON; bytes]]);
         match self {
             Self::Adapter { gpu, kernels } => {
-                let arena = Arena::new(gpu, pool)?;
-                let Tensor { buffer: result, offset, size, .. } = arena.tensor(1, ElementType::F32);
-                let call = WriteMask { shape, mask, result, offset, size };
-                gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
-                pool = arena.read()?;
+                pool = adapter::mask((gpu, kernels), shape, mask, bias, pool)?;
             }
             Self::Cpu(backend) => {
                 let (_, mut results) = pool.tensors();

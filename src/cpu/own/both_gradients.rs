@@ -27,7 +27,7 @@ const UNIT_BLOCKS: usize = WIDTH / BRICK_INPUTS as usize;
 pub(in crate::cpu) fn serves(shape: &Shape, mask: &Mask) -> bool {
     let axes = Axes::new(shape, Some(mask));
     let units = axes.inputs.blocks().div_ceil(UNIT_BLOCKS);
-    let threads = rayon::current_num_threads();
+    let threads = crate::cpu::thread_count();
     let idle = units.next_multiple_of(threads) - units;
     (1..=MOST_BLOCKS).contains(&axes.examples.blocks()) && 5 * idle <= units
 }
@@ -130,7 +130,7 @@ impl Job for Unit<'_> {
                 for n in 0..n_blocks {
                     let examples = examples.block(n_first + n);
                     bricks.decide_all(&mut kept[0][n][..o_blocks], |o| {
-                        let output = simd.splat_word(outputs.block(o_first + o));
+                        let output = simd.eight(outputs.block(o_first + o));
                         Place { input, output, examples }
                     });
                     for o in 0..o_blocks {

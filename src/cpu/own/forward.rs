@@ -90,7 +90,7 @@ impl Job for Unit<'_> {
             }
             for o_block in 0..o_blocks {
                 let weight = &scratch.weight[o_block * COLUMNS..][..columns];
-                let output = simd.splat_word(outputs.block(o_first + o_block));
+                let output = simd.eight(outputs.block(o_first + o_block));
                 for n_block in 0..n_blocks {
                     let x = &scratch.x[n_block * COLUMNS..][..columns];
                     let kept = &mut scratch.kept[..columns];
@@ -177,7 +177,7 @@ fn finish<S: Simd>(
         let mut kept = Kept::NONE;
         if let Bias::Masked(_) = problem.bias {
             let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
-            let input = simd.splat_word(BIAS_INPUT_BLOCK);
+            let input = simd.eight(BIAS_INPUT_BLOCK);
             let examples = examples.block(n_first + n_block);
             bricks.decide(Place { input, output, examples }, &mut kept);
         }

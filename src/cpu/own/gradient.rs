@@ -134,7 +134,7 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
                     let kept = &mut scratch.kept[..blocks];
                     bricks.decide_all(kept, |b| {
                         let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
-                        let output = simd.splat_word(axes.outputs.block(o));
+                        let output = simd.eight(axes.outputs.block(o));
                         Place { input, output, examples: axes.examples.block(n) }
                     });
                     add_panel::<S, OVER_OUTPUTS, true>(simd, panel, grads, kept, sums);

@@ -82,7 +82,7 @@ impl Job for Unit<'_> {
             let columns = COLUMNS.min(all_columns - first);
             for b in 0..o_blocks {
                 let o = (outputs, (o_first + b) * 4);
-                let output = simd.splat_word(outputs.block(o_first + b));
+                let output = simd.eight(outputs.block(o_first + b));
                 for column in 0..columns {
                     let panel = &mut scratch.weight[b * COLUMNS + column];
                     pack(panel, problem.weight, o, (inputs, (first + column) * WIDTH));
@@ -136,7 +136,7 @@ fn finish<S: Simd>(
     let mut bias_scale = 1.0;
     if let (Bias::Masked(_), Some(bricks)) = (problem.bias, bricks) {
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
-        let input = simd.splat_word(BIAS_INPUT_BLOCK);
+        let input = simd.eight(BIAS_INPUT_BLOCK);
         kept.0[0] = bricks.decide_coordinate(input, output, problem.runs[patch.row_piece].coordinate);
         bias_scale = scale;
     }

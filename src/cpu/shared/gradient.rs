@@ -114,7 +114,7 @@ impl Job for InputUnit<'_> {
                     let i = (&axes.inputs, column * WIDTH);
                     pack(block, problem.matrix, (&axes.outputs, (first + b) * 4), i);
                     if let Some(bricks) = &bricks {
-                        let output = simd.splat_word(axes.outputs.block(first + b));
+                        let output = simd.eight(axes.outputs.block(first + b));
                         drop_from(simd, block, &bricks.decide_coordinate(input, output, run.coordinate));
                     }
                 }
@@ -173,7 +173,7 @@ impl Job for WeightUnit<'_> {
         for run in &problem.runs {
             add_run(simd, problem, run, (o_first, column_first), columns, scratch);
             for (o_block, (sums, total)) in scratch.run_sums.iter_mut().zip(&mut scratch.sums).enumerate() {
-                let output = simd.splat_word(outputs.block(o_first + o_block));
+                let output = simd.eight(outputs.block(o_first + o_block));
                 for (column, (sums, total)) in sums.iter_mut().zip(total).enumerate() {
                     if let Some(bricks) = &bricks {
                         let input = input_words(simd, inputs, column_first + column);

@@ -68,15 +68,17 @@ fn runs(shape: &Shape, mask: &Mask) -> Result<Option<Vec<Run>>, Error> {
         Sharing::Batch => Some(whole(shape)),
         Sharing::Group(size) if size.get() < LEAST_GROUP => None,
         Sharing::Group(size) => {
-            let size = size.get() as usize;
+            // Together these pass 32 bits, which is all that some hosts have.
+            let (batch, size) = (batch as u64, u64::from(size.get()));
             // The first group may have begun before the shard.
-            let before = mask.origin.example as usize % size;
-            let starts = (0..before + batch).step_by(size);
-            let run = |start: usize| {
-                let examples = start.saturating_sub(before)..(start + size - before).min(batch);
-                Run { coordinate: mask.coordinate(examples.start as u32), examples }
+            let before = u64::from(mask.origin.example) % size;
+            let groups = (before + batch).div_ceil(size);
+            let run = |group: u64| {
+                let start = group * size;
+                let (start, end) = (start.saturating_sub(before), (start + size - before).min(batch));
+                Run { coordinate: mask.coordinate(start as u32), examples: start as usize..end as usize }
             };
-            Some(host::collect(starts.map(run).filter(|run| !run.examples.is_empty()))?)
+            Some(host::collect((0..groups).map(run).filter(|run| !run.examples.is_empty()))?)
         }
     })
 }
@@ -86,7 +88,7 @@ fn runs(shape: &Shape, mask: &Mask) -> Result<Option<Vec<Run>>, Error> {
 pub(super) fn pieces(runs: Vec<Run>, others: usize) -> Result<Vec<Run>, Error> {
     let batch: usize = runs.iter().map(|run| run.examples.len()).sum();
     let mut rows = MOST_ROWS;
-    while rows > LEAST_ROWS && batch.div_ceil(rows) * others < 4 * rayon::current_num_threads() {
+    while rows > LEAST_ROWS && batch.div_ceil(rows) * others < 4 * crate::cpu::thread_count() {
         rows /= 2;
     }
     host::collect(runs.into_iter().flat_map(|Run { examples, coordinate }| {

@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Kept, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
 
 const LANES: usize = 8;
 
@@ -129,21 +129,60 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn eight(self, value: u32) -> Self::Words {
+        self.splat_word(value)
+    }
+
+    #[inline(always)]
+    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        self,
+        ladder: &Ladder,
+        blocks: [[Self::Words; 3]; RUNS],
+        first: usize,
+    ) -> [[Self::Words; WORDS]; RUNS] {
+        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
+    }
+
+    #[inline(always)]
+    fn transpose(self, words: [[__m256i; 2]; 4], kept: &mut Kept) {
+        for ([first, second], kept) in words.into_iter().zip(&mut kept.0) {
+            // SAFETY: `self` proves AVX2; `kept` is one example of 32 bytes, which is what is written.
+            unsafe {
+                // The low halves, in the order of the bricks.
+                let bricks = _mm256_castps_si256(_mm256_shuffle_ps::<0b10_00_10_00>(
+                    _mm256_castsi256_ps(first),
+                    _mm256_castsi256_ps(second),
+                ));
+                // In each lane of four bricks, byte o of every brick becomes 32-bit word o ...
+                let bytes = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+                    0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
+                ));
+                let outputs = _mm256_shuffle_epi8(bricks, bytes);
+                // ... and word o of one lane goes next to word o of the other.
+                let outputs = _mm256_permutevar8x32_epi32(outputs, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+                _mm256_storeu_si256(std::ptr::from_mut(kept).cast(), outputs);
+            }
+        }
+    }
+}
+
+impl Lanes for Avx2 {
+    type Words = [__m256i; 2];
+
+    #[inline(always)]
     fn splat_word(self, value: u32) -> [__m256i; 2] {
         // SAFETY: `self` proves AVX2.
         [unsafe { _mm256_set1_epi32(value as i32) }; 2]
     }
 
     #[inline(always)]
-    fn product(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+    fn products(self, a: [__m256i; 2], multiplier: usize) -> [[__m256i; 2]; 2] {
+        let b = self.splat_word(MULTIPLIERS[multiplier]);
         // SAFETY: `self` proves AVX2.
-        unsafe { [_mm256_mul_epu32(a[0], b[0]), _mm256_mul_epu32(a[1], b[1])] }
-    }
-
-    #[inline(always)]
-    fn high(self, a: [__m256i; 2]) -> [__m256i; 2] {
-        // SAFETY: `self` proves AVX2.
-        unsafe { [_mm256_srli_epi64::<32>(a[0]), _mm256_srli_epi64::<32>(a[1])] }
+        unsafe {
+            let products = [_mm256_mul_epu32(a[0], b[0]), _mm256_mul_epu32(a[1], b[1])];
+            [products, [_mm256_srli_epi64::<32>(products[0]), _mm256_srli_epi64::<32>(products[1])]]
+        }
     }
 
     #[inline(always)]
@@ -184,28 +223,6 @@ impl Simd for Avx2 {
                 _mm256_or_si256(_mm256_sllv_epi32(a[0], left), _mm256_srlv_epi32(a[0], right)),
                 _mm256_or_si256(_mm256_sllv_epi32(a[1], left), _mm256_srlv_epi32(a[1], right)),
             ]
-        }
-    }
-
-    #[inline(always)]
-    fn transpose(self, words: [[__m256i; 2]; 4], kept: &mut Kept) {
-        for ([first, second], kept) in words.into_iter().zip(&mut kept.0) {
-            // SAFETY: `self` proves AVX2; `kept` is one example of 32 bytes, which is what is written.
-            unsafe {
-                // The low halves, in the order of the bricks.
-                let bricks = _mm256_castps_si256(_mm256_shuffle_ps::<0b10_00_10_00>(
-                    _mm256_castsi256_ps(first),
-                    _mm256_castsi256_ps(second),
-                ));
-                // In each lane of four bricks, byte o of every brick becomes 32-bit word o ...
-                let bytes = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-                    0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
-                ));
-                let outputs = _mm256_shuffle_epi8(bricks, bytes);
-                // ... and word o of one lane goes next to word o of the other.
-                let outputs = _mm256_permutevar8x32_epi32(outputs, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-                _mm256_storeu_si256(std::ptr::from_mut(kept).cast(), outputs);
-            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Kept, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
 
 const LANES: usize = 16;
 
@@ -111,21 +111,61 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn eight(self, value: u32) -> Self::Words {
+        self.splat_word(value)
+    }
+
+    #[inline(always)]
+    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        self,
+        ladder: &Ladder,
+        blocks: [[Self::Words; 3]; RUNS],
+        first: usize,
+    ) -> [[Self::Words; WORDS]; RUNS] {
+        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
+    }
+
+    #[inline(always)]
+    fn transpose(self, words: [__m512i; 4], kept: &mut Kept) {
+        let [first, second] = kept.0.as_chunks_mut::<2>().0 else { unreachable!("four examples") };
+        for (pair, kept) in [([words[0], words[1]], first), ([words[2], words[3]], second)] {
+            // SAFETY: `self` proves AVX-512 F and BW; `kept` is two examples of 32 bytes, which is what
+            // is written.
+            unsafe {
+                // The low halves of the first word's eight bricks, then of the second word's.
+                let low = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+                let bricks = _mm512_permutex2var_epi32(pair[0], low, pair[1]);
+                // In each lane of four bricks, byte o of every brick becomes 32-bit word o ...
+                let bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(
+                    0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
+                ));
+                let outputs = _mm512_shuffle_epi8(bricks, bytes);
+                // ... and word o of a lane goes next to word o of the lane with the other four bricks.
+                let pairs = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+                let outputs = _mm512_permutexvar_epi32(pairs, outputs);
+                _mm512_storeu_si512(std::ptr::from_mut(kept).cast(), outputs);
+            }
+        }
+    }
+}
+
+impl Lanes for Avx512 {
+    type Words = __m512i;
+
+    #[inline(always)]
     fn splat_word(self, value: u32) -> __m512i {
         // SAFETY: `self` proves AVX-512 F.
         unsafe { _mm512_set1_epi32(value as i32) }
     }
 
     #[inline(always)]
-    fn product(self, a: __m512i, b: __m512i) -> __m512i {
+    fn products(self, a: __m512i, multiplier: usize) -> [__m512i; 2] {
+        let b = self.splat_word(MULTIPLIERS[multiplier]);
         // SAFETY: `self` proves AVX-512 F.
-        unsafe { _mm512_mul_epu32(a, b) }
-    }
-
-    #[inline(always)]
-    fn high(self, a: __m512i) -> __m512i {
-        // SAFETY: `self` proves AVX-512 F.
-        unsafe { _mm512_srli_epi64::<32>(a) }
+        unsafe {
+            let products = _mm512_mul_epu32(a, b);
+            [products, _mm512_srli_epi64::<32>(products)]
+        }
     }
 
     #[inline(always)]
@@ -150,28 +190,5 @@ impl Simd for Avx512 {
     fn rotate_left(self, a: __m512i, by: u32) -> __m512i {
         // SAFETY: `self` proves AVX-512 F.
         unsafe { _mm512_rolv_epi32(a, _mm512_set1_epi32(by as i32)) }
-    }
-
-    #[inline(always)]
-    fn transpose(self, words: [__m512i; 4], kept: &mut Kept) {
-        let [first, second] = kept.0.as_chunks_mut::<2>().0 else { unreachable!("four examples") };
-        for (pair, kept) in [([words[0], words[1]], first), ([words[2], words[3]], second)] {
-            // SAFETY: `self` proves AVX-512 F and BW; `kept` is two examples of 32 bytes, which is what
-            // is written.
-            unsafe {
-                // The low halves of the first word's eight bricks, then of the second word's.
-                let low = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-                let bricks = _mm512_permutex2var_epi32(pair[0], low, pair[1]);
-                // In each lane of four bricks, byte o of every brick becomes 32-bit word o ...
-                let bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(
-                    0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
-                ));
-                let outputs = _mm512_shuffle_epi8(bricks, bytes);
-                // ... and word o of a lane goes next to word o of the lane with the other four bricks.
-                let pairs = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
-                let outputs = _mm512_permutexvar_epi32(pairs, outputs);
-                _mm512_storeu_si512(std::ptr::from_mut(kept).cast(), outputs);
-            }
-        }
     }
 }

@@ -4,11 +4,18 @@
 //! where the processor has the instructions, so its methods are safe to call. [`Level`] holds the token of
 //! one instruction set and runs a [`Job`] with it.
 
+use super::bricks::Ladder;
+use crate::mask::philox::MULTIPLIERS;
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+mod neon;
 mod portable;
+#[cfg(all(target_family = "wasm", target_feature = "simd128"))]
+mod simd128;
 
 /// Inputs in a row of a panel: eight bricks, one generator call in eight lanes.
 pub(super) const WIDTH: usize = 64;
@@ -44,8 +51,9 @@ impl Kept {
 
 /// What the kernels need of an instruction set.
 ///
-/// `Floats` is one register of [`Self::LANES`] numbers. `Words` is eight lanes of 64 bits: a word of the
-/// generator in the low half of each, anything in the high half.
+/// `Floats` is one register of [`Self::LANES`] numbers. `Words` is eight words of the generator, in the order and the
+/// registers that suit the instruction set: x86 multiplies the low halves of 64-bit lanes, so that lanes are that
+/// wide there and hold anything in the high halves; NEON and WebAssembly multiply 32-bit lanes next to each other.
 pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// Numbers in a register.
     const LANES: usize;
@@ -83,20 +91,32 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn sums(self, values: [Self::Floats; 4]) -> [f32; 4];
 
     fn words(self, values: [u32; 8]) -> Self::Words;
+    fn eight(self, value: u32) -> Self::Words;
+    /// [`Ladder::climb`] on the words of eight bricks in each run.
+    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        self,
+        ladder: &Ladder,
+        blocks: [[Self::Words; 3]; RUNS],
+        first: usize,
+    ) -> [[Self::Words; WORDS]; RUNS];
+    /// Word l of `words[n]` is that of brick l: gathers the bytes of each (n, o).
+    fn transpose(self, words: [Self::Words; 4], kept: &mut Kept);
+}
+
+/// What the generator and the ladder need of an instruction set: as many lanes as they are to work on at a time.
+pub(super) trait Lanes: Copy {
+    type Words: Copy;
+
     fn splat_word(self, value: u32) -> Self::Words;
-    /// The 64-bit products of the low halves.
-    fn product(self, a: Self::Words, b: Self::Words) -> Self::Words;
-    /// The high halves, moved to the low halves.
-    fn high(self, a: Self::Words) -> Self::Words;
+    /// The low and the high words of the products with one of the generator's two [`MULTIPLIERS`].
+    fn products(self, a: Self::Words, multiplier: usize) -> [Self::Words; 2];
     fn xor3(self, a: Self::Words, b: Self::Words, c: Self::Words) -> Self::Words;
     /// `a & !b`.
     fn and_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
     /// `a | !b`.
     fn or_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
-    /// Rotates the low halves; `by` below 32.
+    /// `by` below 32.
     fn rotate_left(self, a: Self::Words, by: u32) -> Self::Words;
-    /// Lane l of word n holds brick l: gathers the bytes of each (n, o).
-    fn transpose(self, words: [Self::Words; 4], kept: &mut Kept);
 }
 
 /// Work that runs on one thread with one instruction set.
@@ -105,59 +125,57 @@ pub(super) trait Job {
     fn run<S: Simd>(self, simd: S);
 }
 
-/// An instruction set that this processor has.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Level {
-    Portable(portable::Portable),
+/// The levels, slowest first: a token each, whose `detect` says whether this processor has the instructions.
+macro_rules! levels {
+    ($($(#[$when:meta])* $level:ident($token:ty) = $name:literal,)*) => {
+        /// An instruction set that this processor has.
+        #[derive(Clone, Copy, Debug)]
+        pub(super) enum Level {
+            $($(#[$when])* $level($token),)*
+        }
+
+        impl Level {
+            /// Those of this processor, slowest first. It is asked once: the standard library keeps its answers.
+            fn found() -> impl Iterator<Item = Self> {
+                let levels = [$($(#[$when])* <$token>::detect().map(Self::$level),)*];
+                levels.into_iter().flatten()
+            }
+
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $($(#[$when])* Self::$level(_) => $name,)*
+                }
+            }
+
+            pub(super) fn run(self, job: impl Job) {
+                match self {
+                    $($(#[$when])* Self::$level(simd) => simd.run(job),)*
+                }
+            }
+        }
+    };
+}
+
+levels! {
+    Portable(portable::Portable) = "portable",
     #[cfg(target_arch = "x86_64")]
-    Avx2(avx2::Avx2),
+    Avx2(avx2::Avx2) = "avx2",
     #[cfg(target_arch = "x86_64")]
-    Avx512(avx512::Avx512),
+    Avx512(avx512::Avx512) = "avx512",
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+    Neon(neon::Neon) = "neon",
+    #[cfg(all(target_family = "wasm", target_feature = "simd128"))]
+    Simd128(simd128::Simd128) = "simd128",
 }
 
 impl Level {
     /// The levels of this processor, slowest first.
     pub(super) fn available() -> Vec<Self> {
-        let mut levels = vec![Self::Portable(portable::Portable)];
-        #[cfg(target_arch = "x86_64")]
-        {
-            levels.extend(avx2::Avx2::detect().map(Self::Avx2));
-            levels.extend(avx512::Avx512::detect().map(Self::Avx512));
-        }
-        levels
+        Self::found().collect()
     }
 
-    /// The fastest of them. The processor is asked once: the standard library keeps its answers.
+    /// The fastest of them.
     pub(super) fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if let Some(simd) = avx512::Avx512::detect() {
-                return Self::Avx512(simd);
-            }
-            if let Some(simd) = avx2::Avx2::detect() {
-                return Self::Avx2(simd);
-            }
-        }
-        Self::Portable(portable::Portable)
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Portable(_) => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => "avx512",
-        }
-    }
-
-    pub(super) fn run(self, job: impl Job) {
-        match self {
-            Self::Portable(simd) => simd.run(job),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(simd) => simd.run(job),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(simd) => simd.run(job),
-        }
+        Self::found().last().unwrap_or(Self::Portable(portable::Portable))
     }
 }

@@ -1,12 +1,19 @@
-//! Plain arrays, for processors without a level of their own. They are as wide as SSE2 and NEON, which the
-//! compiler uses where they belong to the target (x86-64, AArch64).
+//! Plain arrays, for processors without a level of their own. They are as wide as SSE2, which the compiler uses where
+//! it belongs to the target (x86-64).
 
-use super::{Job, Kept, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
 
 const LANES: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Portable;
+
+impl Portable {
+    /// Every processor has what this takes.
+    pub(super) fn detect() -> Option<Self> {
+        Some(Self)
+    }
+}
 
 impl Simd for Portable {
     const LANES: usize = LANES;
@@ -82,18 +89,47 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn eight(self, value: u32) -> Self::Words {
+        self.splat_word(value)
+    }
+
+    #[inline(always)]
+    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        self,
+        ladder: &Ladder,
+        blocks: [[Self::Words; 3]; RUNS],
+        first: usize,
+    ) -> [[Self::Words; WORDS]; RUNS] {
+        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
+    }
+
+    #[inline(always)]
+    fn transpose(self, words: [Self::Words; 4], kept: &mut Kept) {
+        for (word, kept) in words.iter().zip(&mut kept.0) {
+            for (o, kept) in kept.iter_mut().enumerate() {
+                for (pair, kept) in word.as_chunks::<2>().0.iter().zip(kept) {
+                    let [low, high] = pair.map(|brick| u16::from((brick >> (8 * o)) as u8));
+                    *kept = low | high << 8;
+                }
+            }
+        }
+    }
+}
+
+impl Lanes for Portable {
+    type Words = [u64; 8];
+
+    #[inline(always)]
     fn splat_word(self, value: u32) -> Self::Words {
         [u64::from(value); 8]
     }
 
     #[inline(always)]
-    fn product(self, a: Self::Words, b: Self::Words) -> Self::Words {
-        std::array::from_fn(|lane| (a[lane] & 0xFFFF_FFFF) * (b[lane] & 0xFFFF_FFFF))
-    }
-
-    #[inline(always)]
-    fn high(self, a: Self::Words) -> Self::Words {
-        a.map(|word| word >> 32)
+    fn products(self, a: Self::Words, multiplier: usize) -> [Self::Words; 2] {
+        let b = self.splat_word(MULTIPLIERS[multiplier]);
+        let products: Self::Words =
+            std::array::from_fn(|lane| (a[lane] & 0xFFFF_FFFF) * (b[lane] & 0xFFFF_FFFF));
+        [products, products.map(|product| product >> 32)]
     }
 
     #[inline(always)]
@@ -114,17 +150,5 @@ impl Simd for Portable {
     #[inline(always)]
     fn rotate_left(self, a: Self::Words, by: u32) -> Self::Words {
         a.map(|word| u64::from((word as u32).rotate_left(by)))
-    }
-
-    #[inline(always)]
-    fn transpose(self, words: [Self::Words; 4], kept: &mut Kept) {
-        for (word, kept) in words.iter().zip(&mut kept.0) {
-            for (o, kept) in kept.iter_mut().enumerate() {
-                for (pair, kept) in word.as_chunks::<2>().0.iter().zip(kept) {
-                    let [low, high] = pair.map(|brick| u16::from((brick >> (8 * o)) as u8));
-                    *kept = low | high << 8;
-                }
-            }
-        }
     }
 }

@@ -1,0 +1,41 @@
+//! Stands for `adapter.rs` where there are no adapters: nothing of these types exists, so nothing of this runs.
+
+use dropconnect::{ElementType, Mask, Shape, Write};
+
+use crate::{Call, Failure, Pass, Pool};
+
+/// No device.
+#[derive(Clone, Copy)]
+pub enum Gpu {}
+
+/// No kernels.
+#[derive(Clone, Copy)]
+pub enum Kernels {}
+
+pub(crate) fn name(kernels: &Kernels) -> String {
+    match *kernels {}
+}
+
+pub(crate) fn both_gradients_in_one(kernels: &Kernels) -> bool {
+    match *kernels {}
+}
+
+pub(crate) fn run(
+    (gpu, _): (&Gpu, &Kernels),
+    _: &[Pass],
+    _: (&Call, ElementType),
+    _: Pool,
+    _: &[Write],
+) -> Result<(Pool, Vec<usize>), Failure> {
+    match *gpu {}
+}
+
+pub(crate) fn mask(
+    (gpu, _): (&Gpu, &Kernels),
+    _: Shape,
+    _: &Mask,
+    _: bool,
+    _: Pool,
+) -> Result<Pool, Failure> {
+    match *gpu {}
+}

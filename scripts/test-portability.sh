@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# What can be checked here of platforms that are not this machine: `scripts/test-portability.sh [ENGINE ...]`, all of
+# them by default. An engine is a function `engine_NAME` below. What it needs is installed (Debian, Ubuntu) or built; a
+# thing that cannot be had is said, and is a failure only with DROPCONNECT_REQUIRE_ENGINES=1.
+#
+#   cpu      the CPU tests and the examples of the documentation on this machine, without wgpu
+#   checks   the library and the binary compile for Windows, macOS, Linux on AArch64 and WebAssembly
+#   neon     the CPU tests for AArch64, in qemu
+#   wasm     the CPU tests for WebAssembly, with simd128 and without, in Node
+#
+# The standard library of a target comes from rustup or, where that has none to give, is compiled from its source
+# (`-Zbuild-std`). Everything goes to target/portability, so that the builds for this machine stay warm.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TARGET_DIR="$PWD/target/portability"
+mkdir -p "$CARGO_TARGET_DIR"
+
+ENGINES=(cpu checks neon wasm)
+
+# ------------------------------------------------------------------------------------------------ what engines need
+
+# Ends the engine, which is a subshell, as one that could not run.
+not_run() {
+    echo "NOT RUN: $*" >&2
+    exit 77
+}
+
+# Installs Debian packages that are not there, each given by a file of its own.
+need_packages() {
+    local missing=() package file
+    for pair in "$@"; do
+        package=${pair%%:*} file=${pair#*:}
+        [[ -e "$file" ]] || command -v "$file" >/dev/null || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    command -v apt-get >/dev/null || not_run "${missing[*]} and apt-get to install them are missing"
+    local as_root=()
+    if [[ "$(id -u)" != 0 ]]; then
+        command -v sudo >/dev/null || not_run "neither root nor sudo to install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    ${as_root[@]+"${as_root[@]}"} apt-get update -qq
+    ${as_root[@]+"${as_root[@]}"} apt-get install --yes -qq --no-install-recommends "${missing[@]}" \
+        || not_run "${missing[*]} cannot be installed"
+}
+
+# The source of the standard library of this very compiler, in `library`: rustup's, else that of Debian's rust-src
+# package, which has to be of the same version.
+DEBIAN_SOURCE=http://deb.debian.org/debian/pool/main/r/rustc/rust-src_1.95.0+dfsg1-2~bpo13+1_all.deb
+DEBIAN_SOURCE_SHA256=7b76db5b880a77f9e52975d2baa6209d2f76d2c9c2789515c3088cb960e2c83b
+find_library_source() {
+    library="$(rustc --print sysroot)/lib/rustlib/src/rust/library"
+    [[ -d "$library" ]] && return 0
+    if command -v rustup >/dev/null && rustup component add rust-src >/dev/null 2>&1 && [[ -d "$library" ]]; then
+        return 0
+    fi
+    local version folder="$CARGO_TARGET_DIR/rust-src" package
+    version=$(rustc --version | cut -d' ' -f2)
+    library="$folder/usr/src/rustc-$version/library"
+    [[ -d "$library" ]] && return 0
+    [[ "$version" == 1.95.0 ]] || not_run "no rust-src for Rust $version"
+    command -v dpkg >/dev/null || not_run "neither rustup's rust-src nor dpkg to unpack Debian's"
+    package="$folder.deb"
+    curl -fsSL -o "$package" "$DEBIAN_SOURCE" || not_run "no rust-src: $DEBIAN_SOURCE cannot be had"
+    echo "$DEBIAN_SOURCE_SHA256  $package" | sha256sum --check --quiet || not_run "$package is another file"
+    dpkg -x "$package" "$folder" || not_run "$package cannot be unpacked"
+}
+
+# Sets `std`: what cargo takes to build for a target. The rest are the crates that are compiled if need be.
+find_std() {
+    local target=$1 crates=$2
+    std=(--target "$target")
+    [[ -d "$(rustc --print target-libdir --target "$target")" ]] && return 0
+    command -v rustup >/dev/null && rustup target add "$target" >/dev/null 2>&1 && return 0
+    find_library_source
+    # `-Zbuild-std` is for nightly; a stable compiler takes it so, with a place for the source that is not rustup's.
+    export RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT="$library"
+    std+=("-Zbuild-std=$crates")
+}
+
+# ---------------------------------------------------------------------------------------------------------- engines
+
+engine_checks() {
+    local target failed=0
+    for target in x86_64-pc-windows-gnu aarch64-apple-darwin aarch64-unknown-linux-gnu wasm32-unknown-unknown; do
+        (check_target "$target") || failed=$?
+    done
+    return "$failed"
+}
+
+# Called where bash ignores `set -e`: one command after another, and the first fault is the result.
+check_target() {
+    local target=$1 crates=std,panic_unwind,panic_abort
+    find_std "$target" "$crates"
+    set -x
+    cargo check --package dropconnect --lib --no-default-features "${std[@]}" \
+        && cargo check --package dropconnect --lib --no-default-features --features gpu "${std[@]}" \
+        && cargo check --package dropconnect --lib "${std[@]}" \
+        && case $target in
+            # A page has no command line.
+            wasm32-*) ;;
+            *) cargo check --package dropconnect-cli --bins "${std[@]}" ;;
+        esac
+}
+
+# The tests of builds without adapters that run the CPU backend: unit tests, masks bit for bit, every pass against
+# float64, the vectors.
+CPU_TESTS=(--package dropconnect --no-default-features --lib --test cpu --test passes --test vectors)
+
+engine_cpu() {
+    set -ex
+    cargo test "${CPU_TESTS[@]}"
+    cargo test --package dropconnect --no-default-features --doc
+    RUSTDOCFLAGS="-D warnings" cargo doc --package dropconnect --no-default-features --no-deps
+}
+
+engine_neon() {
+    need_packages gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc qemu-user:qemu-aarch64 \
+        libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.so.6
+    find_std aarch64-unknown-linux-gnu std,panic_unwind,test
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+    set -ex
+    cargo test "${CPU_TESTS[@]}" "${std[@]}"
+}
+
+engine_wasm() {
+    command -v node >/dev/null || not_run "node is missing"
+    find_std wasm32-wasip1 std,panic_abort,test
+    local flags=()
+    if [[ "${#std[@]}" == 3 ]]; then
+        # A standard library that is compiled here comes without a C library.
+        need_packages wasi-libc:/usr/lib/wasm32-wasi/libc.a
+        flags=(-Clink-self-contained=no -Lnative=/usr/lib/wasm32-wasi
+            -Clink-arg=/usr/lib/wasm32-wasi/crt1-command.o -Clink-arg=-lc)
+    fi
+    export CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $PWD/scripts/portability/wasi.mjs"
+    set -ex
+    # Only this crate is compiled twice: what it depends on has no code for simd128.
+    local simd='profile.dev.package.dropconnect.rustflags=["-Ctarget-feature=+simd128"]'
+    export RUSTFLAGS="${flags[*]}" RUSTC_BOOTSTRAP=1
+    cargo test "${CPU_TESTS[@]}" "${std[@]}"
+    cargo test -Zprofile-rustflags --config "$simd" "${CPU_TESTS[@]}" "${std[@]}"
+}
+
+# ------------------------------------------------------------------------------------------------------------- main
+
+((BASH_VERSINFO[0] >= 4)) || { echo "bash 4 or later, please" >&2; exit 2; }
+command -v cargo >/dev/null || { echo "cargo is not found; install Rust from https://rustup.rs" >&2; exit 2; }
+(($#)) || set -- "${ENGINES[@]}"
+summary=() code=0
+for engine in "$@"; do
+    if ! declare -F "engine_$engine" >/dev/null; then
+        echo "no engine \`$engine\`; there are ${ENGINES[*]}" >&2
+        exit 2
+    fi
+    start=$SECONDS
+    ("engine_$engine")
+    case $? in
+        0) result=passed ;;
+        77) result="not run" && [[ "${DROPCONNECT_REQUIRE_ENGINES:-}" == 1 ]] && code=1 ;;
+        *) result=FAILED code=1 ;;
+    esac
+    summary+=("$(printf '%-10s %-8s %5d s' "$engine" "$result" $((SECONDS - start)))")
+done
+printf '%s\n' "${summary[@]}"
+exit "$code"

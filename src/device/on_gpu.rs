@@ -1,0 +1,321 @@
+//! The calls of a device on an adapter, and tensors of host memory in device memory for as long as a call takes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Device;
+use super::passes::{Passes, WeightPasses};
+use crate::call::{BiasGradient, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient};
+use crate::gpu::{
+    Activate, AdapterChoice, Download, Gpu, KernelOptions, PredictivePass, Recording, Tensor, WriteMask,
+};
+use crate::host::{self, encode};
+use crate::{
+    Activation, Bias, DropProbability, ElementType, Error, Mask, Method, Moments, Predictive, Shape,
+};
+
+impl Device {
+    /// The best there is: a hardware adapter, else the CPU backend. The text says which, and why nothing better.
+    ///
+    /// A software adapter is several times slower than the CPU backend on the same cores, so that it has to be asked
+    /// for: by [`name`](AdapterChoice::name) here, or with [`Device::gpu`].
+    pub fn auto(choice: &AdapterChoice) -> (Self, String) {
+        let hardware_only = choice.hardware_only || choice.name.is_none();
+        let why = match Self::gpu(&AdapterChoice { hardware_only, ..choice.clone() }) {
+            Ok(device) => {
+                let text = format!("{device}, the best adapter found");
+                return (device, text);
+            }
+            Err(Error::NoAdapter { .. }) if choice.name.is_none() => {
+                "no hardware adapter was found".to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        let mut text = format!("{}: {why}", Self::Cpu);
+        if choice.name.is_none()
+            && let Some(info) = choice.software()
+        {
+            let name = info.name.split(" (").next().unwrap_or_default();
+            text += &format!("; a software adapter, {name}, is there for those who ask for it");
+        }
+        (Self::Cpu, text)
+    }
+
+    /// An adapter, hardware before software. [`Display`](fmt::Display) says so of a software adapter.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub fn gpu(choice: &AdapterChoice) -> Result<Self, Error> {
+        Ok(Self::Gpu(Arc::new(Gpu::open(choice, &KernelOptions::default())?)))
+    }
+
+    /// The adapter, if this is one.
+    pub fn as_gpu(&self) -> Option<&Gpu> {
+        match self {
+            Self::Gpu(gpu) => Some(gpu),
+            Self::Cpu => None,
+        }
+    }
+}
+
+impl Passes for Gpu {
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let info = self.info();
+        write!(f, "{} ({}, {})", info.name, info.backend, info.driver_info)?;
+        if info.device_type == wgpu::DeviceType::Cpu { f.write_str(", a software adapter") } else { Ok(()) }
+    }
+
+    fn weights<'a>(
+        &'a self,
+        shape: Shape,
+        element: ElementType,
+        weight: &'a [f32],
+        bias: Bias<&'a [f32]>,
+    ) -> Result<Box<dyn WeightPasses + 'a>, Error> {
+        let upload = |values: &[f32]| Ok::<_, Error>(Resident::of(self, element, values)?.buffer);
+        let (weight, values) = (upload(weight)?, upload(bias.tensor().copied().unwrap_or_default())?);
+        let bias = bias.map(|_| values);
+        Ok(Box::new(GpuWeights { gpu: self, shape, element, weight, bias }))
+    }
+
+    fn input_gradient(
+        &self,
+        element: ElementType,
+        call: &InputGradient<'_, &[f32], ()>,
+    ) -> Result<Vec<f32>, Error> {
+        let &InputGradient { shape, mask, grad_output, weight, write, .. } = call;
+        let (grad_output, weight) =
+            (Resident::of(self, element, grad_output)?, Resident::of(self, element, weight)?);
+        run(self, shape.input_len(), element, |grad_input| {
+            let (grad_output, weight) = (grad_output.tensor(), weight.tensor());
+            let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+            self.kernels().input_gradient(&call)
+        })
+    }
+
+    fn weight_gradient(
+        &self,
+        element: ElementType,
+        call: &WeightGradient<'_, &[f32], ()>,
+    ) -> Result<Vec<f32>, Error> {
+        let &WeightGradient { shape, mask, grad_output, x, write, .. } = call;
+        let (grad_output, x) = (Resident::of(self, element, grad_output)?, Resident::of(self, element, x)?);
+        run(self, shape.weight_len(), element, |grad_weight| {
+            let (grad_output, x) = (grad_output.tensor(), x.tensor());
+            let call = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
+            self.kernels().weight_gradient(&call)
+        })
+    }
+
+    fn bias_gradient(
+        &self,
+        element: ElementType,
+        call: &BiasGradient<'_, &[f32], ()>,
+    ) -> Result<Vec<f32>, Error> {
+        let &BiasGradient { shape, bias_mask, grad_output, write, .. } = call;
+        let grad_output = Resident::of(self, element, grad_output)?;
+        run(self, shape.outputs(), element, |grad_bias| {
+            let grad_output = grad_output.tensor();
+            self.kernels().bias_gradient(&BiasGradient { shape, bias_mask, grad_output, grad_bias, write })
+        })
+    }
+
+    fn mask(&self, shape: &Shape, mask: &Mask, bias: bool, bytes: usize) -> Result<Vec<u8>, Error> {
+        let (bytes, kernels) = (bytes as u64, self.kernels());
+        let buffer = self.buffer(bytes)?;
+        let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size: bytes };
+        self.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
+        self.read(&buffer, 0..bytes)
+    }
+
+    fn activate(
+        &self,
+        shape: &Shape,
+        activation: Activation,
+        method: Method,
+        u: &Moments,
+    ) -> Result<Moments, Error> {
+        let f32 = ElementType::F32;
+        let (u_mean, u_variance) = (Resident::of(self, f32, &u.mean)?, Resident::of(self, f32, &u.variance)?);
+        let (shape, u_mean, u_variance) = (*shape, u_mean.tensor(), u_variance.tensor());
+        pair(self, &shape, |mean, variance| {
+            let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
+            self.kernels().activate(&call)
+        })
+    }
+}
+
+/// Weights in device memory. Buffers are handles: to have them here copies nothing.
+pub(crate) struct GpuWeights<'a> {
+    pub gpu: &'a Gpu,
+    pub shape: Shape,
+    pub element: ElementType,
+    pub weight: wgpu::Buffer,
+    pub bias: Bias<wgpu::Buffer>,
+}
+
+impl GpuWeights<'_> {
+    fn tensors(&self) -> (Tensor<'_>, Bias<Tensor<'_>>) {
+        let Self { shape, element, .. } = *self;
+        let weight = tensor(&self.weight, shape.weight_len(), element);
+        (weight, self.bias.as_ref().map(|bias| tensor(bias, shape.outputs(), element)))
+    }
+}
+
+impl WeightPasses for GpuWeights<'_> {
+    fn forward(&self, mask: Option<&Mask>, x: &[f32]) -> Result<Vec<f32>, Error> {
+        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+        let x = Resident::of(gpu, element, x)?;
+        run(gpu, shape.output_len(), element, |y| {
+            gpu.kernels().forward(&Forward { shape, mask, x: x.tensor(), weight, bias, y })
+        })
+    }
+
+    fn moments(&self, probability: &DropProbability, x: &[f32]) -> Result<Moments, Error> {
+        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+        let x = Resident::of(gpu, element, x)?;
+        pair(gpu, &shape, |mean, variance| {
+            let x = x.tensor();
+            let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
+            gpu.kernels().moments(&call)
+        })
+    }
+
+    fn monte_carlo(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Moments, Error> {
+        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+        let x = Resident::of(gpu, element, x)?;
+        pair(gpu, &shape, |mean, variance| {
+            let x = x.tensor();
+            let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
+            gpu.kernels().monte_carlo(&call)
+        })
+    }
+
+    fn pass_outputs(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Vec<f32>, Error> {
+        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+        let mut samples = host::empty(shape.output_len().saturating_mul(passes as usize))?;
+        let x = Resident::of(gpu, element, x)?;
+        let y = Resident::new(gpu, shape.output_len(), element)?;
+        let (mask_of, x) = (Some(mask), x.tensor());
+        let forward =
+            gpu.kernels().forward(&Forward { shape, mask: mask_of, x, weight, bias, y: y.tensor() })?;
+        for pass in 0..passes {
+            forward.set_key(gpu.queue(), mask.pass(pass).key)?;
+            let [y] = fetch(gpu, std::slice::from_ref(&forward), [&y])?;
+            samples.extend(y);
+        }
+        Ok(samples)
+    }
+
+    fn predictive(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Predictive<f32>, Error> {
+        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+        Error::check_count("passes", passes, 1..=u32::MAX)?;
+        let x = Resident::of(gpu, element, x)?;
+        let result = |elements| Resident::new(gpu, elements, ElementType::F32);
+        let (logits, mean) = (result(shape.output_len())?, result(shape.output_len())?);
+        let (entropy, information) = (result(shape.batch())?, result(shape.batch())?);
+        let (some, y) = (Some(mask), logits.tensor());
+        let forward =
+            gpu.kernels().forward(&Forward { shape, mask: some, x: x.tensor(), weight, bias, y })?;
+        for pass in 0..passes {
+            forward.set_key(gpu.queue(), mask.pass(pass).key)?;
+            gpu.submit(&forward)?;
+            gpu.submit(&gpu.kernels().predictive(&PredictivePass {
+                shape,
+                pass,
+                passes,
+                logits: logits.tensor(),
+                mean: mean.tensor(),
+                entropy: entropy.tensor(),
+                information: information.tensor(),
+            })?)?;
+        }
+        let [mean, entropy, mutual_information] = fetch(gpu, &[], [&mean, &entropy, &information])?;
+        Ok(Predictive { mean, entropy, mutual_information })
+    }
+}
+
+/// A tensor in device memory, in a buffer of its own.
+pub(crate) struct Resident {
+    buffer: wgpu::Buffer,
+    elements: usize,
+    element: ElementType,
+}
+
+impl Resident {
+    /// Zeros.
+    pub fn new(gpu: &Gpu, elements: usize, element: ElementType) -> Result<Self, Error> {
+        let buffer = gpu.buffer(bytes(elements, element))?;
+        Ok(Self { buffer, elements, element })
+    }
+
+    /// These values, rounded.
+    pub fn of(gpu: &Gpu, element: ElementType, values: &[f32]) -> Result<Self, Error> {
+        let buffer = gpu.upload(&encode(element, values)?)?;
+        Ok(Self { buffer, elements: values.len(), element })
+    }
+
+    pub fn tensor(&self) -> Tensor<'_> {
+        tensor(&self.buffer, self.elements, self.element)
+    }
+}
+
+/// Runs a call into a fresh result of `elements` and reads it back.
+pub(crate) fn run(
+    gpu: &Gpu,
+    elements: usize,
+    element: ElementType,
+    call: impl FnOnce(Tensor<'_>) -> Result<Recording, Error>,
+) -> Result<Vec<f32>, Error> {
+    let result = Resident::new(gpu, elements, element)?;
+    let [values] = fetch(gpu, &[call(result.tensor())?], [&result])?;
+    Ok(values)
+}
+
+/// The same for a mean and a variance, `[batch, outputs]` in f32.
+fn pair(
+    gpu: &Gpu,
+    shape: &Shape,
+    call: impl FnOnce(Tensor<'_>, Tensor<'_>) -> Result<Recording, Error>,
+) -> Result<Moments, Error> {
+    let result = || Resident::new(gpu, shape.output_len(), ElementType::F32);
+    let (mean, variance) = (result()?, result()?);
+    let recording = call(mean.tensor(), variance.tensor())?;
+    let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
+    Ok(Moments { mean, variance })
+}
+
+/// Runs calls and reads results back. All memory that this takes is there before anything runs.
+pub(crate) fn fetch<const N: usize>(
+    gpu: &Gpu,
+    recordings: &[Recording],
+    results: [&Resident; N],
+) -> Result<[Vec<f32>; N], Error> {
+    let mut values = [const { Vec::new() }; N];
+    let mut downloads = Vec::with_capacity(N);
+    for (values, result) in values.iter_mut().zip(results) {
+        *values = host::zeros(result.elements)?;
+        downloads.push(Download::new(gpu, result.buffer.size())?);
+    }
+    gpu.encode("dropconnect.call", |encoder| {
+        recordings.iter().for_each(|recording| recording.encode(encoder));
+        for (download, result) in downloads.iter().zip(results) {
+            download.record(encoder, &result.buffer, 0);
+        }
+        Ok(())
+    })?;
+    for ((download, result), values) in downloads.iter().zip(results).zip(&mut values) {
+        download.finish(gpu, |view| result.element.decode_into(view, values))?;
+    }
+    Ok(values)
+}
+
+/// A tensor that starts its buffer.
+pub(crate) fn tensor(buffer: &wgpu::Buffer, elements: usize, element: ElementType) -> Tensor<'_> {
+    Tensor { buffer, offset: 0, size: bytes(elements, element), element }
+}
+
+/// The bytes of so many elements (saturated at `u64::MAX`, which no buffer has).
+pub(crate) fn bytes(elements: usize, element: ElementType) -> u64 {
+    (elements as u64).saturating_mul(element.size() as u64)
+}

@@ -1,0 +1,134 @@
+//! What only adapters have: kernels of every kind.
+
+use dropconnect::gpu::{Apply, Gpu, Tuning};
+use dropconnect::{ElementType, Rounds, Sharing};
+
+use super::common::*;
+use super::{PLACEMENTS, WRITES, agree, every_pair, group, mask_of};
+
+/// An adapter with other kernels.
+fn with(gpu: &'static Gpu, tuning: Tuning) -> [Target<'static>; 1] {
+    [Target::Adapter { gpu, kernels: kernels(gpu, tuning, gpu.kernels().multiply(), false) }]
+}
+
+/// What a kernel may be, with a few calls: one of whole bricks, one of whole quads, one of neither.
+#[test]
+fn every_kind_of_kernel_agrees_with_float64() {
+    let test = "every_kind_of_kernel_agrees_with_float64";
+    let Some(gpu) = adapter(test) else { return };
+    let places = [([8, 8, 16], [4, 8, 16]), ([9, 12, 24], [1, 4, 8]), ([9, 7, 33], [3, 2, 5])];
+    let masks = [
+        None,
+        Some((0.5, 16, Rounds::Ten)),
+        Some((0.5, 16, Rounds::Seven)),
+        Some((0.2, 16, Rounds::Ten)),
+        Some((0.2, 8, Rounds::Seven)),
+    ];
+    let multiplies = multiplies(gpu, test);
+    let levels = [places.len(), masks.len(), 3, PLACEMENTS.len(), 3, 2, 2, multiplies.len()];
+    for (seed, row) in every_pair(&levels).iter().enumerate() {
+        let (dims, at) = places[row[0]];
+        let call = Call {
+            shape: shape(dims),
+            element: ElementType::ALL[row[2]],
+            mask: mask_of(masks[row[1]], at),
+            bias: BiasKind::ALL[row[4]],
+            write: WRITES[row[5]],
+            placement: PLACEMENTS[row[3]],
+        };
+        let apply = [Apply::And, Apply::Select][row[6]];
+        let kernels = kernels(gpu, small_tiles(apply), multiplies[row[7]], false);
+        agree(&[Target::Adapter { gpu, kernels }], &call, 1000 + seed as u64);
+    }
+}
+
+/// The tiles that adapters really get, and one of several bricks either way.
+#[test]
+fn the_tunings_of_the_library_agree_with_float64() {
+    let Some(gpu) = adapter("the_tunings_of_the_library_agree_with_float64") else { return };
+    // In the large shapes the last group, thread and tile are used in part only.
+    let large = ([33, 100, 264], [0, 0, 0], ElementType::F32, Placement::Separate);
+    let cut = ([31, 33, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
+    let half = ([9, 12, 24], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
+    for (tuning, p, (dims, at, element, placement)) in [
+        (Tuning::software(), 0.5, large),
+        (*gpu.kernels().tuning(), 0.5, large),
+        (tiles(1, 1, [8, 8], Apply::Select), 0.5, large),
+        (tiles(1, 1, [8, 8], Apply::Select), 0.2, cut),
+        (tiles(2, 2, [4, 2], Apply::And), 0.5, large),
+        (tiles(2, 2, [4, 2], Apply::And), 0.5, cut),
+        (tiles(2, 2, [4, 2], Apply::And), 0.2, half),
+    ] {
+        let mask = Some(mask(p).at(origin(at[0], at[1], at[2])));
+        let call = Call { element, placement, ..Call::new(shape(dims), mask) };
+        agree(&with(gpu, tuning), &call, 2000);
+    }
+}
+
+/// Sums split among threads, as on adapters that a small problem leaves idle.
+#[test]
+fn threads_that_share_a_tile_agree_with_float64() {
+    let Some(gpu) = adapter("threads_that_share_a_tile_agree_with_float64") else { return };
+    // Parts of different lengths; in the last groups, threads outside the problem take part in the barriers.
+    let even = ([48, 80, 264], [0, 0, 0], ElementType::F32, Placement::Separate);
+    let cut = ([35, 67, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
+    let half = ([33, 36, 72], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
+    // As many parts as there can be, of tiles as low as there can be; and some parts of higher tiles.
+    let hardware = tiles(1, 1, [8, 4], Apply::Select).with_threads(u32::MAX);
+    let wide = tiles(2, 2, [4, 2], Apply::And).with_threads(200);
+    for (tuning, mask, (dims, at, element, placement)) in [
+        (hardware, Some(mask(0.5)), even),
+        (hardware, None, even),
+        (hardware, Some(mask(0.2)), cut),
+        (wide, Some(mask(0.2)), half),
+        (wide, Some(mask(0.5)), cut),
+        (wide, Some(mask(0.5).shared(Sharing::Batch)), even),
+        (hardware, Some(mask(0.5).shared(group(3))), cut),
+    ] {
+        let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
+        for (bias, write) in [BiasKind::Masked, BiasKind::None].into_iter().zip(WRITES) {
+            let call = Call { element, placement, bias, write, ..Call::new(shape(dims), mask) };
+            agree(&with(gpu, tuning), &call, 3000);
+        }
+    }
+}
+
+/// For finite operands both ways to apply a bit are the same sum, and so are both ways to multiply.
+#[test]
+fn the_ways_to_apply_and_to_multiply_give_the_same_bits() {
+    let test = "the_ways_to_apply_and_to_multiply_give_the_same_bits";
+    let Some(gpu) = adapter(test) else { return };
+    let shape = shape([9, 13, 37]);
+    let data = Data::random(&shape, ElementType::F32, 5);
+    for p in [0.5, 0.2] {
+        let call = Call::new(shape, Some(mask(p).at(origin(1, 2, 3))));
+        let mut first = None;
+        for multiply in multiplies(gpu, test) {
+            for apply in [Apply::And, Apply::Select] {
+                let bits = run(gpu, kernels(gpu, small_tiles(apply), multiply, false), &call, &data).bits();
+                assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits, "p {p} {apply:?} {multiply:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_write_outside_the_results_is_seen() {
+    let Some(gpu) = adapter("a_write_outside_the_results_is_seen") else { return };
+    for placement in PLACEMENTS {
+        // An odd number of 16-bit elements: the last half word belongs to nobody.
+        let arena = arena(gpu, placement, &[vec![1; 6]], &[vec![2; 8]]);
+        let [operand, result] = [0, 1].map(|index| arena.tensor(index, ElementType::F16));
+        gpu.queue().write_buffer(result.buffer, result.offset, &[7; 8]);
+        assert_eq!(arena.results().unwrap(), [vec![7; 8]]);
+        for (tensor, past) in [(result, 8), (operand, 0), (operand, 4)] {
+            let mut word = gpu.read(tensor.buffer, tensor.offset + past..tensor.offset + past + 4).unwrap();
+            word[2] ^= 1;
+            gpu.queue().write_buffer(tensor.buffer, tensor.offset + past, &word);
+            assert!(arena.results().is_err(), "{placement:?} {past}");
+            word[2] ^= 1;
+            gpu.queue().write_buffer(tensor.buffer, tensor.offset + past, &word);
+            assert!(arena.results().is_ok(), "{placement:?} {past}");
+        }
+    }
+}
