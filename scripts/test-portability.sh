@@ -5,6 +5,9 @@
 #
 #   cpu      the CPU tests and the examples of the documentation on this machine, without wgpu
 #   checks   the library and the binary compile for Windows, macOS, Linux on AArch64 and WebAssembly
+#   llvmpipe, gl, swiftshader
+#            `verify --quick` on Mesa's software adapter by Vulkan and by OpenGL, and on SwiftShader: another driver and
+#            another compiler, without f16, 64-bit integers or large workgroups
 #   neon     the CPU tests for AArch64, in qemu
 #   wasm     the CPU tests for WebAssembly, with simd128 and without, in Node
 #
@@ -15,7 +18,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR="$PWD/target/portability"
 mkdir -p "$CARGO_TARGET_DIR"
 
-ENGINES=(cpu checks neon wasm)
+ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm)
 
 # ------------------------------------------------------------------------------------------------ what engines need
 
@@ -112,6 +115,29 @@ engine_cpu() {
     cargo test "${CPU_TESTS[@]}"
     cargo test --package dropconnect --no-default-features --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --package dropconnect --no-default-features --no-deps
+}
+
+# Mask bits and passes on the adapter of an environment: `verify_on NAME OPTION...` fails unless its name has NAME in it.
+verify_on() {
+    set -ex
+    cargo build --release --package dropconnect-cli
+    "$CARGO_TARGET_DIR/release/dropconnect" verify --quick --adapter "$@"
+}
+
+engine_llvmpipe() {
+    need_packages mesa-vulkan-drivers:/usr/share/vulkan/icd.d libvulkan1:/usr/lib/x86_64-linux-gnu/libvulkan.so.1
+    verify_on llvmpipe --backend vulkan
+}
+
+engine_gl() {
+    need_packages libegl1:/usr/lib/x86_64-linux-gnu/libEGL.so.1 libgles2:/usr/lib/x86_64-linux-gnu/libGLESv2.so.2
+    verify_on llvmpipe --backend gl
+}
+
+engine_swiftshader() {
+    local driver=/usr/lib/chromium/vk_swiftshader_icd.json
+    need_packages chromium-common:$driver libvulkan1:/usr/lib/x86_64-linux-gnu/libvulkan.so.1
+    VK_ICD_FILENAMES=$driver verify_on SwiftShader --backend vulkan
 }
 
 engine_neon() {

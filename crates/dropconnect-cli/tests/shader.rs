@@ -115,3 +115,36 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["forward", "--class", "nvidia", "--p", "1"], &["--p", "below 1"]);
     with(&["activation", "--class", "nvidia", "--activation", "tanh"], &["anh", "closed form"]);
 }
+
+/// By how many sums a thread holds, 16 to a brick: wide tiles of what is long in text take their compilers too long.
+#[test]
+fn tiles_are_as_large_as_their_compiler_can_bear() {
+    let bricks = |pass: &str, options: &[&str]| {
+        let command = ["shader", pass, "--class", "software", "--p", "0.2"];
+        let text = succeed(&[&command[..], options].concat());
+        text.matches("    var sum_").count() / 16
+    };
+    let odd = ["--shape", "127,1023,1021"];
+    let odd_f16 = ["--shape", "127,1023,1021", "--element", "f16"];
+    assert_eq!(bricks("forward", &[]), 16);
+    assert_eq!(bricks("forward", &odd), 8);
+    assert_eq!(bricks("forward", &odd_f16), 4);
+    assert_eq!(bricks("monte-carlo", &[]), 8);
+    assert_eq!(bricks("monte-carlo", &odd), 4);
+    // Four examples of one mask are a tile that draws once; three never are.
+    let shared = |count| ["--examples-per-mask", count];
+    assert_eq!(bricks("forward", &shared("4")), 4);
+    assert_eq!(bricks("forward", &shared("3")), 4);
+    let text = succeed(&["shader", "forward", "--class", "nvidia", "--examples-per-mask", "4"]);
+    assert!(text.contains("let shared_coordinate = ") && !text.contains("shared_word("), "{text}");
+}
+
+#[test]
+fn compiling_is_timed_on_an_adapter() {
+    if devices("compiling_is_timed_on_an_adapter").contains(&"gpu") {
+        let text = succeed(&["shader", "forward", "--shape", "4,4,8", "--time"]);
+        assert!(text.starts_with("1 kernel, ") && text.ends_with(" s\n"), "{text}");
+    }
+    fail(&["shader", "forward", "--time", "--class", "nvidia"], 2, &["--time", "--class"]);
+    fail(&["shader", "forward", "--time", "--as", "msl"], 2, &["--time", "--as"]);
+}

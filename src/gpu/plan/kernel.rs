@@ -101,7 +101,7 @@ impl Plan<'_> {
             most = (most / 2).min(8);
         }
         if variant.sharing == Shared::Rows {
-            most = most.min(2);
+            most = most.min(4);
         }
         while tile.rows * tile.columns > most {
             let Some(lower) = self.lower(tile, bricks) else { break };
