@@ -170,8 +170,8 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 //% set width = 4 * quads if scalars else quads
 //% for k in range(1 if rolled else rows)
 //% if rolled
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
-    // the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+    // all the rest.
     for (var row = 0; row < ${rows}; row++) {
 ${caller(k)-}
 //% for r in range(4 * rows - 4)

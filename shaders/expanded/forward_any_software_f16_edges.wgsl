@@ -551,8 +551,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
     let bias_0 = bias_quad(0u, o);
     let bias_1 = bias_quad(0u, o + 4);
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
-    // the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+    // all the rest.
     for (var row = 0; row < 2; row++) {
         var keep_bias_0_0 = vec4(~0u);
         if params.masked_bias == 1u {

@@ -835,8 +835,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_15_15 = add_kept_dot(sum_15_15, x_15_0, x_15_1, w_15_0, w_15_1, keep_3_3.w, 24u);
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
-    // the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+    // all the rest.
     for (var row = 0; row < 4; row++) {
         store_result_quad(n + 4 * row, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3));
         store_result_quad(n + 4 * row + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3));

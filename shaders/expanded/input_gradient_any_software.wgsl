@@ -1029,8 +1029,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_31_3 = add_kept_row(sum_31_3, g_31.w, w_3_3, keep_7_1.w, 28u);
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than all
-    // the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+    // all the rest.
     for (var row = 0; row < 8; row++) {
         store_result_quad(n + 4 * row, i, params.scale * sum_0_0);
         store_result_quad(n + 4 * row, i + 4, params.scale * sum_0_1);
