@@ -25,7 +25,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% set sums = sum_quad(4 * k + r, column, true)
 //% set at = row_at("n", k, r, rolled)
 //% if bias
-        update_quad(${at}, o + ${4 * column}, params.scale * ${sums}${plus_bias(k, column, r)}, count);
+        update_quad(
+            ${at},
+            o + ${4 * column},
+            params.scale * ${sums}${plus_bias(k, column, r)},
+            count,
+        );
 //% else
         update_quad(${at}, o + ${4 * column}, params.scale * ${sums}, count);
 //% endif
