@@ -23,8 +23,9 @@ _LIB.define(f"input_gradient(Tensor grad_output, Tensor weight, {_MASK}) -> Tens
 _LIB.define(f"weight_gradient(Tensor grad_output, Tensor input, {_MASK}) -> Tensor")
 _LIB.define(f"both_gradients(Tensor grad_output, Tensor input, Tensor weight, {_MASK}) -> (Tensor, Tensor)")
 _LIB.define("mask(SymInt batch, SymInt outputs, SymInt inputs, " + _MASK + ") -> Tensor")
-# Tagged, so that a compiled graph that is checkpointed draws the same key again.
-_LIB.define("draw_key(int layer) -> Tensor", tags=(torch.Tag.nondeterministic_seeded,))
+# Tagged, so that a compiled graph that is checkpointed draws the same key again: torch then restores the generator of
+# the device, which it looks for among the arguments.
+_LIB.define("draw_key(int layer, *, Device device) -> Tensor", tags=(torch.Tag.nondeterministic_seeded,))
 
 
 def words(key: Tensor) -> tuple[int, int, int]:
@@ -157,7 +158,7 @@ _LIB.impl("weight_gradient", _weight_gradient, "CPU")
 _LIB.impl("both_gradients", _both_gradients, "CPU")
 _LIB.impl("mask", _mask, "CPU")
 # It has no tensor to be dispatched by.
-_LIB.impl("draw_key", draw_key, "CompositeExplicitAutograd")
+_LIB.impl("draw_key", lambda layer, *, device: draw_key(layer), "CompositeExplicitAutograd")
 
 
 @torch.library.register_fake("dropconnect_torch::forward", lib=_LIB)
@@ -186,8 +187,8 @@ def _(batch: int, outputs: int, inputs: int, key: Tensor, *mask: Any) -> Tensor:
 
 
 @torch.library.register_fake("dropconnect_torch::draw_key", lib=_LIB)
-def _(layer: int) -> Tensor:
-    return torch.empty(3, dtype=torch.int64, device="cpu")
+def _(layer: int, *, device: torch.device) -> Tensor:
+    return torch.empty(3, dtype=torch.int64, device=device)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

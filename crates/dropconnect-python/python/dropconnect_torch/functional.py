@@ -31,7 +31,7 @@ def draw_key(layer: int = 0, generator: torch.Generator | None = None) -> Tensor
     """A key from torch's generator, by default the one that `torch.manual_seed` seeds."""
     if generator is None and torch.compiler.is_compiling():
         # Inductor would draw other numbers than eager torch does.
-        key: Tensor = torch.ops.dropconnect_torch.draw_key(layer)
+        key: Tensor = torch.ops.dropconnect_torch.draw_key(layer, device=torch.device("cpu"))
         return key
     return _ops.draw_key(layer, generator)
 
