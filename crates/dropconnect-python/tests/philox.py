@@ -49,7 +49,9 @@ def expected_mask(batch, outputs, inputs, p, seed=0, layer=0, step=0, sharing=1,
             for i in range(inputs):
                 block = (i // 8, o // 4, c // 4, 0)
                 if block not in bricks:
-                    bricks[block] = philox_states(block, key, {10 + 3 * k for k in range(max(1, min(bits, 9)))})
+                    bricks[block] = philox_states(
+                        block, key, {10 + 3 * k for k in range(max(1, min(bits, 9)))}
+                    )
                 lane = o % 4 * 8 + i % 8
                 kept[n, o, i] = _value(bricks[block], bits, c % 4, lane) < t
     return kept

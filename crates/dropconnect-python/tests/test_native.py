@@ -77,7 +77,8 @@ def test_what_is_not_contiguous_is_not_read_as_something_else():
     wide[:, ::2] = x
     np.testing.assert_array_equal(arrays.forward(wide[:, ::2], w, seed=3), plain)
     np.testing.assert_array_equal(
-        arrays.weight_gradient(np.asfortranarray(g), wide[:, ::2], seed=3), arrays.weight_gradient(g, x, seed=3)
+        arrays.weight_gradient(np.asfortranarray(g), wide[:, ::2], seed=3),
+        arrays.weight_gradient(g, x, seed=3),
     )
 
 
@@ -128,7 +129,11 @@ def read_only(array):
     ("argument", "value", "words"),
     [
         ("input", [[1.0]], "`input` is a list"),
-        ("input", np.zeros((2, 3)), "`input` is an array of float64; it must be a 2-dimensional C-contiguous"),
+        (
+            "input",
+            np.zeros((2, 3)),
+            "`input` is an array of float64; it must be a 2-dimensional C-contiguous",
+        ),
         ("input", normal(3), r"`input` is of shape \[3\]"),
         ("input", np.asfortranarray(normal(2, 3)), "`input` is not C-contiguous"),
         ("input", np.zeros((2, 0), np.float32), "`inputs` is 0"),

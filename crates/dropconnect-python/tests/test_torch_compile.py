@@ -55,7 +55,9 @@ def gradients(layer, x):
 
 @pytest.mark.parametrize("seed", [None, 1])
 def test_compiled_draws_the_masks_of_eager(seed):
-    model = nn.Sequential(DropConnect(20, 30, seed=seed), nn.ReLU(), DropConnect(30, 5, 0.2, seed=seed, layer=1))
+    model = nn.Sequential(
+        DropConnect(20, 30, seed=seed), nn.ReLU(), DropConnect(30, 5, 0.2, seed=seed, layer=1)
+    )
     compiled = torch.compile(model, fullgraph=True)
     x = torch.randn(8, 20)
     for step in range(3):

@@ -20,9 +20,7 @@ KEY = (11, 2, 3)
 def masked_linear(x, weight, bias, p, key, sharing="example", sample_origin=0):
     """The layer by PyTorch's own operations, with the mask stored."""
     flat = x.reshape(-1, x.shape[-1])
-    mask = functional.mask(
-        len(flat), *weight.shape, p, key=key, sharing=sharing, sample_origin=sample_origin
-    )
+    mask = functional.mask(len(flat), *weight.shape, p, key=key, sharing=sharing, sample_origin=sample_origin)
     masked = mask.to(weight.dtype) * weight * functional.scale(p)
     y = (masked @ flat.unsqueeze(-1)).squeeze(-1)
     y = y if bias is None else y + bias
@@ -41,10 +39,12 @@ def tensors(shape, dtype=torch.float32, bias=True):
 
 def error_against(result, wanted):
     """The largest error, relative to the largest value."""
-    return ((result.double() - wanted.double()).abs().max() / wanted.double().abs().max().clamp(min=1e-30)).item()
+    return (
+        (result.double() - wanted.double()).abs().max() / wanted.double().abs().max().clamp(min=1e-30)
+    ).item()
 
 
-# bfloat16 has 8 bits, float16 11: half a unit in the last place of what is rounded once. dW and db sum what was rounded.
+# Half a unit in the last place of 8 and 11 bits would be 2^-9 and 2^-12, relative to each value; sums round once more.
 TOLERANCES = {torch.float32: 2e-6, torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8, torch.float64: 1e-14}
 
 
@@ -80,13 +80,18 @@ def test_gradients_that_nobody_needs_are_left_out_and_the_others_are_right(neede
 
 def test_without_bias():
     x, weight, _ = tensors((7, 5, 19), bias=False)
-    assert error_against(functional.dropconnect(x, weight, key=KEY), masked_linear(x, weight, None, 0.5, KEY)) < 2e-6
+    assert (
+        error_against(functional.dropconnect(x, weight, key=KEY), masked_linear(x, weight, None, 0.5, KEY))
+        < 2e-6
+    )
 
 
 @pytest.mark.parametrize("sharing", ["example", "batch"])
 @pytest.mark.parametrize("bias", [True, False])
 def test_gradcheck(sharing, bias):
-    operands = [None if operand is None else operand for operand in tensors((2, 3, 4, 5), torch.float64, bias)]
+    operands = [
+        None if operand is None else operand for operand in tensors((2, 3, 4, 5), torch.float64, bias)
+    ]
 
     def layer(*operands):
         return functional.dropconnect(*operands, 0.3, key=KEY, sharing=sharing)
@@ -125,7 +130,9 @@ def test_operands_that_are_views():
         views = (wide[:, ::2], weight.t().contiguous().t(), bias)
         assert torch.equal(functional.dropconnect(*views, key=KEY), plain)
         negative = torch.complex(torch.zeros_like(x), -x).conj().imag
-        assert negative.is_neg() and torch.equal(functional.dropconnect(negative, weight, bias, key=KEY), plain)
+        assert negative.is_neg() and torch.equal(
+            functional.dropconnect(negative, weight, bias, key=KEY), plain
+        )
     # The gradient of a sum is an expanded number.
     weight.grad = None
     functional.dropconnect(x, weight, bias, key=KEY).sum().backward()
@@ -218,7 +225,9 @@ def test_checkpointing_computes_the_same_gradients(reentrant, seed):
         y = forward(x)
         # The generator goes on between the passes, as in any training.
         torch.rand(5)
-        results.append((y, *torch.autograd.grad(y.square().sum(), [x, *model.parameters()])) if not reentrant else None)
+        results.append(
+            (y, *torch.autograd.grad(y.square().sum(), [x, *model.parameters()])) if not reentrant else None
+        )
         if reentrant:
             model.zero_grad()
             x.grad = None
@@ -322,7 +331,10 @@ def test_layers_refuse_by_name(changed, words):
     [
         ({"p": 1.0}, "`p`: drop probability is 1"),
         ({"input": torch.zeros(3, 4, dtype=torch.int64)}, "`input` is of torch.int64; it must be float32"),
-        ({"input": torch.zeros(3, 4, dtype=torch.complex64)}, "`input` is of torch.complex64; it must be float32"),
+        (
+            {"input": torch.zeros(3, 4, dtype=torch.complex64)},
+            "`input` is of torch.complex64; it must be float32",
+        ),
         ({"weight": torch.zeros(5, 4).double()}, "`weight` is of torch.float64 and `input` of torch.float32"),
         ({"bias": torch.zeros(5).half()}, "`bias` is of torch.float16 and `input` of torch.float32"),
         ({"input": torch.zeros(3, 5)}, r"`input` is of shape \(3, 5\); its last must be 4"),

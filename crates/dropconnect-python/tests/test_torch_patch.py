@@ -40,12 +40,14 @@ def test_the_root_the_filter_and_a_copy():
     assert [type(layer) for layer in (net[0], net[2][0], net[2][1])] == [nn.Linear, DropConnect, nn.Linear]
     net = model()
     other = patch_module(net, inplace=False)
-    assert type(net[0]) is nn.Linear and type(other[0]) is DropConnect and other[0].weight is not net[0].weight
+    assert (
+        type(net[0]) is nn.Linear and type(other[0]) is DropConnect and other[0].weight is not net[0].weight
+    )
 
 
 def test_what_patches_nothing_is_refused_and_bad_arguments_change_nothing():
     for nothing in (nn.ReLU(), patch_module(model())):
-        with pytest.raises(ValueError, match="`module` has no torch.nn.Linear"):
+        with pytest.raises(ValueError, match=r"`module` has no torch\.nn\.Linear"):
             patch_module(nothing)
     net = model()
     with pytest.raises(ValueError, match="`p`"):
@@ -64,7 +66,9 @@ def test_attention_in_training_is_not_broken_by_patching():
 
 @pytest.mark.parametrize("seed", [None, 3])
 def test_mc_predict_is_what_its_passes_give(seed):
-    net = nn.Sequential(DropConnect(20, 30, seed=seed), nn.ReLU(), nn.Dropout(0.5), DropConnect(30, 5, seed=seed, layer=1))
+    net = nn.Sequential(
+        DropConnect(20, 30, seed=seed), nn.ReLU(), nn.Dropout(0.5), DropConnect(30, 5, seed=seed, layer=1)
+    )
     x, modes = torch.randn(4, 7, 20), [module.training for module in net.modules()]
     torch.manual_seed(2)
     prediction = mc_predict(net, x, 6)
@@ -81,7 +85,9 @@ def test_mc_predict_is_what_its_passes_give(seed):
     mean = passes.mean(0)
     torch.testing.assert_close(prediction.probabilities, mean.float())
     torch.testing.assert_close(prediction.entropy, entropy(mean).float())
-    torch.testing.assert_close(prediction.mutual_information, (entropy(mean) - entropy(passes).mean(0)).float())
+    torch.testing.assert_close(
+        prediction.mutual_information, (entropy(mean) - entropy(passes).mean(0)).float()
+    )
 
 
 def test_mc_predict_of_what_is_certain_infinite_or_nan():
