@@ -129,10 +129,10 @@ def test_operands_that_are_views():
         wide[:, ::2] = x
         views = (wide[:, ::2], weight.t().contiguous().t(), bias)
         assert torch.equal(functional.dropconnect(*views, key=KEY), plain)
-        negative = torch.complex(torch.zeros_like(x), -x).conj().imag
-        assert negative.is_neg() and torch.equal(
-            functional.dropconnect(negative, weight, bias, key=KEY), plain
-        )
+        # What `conj().imag` gives, but contiguous.
+        negative = torch._neg_view(-x)
+        assert negative.is_neg() and negative.is_contiguous()
+        assert torch.equal(functional.dropconnect(negative, weight, bias, key=KEY), plain)
     # The gradient of a sum is an expanded number.
     weight.grad = None
     functional.dropconnect(x, weight, bias, key=KEY).sum().backward()
@@ -189,8 +189,9 @@ def test_a_seed_gives_the_masks_of_its_steps():
         layer.advance()
     layer.step = 1
     assert error_against(layer(x), masked_linear(x, layer.weight, layer.bias, 0.5, (2**64 - 1, 4, 1))) < 2e-6
-    ours = dropconnect_torch.mask(3, 4, 5, 0.2, seed=8, layer=1, step=6)
-    assert torch.equal(functional.mask(3, 4, 5, 0.2, key=(8, 1, 6)), torch.from_numpy(ours))
+    for seed in (8, 2**64 - 1):
+        ours = dropconnect_torch.mask(3, 4, 5, 0.2, seed=seed, layer=1, step=6)
+        assert torch.equal(functional.mask(3, 4, 5, 0.2, key=(seed, 1, 6)), torch.from_numpy(ours))
 
 
 def test_the_backward_pass_has_the_masks_of_its_forward_pass_after_advance():

@@ -47,8 +47,8 @@ def draw_key(layer: int, generator: torch.Generator | None = None) -> Tensor:
 
 
 def _f32(tensor: Tensor) -> Any:
-    # No copy of a contiguous tensor of float32. `resolve_neg` is for views like `conj().imag`.
-    return tensor.detach().to(torch.float32).contiguous().resolve_neg().numpy()
+    # No copy of a contiguous tensor of float32. Views that negate were resolved on the way to an operator for the CPU.
+    return tensor.detach().to(torch.float32).contiguous().numpy()
 
 
 def _empty(rows: int, columns: int) -> Tensor:
