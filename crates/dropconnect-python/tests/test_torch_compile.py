@@ -37,6 +37,7 @@ def test_opcheck(dtype, grad):
     g, x, weight = (operand.detach() for operand in (g, x, weight))
     torch.library.opcheck(OPS.input_gradient.default, (g, weight, *mask), test_utils=CHECKS)
     torch.library.opcheck(OPS.weight_gradient.default, (g, x, *mask), test_utils=CHECKS)
+    torch.library.opcheck(OPS.bias_gradient.default, (g,), test_utils=CHECKS)
     torch.library.opcheck(OPS.both_gradients.default, (g, x, weight, *mask), test_utils=CHECKS)
 
 

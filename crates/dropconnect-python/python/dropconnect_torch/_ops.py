@@ -22,6 +22,7 @@ _LIB.define(f"forward(Tensor input, Tensor weight, Tensor? bias, {_MASK}) -> Ten
 _LIB.define(f"input_gradient(Tensor grad_output, Tensor weight, {_MASK}) -> Tensor")
 _LIB.define(f"weight_gradient(Tensor grad_output, Tensor input, {_MASK}) -> Tensor")
 _LIB.define(f"both_gradients(Tensor grad_output, Tensor input, Tensor weight, {_MASK}) -> (Tensor, Tensor)")
+_LIB.define("bias_gradient(Tensor grad_output) -> Tensor")
 _LIB.define("mask(SymInt batch, SymInt outputs, SymInt inputs, " + _MASK + ") -> Tensor")
 # Tagged, so that a compiled graph that is checkpointed draws the same key again: torch then restores the generator of
 # the device, which it looks for among the arguments.
@@ -144,6 +145,12 @@ def _both_gradients(
     return _rounded(grad_input, grad_output.dtype), _rounded(grad_weight, grad_output.dtype)
 
 
+def _bias_gradient(grad_output: Tensor) -> Tensor:
+    out = torch.empty(grad_output.shape[1], dtype=torch.float32, device="cpu")
+    _native.bias_gradient(_f32(grad_output), out.numpy(), torch.get_num_threads())
+    return _rounded(out, grad_output.dtype)
+
+
 def _mask(
     batch: int, outputs: int, inputs: int, key: Tensor, p: float, sharing: int, sample_origin: int
 ) -> Tensor:
@@ -156,6 +163,7 @@ _LIB.impl("forward", _forward, "CPU")
 _LIB.impl("input_gradient", _input_gradient, "CPU")
 _LIB.impl("weight_gradient", _weight_gradient, "CPU")
 _LIB.impl("both_gradients", _both_gradients, "CPU")
+_LIB.impl("bias_gradient", _bias_gradient, "CPU")
 _LIB.impl("mask", _mask, "CPU")
 # It has no tensor to be dispatched by.
 _LIB.impl("draw_key", lambda layer, *, device: draw_key(layer), "CompositeExplicitAutograd")
@@ -179,6 +187,11 @@ def _(grad_output: Tensor, input: Tensor, *mask: Any) -> Tensor:
 @torch.library.register_fake("dropconnect_torch::both_gradients", lib=_LIB)
 def _(grad_output: Tensor, input: Tensor, weight: Tensor, *mask: Any) -> tuple[Tensor, Tensor]:
     return grad_output.new_empty(input.shape), grad_output.new_empty(weight.shape)
+
+
+@torch.library.register_fake("dropconnect_torch::bias_gradient", lib=_LIB)
+def _(grad_output: Tensor) -> Tensor:
+    return grad_output.new_empty(grad_output.shape[1])
 
 
 @torch.library.register_fake("dropconnect_torch::mask", lib=_LIB)
@@ -209,7 +222,8 @@ def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
     elif need_weight:
         grad_weight = ops.weight_gradient(grad_output, input, key, *ctx.mask)
     if need_bias:
-        grad_bias = grad_output.sum(0)
+        # Not torch's sum: its threads, which wait for more work without sleeping, would take the cores from ours.
+        grad_bias = ops.bias_gradient(grad_output)
     return grad_input, grad_weight, grad_bias, None, None, None, None
 
 
@@ -221,7 +235,7 @@ def _refuse(ctx: Any, *grads: Tensor | None) -> Sequence[Tensor | None]:
 
 
 torch.library.register_autograd("dropconnect_torch::forward", _backward, setup_context=_setup, lib=_LIB)
-for _name in ("input_gradient", "weight_gradient", "both_gradients"):
+for _name in ("input_gradient", "weight_gradient", "both_gradients", "bias_gradient"):
     torch.library.register_autograd(f"dropconnect_torch::{_name}", _refuse, lib=_LIB)
 
 
