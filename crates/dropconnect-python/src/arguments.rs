@@ -61,20 +61,21 @@ impl<'py> Named<'_, 'py> {
     }
 
     fn array<T: numpy::Element>(&self, order: usize) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
-        let element = T::get_dtype(self.1.py());
-        let wanted = format!("a {order}-dimensional C-contiguous NumPy array of {element}");
+        // Only for a refusal: a type's name takes longer than all the rest.
+        let wanted =
+            || format!("a {order}-dimensional C-contiguous NumPy array of {}", T::get_dtype(self.1.py()));
         let Ok(array) = self.1.cast::<PyArrayDyn<T>>() else {
             let what = match self.1.getattr("dtype") {
                 Ok(dtype) => format!("an array of {dtype}"),
                 Err(_) => format!("a {}", self.1.get_type().name()?),
             };
-            return Err(self.refuse(&what, &wanted));
+            return Err(self.refuse(&what, &wanted()));
         };
         if array.ndim() != order {
-            return Err(self.refuse(&format!("of shape {:?}", array.shape()), &wanted));
+            return Err(self.refuse(&format!("of shape {:?}", array.shape()), &wanted()));
         }
         if !array.is_c_contiguous() {
-            return Err(self.refuse("not C-contiguous", &wanted));
+            return Err(self.refuse("not C-contiguous", &wanted()));
         }
         Ok(array.clone())
     }
