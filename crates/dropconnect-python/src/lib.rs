@@ -1,0 +1,246 @@
+//! `dropconnect_torch._native`: the calls of `dropconnect::cpu` on NumPy arrays, without copies and without the GIL.
+//!
+//! `python/dropconnect_torch/_native.pyi` says what Python sees. Results are written into arrays of the caller's.
+
+mod arguments;
+mod threads;
+
+use arguments::{Named, elements, elements_mut, expect_shape, refusal, shape};
+use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
+use dropconnect::{Bias, Error, Mask, Write, cpu};
+use numpy::PyUntypedArrayMethods;
+use pyo3::prelude::*;
+
+/// More threads than any machine has use for: past it a number is a slip.
+const MOST_THREADS: u64 = 1024;
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// Computes on a pool of `threads`, other Python threads running meanwhile. They may write to the arrays of the call,
+/// as with any NumPy function; borrows keep other calls of this module from it.
+fn compute(
+    py: Python<'_>,
+    threads: Any<'_, '_>,
+    call: impl FnOnce() -> Result<(), Error> + Send,
+) -> PyResult<()> {
+    let threads = Named("threads", threads).integer(1, MOST_THREADS)? as usize;
+    let pool = threads::pool(py, threads)?;
+    py.detach(|| pool.install(call)).map_err(refusal)
+}
+
+/// The mask of a call; of no key, none: evaluation.
+fn optional_mask(
+    key: Option<Any<'_, '_>>,
+    p: Any<'_, '_>,
+    sharing: Any<'_, '_>,
+    sample_origin: Any<'_, '_>,
+) -> PyResult<Option<Mask>> {
+    key.map(|key| arguments::mask(key, p, sharing, sample_origin)).transpose()
+}
+
+/// The inverse of the keep probability that masks of p have.
+#[pyfunction]
+fn scale(p: Any<'_, '_>) -> PyResult<f64> {
+    Ok(Named("p", p).probability()?.scale())
+}
+
+/// Writes the mask `[batch, outputs, inputs]`: 1 is kept.
+#[pyfunction]
+fn mask(
+    py: Python<'_>,
+    out: Any<'_, '_>,
+    key: Any<'_, '_>,
+    p: Any<'_, '_>,
+    sharing: Any<'_, '_>,
+    sample_origin: Any<'_, '_>,
+    threads: Any<'_, '_>,
+) -> PyResult<()> {
+    let mask = arguments::mask(key, p, sharing, sample_origin)?;
+    let mut out = Named("out", out).write::<u8>(3)?;
+    let shape = shape(out.shape()[0], out.shape()[1], out.shape()[2])?;
+    let out = elements_mut("out", &mut out)?;
+    compute(py, threads, || cpu::mask(&shape, &mask, out))
+}
+
+/// Writes Y.
+#[pyfunction]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "positional, since parsing keywords costs as much as a small call"
+)]
+fn forward(
+    py: Python<'_>,
+    input: Any<'_, '_>,
+    weight: Any<'_, '_>,
+    bias: Option<Any<'_, '_>>,
+    out: Any<'_, '_>,
+    key: Option<Any<'_, '_>>,
+    p: Any<'_, '_>,
+    sharing: Any<'_, '_>,
+    sample_origin: Any<'_, '_>,
+    threads: Any<'_, '_>,
+) -> PyResult<()> {
+    let mask = optional_mask(key, p, sharing, sample_origin)?;
+    let x = Named("input", input).read::<f32>(2)?;
+    let w = Named("weight", weight).read::<f32>(2)?;
+    let shape = shape(x.shape()[0], w.shape()[0], x.shape()[1])?;
+    expect_shape("weight", w.shape(), &[shape.outputs(), shape.inputs()])?;
+    let b = bias.map(|bias| Named("bias", bias).read::<f32>(1)).transpose()?;
+    if let Some(b) = &b {
+        expect_shape("bias", b.shape(), &[shape.outputs()])?;
+    }
+    let mut y = Named("out", out).write::<f32>(2)?;
+    expect_shape("out", y.shape(), &[shape.batch(), shape.outputs()])?;
+    let bias = match &b {
+        Some(b) => Bias::Plain(elements("bias", b)?),
+        None => Bias::None,
+    };
+    let call = Forward {
+        shape,
+        mask: mask.as_ref(),
+        x: elements("input", &x)?,
+        weight: elements("weight", &w)?,
+        bias,
+        y: elements_mut("out", &mut y)?,
+    };
+    compute(py, threads, || cpu::forward(call))
+}
+
+/// Writes dX.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "as `forward`")]
+fn input_gradient(
+    py: Python<'_>,
+    grad_output: Any<'_, '_>,
+    weight: Any<'_, '_>,
+    grad_input: Any<'_, '_>,
+    key: Option<Any<'_, '_>>,
+    p: Any<'_, '_>,
+    sharing: Any<'_, '_>,
+    sample_origin: Any<'_, '_>,
+    threads: Any<'_, '_>,
+) -> PyResult<()> {
+    let mask = optional_mask(key, p, sharing, sample_origin)?;
+    let g = Named("grad_output", grad_output).read::<f32>(2)?;
+    let w = Named("weight", weight).read::<f32>(2)?;
+    let shape = shape(g.shape()[0], g.shape()[1], w.shape()[1])?;
+    expect_shape("weight", w.shape(), &[shape.outputs(), shape.inputs()])?;
+    let mut dx = Named("grad_input", grad_input).write::<f32>(2)?;
+    expect_shape("grad_input", dx.shape(), &[shape.batch(), shape.inputs()])?;
+    let call = InputGradient {
+        shape,
+        mask: mask.as_ref(),
+        grad_output: elements("grad_output", &g)?,
+        weight: elements("weight", &w)?,
+        grad_input: elements_mut("grad_input", &mut dx)?,
+        write: Write::Overwrite,
+    };
+    compute(py, threads, || cpu::input_gradient(call))
+}
+
+/// Writes dW.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "as `forward`")]
+fn weight_gradient(
+    py: Python<'_>,
+    grad_output: Any<'_, '_>,
+    input: Any<'_, '_>,
+    grad_weight: Any<'_, '_>,
+    key: Option<Any<'_, '_>>,
+    p: Any<'_, '_>,
+    sharing: Any<'_, '_>,
+    sample_origin: Any<'_, '_>,
+    threads: Any<'_, '_>,
+) -> PyResult<()> {
+    let mask = optional_mask(key, p, sharing, sample_origin)?;
+    let g = Named("grad_output", grad_output).read::<f32>(2)?;
+    let x = Named("input", input).read::<f32>(2)?;
+    let shape = shape(g.shape()[0], g.shape()[1], x.shape()[1])?;
+    expect_shape("input", x.shape(), &[shape.batch(), shape.inputs()])?;
+    let mut dw = Named("grad_weight", grad_weight).write::<f32>(2)?;
+    expect_shape("grad_weight", dw.shape(), &[shape.outputs(), shape.inputs()])?;
+    let call = WeightGradient {
+        shape,
+        mask: mask.as_ref(),
+        grad_output: elements("grad_output", &g)?,
+        x: elements("input", &x)?,
+        grad_weight: elements_mut("grad_weight", &mut dw)?,
+        write: Write::Overwrite,
+    };
+    compute(py, threads, || cpu::weight_gradient(call))
+}
+
+/// Writes dX and dW, from one drawing of the mask where that is faster.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "as `forward`")]
+fn both_gradients(
+    py: Python<'_>,
+    grad_output: Any<'_, '_>,
+    input: Any<'_, '_>,
+    weight: Any<'_, '_>,
+    grad_input: Any<'_, '_>,
+    grad_weight: Any<'_, '_>,
+    key: Option<Any<'_, '_>>,
+    p: Any<'_, '_>,
+    sharing: Any<'_, '_>,
+    sample_origin: Any<'_, '_>,
+    threads: Any<'_, '_>,
+) -> PyResult<()> {
+    let mask = optional_mask(key, p, sharing, sample_origin)?;
+    let g = Named("grad_output", grad_output).read::<f32>(2)?;
+    let x = Named("input", input).read::<f32>(2)?;
+    let w = Named("weight", weight).read::<f32>(2)?;
+    let shape = shape(g.shape()[0], g.shape()[1], x.shape()[1])?;
+    expect_shape("input", x.shape(), &[shape.batch(), shape.inputs()])?;
+    expect_shape("weight", w.shape(), &[shape.outputs(), shape.inputs()])?;
+    let mut dx = Named("grad_input", grad_input).write::<f32>(2)?;
+    expect_shape("grad_input", dx.shape(), &[shape.batch(), shape.inputs()])?;
+    let mut dw = Named("grad_weight", grad_weight).write::<f32>(2)?;
+    expect_shape("grad_weight", dw.shape(), &[shape.outputs(), shape.inputs()])?;
+    let call = BothGradients {
+        shape,
+        mask: mask.as_ref(),
+        grad_output: elements("grad_output", &g)?,
+        x: elements("input", &x)?,
+        weight: elements("weight", &w)?,
+        grad_input: (elements_mut("grad_input", &mut dx)?, Write::Overwrite),
+        grad_weight: (elements_mut("grad_weight", &mut dw)?, Write::Overwrite),
+    };
+    compute(py, threads, || cpu::both_gradients(call))
+}
+
+/// Writes db: the bias is not masked.
+#[pyfunction]
+fn bias_gradient(
+    py: Python<'_>,
+    grad_output: Any<'_, '_>,
+    grad_bias: Any<'_, '_>,
+    threads: Any<'_, '_>,
+) -> PyResult<()> {
+    let g = Named("grad_output", grad_output).read::<f32>(2)?;
+    let shape = shape(g.shape()[0], g.shape()[1], 1)?;
+    let mut db = Named("grad_bias", grad_bias).write::<f32>(1)?;
+    expect_shape("grad_bias", db.shape(), &[shape.outputs()])?;
+    let call = BiasGradient {
+        shape,
+        bias_mask: None,
+        grad_output: elements("grad_output", &g)?,
+        grad_bias: elements_mut("grad_bias", &mut db)?,
+        write: Write::Overwrite,
+    };
+    compute(py, threads, || cpu::bias_gradient(call))
+}
+
+/// The instruction set of this processor that the calls use.
+#[pyfunction]
+fn instruction_set() -> &'static str {
+    cpu::Backend::detect().name()
+}
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::{
+        bias_gradient, both_gradients, forward, input_gradient, instruction_set, mask, scale, weight_gradient,
+    };
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Builds the wheel of crates/dropconnect-python into a fresh environment and tests it there. Needs Rust, and Python 3.9
+# or later with pip and venv; what else it needs comes from PyPI.
+#
+# The native module is tested with NumPy always. The tests of torch need torch: WITH_TORCH=1 installs it (gigabytes), else
+# they run where `python3` has it already, in an environment that sees its packages. PYTHON names another python3.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../crates/dropconnect-python"
+
+fail() {
+    echo "scripts/test-python.sh: $*" >&2
+    exit 1
+}
+
+python=${PYTHON:-python3}
+command -v cargo >/dev/null || fail "cargo is not found; install Rust from https://rustup.rs"
+command -v "$python" >/dev/null || fail "$python is not found; install Python 3.9 or later, or name it in PYTHON"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "$python is older than Python 3.9"
+"$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv; on Debian: apt-get install python3-venv"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export CARGO_TARGET_DIR="$PWD/target"
+
+has_torch=
+if [[ "${WITH_TORCH:-}" != 1 ]] && "$python" -c 'import torch' 2>/dev/null; then
+    has_torch=1
+    # Where `python3` is an environment's, `--system-site-packages` would show the packages of its base instead.
+    torch_home=$("$python" -c 'import os, torch; print(os.path.dirname(os.path.dirname(torch.__file__)))')
+fi
+
+set -x
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+tree=$(cargo tree --locked --edges normal --prefix none)
+if grep -E '^(wgpu|naga|pollster)' <<<"$tree"; then
+    fail "the Python module depends on these"
+fi
+
+"$python" -m venv "$work/venv"
+pip=("$work/venv/bin/python" -m pip --quiet --disable-pip-version-check)
+"${pip[@]}" install 'maturin>=1.7,<2' pytest ruff
+"$work/venv/bin/maturin" build --locked --release --interpreter "$work/venv/bin/python" --out "$work/wheels"
+"${pip[@]}" install "$work"/wheels/*.whl
+if [[ "${WITH_TORCH:-}" == 1 ]]; then
+    "${pip[@]}" install torch mypy
+    has_torch=1
+    "$work/venv/bin/mypy"
+elif [[ -n "$has_torch" ]]; then
+    # After the environment's own packages on the path.
+    echo "$torch_home" >"$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth"
+fi
+
+"$work/venv/bin/ruff" check .
+"$work/venv/bin/ruff" format --check .
+# Not from the source tree: its package has no native module, or one of another build.
+cp -r tests README.md pyproject.toml "$work/"
+cd "$work"
+if [[ -n "$has_torch" ]]; then
+    DROPCONNECT_REQUIRE_TORCH=1 "$work/venv/bin/python" -m pytest --quiet tests
+else
+    "$work/venv/bin/python" -m pytest --quiet tests
+    set +x
+    echo "NOT RUN: the tests of torch, which is not installed (WITH_TORCH=1 installs it)"
+fi
