@@ -155,7 +155,7 @@ pub(crate) struct GpuWeights<'a> {
 }
 
 impl GpuWeights<'_> {
-    fn tensors(&self) -> (Tensor<'_>, Bias<Tensor<'_>>) {
+    pub fn tensors(&self) -> (Tensor<'_>, Bias<Tensor<'_>>) {
         let Self { shape, element, .. } = *self;
         let weight = tensor(&self.weight, shape.weight_len(), element);
         (weight, self.bias.as_ref().map(|bias| tensor(bias, shape.outputs(), element)))
@@ -261,7 +261,7 @@ impl Resident {
 }
 
 /// Runs a call into a fresh result of `elements` and reads it back.
-pub(crate) fn run(
+fn run(
     gpu: &Gpu,
     elements: usize,
     element: ElementType,

@@ -38,6 +38,12 @@ impl OnGpu {
         })
     }
 
+    /// W and b for a call.
+    fn of(&self, shape: Shape, element: ElementType, masked_bias: bool) -> GpuWeights<'_> {
+        let bias = super::bias_of(self.bias.clone(), masked_bias);
+        GpuWeights { gpu: &self.gpu, shape, element, weight: self.weight.clone(), bias }
+    }
+
     fn buffer(&self, part: Part) -> Option<&wgpu::Buffer> {
         match part {
             Part::Weight => Some(&self.weight),
@@ -85,8 +91,7 @@ impl Stored for OnGpu {
     }
 
     fn weights(&self, shape: Shape, element: ElementType, masked_bias: bool) -> Box<dyn WeightPasses + '_> {
-        let bias = super::bias_of(self.bias.clone(), masked_bias);
-        Box::new(GpuWeights { gpu: &self.gpu, shape, element, weight: self.weight.clone(), bias })
+        Box::new(self.of(shape, element, masked_bias))
     }
 
     fn backward(&mut self, call: &Backward<'_, &[f32]>) -> Result<Vec<f32>, Error> {
@@ -210,12 +215,9 @@ impl DropConnect {
     ) -> Result<(), Error> {
         let own = self.on_gpu(what)?;
         self.expect_own_type("x", x)?;
-        let (shape, element) = (Shape::new(batch, self.outputs, self.inputs)?, self.element);
-        let weight = tensor(&own.weight, shape.weight_len(), element);
-        let bias = super::bias_of(
-            own.bias.as_ref().map(|bias| tensor(bias, self.outputs, element)),
-            self.masked_bias,
-        );
+        let shape = Shape::new(batch, self.outputs, self.inputs)?;
+        let weights = own.of(shape, self.element, self.masked_bias);
+        let (weight, bias) = weights.tensors();
         own.gpu.kernels().forward(&Forward { shape, mask, x, weight, bias, y })?.encode(encoder);
         Ok(())
     }

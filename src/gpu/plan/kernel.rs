@@ -77,9 +77,7 @@ impl Plan<'_> {
     /// holds.
     fn lower(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
         let lower = Tile { rows: tile.rows / 2, ..tile };
-        let fits =
-            |tile: &Tile| bricks[1].div_ceil(tile.rows * tile.workgroup[1]) <= self.kernels.groups_limit;
-        Some(lower).filter(|tile| tile.rows > 0).filter(fits)
+        Some(lower).filter(|lower| lower.rows > 0 && self.holds(*lower, bricks))
     }
 
     /// The tile, or less of it where the kernel would otherwise take a compiler that wants little text more than three
@@ -113,9 +111,12 @@ impl Plan<'_> {
     /// The tile, no larger than the problem, unless so many more of them pass what a dispatch holds.
     fn within(&self, tile: Tile, bricks: [u32; 2]) -> Tile {
         let small = tile.within(bricks);
-        let [x, y] = tile.workgroup;
-        let groups = [bricks[0].div_ceil(small.columns * x), bricks[1].div_ceil(small.rows * y)];
-        if groups.iter().all(|&groups| groups <= self.kernels.groups_limit) { small } else { tile }
+        if self.holds(small, bricks) { small } else { tile }
+    }
+
+    /// Whether a dispatch holds as many of these tiles as cover so many bricks.
+    fn holds(&self, tile: Tile, bricks: [u32; 2]) -> bool {
+        tile.groups(bricks).iter().all(|&groups| groups <= self.kernels.groups_limit)
     }
 
     /// The tile of `Pass::BothGradients`, whose workgroups own all examples: no taller than they need.
@@ -145,13 +146,8 @@ impl Plan<'_> {
     /// hold them.
     pub(crate) fn threads(&self, params: &Params, bricks: [u32; 2]) -> Option<u64> {
         let tile = self.tile(params, bricks);
-        let Tile { rows, columns, workgroup: [x, y] } = tile;
-        let groups = [bricks[0].div_ceil(columns * x), bricks[1].div_ceil(rows * y)];
         let split = self.split(params, Variant { tile, ..self.variant }, bricks);
-        groups
-            .iter()
-            .all(|&groups| groups <= self.kernels.groups_limit)
-            .then(|| tile.count(bricks) * u64::from(split))
+        self.holds(tile, bricks).then(|| tile.count(bricks) * u64::from(split))
     }
 
     /// How many threads the device lets share a tile.

@@ -138,7 +138,6 @@ impl<'k> Plan<'k> {
             ..at
         };
         variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
-        let tile = variant.tile;
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
@@ -161,11 +160,8 @@ impl<'k> Plan<'k> {
         let descriptor =
             wgpu::BindGroupDescriptor { label: Some(label), layout: &pipeline.layout, entries: &entries };
         let bindings = guarded(device, "a bind group", 0, || device.create_bind_group(&descriptor))?;
-        let groups = [
-            bricks[0].div_ceil(tile.columns * tile.workgroup[0]),
-            bricks[1].div_ceil(tile.rows * tile.workgroup[1]),
-            bricks[2],
-        ];
+        let [x, y] = variant.tile.groups([bricks[0], bricks[1]]);
+        let groups = [x, y, bricks[2]];
         let draws = self.draws;
         self.recording.dispatches.push(Dispatch { pipeline, params: uniform, bindings, groups, draws });
         Ok(())

@@ -34,6 +34,12 @@ impl Tile {
         Self { columns: fit(self.columns, bricks[0]), rows: fit(self.rows, bricks[1]), ..self }
     }
 
+    /// The workgroups along columns and rows that cover so many bricks.
+    pub(crate) fn groups(self, bricks: [u32; 2]) -> [u32; 2] {
+        let [x, y] = self.workgroup;
+        [bricks[0].div_ceil(self.columns * x), bricks[1].div_ceil(self.rows * y)]
+    }
+
     /// How many of them cover so many bricks, columns and rows.
     pub(crate) fn count(self, bricks: [u32; 2]) -> u64 {
         u64::from(bricks[0].div_ceil(self.columns)) * u64::from(bricks[1].div_ceil(self.rows))
