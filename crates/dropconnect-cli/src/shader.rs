@@ -11,8 +11,8 @@ use dropconnect::gpu::{
     WriteMask,
 };
 use dropconnect::{Bias, ElementType, Write, wgpu};
-use naga::back::{glsl, hlsl, msl, spv};
-use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use dropconnect_testing::translate;
+use naga::back::{glsl, hlsl};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 use crate::cli::{BiasKind, Class, DeviceKind, DeviceOptions, Language, ShaderCommand, ShaderPass};
@@ -24,6 +24,9 @@ const MOST_BYTES: u64 = 1 << 30;
 
 /// Runs the command.
 pub fn run(command: &ShaderCommand, options: &DeviceOptions) -> Result<(), CliError> {
+    if options.device == DeviceKind::Cpu {
+        return Err(CliError::Usage("the CPU backend has no kernels; leave --device cpu out".to_owned()));
+    }
     if command.time {
         return time(command, options);
     }
@@ -97,9 +100,6 @@ fn prepare(command: &ShaderCommand, options: &DeviceOptions) -> Result<Gpu, CliE
         optional.remove(wgpu::Features::SHADER_INT64);
     }
     let (mut tuning, limits, features, whose) = match (command.class, device::about_an_adapter(options)) {
-        _ if options.device == DeviceKind::Cpu => {
-            return Err(CliError::Usage("the CPU backend has no kernels; leave --device cpu out".to_owned()));
-        }
         (Some(_), Some(given)) if given != "--tuning" => {
             return Err(CliError::Usage(format!("--class is for no adapter, and {given} asks for one")));
         }
@@ -304,78 +304,29 @@ enum Translation {
     Binary(Vec<u8>),
 }
 
-/// What wgpu makes of WGSL where it checks neither indices nor loops and zeroes no workgroup memory, as the kernels are
-/// made. Those would be a third of the text, and take Microsoft's FXC twenty times as long.
+/// What wgpu makes of WGSL.
 fn translate(source: &str, language: Language, multiply: Multiply) -> Result<Translation, CliError> {
-    const POLICIES: BoundsCheckPolicies = BoundsCheckPolicies {
-        index: BoundsCheckPolicy::Unchecked,
-        buffer: BoundsCheckPolicy::Unchecked,
-        image_load: BoundsCheckPolicy::Unchecked,
-        binding_array: BoundsCheckPolicy::Unchecked,
-    };
     if language == Language::Wgsl {
         return Ok(Translation::Text(source.to_owned()));
     }
-    let (module, info) = parse(source)?;
+    let (module, info) = &parse(source)?;
     let text = match language {
         Language::Wgsl => unreachable!("returned above"),
         Language::Spirv => {
-            let options = spv::Options {
-                bounds_check_policies: POLICIES,
-                force_loop_bounding: false,
-                zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
-                ..Default::default()
-            };
-            let words = spv::write_vec(&module, &info, &options, None).map_err(refused)?;
+            let words = translate::to_spirv(module, info).map_err(refused)?;
             return Ok(Translation::Binary(bytemuck::cast_slice(&words).to_vec()));
         }
-        Language::Msl => {
-            let options = msl::Options {
-                lang_version: (2, 4),
-                bounds_check_policies: POLICIES,
-                force_loop_bounding: false,
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            };
-            msl::write_string(&module, &info, &options, &Default::default()).map_err(refused)?.0
-        }
+        Language::Msl => translate::to_msl(module, info),
         Language::Hlsl => {
-            // What wgpu asks of DXC, at least, and of FXC, which has no 64-bit integers.
             let shader_model = match multiply {
                 Multiply::Wide => hlsl::ShaderModel::V6_0,
                 Multiply::Split => hlsl::ShaderModel::V5_1,
             };
-            let options = hlsl::Options {
-                shader_model,
-                restrict_indexing: false,
-                force_loop_bounding: false,
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            };
-            let pipeline = hlsl::PipelineOptions { entry_point: None };
-            let mut text = String::new();
-            hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None).map_err(refused)?;
-            text
+            translate::to_hlsl(shader_model, module, info)
         }
-        Language::Glsl => {
-            let options = glsl::Options {
-                version: glsl::Version::Desktop(430),
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            };
-            let pipeline = glsl::PipelineOptions {
-                shader_stage: naga::ShaderStage::Compute,
-                entry_point: "main".to_owned(),
-                multiview: None,
-            };
-            let mut text = String::new();
-            glsl::Writer::new(&mut text, &module, &info, &options, &pipeline, POLICIES)
-                .and_then(|mut writer| writer.write())
-                .map_err(refused)?;
-            text
-        }
+        Language::Glsl => translate::to_glsl(glsl::Version::Desktop(430), module, info),
     };
-    Ok(Translation::Text(text))
+    text.map(Translation::Text).map_err(refused)
 }
 
 fn parse(source: &str) -> Result<(naga::Module, ModuleInfo), CliError> {

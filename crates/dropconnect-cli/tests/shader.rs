@@ -147,4 +147,5 @@ fn compiling_is_timed_on_an_adapter() {
     }
     fail(&["shader", "forward", "--time", "--class", "nvidia"], 2, &["--time", "--class"]);
     fail(&["shader", "forward", "--time", "--as", "msl"], 2, &["--time", "--as"]);
+    fail(&["shader", "forward", "--time", "--device", "cpu"], 2, &["--device cpu"]);
 }

@@ -19,6 +19,8 @@ mod operands;
 mod pass;
 mod pool;
 mod target;
+#[cfg(feature = "gpu")]
+pub mod translate;
 
 #[cfg(feature = "gpu")]
 pub use adapter::Arena;

@@ -5,6 +5,7 @@ mod back_ends;
 mod counterparts;
 mod variants;
 
+use dropconnect_testing::translate::{to_glsl, to_spirv};
 use naga::back::glsl;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
@@ -14,7 +15,7 @@ use super::params::Params;
 use super::pass::Pass;
 use super::shader::{Planes, Variant};
 use super::tuning::Multiply;
-use back_ends::{BACK_ENDS, to_glsl, to_spirv};
+use back_ends::BACK_ENDS;
 use variants::variants;
 
 pub(super) use variants::{PASSES, tiles};

@@ -12,17 +12,15 @@ use super::plan::Plan;
 use crate::error::CliError;
 use crate::output::note;
 
-const WIDE: &str = "wide tiles";
-const ONE: &str = "one brick a thread";
-const SPLIT: &str = "Philox by split multiply";
-
 /// Kernels that this adapter would not get by itself.
 pub struct Variants {
-    /// By what is different.
-    named: Vec<(&'static str, Kernels)>,
+    one_brick: Kernels,
     one_pass: Kernels,
-    unchecked: Kernels,
+    split: Kernels,
+    /// By what is different.
+    others: Vec<(&'static str, Kernels)>,
     checked: Kernels,
+    quick: bool,
 }
 
 impl Variants {
@@ -38,46 +36,59 @@ impl Variants {
             one_brick.with_both_gradients(Some(both))
         };
         let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
-        let split = KernelOptions { multiply: Some(Multiply::Split), ..tuned(base) };
         let make = |options| Kernels::new(gpu.device(), &options);
+        let mut others = vec![
+            ("mask bits applied by select", base.with_apply(Apply::Select)),
+            ("mask bits applied by and", base.with_apply(Apply::And)),
+            ("sums split among threads", one_brick.with_threads(u32::MAX)),
+            ("both gradients in one pass, sums split", one_pass([1, 32]).with_threads(u32::MAX)),
+        ];
         // Tiles of few bricks on a software adapter are there for its compiler.
-        let slow_compiler = gpu.info().device_type == wgpu::DeviceType::Cpu
-            && tuning.forward.rows * tuning.forward.columns < 8;
-        let mut named = Vec::new();
-        for (name, options) in [
-            ("mask bits applied by select", tuned(base.with_apply(Apply::Select))),
-            ("mask bits applied by and", tuned(base.with_apply(Apply::And))),
-            (ONE, tuned(one_brick)),
-            ("sums split among threads", tuned(one_brick.with_threads(u32::MAX))),
-            ("both gradients in one pass", tuned(one_pass([2, 64]))),
-            ("both gradients in one pass, sums split", tuned(one_pass([1, 32]).with_threads(u32::MAX))),
-            (WIDE, tuned(Tuning::software().with_apply(tuning.apply))),
-            (SPLIT, split),
-        ] {
-            // What the adapter gets by itself is checked already.
-            let usual = match name {
-                SPLIT => gpu.kernels().multiply() == Multiply::Split,
-                _ => options.tuning.is_some_and(|other| other == tuning || name != ONE && other == one_brick),
-            };
-            if name == WIDE && slow_compiler {
-                note("NOT RUN: wide tiles: the compiler of this adapter takes minutes for them");
-            } else if !usual {
-                named.push((name, make(options)?));
-            }
+        let few = tuning.forward.rows * tuning.forward.columns < 8;
+        if few && gpu.info().device_type == wgpu::DeviceType::Cpu {
+            note("NOT RUN: wide tiles: the compiler of this adapter takes minutes for them");
+        } else {
+            others.push(("wide tiles", Tuning::software().with_apply(tuning.apply)));
         }
+        // What is like the tiles that it starts from is checked with those.
+        others.retain(|&(_, other)| other != base);
+        let others = others.into_iter().map(|(name, tuning)| Ok((name, make(tuned(tuning))?)));
         Ok(Self {
-            named,
+            one_brick: make(tuned(one_brick))?,
             one_pass: make(tuned(one_pass([2, 64])))?,
-            unchecked: make(tuned(base))?,
+            split: make(KernelOptions { multiply: Some(Multiply::Split), ..tuned(base) })?,
+            others: others.collect::<Result<_, CliError>>()?,
             checked: make(KernelOptions { checked: true, ..tuned(base) })?,
+            quick,
         })
+    }
+
+    /// Those that are not what the adapter gets by itself, which is checked already.
+    fn named<'a>(&'a self, gpu: &Gpu) -> impl Iterator<Item = (&'static str, &'a Kernels)> {
+        let same = |kernels: &Kernels| kernels.tuning() == gpu.kernels().tuning();
+        let split = self.other_multiply(gpu).map(|kernels| ("Philox by split multiply", kernels));
+        [("one brick a thread", &self.one_brick), ("both gradients in one pass", &self.one_pass)]
+            .into_iter()
+            .chain(self.others.iter().map(|(name, kernels)| (*name, kernels)))
+            .filter(move |(_, kernels)| !same(kernels))
+            .chain(split)
+    }
+
+    /// Those that multiply otherwise than the adapter does by itself.
+    fn other_multiply(&self, gpu: &Gpu) -> Option<&Kernels> {
+        Some(&self.split).filter(|kernels| kernels.multiply() != gpu.kernels().multiply())
+    }
+
+    /// What `checked` is compared with: the same but for the checks.
+    fn unchecked<'a>(&'a self, gpu: &'a Gpu) -> &'a Kernels {
+        if self.quick { &self.one_brick } else { gpu.kernels() }
     }
 }
 
 /// Every variant against float64; some of them against each other, bit by bit.
 pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
     let quick = plan.quick;
-    for (name, kernels) in &variants.named {
+    for (name, kernels) in variants.named(gpu) {
         let target = Target::Adapter { gpu, kernels };
         plan.check(Check::error(format!("variant: {name}"), bound(ElementType::F32)), move |check| {
             each(quick, &[ElementType::F32], |call, data| {
@@ -87,16 +98,16 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
     }
     let one_pass = Target::Adapter { gpu, kernels: &variants.one_pass };
     bits::inside_passes(plan, one_pass, &[Pass::BothGradients], "in one pass: ");
-    let split = variants.named.iter().find(|(name, _)| *name == SPLIT);
-    if let Some((_, kernels)) = split.filter(|_| !quick) {
+    if let Some(kernels) = variants.other_multiply(gpu).filter(|_| !quick) {
         bits::inside_passes(plan, Target::Adapter { gpu, kernels }, &Pass::ALL, "split multiply: ");
     }
 
+    let unchecked = variants.unchecked(gpu);
     let elements = if quick { &ElementType::ALL[..1] } else { &ElementType::ALL[..] };
     for &element in elements {
         let name = format!("tensors pooled in one buffer, {element}: nothing else written");
         plan.check(Check::error(name, bound(element)), move |check| {
-            let target = Target::Adapter { gpu, kernels: &variants.unchecked };
+            let target = Target::Adapter { gpu, kernels: unchecked };
             each(quick, &[element], |call, data| {
                 let call = Call { placement: Placement::PooledOdd, ..*call };
                 for pass in Pass::ALL {
@@ -117,7 +128,7 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
             for pass in Pass::ALL {
                 let run = |kernels| Target::Adapter { gpu, kernels }.run(&[pass], call, data);
                 let [unchecked, checked] =
-                    [run(&variants.unchecked)?, run(&variants.checked)?].map(|ran| ran.results.concat());
+                    [run(unchecked)?, run(&variants.checked)?].map(|ran| ran.results.concat());
                 check.case(bit_differences(&unchecked, &checked), || {
                     format!("{}, {}", pass.name(), call.shape)
                 });
