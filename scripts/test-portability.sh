@@ -15,6 +15,7 @@
 # (`-Zbuild-std`). Everything goes to target/portability, so that the builds for this machine stay warm.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/packages.sh
 export CARGO_TARGET_DIR="$PWD/target/portability"
 mkdir -p "$CARGO_TARGET_DIR"
 
@@ -36,15 +37,7 @@ need_packages() {
         [[ -e "$file" ]] || command -v "$file" >/dev/null || missing+=("$package")
     done
     ((${#missing[@]})) || return 0
-    command -v apt-get >/dev/null || not_run "${missing[*]} and apt-get to install them are missing"
-    local as_root=()
-    if [[ "$(id -u)" != 0 ]]; then
-        command -v sudo >/dev/null || not_run "neither root nor sudo to install ${missing[*]}"
-        as_root=(sudo)
-    fi
-    ${as_root[@]+"${as_root[@]}"} apt-get update -qq
-    ${as_root[@]+"${as_root[@]}"} apt-get install --yes -qq --no-install-recommends "${missing[@]}" \
-        || not_run "${missing[*]} cannot be installed"
+    install_packages "${missing[@]}" || not_run "${missing[*]} cannot be installed"
 }
 
 # The source of the standard library of this very compiler, in `library`: rustup's, else that of Debian's rust-src

@@ -3,6 +3,7 @@
 # Vulkan driver is found, Mesa's software driver is installed (Debian, Ubuntu) or named (elsewhere).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/packages.sh
 
 fail() {
     echo "scripts/test.sh: $*" >&2
@@ -26,16 +27,8 @@ if ! has_driver; then
         fail "no Vulkan driver; install Mesa's software driver: mesa-vulkan-drivers and vulkan-loader on" \
             "Fedora, vulkan-swrast and vulkan-icd-loader on Arch, mesa-vulkan-swrast on Alpine"
     fi
-    if [[ "$(id -u)" == 0 ]]; then
-        as_root=()
-    elif command -v sudo >/dev/null; then
-        as_root=(sudo)
-    else
-        fail "no Vulkan driver, and neither root nor sudo to install one; as root: apt-get install ${packages[*]}"
-    fi
     echo "No Vulkan driver: installing ${packages[*]}"
-    ${as_root[@]+"${as_root[@]}"} apt-get update
-    ${as_root[@]+"${as_root[@]}"} apt-get install --yes --no-install-recommends "${packages[@]}"
+    install_packages "${packages[@]}" || fail "no Vulkan driver, and none could be installed"
     has_driver || fail "${packages[*]} are installed, and still no Vulkan driver is found"
 fi
 

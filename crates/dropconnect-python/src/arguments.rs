@@ -53,6 +53,31 @@ impl<'py> Named<'_, 'py> {
         array.try_readwrite().map_err(|_| self.borrowed())
     }
 
+    /// [`read`](Self::read), of the shape that the other arguments ask for.
+    pub fn read_of<T: numpy::Element>(&self, shape: &[usize]) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
+        let array = self.read(shape.len())?;
+        self.expect_shape(array.shape(), shape)?;
+        Ok(array)
+    }
+
+    /// [`write`](Self::write), of that shape.
+    pub fn write_of<T: numpy::Element>(&self, shape: &[usize]) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
+        let array = self.write(shape.len())?;
+        self.expect_shape(array.shape(), shape)?;
+        Ok(array)
+    }
+
+    /// That an array of this name has the shape which the other arguments ask for.
+    pub fn expect_shape(&self, shape: &[usize], wanted: &[usize]) -> PyResult<()> {
+        if shape == wanted {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(format!(
+            "`{}` is of shape {shape:?}; the other arguments ask for {wanted:?}",
+            self.0
+        )))
+    }
+
     fn borrowed(&self) -> PyErr {
         self.refuse(
             "in use by this call or another one",
@@ -95,16 +120,6 @@ pub fn elements_mut<'a, T: numpy::Element>(
     array: &'a mut PyReadwriteArrayDyn<'_, T>,
 ) -> PyResult<&'a mut [T]> {
     array.as_slice_mut().map_err(|error| PyValueError::new_err(format!("`{argument}`: {error}")))
-}
-
-/// That an array has the shape which the others ask for.
-pub fn expect_shape(argument: &'static str, shape: &[usize], wanted: &[usize]) -> PyResult<()> {
-    if shape == wanted {
-        return Ok(());
-    }
-    Err(PyValueError::new_err(format!(
-        "`{argument}` is of shape {shape:?}; the other arguments ask for {wanted:?}"
-    )))
 }
 
 /// The library's shape.

@@ -5,7 +5,7 @@
 mod arguments;
 mod threads;
 
-use arguments::{Named, elements, elements_mut, expect_shape, refusal, shape};
+use arguments::{Named, elements, elements_mut, refusal, shape};
 use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
 use dropconnect::{Bias, Error, Mask, Write, cpu};
 use numpy::PyUntypedArrayMethods;
@@ -84,13 +84,9 @@ fn forward(
     let x = Named("input", input).read::<f32>(2)?;
     let w = Named("weight", weight).read::<f32>(2)?;
     let shape = shape(x.shape()[0], w.shape()[0], x.shape()[1])?;
-    expect_shape("weight", w.shape(), &[shape.outputs(), shape.inputs()])?;
-    let b = bias.map(|bias| Named("bias", bias).read::<f32>(1)).transpose()?;
-    if let Some(b) = &b {
-        expect_shape("bias", b.shape(), &[shape.outputs()])?;
-    }
-    let mut y = Named("out", out).write::<f32>(2)?;
-    expect_shape("out", y.shape(), &[shape.batch(), shape.outputs()])?;
+    Named("weight", weight).expect_shape(w.shape(), &[shape.outputs(), shape.inputs()])?;
+    let b = bias.map(|bias| Named("bias", bias).read_of::<f32>(&[shape.outputs()])).transpose()?;
+    let mut y = Named("out", out).write_of::<f32>(&[shape.batch(), shape.outputs()])?;
     let bias = match &b {
         Some(b) => Bias::Plain(elements("bias", b)?),
         None => Bias::None,
@@ -124,9 +120,8 @@ fn input_gradient(
     let g = Named("grad_output", grad_output).read::<f32>(2)?;
     let w = Named("weight", weight).read::<f32>(2)?;
     let shape = shape(g.shape()[0], g.shape()[1], w.shape()[1])?;
-    expect_shape("weight", w.shape(), &[shape.outputs(), shape.inputs()])?;
-    let mut dx = Named("grad_input", grad_input).write::<f32>(2)?;
-    expect_shape("grad_input", dx.shape(), &[shape.batch(), shape.inputs()])?;
+    Named("weight", weight).expect_shape(w.shape(), &[shape.outputs(), shape.inputs()])?;
+    let mut dx = Named("grad_input", grad_input).write_of::<f32>(&[shape.batch(), shape.inputs()])?;
     let call = InputGradient {
         shape,
         mask: mask.as_ref(),
@@ -156,9 +151,8 @@ fn weight_gradient(
     let g = Named("grad_output", grad_output).read::<f32>(2)?;
     let x = Named("input", input).read::<f32>(2)?;
     let shape = shape(g.shape()[0], g.shape()[1], x.shape()[1])?;
-    expect_shape("input", x.shape(), &[shape.batch(), shape.inputs()])?;
-    let mut dw = Named("grad_weight", grad_weight).write::<f32>(2)?;
-    expect_shape("grad_weight", dw.shape(), &[shape.outputs(), shape.inputs()])?;
+    Named("input", input).expect_shape(x.shape(), &[shape.batch(), shape.inputs()])?;
+    let mut dw = Named("grad_weight", grad_weight).write_of::<f32>(&[shape.outputs(), shape.inputs()])?;
     let call = WeightGradient {
         shape,
         mask: mask.as_ref(),
@@ -191,12 +185,10 @@ fn both_gradients(
     let x = Named("input", input).read::<f32>(2)?;
     let w = Named("weight", weight).read::<f32>(2)?;
     let shape = shape(g.shape()[0], g.shape()[1], x.shape()[1])?;
-    expect_shape("input", x.shape(), &[shape.batch(), shape.inputs()])?;
-    expect_shape("weight", w.shape(), &[shape.outputs(), shape.inputs()])?;
-    let mut dx = Named("grad_input", grad_input).write::<f32>(2)?;
-    expect_shape("grad_input", dx.shape(), &[shape.batch(), shape.inputs()])?;
-    let mut dw = Named("grad_weight", grad_weight).write::<f32>(2)?;
-    expect_shape("grad_weight", dw.shape(), &[shape.outputs(), shape.inputs()])?;
+    Named("input", input).expect_shape(x.shape(), &[shape.batch(), shape.inputs()])?;
+    Named("weight", weight).expect_shape(w.shape(), &[shape.outputs(), shape.inputs()])?;
+    let mut dx = Named("grad_input", grad_input).write_of::<f32>(&[shape.batch(), shape.inputs()])?;
+    let mut dw = Named("grad_weight", grad_weight).write_of::<f32>(&[shape.outputs(), shape.inputs()])?;
     let call = BothGradients {
         shape,
         mask: mask.as_ref(),
@@ -219,8 +211,7 @@ fn bias_gradient(
 ) -> PyResult<()> {
     let g = Named("grad_output", grad_output).read::<f32>(2)?;
     let shape = shape(g.shape()[0], g.shape()[1], 1)?;
-    let mut db = Named("grad_bias", grad_bias).write::<f32>(1)?;
-    expect_shape("grad_bias", db.shape(), &[shape.outputs()])?;
+    let mut db = Named("grad_bias", grad_bias).write_of::<f32>(&[shape.outputs()])?;
     let call = BiasGradient {
         shape,
         bias_mask: None,

@@ -40,6 +40,13 @@ def words(key: Tensor) -> tuple[int, int, int]:
     return seed % 2**64, layer, step
 
 
+def _drawn(
+    key: Tensor, p: float, sharing: int, sample_origin: int
+) -> tuple[tuple[int, int, int], float, int, int, int]:
+    # What every call of the native module ends with: which masks, and how many threads.
+    return words(key), p, sharing, sample_origin, torch.get_num_threads()
+
+
 def draw_key(layer: int, generator: torch.Generator | None = None) -> Tensor:
     """A key from torch's generator. Two layers draw one after the other, and so differ."""
     key = torch.tensor([0, layer, 0], dtype=torch.int64, device="cpu")
@@ -76,11 +83,7 @@ def _forward(
         _f32(weight),
         None if bias is None else _f32(bias),
         out.numpy(),
-        words(key),
-        p,
-        sharing,
-        sample_origin,
-        torch.get_num_threads(),
+        *_drawn(key, p, sharing, sample_origin),
     )
     return _rounded(out, input.dtype)
 
@@ -93,11 +96,7 @@ def _input_gradient(
         _f32(grad_output),
         _f32(weight),
         out.numpy(),
-        words(key),
-        p,
-        sharing,
-        sample_origin,
-        torch.get_num_threads(),
+        *_drawn(key, p, sharing, sample_origin),
     )
     return _rounded(out, grad_output.dtype)
 
@@ -110,11 +109,7 @@ def _weight_gradient(
         _f32(grad_output),
         _f32(input),
         out.numpy(),
-        words(key),
-        p,
-        sharing,
-        sample_origin,
-        torch.get_num_threads(),
+        *_drawn(key, p, sharing, sample_origin),
     )
     return _rounded(out, grad_output.dtype)
 
@@ -136,11 +131,7 @@ def _both_gradients(
         _f32(weight),
         grad_input.numpy(),
         grad_weight.numpy(),
-        words(key),
-        p,
-        sharing,
-        sample_origin,
-        torch.get_num_threads(),
+        *_drawn(key, p, sharing, sample_origin),
     )
     return _rounded(grad_input, grad_output.dtype), _rounded(grad_weight, grad_output.dtype)
 
@@ -155,7 +146,7 @@ def _mask(
     batch: int, outputs: int, inputs: int, key: Tensor, p: float, sharing: int, sample_origin: int
 ) -> Tensor:
     out = torch.empty(batch, outputs, inputs, dtype=torch.uint8, device="cpu")
-    _native.mask(out.numpy(), words(key), p, sharing, sample_origin, torch.get_num_threads())
+    _native.mask(out.numpy(), *_drawn(key, p, sharing, sample_origin))
     return out
 
 

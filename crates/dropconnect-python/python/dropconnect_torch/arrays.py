@@ -12,7 +12,7 @@ are copied.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Optional, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,16 @@ def _threads(threads: int | None) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+_Key = TypeVar("_Key", bound=Optional[tuple[int, int, int]])
+
+
+def _drawn(
+    key: _Key, p: float, sharing: Sharing, sample_origin: int, threads: int | None
+) -> tuple[_Key, float, int, int, int]:
+    # What every call of the native module ends with: which masks, and how many threads.
+    return key, p, sharing_code(sharing), sample_origin, _threads(threads)
 
 
 def _f32(name: str, array: Array) -> Array:
@@ -63,7 +73,7 @@ def mask(
         if not 0 <= size < 2**32:
             raise ValueError(f"`{name}` is {size}; it must be 0 to 2**32 - 1")
     out = np.empty((batch, outputs, inputs), np.uint8)
-    _native.mask(out, (seed, layer, step), p, sharing_code(sharing), sample_origin, _threads(threads))
+    _native.mask(out, *_drawn((seed, layer, step), p, sharing, sample_origin, threads))
     return out
 
 
@@ -94,7 +104,7 @@ def forward(
     b = None if bias is None else _f32("bias", bias)
     out = np.empty((x.shape[0], w.shape[0]), np.float32)
     key = (seed, layer, step) if training else None
-    _native.forward(x, w, b, out, key, p, sharing_code(sharing), sample_origin, _threads(threads))
+    _native.forward(x, w, b, out, *_drawn(key, p, sharing, sample_origin, threads))
     return out.astype(input.dtype, copy=False)
 
 
@@ -113,9 +123,7 @@ def input_gradient(
     """`dX[n, i] = scale * sum over o of M[n, o, i] * W[o, i] * G[n, o]`."""
     g, w = _matrix("grad_output", grad_output), _matrix("weight", weight)
     out = np.empty((g.shape[0], w.shape[1]), np.float32)
-    _native.input_gradient(
-        g, w, out, (seed, layer, step), p, sharing_code(sharing), sample_origin, _threads(threads)
-    )
+    _native.input_gradient(g, w, out, *_drawn((seed, layer, step), p, sharing, sample_origin, threads))
     return out.astype(grad_output.dtype, copy=False)
 
 
@@ -134,9 +142,7 @@ def weight_gradient(
     """`dW[o, i] = scale * sum over n of M[n, o, i] * G[n, o] * X[n, i]`."""
     g, x = _matrix("grad_output", grad_output), _matrix("input", input)
     out = np.empty((g.shape[1], x.shape[1]), np.float32)
-    _native.weight_gradient(
-        g, x, out, (seed, layer, step), p, sharing_code(sharing), sample_origin, _threads(threads)
-    )
+    _native.weight_gradient(g, x, out, *_drawn((seed, layer, step), p, sharing, sample_origin, threads))
     return out.astype(grad_output.dtype, copy=False)
 
 
@@ -156,9 +162,7 @@ def both_gradients(
     """What `input_gradient` and `weight_gradient` give, bit for bit, in less time."""
     g, x, w = _matrix("grad_output", grad_output), _matrix("input", input), _matrix("weight", weight)
     dx, dw = np.empty((g.shape[0], x.shape[1]), np.float32), np.empty((g.shape[1], x.shape[1]), np.float32)
-    _native.both_gradients(
-        g, x, w, dx, dw, (seed, layer, step), p, sharing_code(sharing), sample_origin, _threads(threads)
-    )
+    _native.both_gradients(g, x, w, dx, dw, *_drawn((seed, layer, step), p, sharing, sample_origin, threads))
     return dx.astype(grad_output.dtype, copy=False), dw.astype(grad_output.dtype, copy=False)
 
 

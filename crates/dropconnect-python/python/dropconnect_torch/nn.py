@@ -46,13 +46,13 @@ class DropConnect(nn.Linear):
         dtype: torch.dtype | None = None,
     ) -> None:
         # Before the parameters, which may be large.
-        _checked(p, seed, layer, sharing)
+        checked(p, seed, layer, sharing)
         super().__init__(in_features, out_features, bias, device, dtype)
         self._configure(p, seed, layer, sharing)
 
     def _configure(self, p: float, seed: int | None, layer: int, sharing: Sharing) -> None:
         # No buffer: it belongs neither in the `state_dict` nor on another device, nor is DDP to send it around.
-        self._key = _checked(p, seed, layer, sharing)
+        self._key = checked(p, seed, layer, sharing)
         self.p = p
         self.layer = layer
         self.sharing = sharing
@@ -136,7 +136,8 @@ class DropConnect(nn.Linear):
         return f"{super().extra_repr()}, p={self.p}{seeded}{shared}"
 
 
-def _checked(p: float, seed: int | None, layer: int, sharing: Sharing) -> Tensor | None:
+def checked(p: float, seed: int | None, layer: int, sharing: Sharing) -> Tensor | None:
+    """The key of a layer's first step, if it has a seed. Refuses options that no layer can have."""
     _native.scale(p)
     sharing_code(sharing)
     key = make_key(0 if seed is None else seed, layer)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ._sharing import Sharing
-from .nn import DropConnect
+from .nn import DropConnect, checked
 
 Filter = Callable[[str, nn.Linear], bool]
 
@@ -43,9 +43,8 @@ def patch_module(
         raise ValueError(
             "`module` has no torch.nn.Linear to patch (subclasses and those filtered out do not count)"
         )
-    # All are checked before any is changed.
-    for layer, linear in enumerate(found):
-        DropConnect.from_linear(linear, p, seed=seed, layer=layer, sharing=sharing)
+    # Before any is changed. The numbers of layers cannot be too large.
+    checked(p, seed, 0, sharing)
     for layer, linear in enumerate(found):
         linear.__class__ = DropConnect
         linear._configure(p, seed, layer, sharing)  # type: ignore[operator]
