@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
 
 const LANES: usize = 8;
 
@@ -128,20 +128,7 @@ impl Simd for Avx2 {
         unsafe { [_mm256_setr_epi64x(v[0], v[1], v[4], v[5]), _mm256_setr_epi64x(v[2], v[3], v[6], v[7])] }
     }
 
-    #[inline(always)]
-    fn eight(self, value: u32) -> Self::Words {
-        self.splat_word(value)
-    }
-
-    #[inline(always)]
-    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
-        self,
-        ladder: &Ladder,
-        blocks: [[Self::Words; 3]; RUNS],
-        first: usize,
-    ) -> [[Self::Words; WORDS]; RUNS] {
-        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
-    }
+    climb_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [[__m256i; 2]; 4], kept: &mut Kept) {

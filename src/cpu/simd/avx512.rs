@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
 
 const LANES: usize = 16;
 
@@ -110,20 +110,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_cvtepu32_epi64(_mm256_loadu_si256(values.as_ptr().cast())) }
     }
 
-    #[inline(always)]
-    fn eight(self, value: u32) -> Self::Words {
-        self.splat_word(value)
-    }
-
-    #[inline(always)]
-    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
-        self,
-        ladder: &Ladder,
-        blocks: [[Self::Words; 3]; RUNS],
-        first: usize,
-    ) -> [[Self::Words; WORDS]; RUNS] {
-        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
-    }
+    climb_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [__m512i; 4], kept: &mut Kept) {

@@ -119,6 +119,27 @@ pub(super) trait Lanes: Copy {
     fn rotate_left(self, a: Self::Words, by: u32) -> Self::Words;
 }
 
+/// The methods of a [`Simd`] whose eight words are as many [`Lanes`] as it works on at a time.
+macro_rules! climb_by_eight {
+    () => {
+        #[inline(always)]
+        fn eight(self, value: u32) -> Self::Words {
+            self.splat_word(value)
+        }
+
+        #[inline(always)]
+        fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+            self,
+            ladder: &Ladder,
+            blocks: [[Self::Words; 3]; RUNS],
+            first: usize,
+        ) -> [[Self::Words; WORDS]; RUNS] {
+            ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
+        }
+    };
+}
+use climb_by_eight;
+
 /// Work that runs on one thread with one instruction set.
 pub(super) trait Job {
     /// Must be `#[inline(always)]`, so that it is compiled for the instruction set that runs it.

@@ -14,7 +14,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
 
 const LANES: usize = 4;
 
@@ -126,20 +126,7 @@ impl Simd for Neon {
         unsafe { [vld1q_u32(values.as_ptr()), vld1q_u32(values.as_ptr().add(4))] }
     }
 
-    #[inline(always)]
-    fn eight(self, value: u32) -> Self::Words {
-        self.splat_word(value)
-    }
-
-    #[inline(always)]
-    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
-        self,
-        ladder: &Ladder,
-        blocks: [[Self::Words; 3]; RUNS],
-        first: usize,
-    ) -> [[Self::Words; WORDS]; RUNS] {
-        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
-    }
+    climb_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [[uint32x4_t; 2]; 4], kept: &mut Kept) {

@@ -1,7 +1,7 @@
 //! Plain arrays, for processors without a level of their own. They are as wide as SSE2, which the compiler uses where
 //! it belongs to the target (x86-64).
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
+use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
 
 const LANES: usize = 4;
 
@@ -88,20 +88,7 @@ impl Simd for Portable {
         values.map(u64::from)
     }
 
-    #[inline(always)]
-    fn eight(self, value: u32) -> Self::Words {
-        self.splat_word(value)
-    }
-
-    #[inline(always)]
-    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
-        self,
-        ladder: &Ladder,
-        blocks: [[Self::Words; 3]; RUNS],
-        first: usize,
-    ) -> [[Self::Words; WORDS]; RUNS] {
-        ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
-    }
+    climb_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [Self::Words; 4], kept: &mut Kept) {
