@@ -10,16 +10,19 @@
 #            another compiler, without f16, 64-bit integers or large workgroups
 #   neon     the CPU tests for AArch64, in qemu
 #   wasm     the CPU tests for WebAssembly, with simd128 and without, in Node
+#   web      the page of web/ in headless Chromium (Tint, SwiftShader): masks, passes, every check of `verify --quick`, a
+#            network that learns, faults; pictures of it in target/web-pictures
 #
 # The standard library of a target comes from rustup or, where that has none to give, is compiled from its source
 # (`-Zbuild-std`). Everything goes to target/portability, so that the builds for this machine stay warm.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
+source scripts/portability/std.sh
 export CARGO_TARGET_DIR="$PWD/target/portability"
 mkdir -p "$CARGO_TARGET_DIR"
 
-ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm)
+ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm web)
 
 # ------------------------------------------------------------------------------------------------ what engines need
 
@@ -38,40 +41,6 @@ need_packages() {
     done
     ((${#missing[@]})) || return 0
     install_packages "${missing[@]}" || not_run "${missing[*]} cannot be installed"
-}
-
-# The source of the standard library of this very compiler, in `library`: rustup's, else that of Debian's rust-src
-# package, which has to be of the same version.
-DEBIAN_SOURCE=http://deb.debian.org/debian/pool/main/r/rustc/rust-src_1.95.0+dfsg1-2~bpo13+1_all.deb
-DEBIAN_SOURCE_SHA256=7b76db5b880a77f9e52975d2baa6209d2f76d2c9c2789515c3088cb960e2c83b
-find_library_source() {
-    library="$(rustc --print sysroot)/lib/rustlib/src/rust/library"
-    [[ -d "$library" ]] && return 0
-    if command -v rustup >/dev/null && rustup component add rust-src >/dev/null 2>&1 && [[ -d "$library" ]]; then
-        return 0
-    fi
-    local version folder="$CARGO_TARGET_DIR/rust-src" package
-    version=$(rustc --version | cut -d' ' -f2)
-    library="$folder/usr/src/rustc-$version/library"
-    [[ -d "$library" ]] && return 0
-    [[ "$version" == 1.95.0 ]] || not_run "no rust-src for Rust $version"
-    command -v dpkg >/dev/null || not_run "neither rustup's rust-src nor dpkg to unpack Debian's"
-    package="$folder.deb"
-    curl -fsSL -o "$package" "$DEBIAN_SOURCE" || not_run "no rust-src: $DEBIAN_SOURCE cannot be had"
-    echo "$DEBIAN_SOURCE_SHA256  $package" | sha256sum --check --quiet || not_run "$package is another file"
-    dpkg -x "$package" "$folder" || not_run "$package cannot be unpacked"
-}
-
-# Sets `std`: what cargo takes to build for a target. The rest are the crates that are compiled if need be.
-find_std() {
-    local target=$1 crates=$2
-    std=(--target "$target")
-    [[ -d "$(rustc --print target-libdir --target "$target")" ]] && return 0
-    command -v rustup >/dev/null && rustup target add "$target" >/dev/null 2>&1 && return 0
-    find_library_source
-    # `-Zbuild-std` is for nightly; a stable compiler takes it so, with a place for the source that is not rustup's.
-    export RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT="$library"
-    std+=("-Zbuild-std=$crates")
 }
 
 # ---------------------------------------------------------------------------------------------------------- engines
@@ -160,6 +129,22 @@ engine_wasm() {
     export RUSTFLAGS="${flags[*]}" RUSTC_BOOTSTRAP=1
     cargo test "${CPU_TESTS[@]}" "${std[@]}"
     cargo test -Zprofile-rustflags --config "$simd" "${CPU_TESTS[@]}" "${std[@]}"
+}
+
+# The one that the test was written with.
+PLAYWRIGHT=playwright-core@1.65.1
+engine_web() {
+    command -v npm >/dev/null || not_run "node and npm are missing"
+    need_packages chromium:/usr/bin/chromium
+    local node=$CARGO_TARGET_DIR/node
+    mkdir -p "$node"
+    [[ -d "$node/node_modules/playwright-core" ]] \
+        || npm install --silent --no-save --prefix "$node" "$PLAYWRIGHT" || not_run "$PLAYWRIGHT cannot be had"
+    # Where its import finds that.
+    cp web/test.mjs "$node/" || return
+    set -ex
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR%/portability} scripts/build-web.sh
+    node "$node/test.mjs" "$PWD/target/web" "$PWD/target/web-pictures"
 }
 
 # ------------------------------------------------------------------------------------------------------------- main

@@ -184,6 +184,19 @@ pub enum Error {
         /// The argument it overlaps.
         other: &'static str,
     },
+    /// In a browser, two arguments so near each other that one is bound with the other, in the buffer of a result.
+    #[error(
+        "`{argument}` and `{other}` lie in the same {block} bytes of a buffer that is written, which a browser takes \
+         for an overlap; start its tensors at multiples of {block}"
+    )]
+    SharedBlock {
+        /// The argument.
+        argument: &'static str,
+        /// The argument it shares the block with.
+        other: &'static str,
+        /// The size of a block in bytes.
+        block: u64,
+    },
     /// A buffer that was created without a usage it needs.
     #[cfg(feature = "gpu")]
     #[error("the buffer of `{argument}` has usages {usage:?}; it needs {needed:?}")]
@@ -224,6 +237,9 @@ pub enum Error {
         /// The call: `encode_forward`, `encode_eval` or `encode_backward`.
         what: &'static str,
     },
+    /// In a browser a call was to wait for an adapter, which a page must not do.
+    #[error("a page cannot wait for its adapter; await the call of the same name that ends in `_async`")]
+    WouldBlock,
     /// A recording of `gpu::Kernels::monte_carlo` was to take a key from device memory.
     #[error(
         "a recording of Monte-Carlo passes draws each by a key of its own, and takes none from device memory; set its \

@@ -47,6 +47,7 @@ mod pass;
 mod predictive;
 pub mod reference;
 mod shape;
+mod work;
 
 pub use activation::{Activation, Method};
 pub use device::Device;

@@ -2,6 +2,7 @@
 
 use super::Device;
 use crate::call::{MonteCarlo, OutputMoments};
+use crate::work::block_on;
 use crate::{Activation, ElementType, Error, Method, Moments, Predictive, Shape};
 
 impl Device {
@@ -15,8 +16,7 @@ impl Device {
         element: ElementType,
         call: &OutputMoments<'_, &[f32], ()>,
     ) -> Result<Moments, Error> {
-        call.faces().check()?;
-        self.passes().weights(call.shape, element, call.weight, call.bias)?.moments(call.probability, call.x)
+        block_on(self.is_adapter(), self.moments_async(element, call))
     }
 
     /// Mean and variance of f(u) for normal u with these moments, `[batch, outputs]`: the second half of that
@@ -33,7 +33,7 @@ impl Device {
         method: Method,
         u: &Moments,
     ) -> Result<Moments, Error> {
-        self.passes().activate(shape, activation, method, u.check(shape)?)
+        block_on(self.is_adapter(), self.activate_async(shape, activation, method, u))
     }
 
     /// Mean and unbiased variance of Y over the passes, in f32. On an adapter this is one launch.
@@ -45,12 +45,7 @@ impl Device {
         element: ElementType,
         call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Moments, Error> {
-        call.faces().check()?;
-        self.passes().weights(call.shape, element, call.weight, call.bias)?.monte_carlo(
-            call.mask,
-            call.passes,
-            call.x,
-        )
+        block_on(self.is_adapter(), self.monte_carlo_async(element, call))
     }
 
     /// Y of every one of those passes, `[passes, batch, outputs]`. For what mean and variance do not say; the memory
@@ -63,12 +58,7 @@ impl Device {
         element: ElementType,
         call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        call.faces().check()?;
-        self.passes().weights(call.shape, element, call.weight, call.bias)?.pass_outputs(
-            call.mask,
-            call.passes,
-            call.x,
-        )
+        block_on(self.is_adapter(), self.pass_outputs_async(element, call))
     }
 
     /// What a classifier whose last layer this is predicts over those passes: Y is taken as logits
@@ -81,11 +71,6 @@ impl Device {
         element: ElementType,
         call: &MonteCarlo<'_, &[f32], ()>,
     ) -> Result<Predictive<f32>, Error> {
-        call.faces().check()?;
-        self.passes().weights(call.shape, element, call.weight, call.bias)?.predictive(
-            call.mask,
-            call.passes,
-            call.x,
-        )
+        block_on(self.is_adapter(), self.predictive_async(element, call))
     }
 }

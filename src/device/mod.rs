@@ -1,5 +1,6 @@
 //! Where a layer computes: an adapter or the CPU, with the same calls on host memory for both.
 
+mod awaited;
 mod inference;
 mod on_cpu;
 #[cfg(feature = "gpu")]
@@ -9,6 +10,7 @@ mod passes;
 use std::fmt;
 
 use crate::call::{BiasGradient, Forward, InputGradient, WeightGradient};
+use crate::work::block_on;
 use crate::{ElementType, Error, Mask, Shape};
 
 pub(crate) use on_cpu::{Cpu, CpuWeights};
@@ -30,6 +32,10 @@ pub enum Device {
 }
 
 impl Device {
+    fn is_adapter(&self) -> bool {
+        !matches!(self, Self::Cpu)
+    }
+
     pub(crate) fn passes(&self) -> &dyn Passes {
         match self {
             #[cfg(feature = "gpu")]
@@ -43,8 +49,7 @@ impl Device {
     /// # Errors
     /// Those of a [`call`](crate::call#errors), [`Error::HostMemory`], and the device's own.
     pub fn forward(&self, element: ElementType, call: &Forward<'_, &[f32], ()>) -> Result<Vec<f32>, Error> {
-        call.faces().check()?;
-        self.passes().weights(call.shape, element, call.weight, call.bias)?.forward(call.mask, call.x)
+        block_on(self.is_adapter(), self.forward_async(element, call))
     }
 
     /// dX, rounded as [`forward`](Self::forward) does.
@@ -56,8 +61,7 @@ impl Device {
         element: ElementType,
         call: &InputGradient<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        call.faces().check()?;
-        self.passes().input_gradient(element, call)
+        block_on(self.is_adapter(), self.input_gradient_async(element, call))
     }
 
     /// dW, rounded as [`forward`](Self::forward) does.
@@ -69,8 +73,7 @@ impl Device {
         element: ElementType,
         call: &WeightGradient<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        call.faces().check()?;
-        self.passes().weight_gradient(element, call)
+        block_on(self.is_adapter(), self.weight_gradient_async(element, call))
     }
 
     /// db, rounded as [`forward`](Self::forward) does.
@@ -82,8 +85,7 @@ impl Device {
         element: ElementType,
         call: &BiasGradient<'_, &[f32], ()>,
     ) -> Result<Vec<f32>, Error> {
-        call.faces().check()?;
-        self.passes().bias_gradient(element, call)
+        block_on(self.is_adapter(), self.bias_gradient_async(element, call))
     }
 
     /// Which connections are kept, as bytes of 0 and 1 `[batch, outputs, inputs]`, computed on this device.
@@ -91,12 +93,7 @@ impl Device {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn mask(&self, shape: &Shape, mask: &Mask) -> Result<Vec<u8>, Error> {
-        let bytes = shape.output_len().checked_mul(shape.inputs()).ok_or(Error::TooLarge {
-            argument: "batch * outputs * inputs",
-            value: u64::MAX,
-            limit: isize::MAX as u64,
-        })?;
-        self.passes().mask(shape, mask, false, bytes)
+        block_on(self.is_adapter(), self.mask_async(shape, mask))
     }
 
     /// Which biases are kept where biases are masked, as bytes of 0 and 1 `[batch, outputs]`.
@@ -104,7 +101,7 @@ impl Device {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn bias_mask(&self, shape: &Shape, mask: &Mask) -> Result<Vec<u8>, Error> {
-        self.passes().mask(shape, mask, true, shape.output_len())
+        block_on(self.is_adapter(), self.bias_mask_async(shape, mask))
     }
 }
 

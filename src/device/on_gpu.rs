@@ -10,6 +10,7 @@ use crate::gpu::{
     Activate, AdapterChoice, Download, Gpu, KernelOptions, PredictivePass, Recording, Tensor, WriteMask,
 };
 use crate::host::{self, encode};
+use crate::work::Work;
 use crate::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, Method, Moments, Predictive, Shape,
 };
@@ -18,10 +19,10 @@ impl Device {
     /// The best there is: a hardware adapter, else the CPU backend. The text says which, and why nothing better.
     ///
     /// A software adapter is several times slower than the CPU backend on the same cores, so that it has to be asked
-    /// for: by [`name`](AdapterChoice::name) here, or with [`Device::gpu`].
-    pub fn auto(choice: &AdapterChoice) -> (Self, String) {
+    /// for: by [`name`](AdapterChoice::name) here, or with [`gpu_async`](Self::gpu_async).
+    pub async fn auto_async(choice: &AdapterChoice) -> (Self, String) {
         let hardware_only = choice.hardware_only || choice.name.is_none();
-        let why = match Self::gpu(&AdapterChoice { hardware_only, ..choice.clone() }) {
+        let why = match Self::gpu_async(&AdapterChoice { hardware_only, ..choice.clone() }).await {
             Ok(device) => {
                 let text = format!("{device}, the best adapter found");
                 return (device, text);
@@ -33,7 +34,7 @@ impl Device {
         };
         let mut text = format!("{}: {why}", Self::Cpu);
         if choice.name.is_none()
-            && let Some(info) = choice.software()
+            && let Some(info) = choice.software().await
         {
             let name = info.name.split(" (").next().unwrap_or_default();
             text += &format!("; a software adapter, {name}, is there for those who ask for it");
@@ -44,9 +45,24 @@ impl Device {
     /// An adapter, hardware before software. [`Display`](fmt::Display) says so of a software adapter.
     ///
     /// # Errors
+    /// As [`Gpu::open_async`].
+    pub async fn gpu_async(choice: &AdapterChoice) -> Result<Self, Error> {
+        Ok(Self::Gpu(Arc::new(Gpu::open_async(choice, &KernelOptions::default()).await?)))
+    }
+
+    /// See [`auto_async`](Self::auto_async).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn auto(choice: &AdapterChoice) -> (Self, String) {
+        pollster::block_on(Self::auto_async(choice))
+    }
+
+    /// See [`gpu_async`](Self::gpu_async).
+    ///
+    /// # Errors
     /// As [`Gpu::open`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn gpu(choice: &AdapterChoice) -> Result<Self, Error> {
-        Ok(Self::Gpu(Arc::new(Gpu::open(choice, &KernelOptions::default())?)))
+        pollster::block_on(Self::gpu_async(choice))
     }
 
     /// The adapter, if this is one.
@@ -61,7 +77,10 @@ impl Device {
 impl Passes for Gpu {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let info = self.info();
-        write!(f, "{} ({}, {})", info.name, info.backend, info.driver_info)?;
+        // A browser may keep the name to itself.
+        f.write_str(if info.name.is_empty() { "an adapter without a name" } else { &info.name })?;
+        let driver = if info.driver_info.is_empty() { "" } else { ", " };
+        write!(f, " ({}{driver}{})", info.backend, info.driver_info)?;
         if info.device_type == wgpu::DeviceType::Cpu { f.write_str(", a software adapter") } else { Ok(()) }
     }
 
@@ -78,69 +97,91 @@ impl Passes for Gpu {
         Ok(Box::new(GpuWeights { gpu: self, shape, element, weight, bias }))
     }
 
-    fn input_gradient(
-        &self,
+    fn input_gradient<'a>(
+        &'a self,
         element: ElementType,
-        call: &InputGradient<'_, &[f32], ()>,
-    ) -> Result<Vec<f32>, Error> {
-        let &InputGradient { shape, mask, grad_output, weight, write, .. } = call;
-        let (grad_output, weight) =
-            (Resident::of(self, element, grad_output)?, Resident::of(self, element, weight)?);
-        run(self, shape.input_len(), element, |grad_input| {
-            let (grad_output, weight) = (grad_output.tensor(), weight.tensor());
-            let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
-            self.kernels().input_gradient(&call)
+        call: &'a InputGradient<'_, &[f32], ()>,
+    ) -> Work<'a, Vec<f32>> {
+        Box::pin(async move {
+            let &InputGradient { shape, mask, grad_output, weight, write, .. } = call;
+            let (grad_output, weight) =
+                (Resident::of(self, element, grad_output)?, Resident::of(self, element, weight)?);
+            run(self, shape.input_len(), element, |grad_input| {
+                let (grad_output, weight) = (grad_output.tensor(), weight.tensor());
+                let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+                self.kernels().input_gradient(&call)
+            })
+            .await
         })
     }
 
-    fn weight_gradient(
-        &self,
+    fn weight_gradient<'a>(
+        &'a self,
         element: ElementType,
-        call: &WeightGradient<'_, &[f32], ()>,
-    ) -> Result<Vec<f32>, Error> {
-        let &WeightGradient { shape, mask, grad_output, x, write, .. } = call;
-        let (grad_output, x) = (Resident::of(self, element, grad_output)?, Resident::of(self, element, x)?);
-        run(self, shape.weight_len(), element, |grad_weight| {
-            let (grad_output, x) = (grad_output.tensor(), x.tensor());
-            let call = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
-            self.kernels().weight_gradient(&call)
+        call: &'a WeightGradient<'_, &[f32], ()>,
+    ) -> Work<'a, Vec<f32>> {
+        Box::pin(async move {
+            let &WeightGradient { shape, mask, grad_output, x, write, .. } = call;
+            let (grad_output, x) =
+                (Resident::of(self, element, grad_output)?, Resident::of(self, element, x)?);
+            run(self, shape.weight_len(), element, |grad_weight| {
+                let (grad_output, x) = (grad_output.tensor(), x.tensor());
+                let call = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
+                self.kernels().weight_gradient(&call)
+            })
+            .await
         })
     }
 
-    fn bias_gradient(
-        &self,
+    fn bias_gradient<'a>(
+        &'a self,
         element: ElementType,
-        call: &BiasGradient<'_, &[f32], ()>,
-    ) -> Result<Vec<f32>, Error> {
-        let &BiasGradient { shape, bias_mask, grad_output, write, .. } = call;
-        let grad_output = Resident::of(self, element, grad_output)?;
-        run(self, shape.outputs(), element, |grad_bias| {
-            let grad_output = grad_output.tensor();
-            self.kernels().bias_gradient(&BiasGradient { shape, bias_mask, grad_output, grad_bias, write })
+        call: &'a BiasGradient<'_, &[f32], ()>,
+    ) -> Work<'a, Vec<f32>> {
+        Box::pin(async move {
+            let &BiasGradient { shape, bias_mask, grad_output, write, .. } = call;
+            let grad_output = Resident::of(self, element, grad_output)?;
+            run(self, shape.outputs(), element, |grad_bias| {
+                let grad_output = grad_output.tensor();
+                self.kernels().bias_gradient(&BiasGradient {
+                    shape,
+                    bias_mask,
+                    grad_output,
+                    grad_bias,
+                    write,
+                })
+            })
+            .await
         })
     }
 
-    fn mask(&self, shape: &Shape, mask: &Mask, bias: bool, bytes: usize) -> Result<Vec<u8>, Error> {
-        let (bytes, kernels) = (bytes as u64, self.kernels());
-        let buffer = self.buffer(bytes)?;
-        let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size: bytes };
-        self.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
-        self.read(&buffer, 0..bytes)
+    fn mask<'a>(&'a self, shape: &'a Shape, mask: &'a Mask, bias: bool, bytes: usize) -> Work<'a, Vec<u8>> {
+        Box::pin(async move {
+            let (bytes, kernels) = (bytes as u64, self.kernels());
+            let buffer = self.buffer(bytes)?;
+            let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size: bytes };
+            self.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
+            self.read_async(&buffer, 0..bytes).await
+        })
     }
 
-    fn activate(
-        &self,
-        shape: &Shape,
+    fn activate<'a>(
+        &'a self,
+        shape: &'a Shape,
         activation: Activation,
         method: Method,
-        u: &Moments,
-    ) -> Result<Moments, Error> {
-        let f32 = ElementType::F32;
-        let (u_mean, u_variance) = (Resident::of(self, f32, &u.mean)?, Resident::of(self, f32, &u.variance)?);
-        let (shape, u_mean, u_variance) = (*shape, u_mean.tensor(), u_variance.tensor());
-        pair(self, &shape, |mean, variance| {
-            let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
-            self.kernels().activate(&call)
+        u: &'a Moments,
+    ) -> Work<'a, Moments> {
+        Box::pin(async move {
+            let f32 = ElementType::F32;
+            let (u_mean, u_variance) =
+                (Resident::of(self, f32, &u.mean)?, Resident::of(self, f32, &u.variance)?);
+            let (shape, u_mean, u_variance) = (*shape, u_mean.tensor(), u_variance.tensor());
+            pair(self, &shape, |mean, variance| {
+                let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
+                self.kernels().activate(&call)
+            })
+            .await
         })
     }
 }
@@ -163,75 +204,89 @@ impl GpuWeights<'_> {
 }
 
 impl WeightPasses for GpuWeights<'_> {
-    fn forward(&self, mask: Option<&Mask>, x: &[f32]) -> Result<Vec<f32>, Error> {
-        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
-        let x = Resident::of(gpu, element, x)?;
-        run(gpu, shape.output_len(), element, |y| {
-            gpu.kernels().forward(&Forward { shape, mask, x: x.tensor(), weight, bias, y })
+    fn forward<'a>(&'a self, mask: Option<&'a Mask>, x: &'a [f32]) -> Work<'a, Vec<f32>> {
+        Box::pin(async move {
+            let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+            let x = Resident::of(gpu, element, x)?;
+            run(gpu, shape.output_len(), element, |y| {
+                gpu.kernels().forward(&Forward { shape, mask, x: x.tensor(), weight, bias, y })
+            })
+            .await
         })
     }
 
-    fn moments(&self, probability: &DropProbability, x: &[f32]) -> Result<Moments, Error> {
-        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
-        let x = Resident::of(gpu, element, x)?;
-        pair(gpu, &shape, |mean, variance| {
-            let x = x.tensor();
-            let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
-            gpu.kernels().moments(&call)
+    fn moments<'a>(&'a self, probability: &'a DropProbability, x: &'a [f32]) -> Work<'a, Moments> {
+        Box::pin(async move {
+            let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+            let x = Resident::of(gpu, element, x)?;
+            pair(gpu, &shape, |mean, variance| {
+                let x = x.tensor();
+                let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
+                gpu.kernels().moments(&call)
+            })
+            .await
         })
     }
 
-    fn monte_carlo(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Moments, Error> {
-        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
-        let x = Resident::of(gpu, element, x)?;
-        pair(gpu, &shape, |mean, variance| {
-            let x = x.tensor();
-            let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
-            gpu.kernels().monte_carlo(&call)
+    fn monte_carlo<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Moments> {
+        Box::pin(async move {
+            let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+            let x = Resident::of(gpu, element, x)?;
+            pair(gpu, &shape, |mean, variance| {
+                let x = x.tensor();
+                let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
+                gpu.kernels().monte_carlo(&call)
+            })
+            .await
         })
     }
 
-    fn pass_outputs(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Vec<f32>, Error> {
-        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
-        let mut samples = host::empty(shape.output_len().saturating_mul(passes as usize))?;
-        let x = Resident::of(gpu, element, x)?;
-        let y = Resident::new(gpu, shape.output_len(), element)?;
-        let (mask_of, x) = (Some(mask), x.tensor());
-        let forward =
-            gpu.kernels().forward(&Forward { shape, mask: mask_of, x, weight, bias, y: y.tensor() })?;
-        for pass in 0..passes {
-            forward.set_key(gpu.queue(), mask.pass(pass).key)?;
-            let [y] = fetch(gpu, std::slice::from_ref(&forward), [&y])?;
-            samples.extend(y);
-        }
-        Ok(samples)
+    fn pass_outputs<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Vec<f32>> {
+        Box::pin(async move {
+            let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+            let mut samples = host::empty(shape.output_len().saturating_mul(passes as usize))?;
+            let x = Resident::of(gpu, element, x)?;
+            let y = Resident::new(gpu, shape.output_len(), element)?;
+            let (mask_of, x) = (Some(mask), x.tensor());
+            let forward =
+                gpu.kernels().forward(&Forward { shape, mask: mask_of, x, weight, bias, y: y.tensor() })?;
+            for pass in 0..passes {
+                forward.set_key(gpu.queue(), mask.pass(pass).key)?;
+                let [y] = fetch(gpu, std::slice::from_ref(&forward), [&y]).await?;
+                samples.extend(y);
+            }
+            Ok(samples)
+        })
     }
 
-    fn predictive(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Predictive<f32>, Error> {
-        let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
-        Error::check_count("passes", passes, 1..=u32::MAX)?;
-        let x = Resident::of(gpu, element, x)?;
-        let result = |elements| Resident::new(gpu, elements, ElementType::F32);
-        let (logits, mean) = (result(shape.output_len())?, result(shape.output_len())?);
-        let (entropy, information) = (result(shape.batch())?, result(shape.batch())?);
-        let (some, y) = (Some(mask), logits.tensor());
-        let forward =
-            gpu.kernels().forward(&Forward { shape, mask: some, x: x.tensor(), weight, bias, y })?;
-        for pass in 0..passes {
-            forward.set_key(gpu.queue(), mask.pass(pass).key)?;
-            gpu.submit(&forward)?;
-            gpu.submit(&gpu.kernels().predictive(&PredictivePass {
-                shape,
-                pass,
-                passes,
-                logits: logits.tensor(),
-                mean: mean.tensor(),
-                entropy: entropy.tensor(),
-                information: information.tensor(),
-            })?)?;
-        }
-        let [mean, entropy, mutual_information] = fetch(gpu, &[], [&mean, &entropy, &information])?;
-        Ok(Predictive { mean, entropy, mutual_information })
+    fn predictive<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Predictive<f32>> {
+        Box::pin(async move {
+            let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
+            Error::check_count("passes", passes, 1..=u32::MAX)?;
+            let x = Resident::of(gpu, element, x)?;
+            let result = |elements| Resident::new(gpu, elements, ElementType::F32);
+            let (logits, mean) = (result(shape.output_len())?, result(shape.output_len())?);
+            let (entropy, information) = (result(shape.batch())?, result(shape.batch())?);
+            let (some, y) = (Some(mask), logits.tensor());
+            let forward =
+                gpu.kernels().forward(&Forward { shape, mask: some, x: x.tensor(), weight, bias, y })?;
+            for pass in 0..passes {
+                forward.set_key(gpu.queue(), mask.pass(pass).key)?;
+                gpu.submit(&forward)?;
+                gpu.submit(&gpu.kernels().predictive(&PredictivePass {
+                    shape,
+                    pass,
+                    passes,
+                    logits: logits.tensor(),
+                    mean: mean.tensor(),
+                    entropy: entropy.tensor(),
+                    information: information.tensor(),
+                })?)?;
+            }
+            let [mean, entropy, mutual_information] =
+                fetch(gpu, &[], [&mean, &entropy, &information]).await?;
+            Ok(Predictive { mean, entropy, mutual_information })
+        })
     }
 }
 
@@ -261,19 +316,19 @@ impl Resident {
 }
 
 /// Runs a call into a fresh result of `elements` and reads it back.
-fn run(
+async fn run(
     gpu: &Gpu,
     elements: usize,
     element: ElementType,
     call: impl FnOnce(Tensor<'_>) -> Result<Recording, Error>,
 ) -> Result<Vec<f32>, Error> {
     let result = Resident::new(gpu, elements, element)?;
-    let [values] = fetch(gpu, &[call(result.tensor())?], [&result])?;
+    let [values] = fetch(gpu, &[call(result.tensor())?], [&result]).await?;
     Ok(values)
 }
 
 /// The same for a mean and a variance, `[batch, outputs]` in f32.
-fn pair(
+async fn pair(
     gpu: &Gpu,
     shape: &Shape,
     call: impl FnOnce(Tensor<'_>, Tensor<'_>) -> Result<Recording, Error>,
@@ -281,12 +336,12 @@ fn pair(
     let result = || Resident::new(gpu, shape.output_len(), ElementType::F32);
     let (mean, variance) = (result()?, result()?);
     let recording = call(mean.tensor(), variance.tensor())?;
-    let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance])?;
+    let [mean, variance] = fetch(gpu, &[recording], [&mean, &variance]).await?;
     Ok(Moments { mean, variance })
 }
 
 /// Runs calls and reads results back. All memory that this takes is there before anything runs.
-pub(crate) fn fetch<const N: usize>(
+pub(crate) async fn fetch<const N: usize>(
     gpu: &Gpu,
     recordings: &[Recording],
     results: [&Resident; N],
@@ -305,7 +360,7 @@ pub(crate) fn fetch<const N: usize>(
         Ok(())
     })?;
     for ((download, result), values) in downloads.iter().zip(results).zip(&mut values) {
-        download.finish(gpu, |view| result.element.decode_into(view, values))?;
+        download.finish(gpu, |view| result.element.decode_into(view, values)).await?;
     }
     Ok(values)
 }

@@ -1,15 +1,17 @@
 //! What a [`Device`](super::Device) asks of a backend: its passes from host memory to host memory.
 //!
-//! Arguments have been checked, tensors by their lengths. Operands are rounded to `element` first.
+//! Arguments have been checked, tensors by their lengths. Operands are rounded to `element` first. A call is made when it
+//! is awaited.
 
 use std::fmt;
 
 use crate::call::{BiasGradient, InputGradient, WeightGradient};
+use crate::work::{Shared, Work};
 use crate::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, Method, Moments, Predictive, Shape,
 };
 
-pub(crate) trait Passes {
+pub(crate) trait Passes: Shared {
     /// Says what computes, for people.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
@@ -23,54 +25,54 @@ pub(crate) trait Passes {
     ) -> Result<Box<dyn WeightPasses + 'a>, Error>;
 
     /// dX, rounded.
-    fn input_gradient(
-        &self,
+    fn input_gradient<'a>(
+        &'a self,
         element: ElementType,
-        call: &InputGradient<'_, &[f32], ()>,
-    ) -> Result<Vec<f32>, Error>;
+        call: &'a InputGradient<'_, &[f32], ()>,
+    ) -> Work<'a, Vec<f32>>;
 
     /// dW, rounded.
-    fn weight_gradient(
-        &self,
+    fn weight_gradient<'a>(
+        &'a self,
         element: ElementType,
-        call: &WeightGradient<'_, &[f32], ()>,
-    ) -> Result<Vec<f32>, Error>;
+        call: &'a WeightGradient<'_, &[f32], ()>,
+    ) -> Work<'a, Vec<f32>>;
 
     /// db, rounded.
-    fn bias_gradient(
-        &self,
+    fn bias_gradient<'a>(
+        &'a self,
         element: ElementType,
-        call: &BiasGradient<'_, &[f32], ()>,
-    ) -> Result<Vec<f32>, Error>;
+        call: &'a BiasGradient<'_, &[f32], ()>,
+    ) -> Work<'a, Vec<f32>>;
 
     /// A mask that takes so many bytes: that of the bias, or of the weights.
-    fn mask(&self, shape: &Shape, mask: &Mask, bias: bool, bytes: usize) -> Result<Vec<u8>, Error>;
+    fn mask<'a>(&'a self, shape: &'a Shape, mask: &'a Mask, bias: bool, bytes: usize) -> Work<'a, Vec<u8>>;
 
     /// Mean and variance of f(u), in f32.
-    fn activate(
-        &self,
-        shape: &Shape,
+    fn activate<'a>(
+        &'a self,
+        shape: &'a Shape,
         activation: Activation,
         method: Method,
-        u: &Moments,
-    ) -> Result<Moments, Error>;
+        u: &'a Moments,
+    ) -> Work<'a, Moments>;
 }
 
 /// The passes that only read a layer's weights, with W `[outputs, inputs]` and b `[outputs]` of one shape where they
 /// are computed with.
-pub(crate) trait WeightPasses {
+pub(crate) trait WeightPasses: Shared {
     /// Y.
-    fn forward(&self, mask: Option<&Mask>, x: &[f32]) -> Result<Vec<f32>, Error>;
+    fn forward<'a>(&'a self, mask: Option<&'a Mask>, x: &'a [f32]) -> Work<'a, Vec<f32>>;
 
     /// Mean and variance of Y over all masks, in f32.
-    fn moments(&self, probability: &DropProbability, x: &[f32]) -> Result<Moments, Error>;
+    fn moments<'a>(&'a self, probability: &'a DropProbability, x: &'a [f32]) -> Work<'a, Moments>;
 
     /// Mean and variance of Y over passes, in f32.
-    fn monte_carlo(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Moments, Error>;
+    fn monte_carlo<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Moments>;
 
     /// Y of every pass, one after the other. On an adapter one pass's Y is there at a time.
-    fn pass_outputs(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Vec<f32>, Error>;
+    fn pass_outputs<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Vec<f32>>;
 
     /// What passes taken as logits predict, in f32 from the logits on. Memory grows with one pass's logits.
-    fn predictive(&self, mask: &Mask, passes: u32, x: &[f32]) -> Result<Predictive<f32>, Error>;
+    fn predictive<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Predictive<f32>>;
 }

@@ -4,12 +4,14 @@
 //! from there; they are stacks of the calling thread. Of a *lost* device wgpu says nothing at all: it hands out
 //! objects that look like any other, and whose use is a fault. So every object is checked for that here before
 //! anyone gets it. The device's callback for its loss is its owner's, and is left alone.
+//!
+//! In a browser nothing is known before the page has given up its thread. There faults go to the handler, and
+//! [`Gpu`](super::Gpu) has one of its own, of which the next result that is read tells.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use crate::Error;
+use crate::work::{in_a_browser, ready};
 
 /// Runs calls on a device, and returns a fault that they raised. `what` is made or done, of so many bytes or 0.
 pub(crate) fn guarded<T>(
@@ -19,20 +21,29 @@ pub(crate) fn guarded<T>(
     run: impl FnOnce() -> T,
 ) -> Result<T, Error> {
     let (result, fault) = scoped(device, run);
+    let Some(fault) = fault else { return Ok(result) };
+    let fault = self::fault(what, bytes, &fault);
+    if let Error::DeviceFault { .. } = fault {
+        // What a lost device made is no valid object: the loss is the reason then.
+        check_alive(device)?;
+    }
+    Err(fault)
+}
+
+/// A fault that wgpu has told of, as an error. `what` was to be made or done, of so many bytes or 0.
+pub(crate) fn fault(what: &'static str, bytes: u64, fault: &wgpu::Error) -> Error {
     match fault {
-        None => Ok(result),
-        Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory { what, size: bytes }),
-        Some(fault) => {
-            // What a lost device made is no valid object: the loss is the reason then.
-            check_alive(device)?;
-            Err(Error::DeviceFault { what, reason: one_line(&fault.to_string()) })
-        }
+        wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { what, size: bytes },
+        fault => Error::DeviceFault { what, reason: one_line(&fault.to_string()) },
     }
 }
 
 /// Runs calls on a device, and catches the fault that explains the others.
 fn scoped<T>(device: &wgpu::Device, run: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
     use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+    if in_a_browser!() {
+        return (run(), None);
+    }
     // A stack, popped from its end: where memory has ended, what was not made is used nevertheless.
     let scopes = [Validation, Internal, OutOfMemory].map(|filter| device.push_error_scope(filter));
     let result = run();
@@ -42,14 +53,6 @@ fn scoped<T>(device: &wgpu::Device, run: impl FnOnce() -> T) -> (T, Option<wgpu:
         fault = fault.or(caught);
     }
     (result, fault)
-}
-
-/// What a future has at once. wgpu's scopes have everything at once but in a browser, where nobody may wait here.
-pub(crate) fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }
 
 fn one_line(text: &str) -> String {
@@ -64,8 +67,12 @@ pub(crate) fn lost() -> Error {
 
 /// Refuses a device that is lost. Whatever it made before this succeeds was sound: a lost device stays lost.
 ///
-/// Only a buffer that is mapped from the start shows it: one that a lost device made has no memory to map.
+/// Only a buffer that is mapped from the start shows it: one that a lost device made has no memory to map. In a browser
+/// it has, and the loss is told with the next result.
 pub(crate) fn check_alive(device: &wgpu::Device) -> Result<(), Error> {
+    if in_a_browser!() {
+        return Ok(());
+    }
     let descriptor = wgpu::BufferDescriptor {
         label: Some("dropconnect.alive"),
         size: wgpu::COPY_BUFFER_ALIGNMENT,
@@ -164,4 +171,21 @@ pub(crate) fn poll(device: &wgpu::Device, what: wgpu::PollType) -> Result<(), Er
         // A callback of the host's may panic, too, which is the host's to see.
         Err(panic) => check_alive(device).and_then(|()| resume_unwind(panic)),
     }
+}
+
+/// Waits for a submission.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn wait(device: &wgpu::Device, index: wgpu::SubmissionIndex) -> Result<(), Error> {
+    poll(device, wgpu::PollType::Wait { submission_index: Some(index), timeout: None })
+}
+
+/// Waits for all submissions, in a browser.
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn done(queue: &wgpu::Queue) {
+    let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
+    queue.on_submitted_work_done(move || {
+        // Nobody listens any more where the wait was given up.
+        let _ = sender.send(());
+    });
+    receiver.receive().await;
 }

@@ -1,6 +1,8 @@
 //! The fastest kernel shapes of an adapter, found by trying.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
@@ -43,7 +45,7 @@ impl Tuning {
     /// # Errors
     /// [`Error::BufferSize`] and [`Error::OutOfMemory`] where the tensors do not fit the device;
     /// [`Error::DeviceLost`]; as [`Kernels::new`] and [`Kernels::forward`].
-    pub fn measured(
+    pub async fn measured_async(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
         shape: &Shape,
@@ -66,17 +68,18 @@ impl Tuning {
         let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = Self::for_adapter(&device.adapter_info(), device.features());
         for apply in [Apply::Select, Apply::And] {
-            best = trial.faster(best, Self { apply, ..best }, &[Tuned::Forward])?;
+            best = trial.faster(best, Self { apply, ..best }, &[Tuned::Forward]).await?;
         }
         for (pass, tile_of) in TILED {
             for &tile in &tiles {
                 let mut other = best;
                 *tile_of(&mut other) = tile;
-                best = trial.faster(best, other, &[pass])?;
+                best = trial.faster(best, other, &[pass]).await?;
             }
         }
         for &threads in threads {
-            best = trial.faster(best, Self { threads, ..best }, &TILED.map(|(pass, _)| pass))?;
+            let passes = TILED.map(|(pass, _)| pass);
+            best = trial.faster(best, Self { threads, ..best }, &passes).await?;
         }
         best.both_gradients = None;
         for &tile in both_gradients.iter().filter(|tile| fits(&&tile.workgroup)) {
@@ -85,9 +88,25 @@ impl Tuning {
             let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
             let rounds = probability.rounds(Rounds::Ten);
             let both_gradients = Some(BothGradientsTuning { tile, rounds, threads });
-            best = trial.faster(best, Self { both_gradients, ..best }, &[Tuned::BothGradients])?;
+            let passes = [Tuned::BothGradients];
+            best = trial.faster(best, Self { both_gradients, ..best }, &passes).await?;
         }
         Ok(best)
+    }
+
+    /// The same for a thread that may wait; elsewhere [`measured_async`](Self::measured_async) waits, too, when it is
+    /// polled first.
+    ///
+    /// # Errors
+    /// As [`measured_async`](Self::measured_async).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn measured(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        shape: &Shape,
+        probability: DropProbability,
+    ) -> Result<Self, Error> {
+        pollster::block_on(Self::measured_async(device, queue, shape, probability))
     }
 }
 
@@ -136,20 +155,20 @@ impl<'a> Trial<'a> {
     }
 
     /// The one of two tunings with which these passes take less time.
-    fn faster(&self, best: Tuning, other: Tuning, passes: &[Tuned]) -> Result<Tuning, Error> {
+    async fn faster(&self, best: Tuning, other: Tuning, passes: &[Tuned]) -> Result<Tuning, Error> {
         if best == other {
             return Ok(best);
         }
         // Both anew each time: an adapter that warms up or slows down meanwhile treats them alike.
         let (mut times, mut other_times) = (Duration::ZERO, Duration::ZERO);
         for &pass in passes {
-            times += self.time(best, pass)?;
-            other_times += self.time(other, pass)?;
+            times += self.time(best, pass).await?;
+            other_times += self.time(other, pass).await?;
         }
         Ok(if other_times < times { other } else { best })
     }
 
-    fn time(&self, tuning: Tuning, pass: Tuned) -> Result<Duration, Error> {
+    async fn time(&self, tuning: Tuning, pass: Tuned) -> Result<Duration, Error> {
         let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
         let recording = self.record(&Kernels::new(self.device, &options)?, pass)?;
         let mut fastest = Duration::MAX;
@@ -160,8 +179,13 @@ impl<'a> Trial<'a> {
                 (0..if attempt == 0 { 1 } else { RUNS }).for_each(|_| recording.encode(encoder));
                 Ok(())
             })?;
-            let what = wgpu::PollType::Wait { submission_index: Some(index), timeout: None };
-            allocate::poll(self.device, what)?;
+            #[cfg(not(target_arch = "wasm32"))]
+            allocate::wait(self.device, index)?;
+            #[cfg(target_arch = "wasm32")]
+            {
+                let _ = index;
+                allocate::done(self.queue).await;
+            }
             if attempt > 0 {
                 fastest = fastest.min(start.elapsed());
             }

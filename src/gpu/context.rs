@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{KernelOptions, Kernels, allocate};
 use crate::Error;
+use crate::work::in_a_browser;
 
 /// Which adapter to open.
 #[derive(Clone, Debug)]
 pub struct AdapterChoice {
-    /// Where to look. By default Vulkan, Metal and DX12; OpenGL only when asked for.
+    /// Where to look. By default Vulkan, Metal, DX12 and, in a browser, WebGPU; OpenGL only when asked for.
     pub backends: wgpu::Backends,
     /// Part of the adapter's name, in any case.
     pub name: Option<String>,
@@ -18,32 +19,49 @@ pub struct AdapterChoice {
 
 impl Default for AdapterChoice {
     fn default() -> Self {
-        let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+        let backends = if in_a_browser!() {
+            wgpu::Backends::BROWSER_WEBGPU
+        } else {
+            wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12
+        };
         Self { backends, name: None, hardware_only: false }
     }
 }
 
 impl AdapterChoice {
-    /// The adapters that match, best first: discrete, integrated, virtual, other, software.
-    pub fn adapters(&self) -> Vec<wgpu::Adapter> {
-        let mut found = self.enumerate();
+    /// The adapters that match, best first: discrete, integrated, virtual, other, software. A browser gives one at
+    /// most, and not to [`adapters`](Self::adapters), which blocks.
+    pub async fn adapters_async(&self) -> Vec<wgpu::Adapter> {
+        let mut found = self.enumerate().await;
         found.retain(|adapter| self.matches(&adapter.get_info()));
         found.sort_by_key(|adapter| rank(adapter.get_info().device_type));
         found
     }
 
+    /// The adapters that match, best first: discrete, integrated, virtual, other, software.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn adapters(&self) -> Vec<wgpu::Adapter> {
+        pollster::block_on(self.adapters_async())
+    }
+
     /// The software adapter among them, if there is one.
-    pub(crate) fn software(&self) -> Option<wgpu::AdapterInfo> {
-        let mut infos = self.adapters().into_iter().map(|adapter| adapter.get_info());
+    pub(crate) async fn software(&self) -> Option<wgpu::AdapterInfo> {
+        let mut infos = self.adapters_async().await.into_iter().map(|adapter| adapter.get_info());
         infos.find(|info| info.device_type == wgpu::DeviceType::Cpu)
     }
 
-    fn enumerate(&self) -> Vec<wgpu::Adapter> {
+    async fn enumerate(&self) -> Vec<wgpu::Adapter> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
             backends: self.backends,
             ..wgpu::InstanceDescriptor::new_without_display_handle()
         });
-        pollster::block_on(instance.enumerate_adapters(self.backends))
+        if in_a_browser!() {
+            // Which one is the browser's choice, of which this is all that can be said.
+            let power_preference = wgpu::PowerPreference::HighPerformance;
+            let options = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+            return instance.request_adapter(&options).await.into_iter().collect();
+        }
+        instance.enumerate_adapters(self.backends).await
     }
 
     fn matches(&self, info: &wgpu::AdapterInfo) -> bool {
@@ -81,10 +99,18 @@ pub struct Gpu {
     info: wgpu::AdapterInfo,
     queue: wgpu::Queue,
     kernels: Kernels,
-    /// Why the device is lost, once it is.
-    loss: Arc<Mutex<Option<String>>>,
+    faults: Arc<Mutex<Faults>>,
     /// See [`Gpu::in_turn`].
     pub(super) turn: Mutex<()>,
+}
+
+/// What the device has told of itself.
+#[derive(Debug, Default)]
+struct Faults {
+    /// Why it is lost, once it is.
+    loss: Option<String>,
+    /// In a browser, the first fault of a call that no result has told of.
+    fault: Option<Error>,
 }
 
 impl Gpu {
@@ -93,36 +119,37 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::NoAdapter`], naming those that exist; [`Error::RequestDevice`]; [`Error::DeviceLimit`].
-    pub fn open(choice: &AdapterChoice, options: &KernelOptions) -> Result<Self, Error> {
+    pub async fn open_async(choice: &AdapterChoice, options: &KernelOptions) -> Result<Self, Error> {
         // An adapter that exists may still not open: the next one may.
         let mut refused = None;
-        for adapter in choice.adapters() {
-            match Self::from_adapter(&adapter, options) {
+        for adapter in choice.adapters_async().await {
+            match Self::from_adapter_async(&adapter, options).await {
                 Ok(gpu) => return Ok(gpu),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        Err(refused.unwrap_or_else(|| {
-            let names: Vec<_> =
-                choice.enumerate().iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect();
-            let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            Error::NoAdapter { wanted: choice.describe(), available }
-        }))
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        let all = choice.enumerate().await;
+        let names: Vec<_> = all.iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect();
+        let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Err(Error::NoAdapter { wanted: choice.describe(), available })
     }
 
     /// Opens a given adapter.
     ///
     /// # Errors
     /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
-    pub fn from_adapter(adapter: &wgpu::Adapter, options: &KernelOptions) -> Result<Self, Error> {
-        Self::with_limits(adapter, adapter.limits(), options)
+    pub async fn from_adapter_async(adapter: &wgpu::Adapter, options: &KernelOptions) -> Result<Self, Error> {
+        Self::with_limits_async(adapter, adapter.limits(), options).await
     }
 
     /// Opens a given adapter with chosen limits, as a host with limits of its own would.
     ///
     /// # Errors
     /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
-    pub fn with_limits(
+    pub async fn with_limits_async(
         adapter: &wgpu::Adapter,
         limits: wgpu::Limits,
         options: &KernelOptions,
@@ -135,19 +162,28 @@ impl Gpu {
             required_limits: limits,
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
             .map_err(|source| Error::RequestDevice { adapter: info.name.clone(), source })?;
-        let loss: Arc<Mutex<Option<String>>> = Arc::default();
-        let known = Arc::clone(&loss);
+        let faults: Arc<Mutex<Faults>> = Arc::default();
+        let known = Arc::clone(&faults);
         device.set_device_lost_callback(move |reason, message| {
             let reason = match reason {
                 wgpu::DeviceLostReason::Destroyed => "it was destroyed".to_owned(),
                 wgpu::DeviceLostReason::Unknown => message,
             };
-            *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+            known.lock().unwrap_or_else(PoisonError::into_inner).loss = Some(reason);
         });
+        if in_a_browser!() {
+            let known = Arc::clone(&faults);
+            device.on_uncaptured_error(Arc::new(move |fault| {
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.fault.get_or_insert_with(|| allocate::fault("a call", 0, &fault));
+            }));
+        }
         let kernels = Kernels::new(&device, options)?;
-        Ok(Self { info, queue, kernels, loss, turn: Mutex::default() })
+        Ok(Self { info, queue, kernels, faults, turn: Mutex::default() })
     }
 
     /// The error of a lost device with the reason, where wgpu has told it; any other as it is.
@@ -156,11 +192,25 @@ impl Gpu {
             Error::DeviceLost { reason } => {
                 // A destroyed device says so when it is polled.
                 let _ = self.in_turn(|| allocate::poll(self.device(), wgpu::PollType::Poll));
-                let known = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
-                Error::DeviceLost { reason: known.clone().unwrap_or(reason) }
+                Error::DeviceLost { reason: self.faults().loss.clone().unwrap_or(reason) }
             }
             error => error,
         }
+    }
+
+    /// Whether the browser has told of a loss or a fault, so that results are none.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) fn check_faults(&self) -> Result<(), Error> {
+        let mut known = self.faults();
+        match (known.loss.clone(), known.fault.take()) {
+            (Some(reason), _) => Err(Error::DeviceLost { reason }),
+            (None, Some(fault)) => Err(fault),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The adapter.
@@ -181,5 +231,37 @@ impl Gpu {
     /// The kernels.
     pub fn kernels(&self) -> &Kernels {
         &self.kernels
+    }
+}
+
+/// The same for a thread that may wait.
+#[cfg(not(target_arch = "wasm32"))]
+impl Gpu {
+    /// See [`open_async`](Self::open_async).
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], naming those that exist; [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    pub fn open(choice: &AdapterChoice, options: &KernelOptions) -> Result<Self, Error> {
+        pollster::block_on(Self::open_async(choice, options))
+    }
+
+    /// See [`from_adapter_async`](Self::from_adapter_async).
+    ///
+    /// # Errors
+    /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    pub fn from_adapter(adapter: &wgpu::Adapter, options: &KernelOptions) -> Result<Self, Error> {
+        pollster::block_on(Self::from_adapter_async(adapter, options))
+    }
+
+    /// See [`with_limits_async`](Self::with_limits_async).
+    ///
+    /// # Errors
+    /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    pub fn with_limits(
+        adapter: &wgpu::Adapter,
+        limits: wgpu::Limits,
+        options: &KernelOptions,
+    ) -> Result<Self, Error> {
+        pollster::block_on(Self::with_limits_async(adapter, limits, options))
     }
 }

@@ -18,6 +18,8 @@ use crate::{Bias, ElementType, Error, Write};
 
 /// Scratch memory of a call takes no more bytes than this, or one row.
 const SCRATCH_BYTES: u64 = 64 << 20;
+/// Bytes that are bound for an operand which is not there: what a kernel loads at a time.
+const STAND_IN: u64 = 16;
 /// No axis is cut into smaller pieces than this to bound the connections of a dispatch.
 const LEAST_PIECE: u64 = 64;
 
@@ -138,13 +140,11 @@ impl Kernels {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(Recording::new(call.pass));
         }
-        // An empty batch has no operands to bind: the result stands in for them, unread.
-        let stand_ins = vec![result; faces.operands.len()];
-        let operands = if empty { &stand_ins } else { &faces.operands };
+        // An empty batch has no operands to bind: a few bytes stand in for them, unread.
+        let nothing = empty.then(|| call.purpose.scratch(self, STAND_IN)).transpose()?;
         let mask = faces.mask.filter(|_| !empty);
         let stored = result.tensor.element;
-        let mut plan =
-            Plan::new(self, call.pass, [operands[0].tensor.element, stored], mask, shared || empty);
+        let mut plan = Plan::new(self, call.pass, [faces.element(), stored], mask, shared);
         plan.purpose = call.purpose;
         let most = call.most(&plan)?;
         let mut scratch = None;
@@ -177,8 +177,11 @@ impl Kernels {
                 params.accumulate = u32::from(k > 0 || call.write == Write::Accumulate && !wide);
                 let bias = faces.bias.tensor().filter(|_| k == 0);
                 plan.variant.pass = call.pass.with_bias(bias.is_some());
-                let bound: Vec<_> =
-                    operands.iter().chain(bias).map(|face| face.part(dims, &ranges)).collect();
+                let operands = faces.operands.iter().chain(bias);
+                let bound: Vec<_> = match &nothing {
+                    Some(buffer) => operands.map(|_| Rows::of_bytes(buffer, 0, 1, 0..1, STAND_IN)).collect(),
+                    None => operands.map(|face| face.part(dims, &ranges)).collect(),
+                };
                 let results = match &sums {
                     Some(sums) => vec![sums.clone()],
                     None => faces.results.iter().map(|face| face.part(dims, &ranges)).collect(),

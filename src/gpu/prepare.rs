@@ -1,6 +1,8 @@
 //! Kernels compiled ahead of the calls that need them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use super::allocate::zeroed;
 use super::contract::Contraction;

@@ -1,6 +1,9 @@
 //! A tensor in the caller's memory: buffer, offset, size, element type.
 
+use std::ops::Range;
+
 use crate::call::{Faces, Holder};
+use crate::work::in_a_browser;
 use crate::{ElementType, Error, Shape};
 
 /// A range of the caller's buffer that holds a row-major tensor. The buffer has to be one of the device of the
@@ -28,14 +31,28 @@ impl<'a> Tensor<'a> {
     }
 
     /// The bytes a pass may touch: whole words.
-    fn words(&self) -> std::ops::Range<u64> {
+    fn words(&self) -> Range<u64> {
         words(self.offset, self.size)
     }
 }
 
-fn words(offset: u64, size: u64) -> std::ops::Range<u64> {
+fn words(offset: u64, size: u64) -> Range<u64> {
     let size = size.checked_next_multiple_of(4).unwrap_or(u64::MAX);
     offset..offset.saturating_add(size)
+}
+
+/// Where bindings start: at multiples of so many bytes on every device. What lies before a tensor in its block is bound
+/// with it, and WebGPU takes two such bindings for an overlap, of which neither may be written.
+const BLOCK: u64 = 256;
+
+fn meet(a: &Range<u64>, b: &Range<u64>) -> bool {
+    a.start.max(b.start) < a.end.min(b.end)
+}
+
+/// Whether what is bound of two tensors of one buffer, given by their words, has a byte in common.
+fn share_block(a: &Range<u64>, b: &Range<u64>) -> bool {
+    let bound = |words: &Range<u64>| words.start - words.start % BLOCK..words.end;
+    !a.is_empty() && !b.is_empty() && meet(&bound(a), &bound(b))
 }
 
 /// Whether a range of so many bytes is one for `expected`: those, or whole words.
@@ -118,7 +135,7 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
     }
 
     /// Checks all arguments, which have to be stored in these ways: operands in one, results in one of two. No result
-    /// may share a byte with another argument.
+    /// may share a byte with another argument, nor, in a browser, a [`BLOCK`].
     ///
     /// Returns whether one shares a *buffer* with an operand, in which case every binding has to be `read_write`: one
     /// dispatch may not use a buffer both ways.
@@ -136,13 +153,53 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
                 if other.tensor.buffer != result.tensor.buffer {
                     continue;
                 }
-                let (a, b) = (other.tensor.words(), result.tensor.words());
-                if a.start.max(b.start) < a.end.min(b.end) {
+                if meet(&other.tensor.words(), &result.tensor.words()) {
                     return Err(Error::Overlap { output: result.name, other: other.name });
                 }
                 shared |= operand;
             }
         }
+        if in_a_browser!() {
+            self.check_blocks(shared)?;
+        }
         Ok(shared)
+    }
+
+    /// That a browser allows the bindings: two that share a byte have to be read only, which those of operands are
+    /// unless a result is in a buffer of theirs.
+    fn check_blocks(&self, operands_written: bool) -> Result<(), Error> {
+        let all: Vec<_> = self.results.iter().chain(self.all_operands()).collect();
+        let written = if operands_written { all.len() } else { self.results.len() };
+        for (at, one) in all.iter().enumerate().take(written) {
+            for other in &all[at + 1..] {
+                let same = one.tensor.buffer == other.tensor.buffer;
+                if same && share_block(&one.tensor.words(), &other.tensor.words()) {
+                    return Err(Error::SharedBlock { argument: one.name, other: other.name, block: BLOCK });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share_block;
+
+    #[test]
+    fn what_lies_before_a_tensor_in_its_block_is_bound_with_it() {
+        for (a, b, share) in [
+            (0..256, 256..512, false),
+            (0..256, 260..512, false),
+            (0..260, 512..516, false),
+            // The second starts in the block in which the first ends.
+            (0..260, 264..512, true),
+            (0..4, 4..8, true),
+            (300..304, 200..204, false),
+            (0..0, 0..4, false),
+        ] {
+            assert_eq!(share_block(&a, &b), share, "{a:?}, {b:?}");
+            assert_eq!(share_block(&b, &a), share, "{b:?}, {a:?}");
+        }
     }
 }

@@ -3,12 +3,16 @@
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::PoisonError;
-use std::time::Duration;
 
-use futures_intrusive::channel::shared::oneshot_channel;
+use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::{Gpu, Recording, allocate};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::work::{block_on, ready};
 use crate::{Error, host};
+
+/// What mapping memory comes to; `None` where the device has dropped the request.
+type Mapped = Option<Result<(), wgpu::BufferAsyncError>>;
 
 const TENSOR: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
@@ -68,27 +72,44 @@ impl Gpu {
             .map_err(|error| self.explain(error))
     }
 
+    /// Waits until everything submitted so far is done. Outside browsers that is when it is polled first: nothing else
+    /// there would tell a waker.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`]; in a browser, also the faults of calls before it.
+    pub async fn wait_async(&self) -> Result<(), Error> {
+        #[cfg(not(target_arch = "wasm32"))]
+        let waited = self.in_turn(|| {
+            let submit = || self.queue().submit([]);
+            let index = allocate::guarded(self.device(), "a submission", 0, submit)?;
+            allocate::wait(self.device(), index)
+        });
+        #[cfg(target_arch = "wasm32")]
+        let waited = {
+            allocate::done(self.queue()).await;
+            self.check_faults()
+        };
+        waited.map_err(|error| self.explain(error))
+    }
+
     /// Waits until everything submitted so far is done.
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self) -> Result<(), Error> {
-        self.in_turn(|| {
-            let submit = || self.queue().submit([]);
-            let index = allocate::guarded(self.device(), "a submission", 0, submit)?;
-            let what = wgpu::PollType::Wait { submission_index: Some(index), timeout: None };
-            allocate::poll(self.device(), what)
-        })
-        .map_err(|error| self.explain(error))
+        block_on(true, self.wait_async())
     }
 
-    /// Reads a range of a buffer back, after all work submitted so far.
+    /// Reads a range of a buffer back, after all work submitted so far. Outside browsers it waits when it is polled
+    /// first, see [`wait_async`](Self::wait_async).
     ///
     /// # Errors
     /// [`Error::Range`], [`Error::OutOfBounds`] and [`Error::Usage`] for a range that is none, passes the buffer's
     /// last whole word, or is in a buffer without `COPY_SRC`; [`Error::DeviceLost`]; [`Error::OutOfMemory`] and
-    /// [`Error::BufferSize`] for the staging buffer; [`Error::HostMemory`].
-    pub fn read(&self, buffer: &wgpu::Buffer, bytes: Range<u64>) -> Result<Vec<u8>, Error> {
+    /// [`Error::BufferSize`] for the staging buffer; [`Error::HostMemory`]; in a browser, also the faults of calls
+    /// before it.
+    pub async fn read_async(&self, buffer: &wgpu::Buffer, bytes: Range<u64>) -> Result<Vec<u8>, Error> {
         let Some(words) = words(buffer, &bytes)? else { return Ok(Vec::new()) };
         let length = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX);
         let mut values = host::zeros(length)?;
@@ -98,8 +119,17 @@ impl Gpu {
             Ok(())
         })?;
         let skip = (bytes.start - words.start) as usize;
-        download.finish(self, |view| values.copy_from_slice(&view[skip..][..length]))?;
+        download.finish(self, |view| values.copy_from_slice(&view[skip..][..length])).await?;
         Ok(values)
+    }
+
+    /// Reads a range of a buffer back, after all work submitted so far.
+    ///
+    /// # Errors
+    /// As [`read_async`](Self::read_async).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read(&self, buffer: &wgpu::Buffer, bytes: Range<u64>) -> Result<Vec<u8>, Error> {
+        block_on(true, self.read_async(buffer, bytes))
     }
 
     /// Runs what polls the device or looks at mapped memory, one thread at a time. When a thread polls a device that
@@ -169,28 +199,45 @@ impl Download {
     }
 
     /// Waits for them, once that is submitted.
-    pub(crate) fn finish(&self, gpu: &Gpu, read: impl FnOnce(&[u8])) -> Result<(), Error> {
-        gpu.in_turn(|| self.wait_and_read(gpu, read)).map_err(|error| gpu.explain(error))
+    pub(crate) async fn finish(&self, gpu: &Gpu, read: impl FnOnce(&[u8])) -> Result<(), Error> {
+        #[cfg(not(target_arch = "wasm32"))]
+        let finished = gpu.in_turn(|| {
+            let answer = self.map(gpu)?;
+            loop {
+                /// Another thread, of the host, may have polled and not come to call back yet.
+                const PATIENCE: std::time::Duration = std::time::Duration::from_millis(1);
+                allocate::poll(gpu.device(), wgpu::PollType::wait_indefinitely())?;
+                match ready(answer.receive()) {
+                    Some(mapped) => break self.copy_out(gpu, mapped, read),
+                    None => std::thread::sleep(PATIENCE),
+                }
+            }
+        });
+        #[cfg(target_arch = "wasm32")]
+        let finished = {
+            let mapped = self.map(gpu)?.receive().await;
+            gpu.check_faults().and_then(|()| self.copy_out(gpu, mapped, read))
+        };
+        finished.map_err(|error| gpu.explain(error))
     }
 
-    fn wait_and_read(&self, gpu: &Gpu, read: impl FnOnce(&[u8])) -> Result<(), Error> {
-        /// Another thread, of the host, may have polled and not come to call back yet.
-        const PATIENCE: Duration = Duration::from_millis(1);
-        let (device, failed) = (gpu.device(), |reason: String| Error::Readback { reason });
+    /// Asks for them.
+    fn map(&self, gpu: &Gpu) -> Result<OneshotReceiver<Result<(), wgpu::BufferAsyncError>>, Error> {
         let (sender, receiver) = oneshot_channel();
-        allocate::guarded(device, "mapping a result", self.0.size(), || {
+        allocate::guarded(gpu.device(), "mapping a result", self.0.size(), || {
             self.0.slice(..).map_async(wgpu::MapMode::Read, move |result| {
                 // Nobody listens any more where waiting has failed.
                 let _ = sender.send(result);
             });
         })?;
-        let mapped = loop {
-            allocate::poll(device, wgpu::PollType::wait_indefinitely())?;
-            match allocate::ready(receiver.receive()) {
-                Some(Some(result)) => break result.map_err(|error| failed(error.to_string())),
-                Some(None) => break Err(failed("the device dropped the request".to_owned())),
-                None => std::thread::sleep(PATIENCE),
-            }
+        Ok(receiver)
+    }
+
+    fn copy_out(&self, gpu: &Gpu, mapped: Mapped, read: impl FnOnce(&[u8])) -> Result<(), Error> {
+        let failed = |reason: String| Error::Readback { reason };
+        let mapped = match mapped {
+            Some(result) => result.map_err(|error| failed(error.to_string())),
+            None => Err(failed("the device dropped the request".to_owned())),
         };
         let view = mapped
             .and_then(|()| self.0.slice(..).get_mapped_range().map_err(|error| failed(error.to_string())));
@@ -205,6 +252,6 @@ impl Download {
                 }
             }
         };
-        allocate::check_alive(device).and(Err(failure))
+        allocate::check_alive(gpu.device()).and(Err(failure))
     }
 }

@@ -1,7 +1,8 @@
 //! What a trained layer predicts, and how sure it is.
 
 use super::DropConnect;
-use crate::{Activation, Error, Method, Moments, Predictive};
+use crate::work::block_on;
+use crate::{Activation, Error, Moments, Predictive};
 
 /// Inference over masks. [`eval`](DropConnect::eval) is the plain answer; these say how far it can be trusted.
 ///
@@ -22,7 +23,7 @@ impl DropConnect {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn moments(&self, x: &[f32]) -> Result<Moments, Error> {
-        self.weights(x)?.moments(&self.probability, x)
+        block_on(self.parameters.is_adapter(), self.moments_async(x))
     }
 
     /// Mean and variance of f(Y) over masks, by matching moments (Wan et al. 2013, Algorithm 2): in closed form,
@@ -37,13 +38,7 @@ impl DropConnect {
         activation: Activation,
         samples: Option<u32>,
     ) -> Result<Moments, Error> {
-        let method = samples.map_or(Method::Closed, |samples| Method::Sampled {
-            samples,
-            key: self.key,
-            origin: self.origin,
-        });
-        let u = self.moments(x)?;
-        self.parameters.stored().passes().activate(&self.shape_of(x)?, activation, method, &u)
+        block_on(self.parameters.is_adapter(), self.gaussian_async(x, activation, samples))
     }
 
     /// Mean and unbiased variance of Y over `passes` masks, those of this step's passes 0 to `passes - 1`. Estimates
@@ -52,7 +47,7 @@ impl DropConnect {
     /// # Errors
     /// [`Error::Count`] for the passes, 1 to 65,536 on an adapter; as [`forward`](Self::forward).
     pub fn monte_carlo(&self, x: &[f32], passes: u32) -> Result<Moments, Error> {
-        self.weights(x)?.monte_carlo(&self.mask(), passes, x)
+        block_on(self.parameters.is_adapter(), self.monte_carlo_async(x, passes))
     }
 
     /// Y of every one of those passes, `[passes, batch, outputs]`.
@@ -60,7 +55,7 @@ impl DropConnect {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn pass_outputs(&self, x: &[f32], passes: u32) -> Result<Vec<f32>, Error> {
-        self.weights(x)?.pass_outputs(&self.mask(), passes, x)
+        block_on(self.parameters.is_adapter(), self.pass_outputs_async(x, passes))
     }
 
     /// Those passes with Y as the logits of a classifier: mean softmax, predictive entropy, mutual information.
@@ -68,6 +63,6 @@ impl DropConnect {
     /// # Errors
     /// As [`monte_carlo`](Self::monte_carlo), with 2^24 passes at most.
     pub fn predictive(&self, x: &[f32], passes: u32) -> Result<Predictive<f32>, Error> {
-        self.weights(x)?.predictive(&self.mask(), passes, x)
+        block_on(self.parameters.is_adapter(), self.predictive_async(x, passes))
     }
 }

@@ -1,5 +1,6 @@
 //! The layer: parameters, gradients and the passes over them.
 
+mod awaited;
 mod builder;
 mod inference;
 mod on_cpu;
@@ -11,10 +12,11 @@ pub use builder::{DropConnectBuilder, Init};
 
 use crate::call::Face;
 use crate::device::WeightPasses;
+use crate::work::block_on;
 use crate::{
     Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
 };
-use parameters::{Backward, Parameters};
+use parameters::Parameters;
 
 /// A linear layer whose connections are dropped in training, afresh for every example.
 ///
@@ -118,7 +120,7 @@ impl DropConnect {
     /// # Errors
     /// [`Error::Length`] unless X is whole rows; the device's own errors.
     pub fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        self.run_forward(x, Some(&self.mask()))
+        block_on(self.parameters.is_adapter(), self.forward_async(x))
     }
 
     /// Y of a batch X in evaluation: the plain linear layer. Training scales by the inverse of the keep
@@ -127,7 +129,7 @@ impl DropConnect {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn eval(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        self.run_forward(x, None)
+        block_on(self.parameters.is_adapter(), self.eval_async(x))
     }
 
     /// The gradient of X for G, the gradient of Y; the gradients of W and b are overwritten or added to.
@@ -137,23 +139,7 @@ impl DropConnect {
     /// [`Error::Length`] unless X and G are the same number of whole rows; the device's own errors. The gradients are
     /// what they were then, unless the device is lost, and they with it.
     pub fn backward(&mut self, x: &[f32], grad_output: &[f32], write: Write) -> Result<Vec<f32>, Error> {
-        let shape = self.shape_of(x)?;
-        Face::output("grad_output", &grad_output).check(&shape)?;
-        let mask = self.mask();
-        let call = Backward {
-            shape,
-            element: self.element,
-            mask: &mask,
-            bias_mask: self.masked_bias.then_some(&mask),
-            x,
-            grad_output,
-            write,
-        };
-        self.parameters.stored_mut().backward(&call)
-    }
-
-    fn run_forward(&self, x: &[f32], mask: Option<&Mask>) -> Result<Vec<f32>, Error> {
-        self.weights(x)?.forward(mask, x)
+        block_on(self.parameters.is_adapter(), self.backward_async(x, grad_output, write))
     }
 
     /// W and b for a call on this batch.

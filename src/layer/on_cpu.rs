@@ -6,6 +6,7 @@ use super::parameters::{Backward, Part, Stored};
 use crate::call::{BiasGradient, BothGradients};
 use crate::device::{Cpu, CpuWeights, Passes, WeightPasses};
 use crate::host::{self, round_all, rounded};
+use crate::work::Work;
 use crate::{ElementType, Error, Shape, Write, cpu};
 
 /// Always f32 here, with values of the layer's element type.
@@ -44,41 +45,45 @@ impl Stored for OnCpu {
         Box::new(CpuWeights { shape, element, weight: Cow::Borrowed(&self.weight), bias })
     }
 
-    fn backward(&mut self, call: &Backward<'_, &[f32]>) -> Result<Vec<f32>, Error> {
-        let &Backward { shape, element, mask, bias_mask, x, grad_output, write } = call;
-        let (x, grad_output) = (&rounded(element, x)?[..], &rounded(element, grad_output)?[..]);
-        let mut grad_input = host::zeros(shape.input_len())?;
-        // What may fail comes first: the gradients that are there change all or not at all. The bias's is
-        // small, and worked out beside it; the weight's is the last that anything below writes.
-        let mut grad_bias = self.grad_bias.as_deref().map(host::copy).transpose()?;
-        if let Some(grad_bias) = &mut grad_bias {
-            let grad_bias = &mut grad_bias[..];
-            cpu::bias_gradient(BiasGradient { shape, bias_mask, grad_output, grad_bias, write })?;
-            round_all(element, grad_bias);
-        }
-        cpu::both_gradients(BothGradients {
-            shape,
-            mask: Some(mask),
-            grad_output,
-            x,
-            weight: &self.weight,
-            grad_input: (&mut grad_input, Write::Overwrite),
-            grad_weight: (&mut self.grad_weight, write),
-        })?;
-        round_all(element, &mut self.grad_weight);
-        self.grad_bias = grad_bias;
-        round_all(element, &mut grad_input);
-        Ok(grad_input)
+    fn backward<'a>(&'a mut self, call: &'a Backward<'_, &[f32]>) -> Work<'a, Vec<f32>> {
+        Box::pin(async move {
+            let &Backward { shape, element, mask, bias_mask, x, grad_output, write } = call;
+            let (x, grad_output) = (&rounded(element, x)?[..], &rounded(element, grad_output)?[..]);
+            let mut grad_input = host::zeros(shape.input_len())?;
+            // What may fail comes first: the gradients that are there change all or not at all. The bias's is
+            // small, and worked out beside it; the weight's is the last that anything below writes.
+            let mut grad_bias = self.grad_bias.as_deref().map(host::copy).transpose()?;
+            if let Some(grad_bias) = &mut grad_bias {
+                let grad_bias = &mut grad_bias[..];
+                cpu::bias_gradient(BiasGradient { shape, bias_mask, grad_output, grad_bias, write })?;
+                round_all(element, grad_bias);
+            }
+            cpu::both_gradients(BothGradients {
+                shape,
+                mask: Some(mask),
+                grad_output,
+                x,
+                weight: &self.weight,
+                grad_input: (&mut grad_input, Write::Overwrite),
+                grad_weight: (&mut self.grad_weight, write),
+            })?;
+            round_all(element, &mut self.grad_weight);
+            self.grad_bias = grad_bias;
+            round_all(element, &mut grad_input);
+            Ok(grad_input)
+        })
     }
 
-    fn read(&self, part: Part, _: ElementType, _: usize) -> Result<Option<Vec<f32>>, Error> {
-        let values = match part {
-            Part::Weight => Some(&self.weight),
-            Part::Bias => self.bias.as_ref(),
-            Part::GradWeight => Some(&self.grad_weight),
-            Part::GradBias => self.grad_bias.as_ref(),
-        };
-        values.map(|values| host::copy(values)).transpose()
+    fn read(&self, part: Part, _: ElementType, _: usize) -> Work<'_, Option<Vec<f32>>> {
+        Box::pin(async move {
+            let values = match part {
+                Part::Weight => Some(&self.weight),
+                Part::Bias => self.bias.as_ref(),
+                Part::GradWeight => Some(&self.grad_weight),
+                Part::GradBias => self.grad_bias.as_ref(),
+            };
+            values.map(|values| host::copy(values)).transpose()
+        })
     }
 
     fn write(&mut self, part: Part, element: ElementType, values: &[f32]) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use crate::call::{BiasGradient, BothGradients, Forward, WeightGradient};
 use crate::device::{GpuWeights, Passes, Resident, WeightPasses, bytes, fetch, tensor};
 use crate::gpu::{Gpu, LayerCall, Prepare, Recording, Tensor};
 use crate::host::{self, encode};
+use crate::work::Work;
 use crate::{ElementType, Error, Mask, Shape, Write};
 
 #[derive(Debug)]
@@ -94,24 +95,28 @@ impl Stored for OnGpu {
         Box::new(self.of(shape, element, masked_bias))
     }
 
-    fn backward(&mut self, call: &Backward<'_, &[f32]>) -> Result<Vec<f32>, Error> {
-        let &Backward { shape, element, mask, bias_mask, x, grad_output, write } = call;
-        let gpu = &self.gpu;
-        let (x, grad_output) = (Resident::of(gpu, element, x)?, Resident::of(gpu, element, grad_output)?);
-        let grad_input = Resident::new(gpu, shape.input_len(), element)?;
-        let (x, grad_output) = (x.tensor(), grad_output.tensor());
-        let call = Backward { shape, element, mask, bias_mask, x, grad_output, write };
-        let recordings = self.record_backward(&call, Some(grad_input.tensor()))?;
-        let [grad_input] = fetch(gpu, &recordings, [&grad_input])?;
-        Ok(grad_input)
+    fn backward<'a>(&'a mut self, call: &'a Backward<'_, &[f32]>) -> Work<'a, Vec<f32>> {
+        Box::pin(async move {
+            let &Backward { shape, element, mask, bias_mask, x, grad_output, write } = call;
+            let gpu = &self.gpu;
+            let (x, grad_output) = (Resident::of(gpu, element, x)?, Resident::of(gpu, element, grad_output)?);
+            let grad_input = Resident::new(gpu, shape.input_len(), element)?;
+            let (x, grad_output) = (x.tensor(), grad_output.tensor());
+            let call = Backward { shape, element, mask, bias_mask, x, grad_output, write };
+            let recordings = self.record_backward(&call, Some(grad_input.tensor()))?;
+            let [grad_input] = fetch(gpu, &recordings, [&grad_input]).await?;
+            Ok(grad_input)
+        })
     }
 
-    fn read(&self, part: Part, element: ElementType, elements: usize) -> Result<Option<Vec<f32>>, Error> {
-        let Some(buffer) = self.buffer(part) else { return Ok(None) };
-        let mut values = host::zeros(elements)?;
-        let stored = self.gpu.read(buffer, 0..bytes(elements, element))?;
-        element.decode_into(&stored, &mut values);
-        Ok(Some(values))
+    fn read(&self, part: Part, element: ElementType, elements: usize) -> Work<'_, Option<Vec<f32>>> {
+        Box::pin(async move {
+            let Some(buffer) = self.buffer(part) else { return Ok(None) };
+            let mut values = host::zeros(elements)?;
+            let stored = self.gpu.read_async(buffer, 0..bytes(elements, element)).await?;
+            element.decode_into(&stored, &mut values);
+            Ok(Some(values))
+        })
     }
 
     fn write(&mut self, part: Part, element: ElementType, values: &[f32]) -> Result<(), Error> {

@@ -6,6 +6,7 @@ use super::on_cpu::OnCpu;
 use super::on_gpu::OnGpu;
 use crate::call::Face;
 use crate::device::{Passes, WeightPasses};
+use crate::work::{Shared, Work, block_on};
 use crate::{ElementType, Error, Mask, Shape, Write};
 
 #[derive(Debug)]
@@ -16,6 +17,10 @@ pub(super) enum Parameters {
 }
 
 impl Parameters {
+    pub(super) fn is_adapter(&self) -> bool {
+        !matches!(self, Self::Cpu(_))
+    }
+
     pub(super) fn stored(&self) -> &dyn Stored {
         match self {
             #[cfg(feature = "gpu")]
@@ -43,7 +48,7 @@ pub(super) enum Part {
 }
 
 /// What a layer asks of the memory that holds them.
-pub(super) trait Stored {
+pub(super) trait Stored: Shared {
     /// What computes beside them.
     fn passes(&self) -> &dyn Passes;
 
@@ -51,10 +56,10 @@ pub(super) trait Stored {
     fn weights(&self, shape: Shape, element: ElementType, masked_bias: bool) -> Box<dyn WeightPasses + '_>;
 
     /// See [`DropConnect::backward`].
-    fn backward(&mut self, call: &Backward<'_, &[f32]>) -> Result<Vec<f32>, Error>;
+    fn backward<'a>(&'a mut self, call: &'a Backward<'_, &[f32]>) -> Work<'a, Vec<f32>>;
 
     /// A copy of a part of so many elements.
-    fn read(&self, part: Part, element: ElementType, elements: usize) -> Result<Option<Vec<f32>>, Error>;
+    fn read(&self, part: Part, element: ElementType, elements: usize) -> Work<'_, Option<Vec<f32>>>;
 
     /// Replaces a part, if there is one, by as many values: all of it or, where there is an error, nothing.
     fn write(&mut self, part: Part, element: ElementType, values: &[f32]) -> Result<(), Error>;
@@ -82,7 +87,7 @@ impl DropConnect {
     /// # Errors
     /// [`Error::DeviceLost`]; [`Error::OutOfMemory`] and [`Error::HostMemory`] for the copy.
     pub fn weight(&self) -> Result<Vec<f32>, Error> {
-        self.read(Part::Weight, self.weight_len()).map(Option::unwrap_or_default)
+        block_on(self.parameters.is_adapter(), self.weight_async())
     }
 
     /// b, `[outputs]`; `None` for a layer without.
@@ -90,7 +95,7 @@ impl DropConnect {
     /// # Errors
     /// As [`weight`](Self::weight).
     pub fn bias(&self) -> Result<Option<Vec<f32>>, Error> {
-        self.read(Part::Bias, self.outputs)
+        block_on(self.parameters.is_adapter(), self.bias_async())
     }
 
     /// The gradient of W, `[outputs, inputs]`.
@@ -98,7 +103,7 @@ impl DropConnect {
     /// # Errors
     /// As [`weight`](Self::weight).
     pub fn grad_weight(&self) -> Result<Vec<f32>, Error> {
-        self.read(Part::GradWeight, self.weight_len()).map(Option::unwrap_or_default)
+        block_on(self.parameters.is_adapter(), self.grad_weight_async())
     }
 
     /// The gradient of b, `[outputs]`; `None` for a layer without.
@@ -106,7 +111,7 @@ impl DropConnect {
     /// # Errors
     /// As [`weight`](Self::weight).
     pub fn grad_bias(&self) -> Result<Option<Vec<f32>>, Error> {
-        self.read(Part::GradBias, self.outputs)
+        block_on(self.parameters.is_adapter(), self.grad_bias_async())
     }
 
     /// Replaces W, `[outputs, inputs]`: all of it or, where there is an error, nothing.
@@ -133,11 +138,11 @@ impl DropConnect {
         stored.write(Part::Bias, self.element, bias)
     }
 
-    fn weight_len(&self) -> usize {
+    pub(super) fn weight_len(&self) -> usize {
         self.outputs * self.inputs
     }
 
-    fn read(&self, part: Part, elements: usize) -> Result<Option<Vec<f32>>, Error> {
-        self.parameters.stored().read(part, self.element, elements)
+    pub(super) async fn read(&self, part: Part, elements: usize) -> Result<Option<Vec<f32>>, Error> {
+        self.parameters.stored().read(part, self.element, elements).await
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn both_gradients_in_one(kernels: &Kernels) -> bool {
 
 /// Runs some passes in one submission, on tensors that are stored so. Gives the pool back as it is then, and the
 /// dispatches of each pass.
-pub(crate) fn run(
+pub(crate) async fn run(
     (gpu, kernels): (&Gpu, &Kernels),
     passes: &[Pass],
     (call, element): (&Call, ElementType),
@@ -52,11 +52,11 @@ pub(crate) fn run(
         gpu.queue().submit([encoder.finish()]);
     }
     let dispatches = recordings.iter().map(|recording| recording.dispatches()).collect();
-    Ok((arena.read()?, dispatches))
+    Ok((arena.read_async().await?, dispatches))
 }
 
 /// Writes a mask over the second tensor of a pool.
-pub(crate) fn mask(
+pub(crate) async fn mask(
     (gpu, kernels): (&Gpu, &Kernels),
     shape: Shape,
     mask: &Mask,
@@ -67,7 +67,7 @@ pub(crate) fn mask(
     let Tensor { buffer: result, offset, size, .. } = arena.tensor(1, ElementType::F32);
     let call = WriteMask { shape, mask, result, offset, size };
     gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
-    Ok(arena.read()?)
+    Ok(arena.read_async().await?)
 }
 
 impl Pass {
@@ -133,20 +133,30 @@ impl<'g> Arena<'g> {
     /// The pool as it is now.
     ///
     /// # Errors
-    /// Those of [`Gpu::read`].
-    pub fn read(&self) -> Result<Pool, Error> {
+    /// Those of [`Gpu::read_async`].
+    pub async fn read_async(&self) -> Result<Pool, Error> {
         let mut pool = self.pool.clone();
         for (buffer, words) in self.buffers.iter().zip(&mut pool.buffers) {
-            let bytes = self.gpu.read(buffer, 0..4 * words.len() as u64)?;
+            let bytes = self.gpu.read_async(buffer, 0..4 * words.len() as u64).await?;
             *words = bytemuck::pod_collect_to_vec(&bytes);
         }
         Ok(pool)
+    }
+
+    /// The pool as it is now, for a thread that may wait.
+    ///
+    /// # Errors
+    /// Those of [`Gpu::read`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read(&self) -> Result<Pool, Error> {
+        pollster::block_on(self.read_async())
     }
 
     /// The bytes of each result.
     ///
     /// # Errors
     /// Those of [`Gpu::read`], and [`Failure::Damage`] where anything else than a result has changed.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn results(&self) -> Result<Vec<Vec<u8>>, Failure> {
         Ok(self.read()?.results()?.into_iter().map(<[u8]>::to_vec).collect())
     }

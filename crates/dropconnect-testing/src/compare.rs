@@ -119,8 +119,8 @@ fn exchange(values: &mut [f32]) {
 /// fed, and those on which a comparison was wrong.
 ///
 /// # Errors
-/// As [`Target::run`].
-pub fn self_test(target: &Target) -> Result<(u64, Vec<String>), Failure> {
+/// As [`Target::run_async`].
+pub async fn self_test_async(target: &Target<'_>) -> Result<(u64, Vec<String>), Failure> {
     let shape = Shape::new(31, 33, 100)?;
     let key = MaskKey::new(0x1234_5678_9abc_def0, 3).at_step(1);
     let mask = Mask::new(key, DropProbability::new(0.5)?);
@@ -130,8 +130,8 @@ pub fn self_test(target: &Target) -> Result<(u64, Vec<String>), Failure> {
         let other = Call { mask: Some(Mask { key: key.at_step(2), ..mask }), ..call };
         let data = Data::random(&shape, element, 1);
         for pass in Pass::ALL {
-            let right = target.run(&[pass], &call, &data)?.results;
-            let others = target.run(&[pass], &other, &data)?.results;
+            let right = target.run_async(&[pass], &call, &data).await?.results;
+            let others = target.run_async(&[pass], &other, &data).await?.results;
             for ((right, others), want) in right.iter().zip(others).zip(call.expected(pass, &data)?) {
                 let mut feed = |what: &str, got: &[f32], is_right: bool| {
                     fed += 1;
@@ -151,4 +151,13 @@ pub fn self_test(target: &Target) -> Result<(u64, Vec<String>), Failure> {
         }
     }
     Ok((fed, missed))
+}
+
+/// As [`self_test_async`], on a thread that may wait.
+///
+/// # Errors
+/// As [`Target::run_async`].
+#[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
+pub fn self_test(target: &Target) -> Result<(u64, Vec<String>), Failure> {
+    pollster::block_on(self_test_async(target))
 }

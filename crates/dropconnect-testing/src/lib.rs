@@ -5,6 +5,7 @@
 //! - [`Call`] and [`Data`]: a pass's arguments, and seeded numbers for it.
 //! - [`Target`]: an adapter with some kernels, or the CPU backend with one instruction set.
 //! - [`Pool`] and `Arena`: tensors between guard bytes, in host memory and on a device. Results are poisoned first.
+//! - `verify`: the checks that a device is given, by `dropconnect verify` and in a page.
 //! - [`close`] and its siblings, which refuse bounds that prove nothing; [`self_test`] feeds them wrong results.
 //!
 //! The library's own search for kernel shapes, `src/gpu/autotune.rs`, makes its calls itself: a published crate cannot
@@ -21,13 +22,17 @@ mod pool;
 mod target;
 #[cfg(feature = "gpu")]
 pub mod translate;
+#[cfg(feature = "gpu")]
+pub mod verify;
 
 #[cfg(feature = "gpu")]
 pub use adapter::Arena;
 pub use call::{BiasKind, Call, OVERWRITE, Results, expected};
+#[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
+pub use compare::self_test;
 pub use compare::{
     assert_all_close, assert_close, bit_differences, bound, bound_of_sum, close, demanding, differences,
-    error_in_units, relative_error, self_test,
+    error_in_units, relative_error, self_test_async,
 };
 pub use data::{Data, Random, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
 pub use operands::{MADE, Operands};

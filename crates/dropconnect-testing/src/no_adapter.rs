@@ -20,7 +20,7 @@ pub(crate) fn both_gradients_in_one(kernels: &Kernels) -> bool {
     match *kernels {}
 }
 
-pub(crate) fn run(
+pub(crate) async fn run(
     (gpu, _): (&Gpu, &Kernels),
     _: &[Pass],
     _: (&Call, ElementType),
@@ -30,7 +30,7 @@ pub(crate) fn run(
     match *gpu {}
 }
 
-pub(crate) fn mask(
+pub(crate) async fn mask(
     (gpu, _): (&Gpu, &Kernels),
     _: Shape,
     _: &Mask,

@@ -64,7 +64,7 @@ impl Target<'_> {
     ///
     /// # Errors
     /// Those of the passes and of the device; [`Failure::Damage`].
-    pub fn run(&self, passes: &[Pass], call: &Call, data: &Data) -> Result<Outcome, Failure> {
+    pub async fn run_async(&self, passes: &[Pass], call: &Call, data: &Data) -> Result<Outcome, Failure> {
         let Call { shape, mask, .. } = call;
         let mask = mask.as_ref();
         // The CPU backend computes in f32.
@@ -84,7 +84,8 @@ impl Target<'_> {
         let dispatches;
         match *self {
             Self::Adapter { gpu, kernels } => {
-                (pool, dispatches) = adapter::run((gpu, kernels), passes, (call, element), pool, &writes)?;
+                (pool, dispatches) =
+                    adapter::run((gpu, kernels), passes, (call, element), pool, &writes).await?;
             }
             Self::Cpu(backend) => {
                 let (operands, results) = pool.tensors();
@@ -107,20 +108,42 @@ impl Target<'_> {
         Ok(Outcome { results: pool.results()?.into_iter().map(decode).collect(), dispatches })
     }
 
+    /// As [`run_async`](Self::run_async), on a thread that may wait.
+    ///
+    /// # Errors
+    /// As [`run_async`](Self::run_async).
+    #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
+    pub fn run(&self, passes: &[Pass], call: &Call, data: &Data) -> Result<Outcome, Failure> {
+        pollster::block_on(self.run_async(passes, call, data))
+    }
+
     /// Runs all passes. Where the kernels may compute both gradients in one pass, they are asked for in one call.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
-    pub fn run_all(&self, call: &Call, data: &Data) -> Result<(Results<f32>, Vec<usize>), Failure> {
+    /// As [`run_async`](Self::run_async).
+    pub async fn run_all_async(
+        &self,
+        call: &Call,
+        data: &Data,
+    ) -> Result<(Results<f32>, Vec<usize>), Failure> {
         let one_call = match self {
             Self::Adapter { kernels, .. } => adapter::both_gradients_in_one(kernels),
             Self::Cpu(_) => false,
         };
         let both = &[Pass::Forward, Pass::BothGradients, Pass::BiasGradient];
         let passes = if one_call { &both[..] } else { &Pass::SINGLE };
-        let Outcome { mut results, dispatches } = self.run(passes, call, data)?;
+        let Outcome { mut results, dispatches } = self.run_async(passes, call, data).await?;
         let [y, dx, dw, db] = std::array::from_fn(|at| std::mem::take(&mut results[at]));
         Ok((Results { y, dx, dw, db }, dispatches))
+    }
+
+    /// As [`run_all_async`](Self::run_all_async), on a thread that may wait.
+    ///
+    /// # Errors
+    /// As [`run_async`](Self::run_async).
+    #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
+    pub fn run_all(&self, call: &Call, data: &Data) -> Result<(Results<f32>, Vec<usize>), Failure> {
+        pollster::block_on(self.run_all_async(call, data))
     }
 
     /// The mask of the weights as it is written, `[batch, outputs, inputs]`, or of the bias, `[batch, outputs]`: a byte
@@ -128,7 +151,7 @@ impl Target<'_> {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn mask(
+    pub async fn mask_async(
         &self,
         shape: Shape,
         mask: &Mask,
@@ -140,7 +163,7 @@ impl Target<'_> {
         let mut pool = Pool::new(placement, &[vec![0; 4]], &[vec![POISON; bytes]]);
         match self {
             Self::Adapter { gpu, kernels } => {
-                pool = adapter::mask((gpu, kernels), shape, mask, bias, pool)?;
+                pool = adapter::mask((gpu, kernels), shape, mask, bias, pool).await?;
             }
             Self::Cpu(backend) => {
                 let (_, mut results) = pool.tensors();
@@ -149,5 +172,20 @@ impl Target<'_> {
             }
         }
         Ok(pool.results()?.remove(0).to_vec())
+    }
+
+    /// As [`mask_async`](Self::mask_async), on a thread that may wait.
+    ///
+    /// # Errors
+    /// As [`run_async`](Self::run_async).
+    #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
+    pub fn mask(
+        &self,
+        shape: Shape,
+        mask: &Mask,
+        bias: bool,
+        placement: Placement,
+    ) -> Result<Vec<u8>, Failure> {
+        pollster::block_on(self.mask_async(shape, mask, bias, placement))
     }
 }

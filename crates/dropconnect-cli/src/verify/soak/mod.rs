@@ -12,7 +12,8 @@ use dropconnect::ElementType;
 use dropconnect_testing::{Pool, bound, differences, error_in_units, wide};
 use indicatif::ProgressBar;
 
-use super::check::Check;
+use dropconnect_testing::verify::Check;
+
 use crate::device::Selected;
 use crate::error::CliError;
 use crate::output::{note, progress};

@@ -1,16 +1,14 @@
 //! Kernel variants that this adapter would not get by itself, and layouts an engine would bring.
 
 use dropconnect::gpu::{Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
-use dropconnect::{ElementType, Write, wgpu};
-use dropconnect_testing::{Call, Data, Pass, Placement, Target, bit_differences, bound};
+use dropconnect::{ElementType, Error, Write, wgpu};
 
 use super::bits;
 use super::check::Check;
 use super::data::{SHAPES, shape, varied_mask};
 use super::passes::case_of;
 use super::plan::Plan;
-use crate::error::CliError;
-use crate::output::note;
+use crate::{Call, Data, Failure, Pass, Placement, Target, bit_differences, bound};
 
 /// Kernels that this adapter would not get by itself.
 pub struct Variants {
@@ -21,11 +19,13 @@ pub struct Variants {
     others: Vec<(&'static str, Kernels)>,
     checked: Kernels,
     quick: bool,
+    /// What is not checked on this adapter, and why.
+    pub left_out: Option<&'static str>,
 }
 
 impl Variants {
     /// Makes them. None is compiled.
-    pub fn new(gpu: &Gpu, quick: bool) -> Result<Self, CliError> {
+    pub fn new(gpu: &Gpu, quick: bool) -> Result<Self, Error> {
         let tuning = *gpu.kernels().tuning();
         let one_brick = tuning.with_tiles(Tile::new(1, 1, [8, 4]));
         // What has nothing to do with tiles is tried with the smallest where little time is: they compile fastest.
@@ -43,10 +43,11 @@ impl Variants {
             ("sums split among threads", one_brick.with_threads(u32::MAX)),
             ("both gradients in one pass, sums split", one_pass([1, 32]).with_threads(u32::MAX)),
         ];
+        let mut left_out = None;
         // Tiles of few bricks on a software adapter are there for its compiler.
         let few = tuning.forward.rows * tuning.forward.columns < 8;
         if few && gpu.info().device_type == wgpu::DeviceType::Cpu {
-            note("NOT RUN: wide tiles: the compiler of this adapter takes minutes for them");
+            left_out = Some("wide tiles: the compiler of this adapter takes minutes for them");
         } else {
             others.push(("wide tiles", Tuning::software().with_apply(tuning.apply)));
         }
@@ -57,9 +58,10 @@ impl Variants {
             one_brick: make(tuned(one_brick))?,
             one_pass: make(tuned(one_pass([2, 64])))?,
             split: make(KernelOptions { multiply: Some(Multiply::Split), ..tuned(base) })?,
-            others: others.collect::<Result<_, CliError>>()?,
+            others: others.collect::<Result<_, Error>>()?,
             checked: make(KernelOptions { checked: true, ..tuned(base) })?,
             quick,
+            left_out,
         })
     }
 
@@ -90,10 +92,13 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
     let quick = plan.quick;
     for (name, kernels) in variants.named(gpu) {
         let target = Target::Adapter { gpu, kernels };
-        plan.check(Check::error(format!("variant: {name}"), bound(ElementType::F32)), move |check| {
-            each(quick, &[ElementType::F32], |call, data| {
-                Pass::ALL.into_iter().try_for_each(|pass| case_of(check, &target, pass, call, data))
-            })
+        plan.check(Check::error(format!("variant: {name}"), bound(ElementType::F32)), async move |check| {
+            for (call, data) in &cases(quick, &[ElementType::F32])? {
+                for pass in Pass::ALL {
+                    case_of(check, &target, pass, call, data).await?;
+                }
+            }
+            Ok(())
         });
     }
     let one_pass = Target::Adapter { gpu, kernels: &variants.one_pass };
@@ -106,43 +111,43 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
     let elements = if quick { &ElementType::ALL[..1] } else { &ElementType::ALL[..] };
     for &element in elements {
         let name = format!("tensors pooled in one buffer, {element}: nothing else written");
-        plan.check(Check::error(name, bound(element)), move |check| {
+        plan.check(Check::error(name, bound(element)), async move |check| {
             let target = Target::Adapter { gpu, kernels: unchecked };
-            each(quick, &[element], |call, data| {
-                let call = Call { placement: Placement::PooledOdd, ..*call };
+            // A browser takes tensors of one buffer only in blocks of their own.
+            let placement =
+                if cfg!(target_arch = "wasm32") { Placement::PooledAligned } else { Placement::PooledOdd };
+            for (call, data) in &cases(quick, &[element])? {
+                let call = Call { placement, ..*call };
                 for pass in Pass::ALL {
-                    case_of(check, &target, pass, &call, data)?;
+                    case_of(check, &target, pass, &call, data).await?;
                 }
                 let call = Call { write: [Write::Accumulate; 3], ..call };
                 for pass in Pass::GRADIENTS {
-                    case_of(check, &target, pass, &call, data)?;
+                    case_of(check, &target, pass, &call, data).await?;
                 }
-                Ok(())
-            })
+            }
+            Ok(())
         });
     }
 
     let check = Check::count("unchecked shaders: the same bits as checked ones".to_owned());
-    plan.check(check, move |check| {
-        each(quick, elements, |call, data| {
+    plan.check(check, async move |check| {
+        for (call, data) in &cases(quick, elements)? {
             for pass in Pass::ALL {
-                let run = |kernels| Target::Adapter { gpu, kernels }.run(&[pass], call, data);
-                let [unchecked, checked] =
-                    [run(unchecked)?, run(&variants.checked)?].map(|ran| ran.results.concat());
-                check.case(bit_differences(&unchecked, &checked), || {
+                let run =
+                    async |kernels| Target::Adapter { gpu, kernels }.run_async(&[pass], call, data).await;
+                let (unchecked, checked) = (run(unchecked).await?, run(&variants.checked).await?);
+                check.case(bit_differences(&unchecked.results.concat(), &checked.results.concat()), || {
                     format!("{}, {}", pass.name(), call.shape)
                 });
             }
-            Ok(())
-        })
+        }
+        Ok(())
     });
 }
 
-fn each(
-    quick: bool,
-    elements: &[ElementType],
-    mut test: impl FnMut(&Call, &Data) -> Result<(), CliError>,
-) -> Result<(), CliError> {
+fn cases(quick: bool, elements: &[ElementType]) -> Result<Vec<(Call, Data)>, Failure> {
+    let mut cases = Vec::new();
     // One uneven shape always; whole bricks and others when there is time.
     let shapes = if quick { &SHAPES[1..2] } else { &SHAPES[1..6] };
     for (case, &dims) in shapes.iter().enumerate() {
@@ -150,8 +155,8 @@ fn each(
         for &element in elements {
             let shape = shape(dims)?;
             let (data, mask) = (Data::random(&shape, element, 1), varied_mask(p, 3 * case as u64)?);
-            test(&Call { element, ..Call::new(shape, Some(mask)) }, &data)?;
+            cases.push((Call { element, ..Call::new(shape, Some(mask)) }, data));
         }
     }
-    Ok(())
+    Ok(cases)
 }

@@ -3,13 +3,12 @@
 use dropconnect::gpu::{Gpu, Kernels};
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, reference};
-use dropconnect_testing::{Axis, BiasKind, Call, Data, Pass, Placement, Target, differences};
 
 use super::check::Check;
 use super::data::{PROBABILITIES, QUICK, SHAPES, shape, varied_mask};
 use super::multiply_name;
 use super::plan::Plan;
-use crate::error::CliError;
+use crate::{Axis, BiasKind, Call, Data, Failure, Pass, Placement, Target, differences};
 
 type KnownAnswer = (Rounds, [u32; 4], [u32; 2], [u32; 4]);
 /// Rounds, counter, key, answer: Random123's `kat_vectors` for philox4x32. All zeros, all ones, digits of pi.
@@ -30,7 +29,7 @@ const BITS_PER_SUM: usize = 20;
 /// Philox on the host.
 pub fn known_answers(plan: &mut Plan) {
     let check = Check::count("Philox: known answers of Random123, 7 and 10 rounds".to_owned());
-    plan.check(check, |check| {
+    plan.check(check, async |check| {
         for (rounds, counter, key, answer) in KNOWN {
             let got = philox4x32(counter, key, rounds);
             check.case(differences(&got, &answer), || format!("{counter:x?}, {} rounds", rounds.count()));
@@ -43,7 +42,7 @@ pub fn known_answers(plan: &mut Plan) {
 pub fn philox_in_wgsl<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, kernels: &'a Kernels) {
     let keys = if plan.quick { 8 } else { 40 };
     let check = Check::count(format!("Philox in WGSL, {}: whole calls", multiply_name(kernels.multiply())));
-    plan.check(check, move |check| {
+    plan.check(check, async move |check| {
         let shape = shape([8, 8, 64])?;
         for case in 0..keys {
             let mask = Mask {
@@ -54,7 +53,8 @@ pub fn philox_in_wgsl<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, kernels: &'a Kernel
                 },
                 ..varied_mask(0.5, case)?
             };
-            let got = Target::Adapter { gpu, kernels }.mask(shape, &mask, false, Placement::Separate)?;
+            let got =
+                Target::Adapter { gpu, kernels }.mask_async(shape, &mask, false, Placement::Separate).await?;
             let words = mask.key.words();
             for (n, o, i) in (0..2).flat_map(|n| (0..2).flat_map(move |o| (0..8).map(move |i| (n, o, i)))) {
                 let block =
@@ -78,28 +78,28 @@ pub fn philox_in_wgsl<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, kernels: &'a Kernel
 pub fn written<'a>(plan: &mut Plan<'a>, target: Target<'a>, name: &str) {
     let shapes = if plan.quick { &SHAPES[QUICK] } else { &SHAPES };
     let masks = if plan.quick { 1 } else { 3 };
-    plan.check(Check::count(format!("{name}: mask bits as in the reference")), move |check| {
+    plan.check(Check::count(format!("{name}: mask bits as in the reference")), async move |check| {
         for (s, &dims) in shapes.iter().enumerate() {
             for (k, &p) in PROBABILITIES.iter().enumerate() {
                 for round in 0..masks {
                     let mask = varied_mask(p, (s + 7 * k + 5 * round) as u64)?;
-                    compare(check, &target, shape(dims)?, &mask)?;
+                    compare(check, &target, shape(dims)?, &mask).await?;
                 }
             }
         }
         // Seed and step past 32 bits, the last layer, the smallest keep probability, 16 bits.
         let key = MaskKey::new(u64::MAX, u32::MAX).at_step(u64::MAX - 1);
         let smallest = DropProbability::new(1.0 - 1.0 / 65536.0)?;
-        compare(check, &target, shape([16, 24, 40])?, &Mask::new(key, smallest))
+        compare(check, &target, shape([16, 24, 40])?, &Mask::new(key, smallest)).await
     });
 }
 
-fn compare(check: &mut Check, target: &Target, shape: Shape, mask: &Mask) -> Result<(), CliError> {
+async fn compare(check: &mut Check, target: &Target<'_>, shape: Shape, mask: &Mask) -> Result<(), Failure> {
     for (bias, want) in
         [(false, reference::mask::mask(&shape, mask)?), (true, reference::mask::bias_mask(&shape, mask)?)]
     {
         let want: Vec<_> = want.into_iter().map(u8::from).collect();
-        let got = target.mask(shape, mask, bias, Placement::Separate)?;
+        let got = target.mask_async(shape, mask, bias, Placement::Separate).await?;
         check.case(differences(&got, &want), || describe(&shape, mask));
     }
     Ok(())
@@ -113,7 +113,7 @@ pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'stat
         if plan.quick { &[[33, 31, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
     for pass in passes {
         let check = Check::count(format!("{prefix}mask bits inside {}", pass.name()));
-        plan.check(check, move |check| {
+        plan.check(check, async move |check| {
             for (s, &dims) in shapes.iter().enumerate() {
                 for (k, p) in [0.5, 0.3, 0.9].into_iter().enumerate() {
                     // The second shape is whole bricks: at an origin of whole bricks it takes the vector kernels.
@@ -122,15 +122,14 @@ pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'stat
                         if quick {
                             mask.rounds = Rounds::Ten;
                         }
-                        let wrong = match pass {
-                            Pass::BiasGradient => wrong_bias_bits(&target, &shape, &mask)?,
-                            _ => {
-                                let parts = pass.parts().iter().enumerate();
-                                parts
-                                    .map(|of| wrong_bits(&target, *pass, of, &shape, &mask))
-                                    .sum::<Result<_, _>>()?
+                        let mut wrong = 0.0;
+                        if *pass == Pass::BiasGradient {
+                            wrong = wrong_bias_bits(&target, &shape, &mask).await?;
+                        } else {
+                            for of in pass.parts().iter().enumerate() {
+                                wrong += wrong_bits(&target, *pass, of, &shape, &mask).await?;
                             }
-                        };
+                        }
                         check.case(wrong, || describe(&shape, &mask));
                     }
                 }
@@ -141,13 +140,13 @@ pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'stat
 }
 
 /// The bits inside `pass`, as one of its results spells them out: which it is, and the part of the pass that it is of.
-fn wrong_bits(
-    target: &Target,
+async fn wrong_bits(
+    target: &Target<'_>,
     pass: Pass,
     (at, of): (usize, &Pass),
     shape: &Shape,
     mask: &Mask,
-) -> Result<f64, CliError> {
+) -> Result<f64, Failure> {
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let want = reference::mask::mask(shape, mask)?;
     let walked = of.walked();
@@ -166,7 +165,7 @@ fn wrong_bits(
             }
         }
         let call = Call { bias: BiasKind::None, ..Call::new(*shape, Some(*mask)) };
-        for (at, &sum) in target.run(&[pass], &call, &data)?.results[at].iter().enumerate() {
+        for (at, &sum) in target.run_async(&[pass], &call, &data).await?.results[at].iter().enumerate() {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(summed - start) {
                 let (n, o, i) = match walked {
@@ -183,7 +182,7 @@ fn wrong_bits(
 }
 
 /// The bias's bits, inside the bias gradient and inside the forward pass.
-fn wrong_bias_bits(target: &Target, shape: &Shape, mask: &Mask) -> Result<f64, CliError> {
+async fn wrong_bias_bits(target: &Target<'_>, shape: &Shape, mask: &Mask) -> Result<f64, Failure> {
     let outputs = shape.outputs();
     let want = reference::mask::bias_mask(shape, mask)?;
     let mut wrong = 0;
@@ -194,7 +193,9 @@ fn wrong_bias_bits(target: &Target, shape: &Shape, mask: &Mask) -> Result<f64, C
             if in_sum(start, n) { power_of_two(n - start) } else { 0.0 }
         });
         let call = Call::new(*shape, Some(*mask));
-        for (o, &sum) in target.run(&[Pass::BiasGradient], &call, &data)?.results[0].iter().enumerate() {
+        for (o, &sum) in
+            target.run_async(&[Pass::BiasGradient], &call, &data).await?.results[0].iter().enumerate()
+        {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(shape.batch() - start) {
                 wrong += u32::from((kept >> bit & 1 == 1) != want[(start + bit) * outputs + o]);
@@ -204,7 +205,7 @@ fn wrong_bias_bits(target: &Target, shape: &Shape, mask: &Mask) -> Result<f64, C
     // X is zero and b is one: Y is the scaled mask of the bias.
     let data = Data { x: vec![0.0; shape.input_len()], ..Data::constant(shape, 1.0) };
     let call = Call::new(*shape, Some(*mask));
-    for (&y, want) in target.run(&[Pass::Forward], &call, &data)?.results[0].iter().zip(want) {
+    for (&y, want) in target.run_async(&[Pass::Forward], &call, &data).await?.results[0].iter().zip(want) {
         wrong += u32::from(spelled(y, mask) != u32::from(want));
     }
     Ok(wrong.into())

@@ -7,15 +7,14 @@ use std::num::NonZeroU32;
 
 use dropconnect::gpu::Method;
 use dropconnect::{Activation, Device, DropProbability, ElementType, Error, Moments, Origin, Sharing};
-use dropconnect_testing::{
-    Axis, BiasKind, Call, Data, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
-};
 
 use super::check::Check;
 use super::data::{mask, shape};
 use super::passes::case_of;
-use super::plan::Plan;
-use crate::error::CliError;
+use super::plan::{Plan, Share};
+use crate::{
+    Axis, BiasKind, Call, Data, Failure, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
+};
 
 /// A sum of every pass of the layer, in each element type, with masks of their own and shared ones.
 pub fn sums<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str) {
@@ -35,9 +34,9 @@ pub fn sums<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str) {
         for &element in elements {
             let name = format!("{prefix}{}, {element}, sums of {longest}", pass.name());
             let dims = dims.clone();
-            plan.check(Check::error(name, bound_of_sum(element, longest)), move |check| {
+            plan.check(Check::error(name, bound_of_sum(element, longest)), async move |check| {
                 for &dims in &dims {
-                    case(check, &target, pass, element, dims, Sharing::Example)?;
+                    case(check, &target, pass, element, dims, Sharing::Example).await?;
                 }
                 Ok(())
             });
@@ -45,27 +44,27 @@ pub fn sums<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str) {
     }
     // Where masks are shared by groups, every word is sought on its own.
     let name = format!("{prefix}every pass, masks shared by four examples, sums of 20000");
-    plan.check(Check::error(name, bound_of_sum(ElementType::F32, 20_000)), move |check| {
+    plan.check(Check::error(name, bound_of_sum(ElementType::F32, 20_000)), async move |check| {
         for pass in Pass::LINEAR {
             let mut dims = [16; 3];
             dims[pass.walked() as usize] = 20_000;
-            case(check, &target, pass, ElementType::F32, dims, group(4))?;
+            case(check, &target, pass, ElementType::F32, dims, group(4)).await?;
         }
         Ok(())
     });
 }
 
-fn case(
+async fn case(
     check: &mut Check,
-    target: &Target,
+    target: &Target<'_>,
     pass: Pass,
     element: ElementType,
     dims: [usize; 3],
     sharing: Sharing,
-) -> Result<(), CliError> {
+) -> Result<(), Failure> {
     let (shape, mask) = (shape(dims)?, mask(0.3, 5)?.shared(sharing));
     let data = Data::random(&shape, element, 1);
-    case_of(check, target, pass, &Call { element, ..Call::new(shape, Some(mask)) }, &data)
+    case_of(check, target, pass, &Call { element, ..Call::new(shape, Some(mask)) }, &data).await
 }
 
 fn group(size: u32) -> Sharing {
@@ -81,39 +80,40 @@ pub fn inference<'a>(plan: &mut Plan<'a>, adapter: &'a Device) {
     let both = |Moments { mean, variance }| vec![mean, variance];
 
     let passes = if plan.quick { 100 } else { 1000 };
-    as_on_the_cpu(plan, adapter, &format!("Monte Carlo, {passes} passes"), move |device| {
+    as_on_the_cpu(plan, adapter, &format!("Monte Carlo, {passes} passes"), async move |device| {
         let (shape, mask) = (shape([8, 16, 1024])?, mask(0.3, 6)?);
         let data = Data::random(&shape, f32, 1);
         let operands = data.operands(&shape, BiasKind::Plain);
-        device.monte_carlo(f32, &operands.monte_carlo(&mask, passes, MADE)).map(both)
+        device.monte_carlo_async(f32, &operands.monte_carlo(&mask, passes, MADE)).await.map(both)
     });
-    as_on_the_cpu(plan, adapter, "Monte Carlo, passes of several dispatches each", move |device| {
+    as_on_the_cpu(plan, adapter, "Monte Carlo, passes of several dispatches each", async move |device| {
         let (shape, mask) = (shape([2, 4, 100_000])?, mask(0.3, 7)?);
         let data = Data::random(&shape, f32, 1);
         let operands = data.operands(&shape, BiasKind::Masked);
-        device.monte_carlo(f32, &operands.monte_carlo(&mask, 5, MADE)).map(both)
+        device.monte_carlo_async(f32, &operands.monte_carlo(&mask, 5, MADE)).await.map(both)
     });
-    as_on_the_cpu(plan, adapter, "moments, sums of 600000", move |device| {
+    as_on_the_cpu(plan, adapter, "moments, sums of 600000", async move |device| {
         let (shape, probability) = (shape([2, 4, 600_000])?, &DropProbability::new(0.3)?);
         let data = Data::random(&shape, f32, 1);
-        device.moments(f32, &data.operands(&shape, BiasKind::None).moments(probability, MADE)).map(both)
+        let operands = data.operands(&shape, BiasKind::None);
+        device.moments_async(f32, &operands.moments(probability, MADE)).await.map(both)
     });
-    as_on_the_cpu(plan, adapter, "activation, 300000 samples", move |device| {
+    as_on_the_cpu(plan, adapter, "activation, 300000 samples", async move |device| {
         let shape = shape([3, 5, 1])?;
         let u = Moments {
             mean: Random(21).values(shape.output_len(), f32),
             variance: Random(22).values(shape.output_len(), f32).iter().map(|value| value.abs()).collect(),
         };
         let method = Method::Sampled { samples: 300_000, key: mask(0.3, 8)?.key, origin: Origin::default() };
-        device.activate(&shape, Activation::Tanh, method, &u).map(both)
+        device.activate_async(&shape, Activation::Tanh, method, &u).await.map(both)
     });
-    as_on_the_cpu(plan, adapter, "predictive, 100000 classes", move |device| {
+    as_on_the_cpu(plan, adapter, "predictive, 100000 classes", async move |device| {
         let (shape, mask) = (shape([3, 100_000, 8])?, mask(0.3, 9)?);
         let mut data = Data::random(&shape, f32, 1);
         // Masks disagree, so that the information is no small difference of two entropies of 11 nats.
         data.x.iter_mut().for_each(|x| *x *= 8.0);
         let operands = data.operands(&shape, BiasKind::None);
-        let predicted = device.predictive(f32, &operands.monte_carlo(&mask, 3, MADE))?;
+        let predicted = device.predictive_async(f32, &operands.monte_carlo(&mask, 3, MADE)).await?;
         Ok(vec![predicted.mean, predicted.entropy, predicted.mutual_information])
     });
 }
@@ -122,10 +122,10 @@ fn as_on_the_cpu<'a>(
     plan: &mut Plan<'a>,
     adapter: &'a Device,
     name: &str,
-    run: impl Fn(&Device) -> Results + Send + 'a,
+    run: impl AsyncFn(&Device) -> Results + Share + 'a,
 ) {
-    plan.check(Check::error(format!("{name}: as on the CPU"), 1e-5), move |check| {
-        for (got, want) in run(adapter)?.iter().zip(run(&Device::Cpu)?) {
+    plan.check(Check::error(format!("{name}: as on the CPU"), 1e-5), async move |check| {
+        for (got, want) in run(adapter).await?.iter().zip(run(&Device::Cpu).await?) {
             check.case(relative_error(got, &wide(&want)), || "one of its results".to_owned());
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! A named check: how many cases, the worst of them, and how bad it may be.
 
 use dropconnect::reference;
-use dropconnect_testing::{Target, demanding, differences};
 
 use super::data::{mask, shape};
 use super::plan::Plan;
+use crate::{Target, demanding, differences};
 
 /// A named check and what it found so far.
 pub struct Check {
@@ -87,8 +87,8 @@ impl Check {
 /// Feeds wrong results to the comparisons that every check above relies on. Each must be found.
 pub fn self_test<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
     let check = Check::count("self-test: wrong results are found".to_owned());
-    plan.check(check, move |check| {
-        let (fed, missed) = dropconnect_testing::self_test(&target)?;
+    plan.check(check, async move |check| {
+        let (fed, missed) = crate::self_test_async(&target).await?;
         check.cases = fed;
         check.worst = missed.len() as f64;
         check.worst_case = missed.join("; ");

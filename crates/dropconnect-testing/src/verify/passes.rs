@@ -1,12 +1,11 @@
 //! Every pass against float64, and properties that hold between passes.
 
 use dropconnect::{ElementType, Mask, Rounds, Shape, Write};
-use dropconnect_testing::{BiasKind, Call, Data, Pass, Target, bit_differences, bound, relative_error, wide};
 
 use super::check::Check;
 use super::data::{PROBABILITIES, QUICK, SHAPES, THOROUGH_SHAPES, mask, shape, varied_mask};
 use super::plan::Plan;
-use crate::error::CliError;
+use crate::{BiasKind, Call, Data, Failure, Pass, Target, bit_differences, bound, relative_error, wide};
 
 /// Every pass x shapes x p x element types x bias modes, overwriting and accumulating.
 pub fn against_float64<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str) {
@@ -14,46 +13,44 @@ pub fn against_float64<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str
     for pass in Pass::ALL {
         for element in ElementType::ALL {
             let name = format!("{prefix}{}, {element}, against float64", pass.name());
-            plan.check(Check::error(name, bound(element)), move |check| {
-                each_case(quick, element, |shape, mask, case| {
+            plan.check(Check::error(name, bound(element)), async move |check| {
+                for (shape, mask, case) in cases(quick, element)? {
                     let data = Data::random(&shape, element, 1);
                     let call = Call { element, ..Call::new(shape, Some(mask)) };
                     let few = quick || element != ElementType::F32;
                     for bias in bias_modes(pass, few, case) {
-                        case_of(check, &target, pass, &Call { bias, ..call }, &data)?;
+                        case_of(check, &target, pass, &Call { bias, ..call }, &data).await?;
                     }
                     if pass != Pass::Forward {
                         let bias = if case % 2 == 0 { BiasKind::Masked } else { BiasKind::Plain };
                         let call = Call { bias, write: [Write::Accumulate; 3], ..call };
-                        case_of(check, &target, pass, &call, &data)?;
+                        case_of(check, &target, pass, &call, &data).await?;
                     }
-                    Ok(())
-                })
+                }
+                Ok(())
             });
         }
     }
 }
 
 /// One call against float64.
-pub fn case_of(
+pub async fn case_of(
     check: &mut Check,
-    target: &Target,
+    target: &Target<'_>,
     pass: Pass,
     call: &Call,
     data: &Data,
-) -> Result<(), CliError> {
-    let got = target.run(&[pass], call, data)?.results;
+) -> Result<(), Failure> {
+    let got = target.run_async(&[pass], call, data).await?.results;
     for (got, want) in got.iter().zip(call.expected(pass, data)?) {
         check.case(relative_error(got, &want), || format!("{}, {call:?}", pass.name()));
     }
     Ok(())
 }
 
-fn each_case(
-    quick: bool,
-    element: ElementType,
-    mut test: impl FnMut(Shape, Mask, usize) -> Result<(), CliError>,
-) -> Result<(), CliError> {
+/// Shapes and masks, and the case's number, which decides what else is varied.
+fn cases(quick: bool, element: ElementType) -> Result<Vec<(Shape, Mask, usize)>, Failure> {
+    let mut cases = Vec::new();
     if quick {
         let [odd, whole] = [QUICK.start, QUICK.start + 1].map(|at| SHAPES[at]);
         // What other checks leave: few planes are the variants', none are the evaluation's, odd rows of f32 are those
@@ -65,9 +62,9 @@ fn each_case(
             ElementType::BF16 => &[(whole, 0.5, 7)],
         };
         for &(dims, p, case) in chosen {
-            test(shape(dims)?, varied_mask(p, case as u64)?.with_rounds(Rounds::Ten), case)?;
+            cases.push((shape(dims)?, varied_mask(p, case as u64)?.with_rounds(Rounds::Ten), case));
         }
-        return Ok(());
+        return Ok(cases);
     }
     let mut case = 0;
     // Compiling takes nearly all the time, so that choices which make kernels of their own are not all
@@ -82,10 +79,10 @@ fn each_case(
             if element != ElementType::F32 || s >= THOROUGH_SHAPES {
                 mask.rounds = Rounds::Ten;
             }
-            test(shape(dims)?, mask, case)?;
+            cases.push((shape(dims)?, mask, case));
         }
     }
-    Ok(())
+    Ok(cases)
 }
 
 fn bias_modes(pass: Pass, few: bool, case: usize) -> Vec<BiasKind> {
@@ -105,7 +102,7 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
     let f32 = ElementType::F32;
 
     let check = Check::error("evaluation: the plain linear layer".to_owned(), bound(f32));
-    plan.check(check, move |check| {
+    plan.check(check, async move |check| {
         for shape in shapes() {
             let shape = shape?;
             let data = Data::random(&shape, f32, 1);
@@ -116,14 +113,14 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
                 (Pass::WeightGradient, BiasKind::Plain),
                 (Pass::BiasGradient, BiasKind::Masked),
             ] {
-                case_of(check, &target, pass, &Call { bias, ..Call::new(shape, None) }, &data)?;
+                case_of(check, &target, pass, &Call { bias, ..Call::new(shape, None) }, &data).await?;
             }
         }
         Ok(())
     });
 
     let check = Check::error("adjoint: <G, Y - b> = <dX, X> = <dW, W>".to_owned(), 1e-5);
-    plan.check(check, move |check| {
+    plan.check(check, async move |check| {
         for (case, shape) in shapes().enumerate() {
             let shape = shape?;
             let data = Data::random(&shape, f32, 1);
@@ -132,7 +129,7 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
                 mask = varied_mask(0.5, 0)?;
             }
             let call = Call { bias: BiasKind::None, ..Call::new(shape, Some(mask)) };
-            let results = target.run(&Pass::LINEAR, &call, &data)?.results;
+            let results = target.run_async(&Pass::LINEAR, &call, &data).await?.results;
             let pairs = results.iter().zip([&data.grad_output, &data.x, &data.weight]);
             let products: Vec<_> = pairs.clone().map(|(a, b)| inner(a, b)).collect();
             // Measured against the lengths of the vectors: the product itself may be near zero.
@@ -144,7 +141,7 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
     });
 
     let check = Check::count("repeated runs: the same bits".to_owned());
-    plan.check(check, move |check| {
+    plan.check(check, async move |check| {
         for (case, shape) in shapes().enumerate() {
             let shape = shape?;
             for (k, element) in ElementType::ALL.into_iter().enumerate() {
@@ -155,8 +152,8 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
                 let mask = varied_mask(0.5, case as u64)?.with_rounds(Rounds::Ten);
                 let call = Call { element, ..Call::new(shape, Some(mask)) };
                 for pass in Pass::ALL {
-                    let [first, second] = [(); 2].map(|()| target.run(&[pass], &call, &data));
-                    let (first, second) = (first?.results.concat(), second?.results.concat());
+                    let first = target.run_async(&[pass], &call, &data).await?.results.concat();
+                    let second = target.run_async(&[pass], &call, &data).await?.results.concat();
                     check.case(bit_differences(&first, &second), || format!("{}, {shape}", pass.name()));
                 }
             }
@@ -165,16 +162,16 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
     });
 
     let check = Check::error("a divided batch draws the undivided masks".to_owned(), bound(f32));
-    plan.check(check, move |check| {
+    plan.check(check, async move |check| {
         for shape in shapes() {
-            divided_batch(check, &target, shape?)?;
+            divided_batch(check, &target, shape?).await?;
         }
         Ok(())
     });
 }
 
 /// Y in two parts, each with its own origin, against the whole in float64.
-fn divided_batch(check: &mut Check, target: &Target, shape: Shape) -> Result<(), CliError> {
+async fn divided_batch(check: &mut Check, target: &Target<'_>, shape: Shape) -> Result<(), Failure> {
     let (batch, outputs, inputs) = (shape.batch(), shape.outputs(), shape.inputs());
     let (data, mask) = (Data::random(&shape, ElementType::F32, 1), mask(0.3, 11)?);
     let cut = batch.div_ceil(3);
@@ -187,7 +184,7 @@ fn divided_batch(check: &mut Check, target: &Target, shape: Shape) -> Result<(),
         };
         let origin = dropconnect::Origin { example: part.start as u32, ..mask.origin };
         let call = Call::new(Shape::new(part.len(), outputs, inputs)?, Some(mask.at(origin)));
-        y.extend(target.run(&[Pass::Forward], &call, &data)?.results.concat());
+        y.extend(target.run_async(&[Pass::Forward], &call, &data).await?.results.concat());
     }
     let want = Call::new(shape, Some(mask)).expected(Pass::Forward, &data)?.concat();
     check.case(relative_error(&y, &want), || format!("{shape} cut at {cut}"));
