@@ -230,6 +230,19 @@ for _name in ("input_gradient", "weight_gradient", "both_gradients", "bias_gradi
     torch.library.register_autograd(f"dropconnect_torch::{_name}", _refuse, lib=_LIB)
 
 
+def _refuse_vmap(*args: Any) -> Any:
+    raise NotImplementedError(
+        "dropconnect_torch: there is no vmap over DropConnect. For a batch, pass `input` with leading dimensions: each "
+        "index of them is an example with a mask of its own. For a model, call it without vmap, or in evaluation"
+    )
+
+
+# Else torch would call an operator again and again with one key, where gradients are off, and each example of a batch
+# would be the first one.
+for _name in ("forward", "input_gradient", "weight_gradient", "both_gradients", "bias_gradient", "mask"):
+    _LIB.impl(_name, _refuse_vmap, "FuncTorchBatched")
+
+
 class DropConnectFunction(torch.autograd.Function):
     """`forward` with its gradients: the same as the operator's own, which takes a third longer to call."""
 
@@ -245,3 +258,7 @@ class DropConnectFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         return _backward(ctx, grad_output)
+
+    @staticmethod
+    def vmap(*args: Any) -> Any:
+        return _refuse_vmap(*args)

@@ -115,6 +115,11 @@ def dropconnect(
     """
     if not training:
         return F.linear(input, weight, bias)
+    if torch.jit.is_tracing():
+        raise NotImplementedError(
+            "dropconnect_torch: torch.jit.trace would keep the masks of this call for ever: trace the model after "
+            ".eval(). torch.compile and torch.export take it in training"
+        )
     if key is not None and generator is not None:
         raise ValueError("`generator` is of no use where `key` is given; give one of them")
     code = sharing_code(sharing)
