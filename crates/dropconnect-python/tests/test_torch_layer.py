@@ -335,18 +335,27 @@ def test_functions_refuse_by_name(changed, words):
         functional.dropconnect(**{**arguments, **changed})
 
 
-class Elsewhere(torch.Tensor):
-    """A tensor that says that it is on another device."""
+def elsewhere(where):
+    class Elsewhere(torch.Tensor):
+        """A tensor that says that it is on another device."""
 
-    @property
-    def device(self):
-        return torch.device("cuda", 1)
+        @property
+        def device(self):
+            return torch.device(where)
+
+    return torch.zeros(3, 4).as_subclass(Elsewhere)
 
 
-def test_other_devices_are_refused_with_what_to_do():
-    x = torch.zeros(3, 4).as_subclass(Elsewhere)
-    with pytest.raises(ValueError, match=r'`input` is on cuda:1;.*\.to\("cpu"\)'):
-        functional.dropconnect(x, torch.zeros(5, 4))
+def test_other_devices_are_refused_with_what_to_do(monkeypatch):
+    weight = torch.zeros(5, 4)
+    with pytest.raises(ValueError, match=r'`input` is on mps:0;.* on the CPU only: .*\.to\("cpu"\)'):
+        functional.dropconnect(elsewhere("mps:0"), weight)
+    monkeypatch.setattr(functional, "_HAS_TRITON", False)
+    with pytest.raises(ValueError, match=r"`input` is on cuda:1;.* with Triton only \(pip install triton\)"):
+        functional.dropconnect(elsewhere("cuda:1"), weight)
+    monkeypatch.setattr(functional, "_HAS_TRITON", True)
+    with pytest.raises(ValueError, match="`weight` is on cpu and `input` on cuda:1"):
+        functional.dropconnect(elsewhere("cuda:1"), weight)
 
 
 def test_steps_without_a_seed_are_refused():

@@ -1,4 +1,5 @@
-"""The operators `torch.ops.dropconnect_torch.*`, for the CPU, and how autograd and the compiler see them.
+"""The operators `torch.ops.dropconnect_torch.*` for the CPU, and how autograd and the compiler see them; those for CUDA
+are in `_triton`.
 
 A key is an int64 tensor `[seed, layer, step]`, so that a graph takes it as data: another step compiles nothing anew.
 """
@@ -156,6 +157,20 @@ _LIB.impl("weight_gradient", _weight_gradient, "CPU")
 _LIB.impl("both_gradients", _both_gradients, "CPU")
 _LIB.impl("bias_gradient", _bias_gradient, "CPU")
 _LIB.impl("mask", _mask, "CPU")
+
+
+def _on_cuda(name: str) -> Any:
+    def call(*arguments: Any) -> Any:
+        # Only here: Triton is not everywhere, and takes a while to import.
+        from . import _triton
+
+        return getattr(_triton, name)(*arguments)
+
+    return call
+
+
+for _name in ("forward", "input_gradient", "weight_gradient", "both_gradients", "bias_gradient"):
+    _LIB.impl(_name, _on_cuda(_name), "CUDA")
 # It has no tensor to be dispatched by.
 _LIB.impl("draw_key", lambda layer, *, device: draw_key(layer), "CompositeExplicitAutograd")
 
