@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Builds the wheel of crates/dropconnect-python into a fresh environment and tests it there. Needs Rust, and Python 3.9
-# or later with pip and venv; what else it needs comes from PyPI.
+# or later with venv, which is installed where it is not (Debian, Ubuntu); what else it needs comes from PyPI.
 #
 # The native module is tested with NumPy always. The tests of torch need torch: WITH_TORCH=1 installs it (gigabytes), else
 # they run where `python3` has it already, in an environment that sees its packages. PYTHON names another python3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../crates/dropconnect-python"
+source ../../scripts/packages.sh
 
 fail() {
     echo "scripts/test-python.sh: $*" >&2
@@ -14,9 +15,20 @@ fail() {
 
 python=${PYTHON:-python3}
 command -v cargo >/dev/null || fail "cargo is not found; install Rust from https://rustup.rs"
-command -v "$python" >/dev/null || fail "$python is not found; install Python 3.9 or later, or name it in PYTHON"
+
+# Whether it can make an environment that has pip. Debian's python3 has `venv` and not what it needs.
+has_venv() {
+    command -v "$python" >/dev/null && "$python" -c 'import ensurepip, venv' 2>/dev/null
+}
+
+if ! has_venv; then
+    command -v "$python" >/dev/null && what="$python has no venv" || what="$python is not found"
+    [[ -z "${PYTHON:-}" ]] || fail "$what; PYTHON has to name a Python 3.9 or later that has venv"
+    echo "$what: installing python3 and python3-venv"
+    install_packages python3 python3-venv || fail "$what, and it could not be installed"
+    has_venv || fail "python3-venv is installed, and still $what: another python3 comes before it on the PATH"
+fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "$python is older than Python 3.9"
-"$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv; on Debian: apt-get install python3-venv"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -39,16 +51,21 @@ fi
 
 "$python" -m venv "$work/venv"
 pip=("$work/venv/bin/python" -m pip --quiet --disable-pip-version-check)
-"${pip[@]}" install 'maturin>=1.7,<2' pytest ruff
+"${pip[@]}" install 'maturin>=1.7,<2' pytest ruff \
+    || fail "maturin, pytest and ruff could not be installed from PyPI; pip says why above"
 "$work/venv/bin/maturin" build --locked --release --interpreter "$work/venv/bin/python" --out "$work/wheels"
 "${pip[@]}" install "$work"/wheels/*.whl
 if [[ "${WITH_TORCH:-}" == 1 ]]; then
-    "${pip[@]}" install torch mypy
+    "${pip[@]}" install torch || fail "torch could not be installed from PyPI; pip says why above"
     has_torch=1
-    "$work/venv/bin/mypy"
 elif [[ -n "$has_torch" ]]; then
     # After the environment's own packages on the path.
     echo "$torch_home" >"$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth"
+fi
+if [[ -n "$has_torch" ]]; then
+    # It reads the types of torch.
+    "${pip[@]}" install mypy
+    "$work/venv/bin/mypy"
 fi
 
 "$work/venv/bin/ruff" check .

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every check of this repository, on a machine that has Rust and nothing else. Needs an adapter: where no
-# Vulkan driver is found, Mesa's software driver is installed (Debian, Ubuntu) or named (elsewhere).
+# Every check of this repository, on a machine that has Rust and nothing else. Needs an adapter, and a Python for the
+# Python package: where no Vulkan driver or no Python is found, Mesa's software driver and python3-venv are installed
+# (Debian, Ubuntu) or named (elsewhere).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
@@ -57,3 +58,5 @@ fi
 # Unit, integration and doc tests; examples and benches are built.
 cargo test --workspace
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+# A workspace of its own. The tests of torch run where torch is, or with WITH_TORCH=1.
+scripts/test-python.sh

@@ -127,6 +127,16 @@ pub fn shape(batch: usize, outputs: usize, inputs: usize) -> PyResult<Shape> {
     Shape::new(batch, outputs, inputs).map_err(refusal)
 }
 
+/// The library's key of `(seed, layer, step)`.
+pub fn key(key: &Bound<'_, PyAny>) -> PyResult<MaskKey> {
+    let Ok((seed, layer, step)) = key.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>()
+    else {
+        return Err(Named("key", key).refuse(&key.repr()?.to_string(), "a tuple (seed, layer, step)"));
+    };
+    let key = MaskKey::new(Named("seed", &seed).integer(0, u64::MAX)?, Named("layer", &layer).word()?);
+    Ok(key.at_step(Named("step", &step).integer(0, u64::MAX)?))
+}
+
 /// The mask of `key = (seed, layer, step)`, of groups of `sharing` examples (0: the whole batch).
 pub fn mask(
     key: &Bound<'_, PyAny>,
@@ -134,12 +144,7 @@ pub fn mask(
     sharing: &Bound<'_, PyAny>,
     sample_origin: &Bound<'_, PyAny>,
 ) -> PyResult<Mask> {
-    let Ok((seed, layer, step)) = key.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>()
-    else {
-        return Err(Named("key", key).refuse(&key.repr()?.to_string(), "a tuple (seed, layer, step)"));
-    };
-    let key = MaskKey::new(Named("seed", &seed).integer(0, u64::MAX)?, Named("layer", &layer).word()?)
-        .at_step(Named("step", &step).integer(0, u64::MAX)?);
+    let key = self::key(key)?;
     let sharing = match NonZeroU32::new(Named("sharing", sharing).word()?) {
         None => Sharing::Batch,
         Some(size) if size.get() == 1 => Sharing::Example,

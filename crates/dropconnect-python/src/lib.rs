@@ -44,6 +44,20 @@ fn scale(p: Any<'_, '_>) -> PyResult<f64> {
     Ok(Named("p", p).probability()?.scale())
 }
 
+/// What decides the masks of p: the threshold T and the number of bits, of which those below T are kept.
+#[pyfunction]
+fn threshold(p: Any<'_, '_>) -> PyResult<(u32, u32)> {
+    let p = Named("p", p).probability()?;
+    Ok((p.threshold(), p.bits()))
+}
+
+/// The words of the generator's key.
+#[pyfunction]
+fn generator_key(key: Any<'_, '_>) -> PyResult<(u32, u32)> {
+    let [first, second] = arguments::key(key)?.words();
+    Ok((first, second))
+}
+
 /// Writes the mask `[batch, outputs, inputs]`: 1 is kept.
 #[pyfunction]
 fn mask(
@@ -232,6 +246,7 @@ fn instruction_set() -> &'static str {
 mod _native {
     #[pymodule_export]
     use super::{
-        bias_gradient, both_gradients, forward, input_gradient, instruction_set, mask, scale, weight_gradient,
+        bias_gradient, both_gradients, forward, generator_key, input_gradient, instruction_set, mask, scale,
+        threshold, weight_gradient,
     };
 }

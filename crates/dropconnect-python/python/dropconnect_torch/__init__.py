@@ -1,4 +1,4 @@
-"""DropConnect on the CPU: linear layers that drop single weights, others for every example, and store no mask.
+"""DropConnect: linear layers that drop single weights, others for every example, and store no mask.
 
 `DropConnect` (also `Dropconnect`), `functional`, `patch_module`, `unpatch_module` and `mc_predict` need torch
 (`pip install dropconnect-torch[torch]`). `mask` and the functions of `arrays` need NumPy only.

@@ -1,4 +1,5 @@
-"""The operators `torch.ops.dropconnect_torch.*`, for the CPU, and how autograd and the compiler see them.
+"""The operators `torch.ops.dropconnect_torch.*` for the CPU, and how autograd and the compiler see them; those for CUDA
+are in `_triton`.
 
 A key is an int64 tensor `[seed, layer, step]`, so that a graph takes it as data: another step compiles nothing anew.
 """
@@ -156,6 +157,20 @@ _LIB.impl("weight_gradient", _weight_gradient, "CPU")
 _LIB.impl("both_gradients", _both_gradients, "CPU")
 _LIB.impl("bias_gradient", _bias_gradient, "CPU")
 _LIB.impl("mask", _mask, "CPU")
+
+
+def _on_cuda(name: str) -> Any:
+    def call(*arguments: Any) -> Any:
+        # Only here: Triton is not everywhere, and takes a while to import.
+        from . import _triton
+
+        return getattr(_triton, name)(*arguments)
+
+    return call
+
+
+for _name in ("forward", "input_gradient", "weight_gradient", "both_gradients", "bias_gradient"):
+    _LIB.impl(_name, _on_cuda(_name), "CUDA")
 # It has no tensor to be dispatched by.
 _LIB.impl("draw_key", lambda layer, *, device: draw_key(layer), "CompositeExplicitAutograd")
 
@@ -230,6 +245,19 @@ for _name in ("input_gradient", "weight_gradient", "both_gradients", "bias_gradi
     torch.library.register_autograd(f"dropconnect_torch::{_name}", _refuse, lib=_LIB)
 
 
+def _refuse_vmap(*args: Any) -> Any:
+    raise NotImplementedError(
+        "dropconnect_torch: there is no vmap over DropConnect. For a batch, pass `input` with leading dimensions: each "
+        "index of them is an example with a mask of its own. For a model, call it without vmap, or in evaluation"
+    )
+
+
+# Else torch would call an operator again and again with one key, where gradients are off, and each example of a batch
+# would be the first one.
+for _name in ("forward", "input_gradient", "weight_gradient", "both_gradients", "bias_gradient", "mask"):
+    _LIB.impl(_name, _refuse_vmap, "FuncTorchBatched")
+
+
 class DropConnectFunction(torch.autograd.Function):
     """`forward` with its gradients: the same as the operator's own, which takes a third longer to call."""
 
@@ -245,3 +273,7 @@ class DropConnectFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         return _backward(ctx, grad_output)
+
+    @staticmethod
+    def vmap(*args: Any) -> Any:
+        return _refuse_vmap(*args)

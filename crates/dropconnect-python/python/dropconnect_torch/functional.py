@@ -1,7 +1,8 @@
-"""DropConnect as functions of torch tensors on the CPU."""
+"""DropConnect as functions of torch tensors on the CPU, and on CUDA devices where Triton is."""
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Union
 
 import torch
@@ -14,6 +15,7 @@ from ._sharing import Sharing, sharing_code
 Key = Union[Tensor, tuple[int, int, int]]
 
 _FUSED = (torch.float32, torch.float16, torch.bfloat16)
+_HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 def make_key(seed: int, layer: int = 0, step: int = 0) -> Tensor:
@@ -59,7 +61,7 @@ def mask(
     sharing: Sharing = "example",
     sample_origin: int = 0,
 ) -> Tensor:
-    """The mask `[batch, outputs, inputs]` of a key, in uint8: 1 is kept, 0 is dropped."""
+    """The mask `[batch, outputs, inputs]` of a key, in uint8 on the CPU: 1 is kept, 0 is dropped."""
     out: Tensor = torch.ops.dropconnect_torch.mask(
         batch, outputs, inputs, _as_key(key), p, sharing_code(sharing), sample_origin
     )
@@ -72,17 +74,27 @@ def scale(p: float) -> float:
     return factor
 
 
-def _check(name: str, tensor: Tensor, like: torch.dtype) -> None:
+def _check(name: str, tensor: Tensor, like: Tensor) -> None:
+    device = tensor.device
     # On `meta` there is nothing to compute, only shapes.
-    if tensor.device.type not in ("cpu", "meta"):
-        raise ValueError(
-            f"`{name}` is on {tensor.device}; dropconnect_torch drops weights on the CPU only: move the module and "
-            'its input with .to("cpu"). After .eval() it is torch.nn.functional.linear, on any device'
+    if device.type not in ("cpu", "cuda", "meta") or (device.type == "cuda" and not _HAS_TRITON):
+        where = (
+            "on CUDA devices with Triton only (pip install triton)"
+            if device.type == "cuda"
+            else "on the CPU only"
         )
+        raise ValueError(
+            f"`{name}` is on {device}; dropconnect_torch drops weights {where}: move the module and its input with "
+            '.to("cpu"). After .eval() it is torch.nn.functional.linear, on any device'
+        )
+    if device != like.device:
+        raise ValueError(f"`{name}` is on {device} and `input` on {like.device}; they must be on one device")
     if tensor.dtype not in (*_FUSED, torch.float64):
         raise ValueError(f"`{name}` is of {tensor.dtype}; it must be float32, float16, bfloat16 or float64")
-    if tensor.dtype != like:
-        raise ValueError(f"`{name}` is of {tensor.dtype} and `input` of {like}; they must be of one type")
+    if tensor.dtype != like.dtype:
+        raise ValueError(
+            f"`{name}` is of {tensor.dtype} and `input` of {like.dtype}; they must be of one type"
+        )
 
 
 def dropconnect(
@@ -115,19 +127,25 @@ def dropconnect(
     """
     if not training:
         return F.linear(input, weight, bias)
+    if torch.jit.is_tracing():  # type: ignore[attr-defined]
+        raise NotImplementedError(
+            "dropconnect_torch: torch.jit.trace would keep the masks of this call for ever: trace the model after "
+            ".eval(). torch.compile and torch.export take it in training"
+        )
     if key is not None and generator is not None:
         raise ValueError("`generator` is of no use where `key` is given; give one of them")
     code = sharing_code(sharing)
     out_dtype: torch.dtype | None = None
-    if torch.is_autocast_enabled("cpu") and input.dtype != torch.float64:
+    device = "cuda" if input.device.type == "cuda" else "cpu"
+    if torch.is_autocast_enabled(device) and input.dtype != torch.float64:
         # Rounded at the end, not at the start: sums are in float32 anyway.
-        out_dtype = torch.get_autocast_dtype("cpu")
+        out_dtype = torch.get_autocast_dtype(device)
         input, weight = (t.float() if t.dtype in _FUSED else t for t in (input, weight))
         bias = bias.float() if bias is not None and bias.dtype in _FUSED else bias
-    _check("input", input, input.dtype)
-    _check("weight", weight, input.dtype)
+    _check("input", input, input)
+    _check("weight", weight, input)
     if bias is not None:
-        _check("bias", bias, input.dtype)
+        _check("bias", bias, input)
     if weight.dim() != 2:
         raise ValueError(f"`weight` is of shape {tuple(weight.shape)}; it must be [outputs, inputs]")
     outputs, inputs = weight.shape
@@ -145,7 +163,7 @@ def dropconnect(
     x = input.reshape(-1, inputs)
     if input.dtype == torch.float64:
         kept = mask(x.shape[0], outputs, inputs, p, key=key, sharing=sharing, sample_origin=sample_origin)
-        y = torch.einsum("noi,oi,ni->no", kept.to(torch.float64), weight, x) * scale(p)
+        y = torch.einsum("noi,oi,ni->no", kept.to(x.device, torch.float64), weight, x) * scale(p)
         y = y if bias is None else y + bias
     elif torch.compiler.is_compiling() or torch.is_grad_enabled():
         y = _ops.DropConnectFunction.apply(x, weight, bias, key, p, code, sample_origin)

@@ -94,9 +94,10 @@ class DropConnect(nn.Linear):
         return None if self._key is None else int(self._key[0]) % 2**64
 
     @property
-    def step(self) -> int:
-        """The step of explicit masks."""
-        return int(self._stepping()[2])
+    def step(self) -> int | None:
+        """The step of explicit masks; None where they come from torch's generator."""
+        # Not an error there: whoever lists what an object has would see it.
+        return None if self._key is None else int(self._key[2])
 
     @step.setter
     def step(self, step: int) -> None:
@@ -106,7 +107,7 @@ class DropConnect(nn.Linear):
     def advance(self, steps: int = 1) -> None:
         """Goes on to the masks of the next step. To be called after `backward`, which under activation checkpointing
         computes the forward pass a second time."""
-        self.step = self.step + steps
+        self.step = int(self._stepping()[2]) + steps
 
     def _stepping(self) -> Tensor:
         if self._key is None:
@@ -114,6 +115,14 @@ class DropConnect(nn.Linear):
                 "`seed` is None: masks come from torch's generator, and there are no steps to set"
             )
         return self._key
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        # Asked for by `torch.jit.script`. Not a Linear in its place: torch would put that into the caller's model.
+        raise NotImplementedError(
+            "dropconnect_torch: torch.jit.script cannot compile a DropConnect; give it "
+            "unpatch_module(copy.deepcopy(model).eval()), whose layers are torch.nn.Linear. torch.compile and "
+            "torch.export take the model as it is"
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
