@@ -11,8 +11,8 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
 use dropconnect::{ElementType, Mask};
 
-use crate::Error;
 use crate::error::expect;
+use crate::{Error, device};
 
 /// What all passes of one call share.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +123,21 @@ pub fn drop_connect(
     mask: Mask,
     masked_bias: bool,
 ) -> Tensor<2> {
-    let shape = expect(check(&x, &weight, bias.as_ref()));
+    expect(try_drop_connect(x, weight, bias, mask, masked_bias))
+}
+
+/// The same, with an error where [`drop_connect`] panics before it starts.
+///
+/// # Errors
+/// Where shapes or element types do not fit, or the device is not attached.
+pub fn try_drop_connect(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    mask: Mask,
+    masked_bias: bool,
+) -> Result<Tensor<2>, Error> {
+    let shape = check(&x, &weight, bias.as_ref())?;
     let call = Call { mask, masked_bias, shape };
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     let y = match bias {
@@ -132,7 +146,7 @@ pub fn drop_connect(
             <Dispatch as DropConnectOps>::drop_connect_forward_biased(x, weight, bias.into_dispatch(), call)
         }
     };
-    Tensor::from_dispatch(y)
+    Ok(Tensor::from_dispatch(y))
 }
 
 /// See [`DropConnectOps::drop_connect_layout`].
@@ -140,7 +154,9 @@ pub(crate) fn layout(weight: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as DropConnectOps>::drop_connect_layout(weight.into_dispatch()))
 }
 
+/// The call's shape, if its tensors fit each other and the kernels can run where they are.
 fn check(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Result<dropconnect::Shape, Error> {
+    device::ready(&x.device())?;
     let [batch, inputs] = x.dims();
     let [weight_inputs, outputs] = weight.dims();
     if weight_inputs != inputs {
