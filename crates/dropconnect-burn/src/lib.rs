@@ -28,6 +28,7 @@
 //! [`dropconnect::cpu`] on the host: the natural thing for Burn's CPU backend `flex`, correct but slow for
 //! others. The backend has to be known to this crate: the features `flex` (default) and `fusion`.
 
+mod conv;
 mod device;
 mod error;
 mod inference;
@@ -38,6 +39,7 @@ mod sampling;
 mod schedule;
 mod steps;
 
+pub use conv::{DropConnectConv2d, DropConnectConv2dConfig};
 pub use device::{attach, wgpu_device};
 pub use dropconnect;
 pub use error::Error;
