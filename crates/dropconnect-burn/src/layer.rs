@@ -10,6 +10,7 @@ use dropconnect::{DropProbability, Rounds};
 use crate::error::expect;
 use crate::mask::sharing;
 use crate::op::layout;
+use crate::rows::{flatten, unflatten};
 use crate::sampling::{self, Place, or_panic};
 use crate::{Draw, Error, MaskSettings, Per, StepCounter, device};
 
@@ -261,11 +262,11 @@ impl DropConnect {
             return Ok(linear(input, weight, bias));
         }
         let mut dims = input.dims();
-        let examples = dims[..D - 1].iter().product();
         let rows_per_element = dims[..D - 1].iter().skip(1).product();
-        let rows = input.reshape([examples, d_input]);
+        let rows = flatten(input);
         dims[D - 1] = d_output;
-        Ok(place.drop_connect(&self.settings, 0, rows_per_element, [rows, weight], bias)?.reshape(dims))
+        let y = place.drop_connect(&self.settings, 0, rows_per_element, [rows, weight], bias)?;
+        Ok(unflatten(y, dims))
     }
 }
 

@@ -36,6 +36,7 @@ mod layer;
 mod mask;
 mod op;
 mod recurrent;
+mod rows;
 mod sampling;
 mod schedule;
 mod steps;

@@ -305,6 +305,9 @@ impl Sampler {
 /// Sums copies of a batch.
 fn total<const D: usize>(y: Tensor<D>, copies: usize) -> Tensor<D> {
     let mut dims = y.dims();
+    if dims[0] == 0 {
+        return y;
+    }
     let elements: usize = dims[1..].iter().product();
     dims[0] /= copies;
     y.reshape([copies, dims[0] * elements]).sum_dim(0).reshape(dims)

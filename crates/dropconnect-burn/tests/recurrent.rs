@@ -246,6 +246,12 @@ fn an_example_is_what_the_configuration_says() {
     let long = DropConnectConfig::new(0, 24, 16).with_per(Per::Sequence).init(&device);
     let far = Draw { first_example: u32::MAX, ..DRAW };
     assert!(long.settings().mask_of_rows(far, 4).unwrap_err().to_string().contains("first_example"));
-    // No rows at all.
-    assert_eq!(long.forward(Tensor::<3>::zeros([3, 0, 24], &device)).dims(), [3, 0, 16]);
+    // No rows at all: Burn's `reshape` takes a 0 for "as it was".
+    for dims in [[3, 0, 2, 24], [0, 3, 2, 24], [3, 2, 0, 24]] {
+        let y = long.forward(Tensor::<4>::zeros(dims, &device));
+        assert_eq!(y.dims(), [dims[0], dims[1], dims[2], 16]);
+        let gradients = y.sum().backward();
+        let gradient = values(long.weight.grad(&gradients).expect("a gradient of nothing is zeros"));
+        assert_eq!(gradient, [0.0; 24 * 16]);
+    }
 }
