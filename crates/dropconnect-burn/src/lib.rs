@@ -29,6 +29,7 @@
 //! others. The backend has to be known to this crate: the features `flex` (default) and `fusion`.
 
 mod conv;
+mod convert;
 mod device;
 mod error;
 mod inference;
@@ -42,6 +43,7 @@ mod schedule;
 mod steps;
 
 pub use conv::{DropConnectConv2d, DropConnectConv2dConfig};
+pub use convert::{WeightDrop, convert};
 pub use device::{attach, wgpu_device};
 pub use dropconnect;
 pub use error::Error;

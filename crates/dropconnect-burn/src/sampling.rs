@@ -106,6 +106,15 @@ impl Place {
 }
 
 impl Scope {
+    /// Where the masks of a run with one copy are, and which pass that is: for a layer that has one mask at a time.
+    pub fn only_pass(self) -> Result<(Draw, u32), Error> {
+        if self.tiles > 1 {
+            let what = "a converted `Linear` in a run of several passes (take `with_max_examples(1)`)";
+            return Err(Error::Unsupported { what });
+        }
+        Ok((Draw { step: self.step, pass: Some(0), first_example: 0 }, self.first))
+    }
+
     /// Rows of a tile, and the mask of all tiles, or that of each where groups of rows end within a tile.
     fn masks(
         self,
