@@ -12,6 +12,7 @@ use burn::tensor::ops::{ConvOptions, PadMode};
 use burn::tensor::{Device, Tensor, s};
 
 use crate::error::expect;
+use crate::op::can_run;
 use crate::sampling::{self, Place, or_panic};
 use crate::{Draw, DropConnectConfig, Error, MaskSettings, Per, StepCounter, device};
 
@@ -243,7 +244,8 @@ impl DropConnectConv2d {
     /// For other channels than the layer's, an image that the kernel does not fit into, and as
     /// [`DropConnect::try_forward`](crate::DropConnect::try_forward).
     pub fn try_forward(&self, input: Tensor<4>) -> Result<Tensor<4>, Error> {
-        let place = self.place(&input, None);
+        self.positions(&input)?;
+        let place = self.place(&input, None)?;
         self.apply(input, place)
     }
 
@@ -252,7 +254,7 @@ impl DropConnectConv2d {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_at(&self, input: Tensor<4>, draw: Draw) -> Tensor<4> {
-        let place = self.place(&input, Some(draw));
+        let place = expect(self.place(&input, Some(draw)));
         or_panic(self.apply(input, place))
     }
 
@@ -291,8 +293,9 @@ impl DropConnectConv2d {
         Conv2d { weight: self.weight, bias: self.bias, stride, kernel_size, dilation, groups, padding }
     }
 
-    fn place(&self, input: &Tensor<4>, draw: Option<Draw>) -> Place {
-        sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &input.device(), draw)
+    fn place(&self, x: &Tensor<4>, draw: Option<Draw>) -> Result<Place, Error> {
+        let check = || can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref());
+        sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &x.device(), draw, check)
     }
 
     fn axes(&self, height: usize, width: usize) -> [Axis; 2] {
@@ -313,15 +316,22 @@ impl DropConnectConv2d {
         })
     }
 
-    fn apply(&self, input: Tensor<4>, place: Place) -> Result<Tensor<4>, Error> {
+    /// Where the kernel goes in an image, if it fits.
+    fn positions(&self, input: &Tensor<4>) -> Result<([Axis; 2], [usize; 2]), Error> {
         let [batch, channels, height, width] = input.dims();
-        let [channels_in, channels_out] = self.shape.channels;
-        if channels != channels_in {
-            let (actual, expected) = (input.dims().to_vec(), vec![batch, channels_in, height, width]);
+        if channels != self.shape.channels[0] {
+            let (actual, expected) =
+                (input.dims().to_vec(), vec![batch, self.shape.channels[0], height, width]);
             return Err(Error::Shape { argument: "input", actual, expected });
         }
         let axes = self.axes(height, width);
-        let (rows, columns) = (axes[0].positions("height")?, axes[1].positions("width")?);
+        Ok((axes, [axes[0].positions("height")?, axes[1].positions("width")?]))
+    }
+
+    fn apply(&self, input: Tensor<4>, place: Place) -> Result<Tensor<4>, Error> {
+        let batch = input.dims()[0];
+        let [channels_in, channels_out] = self.shape.channels;
+        let (axes, [rows, columns]) = self.positions(&input)?;
         let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(|bias| bias.val()));
         let groups = self.shape.groups;
         if let Place::Dense = place {

@@ -4,6 +4,7 @@ use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId, Reparameterizati
 use burn::tensor::{Tensor, TensorData};
 use dropconnect::{Mask, Origin, cpu};
 
+use crate::error::expect;
 use crate::sampling::{self, Place};
 use crate::{Error, MaskSettings, ModelConfig, StepCounter};
 
@@ -132,22 +133,20 @@ impl Reparameterization for WeightDrop {
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
         let device = base.device();
-        let mask =
-            match sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &device, None) {
-                Place::Dense => return base,
-                Place::At(draw) => self.settings.keyed(draw),
-                Place::Tiles(scope) => scope
-                    .only_pass()
-                    .map(|(draw, pass)| {
-                        self.settings.keyed(draw).at(Origin { example: pass, ..Origin::default() })
-                    })
-                    .unwrap_or_else(|error| panic!("DropConnect: {error}")),
-            };
-        let shape = base.dims();
-        let factors = match factors(&mask, shape[0], shape[1]) {
-            Ok(factors) => Tensor::<2>::from_data(factors, (&device, base.dtype())),
-            Err(error) => panic!("DropConnect: {error}"),
+        // Burn's own operations do the rest: there is nothing to check.
+        let check = || Ok(());
+        let trains = self.training.is_enabled();
+        let mask = match expect(sampling::place(&self.settings, trains, &self.steps, &device, None, check)) {
+            Place::Dense => return base,
+            Place::At(draw) => self.settings.keyed(draw),
+            Place::Tiles(scope) => {
+                let (draw, pass) = expect(scope.only_pass());
+                self.settings.keyed(draw).at(Origin { example: pass, ..Origin::default() })
+            }
         };
+        let shape = base.dims();
+        let factors = expect(factors(&mask, shape[0], shape[1]));
+        let factors = Tensor::<2>::from_data(factors, (&device, base.dtype()));
         base * factors.transpose().reshape(shape)
     }
 }

@@ -9,7 +9,7 @@ use dropconnect::{DropProbability, Rounds};
 
 use crate::error::expect;
 use crate::mask::sharing;
-use crate::op::layout;
+use crate::op::{can_run, layout};
 use crate::rows::{flatten, unflatten};
 use crate::sampling::{self, Place, or_panic};
 use crate::{Draw, Error, MaskSettings, Per, StepCounter, device};
@@ -191,9 +191,9 @@ impl DropConnect {
     /// [`attach`](crate::attach), or on another device. For element types that the kernels do not have, shapes that do
     /// not fit, and rows past 2^32.
     ///
-    /// A device that fails later, in the middle of a pass or backward, has no way to say so but Burn's: it panics.
+    /// A call that is refused takes no step. A device that fails later, in the middle of a pass or backward, has no way to say so but Burn's: it panics.
     pub fn try_forward<const D: usize>(&self, input: Tensor<D>) -> Result<Tensor<D>, Error> {
-        let place = self.place(&input, None);
+        let place = self.place(&input, None)?;
         self.apply(input, place)
     }
 
@@ -206,7 +206,7 @@ impl DropConnect {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_at<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
-        let place = self.place(&input, Some(draw));
+        let place = expect(self.place(&input, Some(draw)));
         or_panic(self.apply(input, place))
     }
 
@@ -240,8 +240,9 @@ impl DropConnect {
         Linear { weight: self.weight, bias: self.bias }
     }
 
-    pub(crate) fn place<const D: usize>(&self, input: &Tensor<D>, draw: Option<Draw>) -> Place {
-        sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &input.device(), draw)
+    pub(crate) fn place<const D: usize>(&self, x: &Tensor<D>, draw: Option<Draw>) -> Result<Place, Error> {
+        let check = || can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref());
+        sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &x.device(), draw, check)
     }
 
     pub(crate) fn apply<const D: usize>(&self, input: Tensor<D>, place: Place) -> Result<Tensor<D>, Error> {

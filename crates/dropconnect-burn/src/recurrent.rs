@@ -210,7 +210,7 @@ impl DropConnectLstm {
     /// # Panics
     /// As [`DropConnect::forward`].
     pub fn forward(&self, input: Tensor<3>, state: Option<LstmState<2>>) -> (Tensor<3>, LstmState<2>) {
-        let place = self.recurrent.place(&input, None);
+        let place = expect(self.recurrent.place(&input, None));
         self.run(input, state, place)
     }
 
@@ -224,7 +224,7 @@ impl DropConnectLstm {
         state: Option<LstmState<2>>,
         draw: Draw,
     ) -> (Tensor<3>, LstmState<2>) {
-        let place = self.recurrent.place(&input, Some(draw));
+        let place = expect(self.recurrent.place(&input, Some(draw)));
         self.run(input, state, place)
     }
 
@@ -280,7 +280,7 @@ impl DropConnectGru {
     /// # Panics
     /// As [`DropConnect::forward`].
     pub fn forward(&self, input: Tensor<3>, state: Option<Tensor<2>>) -> Tensor<3> {
-        let place = self.recurrent.place(&input, None);
+        let place = expect(self.recurrent.place(&input, None));
         self.run(input, state, place)
     }
 
@@ -289,7 +289,7 @@ impl DropConnectGru {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_at(&self, input: Tensor<3>, state: Option<Tensor<2>>, draw: Draw) -> Tensor<3> {
-        let place = self.recurrent.place(&input, Some(draw));
+        let place = expect(self.recurrent.place(&input, Some(draw)));
         self.run(input, state, place)
     }
 

@@ -49,24 +49,27 @@ pub(crate) enum Place {
 }
 
 /// Where a call draws its masks, at `draw` or the next step, if it draws any. As for Burn's `Dropout` the device says
-/// that a backward is possible at all, and the flag that this layer takes part in one.
+/// that a backward is possible at all, and the flag that this layer takes part in one. What cannot run, as `check` says,
+/// takes no step.
 pub(crate) fn place(
     settings: &MaskSettings,
     training: bool,
     steps: &StepCounter,
     device: &Device,
     draw: Option<Draw>,
-) -> Place {
+    check: impl FnOnce() -> Result<(), Error>,
+) -> Result<Place, Error> {
     if !settings.probability.drops() {
-        return Place::Dense;
+        return Ok(Place::Dense);
     }
     if let Some(scope) = SCOPE.get() {
-        return Place::Tiles(scope);
+        return Ok(Place::Tiles(scope));
     }
     if !training || !device.is_autodiff() {
-        return Place::Dense;
+        return Ok(Place::Dense);
     }
-    Place::At(draw.unwrap_or_else(|| Draw { step: steps.take(), ..Draw::default() }))
+    check()?;
+    Ok(Place::At(draw.unwrap_or_else(|| Draw { step: steps.take(), ..Draw::default() })))
 }
 
 impl Place {

@@ -156,29 +156,36 @@ pub(crate) fn layout(weight: Tensor<2>) -> Tensor<2> {
 
 /// The call's shape, if its tensors fit each other and the kernels can run where they are.
 fn check(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Result<dropconnect::Shape, Error> {
-    device::ready(&x.device())?;
     let [batch, inputs] = x.dims();
     let [weight_inputs, outputs] = weight.dims();
     if weight_inputs != inputs {
         let (actual, expected) = (vec![batch, inputs], vec![batch, weight_inputs]);
         return Err(Error::Shape { argument: "x", actual, expected });
     }
+    if let Some(bias) = bias
+        && bias.dims() != [outputs]
+    {
+        let actual = bias.dims().to_vec();
+        return Err(Error::Shape { argument: "bias", actual, expected: vec![outputs] });
+    }
+    can_run(x, weight, bias)?;
+    Ok(dropconnect::Shape::new(batch, outputs, inputs)?)
+}
+
+/// Whether the kernels have the tensors' element types, and run where they are.
+pub(crate) fn can_run<const D: usize, const E: usize>(
+    x: &Tensor<D>,
+    weight: &Tensor<E>,
+    bias: Option<&Tensor<1>>,
+) -> Result<(), Error> {
+    device::ready(&x.device())?;
     let expected = x.dtype();
     element_type("x", expected)?;
-    let mut others = vec![("weight", weight.dtype())];
-    if let Some(bias) = bias {
-        if bias.dims() != [outputs] {
-            let actual = bias.dims().to_vec();
-            return Err(Error::Shape { argument: "bias", actual, expected: vec![outputs] });
-        }
-        others.push(("bias", bias.dtype()));
+    let others = [Some(("weight", weight.dtype())), bias.map(|bias| ("bias", bias.dtype()))];
+    match others.into_iter().flatten().find(|(_, actual)| *actual != expected) {
+        Some((argument, actual)) => Err(Error::MixedElementTypes { argument, actual, expected }),
+        None => Ok(()),
     }
-    for (argument, actual) in others {
-        if actual != expected {
-            return Err(Error::MixedElementTypes { argument, actual, expected });
-        }
-    }
-    Ok(dropconnect::Shape::new(batch, outputs, inputs)?)
 }
 
 /// How a tensor of this type lies in memory.
