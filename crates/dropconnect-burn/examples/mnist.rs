@@ -1,16 +1,21 @@
 //! Trains the network of the DropConnect paper on MNIST: 784-800-800-10, ReLU, batches of 128, SGD with
-//! momentum 0.9, no augmentation.
+//! momentum 0.9.
 //!
 //! ```sh
 //! scripts/fetch-mnist.sh data/mnist
 //! cargo run --release -p dropconnect-burn --example mnist -- --data data/mnist --epochs 2 --regularizer dropconnect
 //! ```
 //!
-//! Writes `log.json`, `curve.svg` and a checkpoint to `--out`; `--resume` goes on from there.
+//! Writes `log.json`, `curve.svg` and a checkpoint to `--out`; `--resume` goes on from there, `--evaluate DIR...` says
+//! what checkpoints are worth with each way to predict, and voting.
 
 // Cargo takes every file beside this one for a program of its own, so the parts lie in a folder.
 #[path = "mnist/data.rs"]
 mod data;
+#[path = "mnist/evaluate.rs"]
+mod evaluate;
+#[path = "mnist/infer.rs"]
+mod infer;
 #[path = "mnist/kernels.rs"]
 mod kernels;
 #[path = "mnist/log.rs"]
@@ -19,13 +24,14 @@ mod log;
 mod model;
 #[path = "mnist/plot.rs"]
 mod plot;
+#[path = "mnist/view.rs"]
+mod view;
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::wgpu::WgpuSetup;
@@ -35,9 +41,11 @@ use dropconnect_burn::dropconnect::Shape;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use data::{Digits, Mnist, PIXELS};
+use data::{Digits, Mnist};
+use infer::Inference;
 use log::{Epoch, Files, Log};
 use model::{Network, Regularizer};
+use view::{Random, View};
 
 /// Train the network of the DropConnect paper on MNIST.
 #[derive(Parser)]
@@ -71,6 +79,26 @@ struct Options {
     /// Factor of the learning rate from epoch to epoch.
     #[arg(long, default_value_t = 0.97)]
     decay: f64,
+    /// The paper's schedule, scaled: rates of 1, 0.5 and 0.1 times `--rate` over 600, 400 and 20 epochs times this. It
+    /// says how many epochs there are.
+    #[arg(long, conflicts_with_all = ["epochs", "decay"])]
+    schedule: Option<f64>,
+    /// Train on the paper's 24 x 24 crops, turned by up to 15 degrees and scaled by up to 15 % at random, and test on the
+    /// middle.
+    #[arg(long)]
+    augment: bool,
+    /// How the test set is predicted after each epoch.
+    #[arg(long, value_enum, default_value = "mean")]
+    inference: Inference,
+    /// Masks of each prediction with `--inference mc`, and of `--evaluate`.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    passes: u32,
+    /// Leave a digit out of training and tests: `--evaluate` then says whether the network doubts it.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..10))]
+    without: Option<u8>,
+    /// Do not train: test the checkpoints in these directories, with each way to predict, one by one and voting.
+    #[arg(long, num_args = 1.., value_name = "DIR")]
+    evaluate: Vec<PathBuf>,
     /// Stop when the test error has not improved for so many epochs; 0 never stops.
     #[arg(long, default_value_t = 0)]
     patience: usize,
@@ -110,8 +138,31 @@ impl Options {
         json!({
             "regularizer": format!("{:?}", self.regularizer).to_lowercase(),
             "hidden": self.hidden, "seed": self.seed, "p": self.p, "batch": self.batch,
-            "rate": self.rate, "decay": self.decay, "limit": self.limit,
+            "rate": self.rate, "decay": self.decay, "limit": self.limit, "schedule": self.schedule,
+            "augment": self.augment, "without": self.without,
+            "inference": format!("{:?}", self.inference).to_lowercase(),
         })
+    }
+
+    /// Epochs of each part of the paper's schedule, if that is taken.
+    fn parts(&self) -> Option<[usize; 3]> {
+        let scale = self.schedule?;
+        Some([600.0, 400.0, 20.0].map(|epochs| (epochs * scale).round().max(1.0) as usize))
+    }
+
+    fn epochs(&self) -> usize {
+        self.parts().map_or(self.epochs, |parts| parts.iter().sum())
+    }
+
+    /// The learning rate of an epoch, counted from 1.
+    fn rate(&self, epoch: usize) -> f64 {
+        self.rate
+            * match self.parts() {
+                None => self.decay.powi(epoch as i32 - 1),
+                Some([first, _, _]) if epoch <= first => 1.0,
+                Some([first, second, _]) if epoch <= first + second => 0.5,
+                Some(_) => 0.1,
+            }
     }
 }
 
@@ -119,7 +170,21 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if !(0.0..1.0).contains(&options.p) {
         return Err(format!("--p is {}; it must be at least 0 and below 1", options.p).into());
     }
-    let mnist = Mnist::read(&options.data)?;
+    if options.schedule.is_some_and(|scale| !(scale > 0.0 && scale <= 10.0)) {
+        return Err("--schedule has to be above 0 and at most 10".into());
+    }
+    if !options.inference.serves(options.regularizer) {
+        return Err("--inference gaussian and mc need --regularizer dropconnect".into());
+    }
+    let mut mnist = Mnist::read(&options.data)?;
+    if !options.evaluate.is_empty() {
+        let device = bring_up(options.device)?.0.autodiff();
+        return evaluate::run(&options.evaluate, &mnist.test, options.passes, &device);
+    }
+    if let Some(digit) = options.without {
+        let kept = |other| other != digit;
+        mnist = Mnist { train: mnist.train.only(kept), test: mnist.test.only(kept) };
+    }
     let files = Files::new(
         &options.out.clone().unwrap_or_else(|| PathBuf::from("target/mnist").join(options.name())),
     )?;
@@ -131,7 +196,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
     let mut optimizer = SgdConfig::new().with_momentum(Some(momentum)).init();
     let hidden = options.hidden as usize;
-    let mut model = Network::new(options.regularizer, hidden, options.p, options.seed, &device);
+    let tests = View::of_tests(options.augment, 0);
+    let mut model =
+        Network::new(options.regularizer, [tests.pixels(), hidden], options.p, options.seed, &device);
     let mut log =
         Log { settings: options.settings(), adapter, epochs: Vec::new(), kernel_seconds_per_epoch: None };
     if options.resume {
@@ -148,16 +215,19 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         0 => mnist.train.len(),
         limit => limit.min(mnist.train.len()),
     };
-    for epoch in log.epochs.len() + 1..=options.epochs {
-        let rate = options.rate * options.decay.powi(epoch as i32 - 1);
+    for epoch in log.epochs.len() + 1..=options.epochs() {
+        let rate = options.rate(epoch);
+        let view = if options.augment { View::Random { seed: options.seed, epoch } } else { tests };
         let order = order(examples, options.seed, epoch);
         let started = Instant::now();
         let train_loss;
         (model, train_loss) =
-            train(model, &mut optimizer, &mnist.train, &order, options.batch, rate, &device);
+            train(model, &mut optimizer, (&mnist.train, view), &order, options.batch, rate, &device);
         let train_seconds = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        let (test_loss, test_error) = test(&model, &mnist.test, &device);
+        let how = (options.inference, options.passes);
+        let (rows, labels) = infer::all(&model, &mnist.test, tests, how, &device)?;
+        let (test_loss, test_error) = infer::score(&rows, &labels);
         let test_seconds = started.elapsed().as_secs_f64();
         println!(
             "epoch {epoch}: training loss {train_loss:.4}, test loss {test_loss:.4}, test error {test_error:.2} %, \
@@ -189,7 +259,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     {
         let batch = options.batch as usize;
         let layers = [
-            kernels::Layer { shape: Shape::new(batch, hidden, PIXELS)?, input_gradient: false },
+            kernels::Layer { shape: Shape::new(batch, hidden, tests.pixels())?, input_gradient: false },
             kernels::Layer { shape: Shape::new(batch, hidden, hidden)?, input_gradient: true },
         ];
         device.sync()?;
@@ -222,7 +292,7 @@ fn bring_up(place: Place) -> Result<(Device, Option<WgpuSetup>), Box<dyn Error>>
 fn train(
     mut model: Network,
     optimizer: &mut ModuleOptimizer,
-    digits: &Digits,
+    (digits, view): (&Digits, View),
     order: &[u32],
     batch: u32,
     rate: f64,
@@ -234,7 +304,7 @@ fn train(
     let (mut total, mut shown) = (0.0, 0.0);
     let mut pending = None;
     for (at, numbers) in batches.enumerate() {
-        let (images, labels) = digits.batch(numbers, device);
+        let (images, labels) = digits.batch(numbers, view, device);
         let value = loss.forward(model.forward(images), labels);
         let gradients = GradientsParams::from_grads(value.backward(), &model);
         let sum = value.inner().mul_scalar(numbers.len() as f64);
@@ -253,34 +323,13 @@ fn train(
     (model, total / order.len() as f64)
 }
 
-/// Mean loss, and the percentage of digits that are not recognised.
-fn test(model: &Network, digits: &Digits, device: &Device) -> (f64, f64) {
-    let device = device.clone().inner();
-    let model = model.valid();
-    let loss = CrossEntropyLossConfig::new().init(&device);
-    let numbers: Vec<u32> = (0..digits.len() as u32).collect();
-    let (mut total, mut wrong) = (0.0, 0);
-    for numbers in numbers.chunks(1000) {
-        let (images, labels) = digits.batch(numbers, &device);
-        let logits = model.forward(images);
-        let guesses = logits.clone().argmax(1).squeeze_dim::<1>(1);
-        wrong += guesses.not_equal(labels.clone()).int().sum().into_scalar::<i64>();
-        total += f64::from(loss.forward(logits, labels).into_scalar::<f32>()) * numbers.len() as f64;
-    }
-    (total / digits.len() as f64, 100.0 * wrong as f64 / digits.len() as f64)
-}
-
 /// The examples in an order that seed and epoch decide, so that a resumed run takes the same.
 fn order(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..examples as u32).collect();
-    let mut state = seed ^ (epoch as u64) << 32;
+    let mut random = Random(seed ^ (epoch as u64) << 32);
     for last in (1..examples).rev() {
-        // SplitMix64. The bias of the remainder is below 2^-47 here.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        order.swap(last, ((z ^ (z >> 31)) % (last as u64 + 1)) as usize);
+        // The bias of the remainder is below 2^-47 here.
+        order.swap(last, (random.next() % (last as u64 + 1)) as usize);
     }
     order
 }

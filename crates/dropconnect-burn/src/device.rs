@@ -66,6 +66,11 @@ pub(crate) fn prepare(device: &Device) -> Result<(), Error> {
     }
 }
 
+/// Whether the kernels can run on this device.
+pub(crate) fn ready(device: &Device) -> Result<(), Error> {
+    wgpu_of(device).map_or(Ok(()), |device| handles(&device).map(drop))
+}
+
 /// The handles of the device of a tensor.
 pub(crate) fn handles(device: &WgpuDevice) -> Result<Arc<Handles>, Error> {
     known(device).ok_or_else(|| Error::NotAttached { device: format!("{device:?}") })

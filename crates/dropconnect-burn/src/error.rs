@@ -67,10 +67,66 @@ pub enum Error {
         /// The shape that fits.
         expected: Vec<usize>,
     },
-    /// A configuration with no inputs or no outputs.
-    #[error("`{argument}` is 0; a layer needs at least one input and one output")]
+    /// A convolution whose channels do not divide into its groups.
+    #[error("channels {channels:?} (in, out) do not both divide into {groups} groups")]
+    Groups {
+        /// Input and output channels.
+        channels: [usize; 2],
+        /// Groups.
+        groups: usize,
+    },
+    /// A layer of Burn that has no counterpart here.
+    #[error("{what} has no counterpart here")]
+    Unsupported {
+        /// What about it.
+        what: &'static str,
+    },
+    /// An image, with its padding, that the kernel of a convolution does not fit into.
+    #[error("`{argument}` is {actual} with padding; the kernel spans {least}")]
+    Image {
+        /// `height` or `width`.
+        argument: &'static str,
+        /// Its size, padding included.
+        actual: usize,
+        /// The smallest size.
+        least: usize,
+    },
+    /// A layer inside a [`Sampler`](crate::Sampler) whose rows are no copies of a batch.
+    #[error(
+        "a layer got {rows} rows in a run of {tiles} copies of a batch, which is no multiple; \
+         the first dimension has to be the batch all through the model"
+    )]
+    Tiles {
+        /// Rows of the layer's input.
+        rows: usize,
+        /// Copies of the batch.
+        tiles: usize,
+    },
+    /// A model inside a [`Sampler`](crate::Sampler) that returns something else than its batch.
+    #[error("the model returned the shape {actual:?}; its first dimension has to be the batch, {expected}")]
+    Output {
+        /// What it returned.
+        actual: Vec<usize>,
+        /// The first dimension of its input.
+        expected: usize,
+    },
+    /// Points of a [`DropSchedule`](crate::DropSchedule) that do not follow each other.
+    #[error("point {at} of the schedule is at step {step}, before the one in front of it at {previous}")]
+    ScheduleOrder {
+        /// Which point, from 0.
+        at: usize,
+        /// Its step.
+        step: u64,
+        /// The step of the point in front of it.
+        previous: u64,
+    },
+    /// A [`DropSchedule`](crate::DropSchedule) without points.
+    #[error("the schedule has no points; it needs at least one")]
+    EmptySchedule,
+    /// A size or a count of a configuration that is 0.
+    #[error("`{argument}` is 0; it has to be at least 1")]
     ZeroDimension {
-        /// `d_input` or `d_output`.
+        /// The argument of the configuration.
         argument: &'static str,
     },
 }

@@ -7,6 +7,7 @@ use burn::tensor::module::linear;
 use burn::tensor::{DType, FloatDType, Tensor, assert_shape};
 
 use crate::error::expect;
+use crate::sampling::{Place, or_panic};
 use crate::{Draw, DropConnect, Error};
 
 /// What many masks of a classifier say about each example: see [`dropconnect::Predictive`].
@@ -20,11 +21,20 @@ pub struct Predictive<const D: usize> {
     pub mutual_information: Tensor<D>,
 }
 
-/// Inference over masks, on any device: no autodiff device is needed to draw them.
-///
-/// For a whole network, call its `forward` again and again on an autodiff device: every call draws fresh masks
-/// in all layers. Or give every layer's [`forward_at`](DropConnect::forward_at) the same step and pass, which takes
-/// no step of any.
+impl<const D: usize> Predictive<D> {
+    /// From the mean softmax, and the mean entropy of the single passes.
+    pub(crate) fn of(mean: Tensor<D>, of_passes: Tensor<D>) -> Self {
+        // p ln p is 0 where p is.
+        let logs = mean.clone().clamp_min(f32::MIN_POSITIVE).log();
+        let entropy = (mean.clone() * logs).sum_dim(D - 1).neg();
+        let unknown = entropy.clone().is_nan();
+        let mutual_information = (entropy.clone() - of_passes).clamp_min(0.0).mask_fill(unknown, f32::NAN);
+        Self { mean, entropy, mutual_information }
+    }
+}
+
+/// Inference over masks of one layer, on any device: no autodiff device is needed to draw them. For a whole network
+/// there is [`Sampler`](crate::Sampler).
 ///
 /// All results are f32, those of f16 and bf16 layers too: a variance may be far beyond f16, or far below it. What is
 /// NaN in the input or the parameters is NaN in the results.
@@ -94,12 +104,13 @@ impl DropConnect {
     /// # Shapes and panics
     /// As [`monte_carlo`](Self::monte_carlo).
     pub fn predictive<const D: usize>(&self, input: Tensor<D>, draw: Draw, passes: u32) -> Predictive<D> {
-        check(passes);
+        expect(check(passes));
         let (input, weight, bias) = self.wide(input);
         let mut sum = None;
         for pass in 0..passes {
             let draw = Draw { pass: Some(pass), ..draw };
-            let y = self.masked_with(input.clone(), weight.clone(), bias.clone(), draw);
+            let place = Place::At(draw);
+            let y = or_panic(self.masked_with(input.clone(), weight.clone(), bias.clone(), place));
             let logs = log_softmax(y, D - 1);
             let probabilities = logs.clone().exp();
             // A class of probability 0 has a logarithm of -infinity, and adds 0.
@@ -110,13 +121,7 @@ impl DropConnect {
             });
         }
         let (mean, of_passes) = sum.expect("at least one pass");
-        let (mean, of_passes) = (mean / passes, of_passes / passes);
-        // p ln p is 0 where p is.
-        let logs = mean.clone().clamp_min(f32::MIN_POSITIVE).log();
-        let entropy = (mean.clone() * logs).sum_dim(D - 1).neg();
-        let unknown = entropy.clone().is_nan();
-        let mutual_information = (entropy.clone() - of_passes).clamp_min(0.0).mask_fill(unknown, f32::NAN);
-        Predictive { mean, entropy, mutual_information }
+        Predictive::of(mean / passes, of_passes / passes)
     }
 
     /// Mean and unbiased variance of the output over `passes` masks: passes 0 to `passes - 1` of the step of `draw`,
@@ -134,11 +139,11 @@ impl DropConnect {
         draw: Draw,
         passes: u32,
     ) -> (Tensor<D>, Tensor<D>) {
-        check(passes);
+        expect(check(passes));
         let (input, weight, bias) = self.wide(input);
         let masked = |t| {
             let draw = Draw { pass: Some(t), ..draw };
-            self.masked_with(input.clone(), weight.clone(), bias.clone(), draw)
+            or_panic(self.masked_with(input.clone(), weight.clone(), bias.clone(), Place::At(draw)))
         };
         let mut mean = masked(0);
         let mut squares = mean.zeros_like();
@@ -153,14 +158,15 @@ impl DropConnect {
     }
 }
 
-fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+pub(crate) fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if tensor.dtype() == DType::F64 { tensor } else { tensor.cast(FloatDType::F32) }
 }
 
-fn check(passes: u32) {
+/// At least one pass.
+pub(crate) fn check(passes: u32) -> Result<(), Error> {
     if passes == 0 {
         let (argument, most) = ("passes", u32::MAX);
-        let none = dropconnect::Error::Count { argument, value: passes, least: 1, most };
-        expect::<()>(Err(Error::from(none)));
+        return Err(dropconnect::Error::Count { argument, value: passes, least: 1, most }.into());
     }
+    Ok(())
 }

@@ -1,17 +1,18 @@
 //! The module and its configuration.
 
-use std::num::NonZeroU32;
-
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::nn::{Initializer, Linear};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, assert_shape};
-use dropconnect::{DropProbability, Rounds, Sharing};
+use dropconnect::{DropProbability, Rounds};
 
 use crate::error::expect;
-use crate::op::{drop_connect, layout};
-use crate::{Draw, Error, MaskSettings, StepCounter, device};
+use crate::mask::sharing;
+use crate::op::{can_run, layout};
+use crate::rows::{flatten, unflatten};
+use crate::sampling::{self, Place, or_panic};
+use crate::{Draw, Error, MaskSettings, Per, StepCounter, device};
 
 /// Configuration to create a [`DropConnect`] layer using the [init function](DropConnectConfig::init).
 ///
@@ -44,6 +45,10 @@ pub struct DropConnectConfig {
     /// Rounds of the mask generator, 7 or 10.
     #[config(default = 10)]
     pub rounds: u32,
+    /// What an example is where the input has more dimensions than `[batch, d_input]`: a row, which is the default, or
+    /// all rows of one index of the first dimension.
+    #[config(default = "Per::Row")]
+    pub per: Per,
     /// How many consecutive examples share a mask. 1 is the paper's DropConnect; 0 gives the whole batch one
     /// mask, as weight-dropped LSTMs do, which regularises less.
     #[config(default = 1)]
@@ -134,7 +139,7 @@ impl DropConnectConfig {
         })
     }
 
-    fn settings(&self) -> Result<MaskSettings, Error> {
+    pub(crate) fn settings(&self) -> Result<MaskSettings, Error> {
         for (argument, value) in [("d_input", self.d_input), ("d_output", self.d_output)] {
             if value == 0 {
                 return Err(Error::ZeroDimension { argument });
@@ -144,12 +149,10 @@ impl DropConnectConfig {
             seed: self.seed,
             layer: self.layer,
             probability: DropProbability::with_bits(self.prob, self.bits)?,
+            bits: self.bits,
             rounds: Rounds::new(self.rounds)?,
-            sharing: match NonZeroU32::new(self.examples_per_mask) {
-                None => Sharing::Batch,
-                Some(NonZeroU32::MIN) => Sharing::Example,
-                Some(examples) => Sharing::Group(examples),
-            },
+            per: self.per,
+            sharing: sharing(self.examples_per_mask),
             masked_bias: self.masked_bias,
         })
     }
@@ -171,16 +174,27 @@ impl DropConnect {
     /// - input: `[..., d_input]`
     /// - output: `[..., d_output]`
     ///
-    /// Leading dimensions count as examples, in the order in which they lie in the tensor.
+    /// What counts as an example is the configuration's [`Per`]: each row by default, in the order in which they lie
+    /// in the tensor.
     ///
     /// # Panics
-    /// Panics if the last axis of `input` is not `d_input`, and with the text of the [`Error`] where the
-    /// kernels cannot run.
+    /// Panics if the last axis of `input` is not `d_input`, and with the text of the [`Error`] where
+    /// [`try_forward`](Self::try_forward) returns one.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        if !self.drops(&input) {
-            return self.dense(input);
-        }
-        self.masked(input, Draw { step: self.steps.take(), ..Draw::default() })
+        or_panic(self.try_forward(input))
+    }
+
+    /// The same, with an error that the application can handle where [`forward`](Self::forward) panics.
+    ///
+    /// # Errors
+    /// [`Error::NotAttached`] where Burn used the wgpu device before this crate saw it: the application goes on after
+    /// [`attach`](crate::attach), or on another device. For element types that the kernels do not have, shapes that do
+    /// not fit, and rows past 2^32.
+    ///
+    /// A call that is refused takes no step. A device that fails later, in the middle of a pass or backward, has no way to say so but Burn's: it panics.
+    pub fn try_forward<const D: usize>(&self, input: Tensor<D>) -> Result<Tensor<D>, Error> {
+        let place = self.place(&input, None)?;
+        self.apply(input, place)
     }
 
     /// The same with the masks of a given place, and without taking a step: for recomputing a pass, for a shard of
@@ -192,10 +206,27 @@ impl DropConnect {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_at<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
-        if !self.drops(&input) {
-            return self.dense(input);
-        }
-        self.masked(input, draw)
+        let place = expect(self.place(&input, Some(draw)));
+        or_panic(self.apply(input, place))
+    }
+
+    /// Drops on any device, frozen or not: a sample of the layer over its masks. No step is taken.
+    ///
+    /// For a whole network, which has many of these to go through, there is [`Sampler`](crate::Sampler).
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn sample_at<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
+        or_panic(self.apply(input, Place::always(&self.settings, draw)))
+    }
+
+    /// Changes the probability of dropping, for all that comes. A pass that waits for its backward keeps the masks and
+    /// the scale that it had. Clones, unlike the step, keep what they have.
+    ///
+    /// # Errors
+    /// As [`try_init`](DropConnectConfig::try_init) for such a probability; the layer stays as it is.
+    pub fn set_drop_probability(&mut self, p: f64) -> Result<(), Error> {
+        self.settings.set_probability(p)
     }
 
     /// Which masks this layer draws: with a [`Draw`] it gives the [`dropconnect::Mask`] of a call, to look at
@@ -209,21 +240,13 @@ impl DropConnect {
         Linear { weight: self.weight, bias: self.bias }
     }
 
-    /// As Burn's `Dropout`: the device says a backward is possible at all, the flag that this layer takes part
-    /// in one.
-    fn drops<const D: usize>(&self, input: &Tensor<D>) -> bool {
-        self.training.is_enabled() && input.device().is_autodiff() && self.settings.probability.drops()
+    pub(crate) fn place<const D: usize>(&self, x: &Tensor<D>, draw: Option<Draw>) -> Result<Place, Error> {
+        let check = || can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref());
+        sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &x.device(), draw, check)
     }
 
-    pub(crate) fn dense<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let weight = self.weight.val();
-        let [d_input, _] = weight.dims();
-        assert_shape!(input, [.., d_input]);
-        linear(input, weight, self.bias.as_ref().map(|bias| bias.val()))
-    }
-
-    pub(crate) fn masked<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
-        self.masked_with(input, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()), draw)
+    pub(crate) fn apply<const D: usize>(&self, input: Tensor<D>, place: Place) -> Result<Tensor<D>, Error> {
+        self.masked_with(input, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()), place)
     }
 
     /// The same with the parameters given, in another type than they are kept in.
@@ -232,15 +255,19 @@ impl DropConnect {
         input: Tensor<D>,
         weight: Tensor<2>,
         bias: Option<Tensor<1>>,
-        draw: Draw,
-    ) -> Tensor<D> {
+        place: Place,
+    ) -> Result<Tensor<D>, Error> {
         let [d_input, d_output] = weight.dims();
         assert_shape!(input, [.., d_input]);
+        if let Place::Dense = place {
+            return Ok(linear(input, weight, bias));
+        }
         let mut dims = input.dims();
-        let examples = dims[..D - 1].iter().product();
-        let rows = input.reshape([examples, d_input]);
+        let rows_per_element = dims[..D - 1].iter().skip(1).product();
+        let rows = flatten(input);
         dims[D - 1] = d_output;
-        drop_connect(rows, weight, bias, self.settings.mask(draw), self.settings.masked_bias).reshape(dims)
+        let y = place.drop_connect(&self.settings, 0, rows_per_element, [rows, weight], bias)?;
+        Ok(unflatten(y, dims))
     }
 }
 

@@ -28,19 +28,30 @@
 //! [`dropconnect::cpu`] on the host: the natural thing for Burn's CPU backend `flex`, correct but slow for
 //! others. The backend has to be known to this crate: the features `flex` (default) and `fusion`.
 
+mod conv;
+mod convert;
 mod device;
 mod error;
 mod inference;
 mod layer;
 mod mask;
 mod op;
+mod recurrent;
+mod rows;
+mod sampling;
+mod schedule;
 mod steps;
 
+pub use conv::{DropConnectConv2d, DropConnectConv2dConfig};
+pub use convert::{WeightDrop, convert};
 pub use device::{attach, wgpu_device};
 pub use dropconnect;
 pub use error::Error;
 pub use inference::Predictive;
 pub use layer::{DropConnect, DropConnectConfig};
-pub use mask::{Draw, MaskSettings};
-pub use op::drop_connect;
+pub use mask::{Draw, MaskSettings, Per};
+pub use op::{drop_connect, try_drop_connect};
+pub use recurrent::{DropConnectGru, DropConnectLstm, DropConnectRnnConfig};
+pub use sampling::Sampler;
+pub use schedule::{DropSchedule, ModelConfig};
 pub use steps::StepCounter;

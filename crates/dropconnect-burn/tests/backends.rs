@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use common::{assert_close, config, device, ramp, values};
-use dropconnect_burn::{Draw, DropConnect};
+use dropconnect_burn::{Draw, DropConnect, Error, try_drop_connect};
 
 /// Y and the gradients of the weight, the bias and x, with the upstream gradient `[batch, 12]`.
 fn results(layer: &DropConnect, x: Tensor<2>, upstream: Tensor<2>, draw: Draw) -> [Vec<f32>; 4] {
@@ -105,4 +105,30 @@ fn sixteen_bit_tensors() {
         }
         assert_ne!(got[0], want[0], "the results in {dtype:?} are rounded");
     }
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn element_types_that_do_not_fit_are_refused_by_name() {
+    let device = Device::flex();
+    let mask = config(4, 3).init(&device).settings().mask(Draw::default());
+    let operation = |types: [DType; 3]| {
+        let x = Tensor::<2>::zeros([2, 4], (&device, types[0]));
+        let weight = Tensor::<2>::zeros([4, 3], (&device, types[1]));
+        let bias = Tensor::<1>::zeros([3], (&device, types[2]));
+        try_drop_connect(x, weight, Some(bias), mask, false)
+    };
+    let [f16, f32, f64] = [DType::F16, DType::F32, DType::F64];
+    assert_eq!(operation([f32, f32, f32]).unwrap().dims(), [2, 3]);
+    let error = operation([f32, f16, f32]).unwrap_err();
+    assert!(matches!(error, Error::MixedElementTypes { argument: "weight", .. }), "{error}");
+    let error = operation([f16, f16, f32]).unwrap_err();
+    assert!(matches!(error, Error::MixedElementTypes { argument: "bias", .. }), "{error}");
+    let error = operation([f64, f64, f64]).unwrap_err();
+    assert!(matches!(error, Error::ElementType { argument: "x", .. }), "{error}");
+    // A layer that is refused takes no step.
+    let layer = config(4, 3).init(&device.clone().autodiff());
+    let x = Tensor::<2>::zeros([2, 4], (&device.clone().autodiff(), f16));
+    assert!(matches!(layer.try_forward(x), Err(Error::MixedElementTypes { .. })));
+    assert_eq!(layer.steps.get(), 0);
 }

@@ -5,8 +5,10 @@ use std::{fmt, fs, io};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Pixels of an image.
-pub const PIXELS: usize = 784;
+use crate::view::View;
+
+/// Pixels of an image of the files.
+const PIXELS: usize = 784;
 
 /// Images and their digits.
 pub struct Digits {
@@ -87,17 +89,30 @@ impl Digits {
         self.labels.len()
     }
 
-    /// The images with these numbers, as rows of pixels in 0..1, and their digits.
-    pub fn batch(&self, numbers: &[u32], device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
-        let mut pixels = Vec::with_capacity(numbers.len() * PIXELS);
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// Those whose digit passes.
+    pub fn only(&self, keep: impl Fn(u8) -> bool) -> Self {
+        let kept = (0..self.len()).filter(|&at| keep(self.labels[at]));
+        let (images, labels) =
+            kept.map(|at| (&self.images[at * PIXELS..][..PIXELS], self.labels[at])).unzip();
+        let images: Vec<&[u8]> = images;
+        Self { images: images.concat(), labels }
+    }
+
+    /// What is seen of the images with these numbers, as rows of pixels in 0..1, and their digits.
+    pub fn batch(&self, numbers: &[u32], view: View, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
+        let mut pixels = Vec::with_capacity(numbers.len() * view.pixels());
         let mut labels = Vec::with_capacity(numbers.len());
         for &number in numbers {
             let at = number as usize;
             let image = &self.images[at * PIXELS..][..PIXELS];
-            pixels.extend(image.iter().map(|&pixel| f32::from(pixel) / 255.0));
+            view.append(number, image, &mut pixels);
             labels.push(i32::from(self.labels[at]));
         }
-        let images = TensorData::new(pixels, [numbers.len(), PIXELS]);
+        let images = TensorData::new(pixels, [numbers.len(), view.pixels()]);
         let labels = TensorData::new(labels, [numbers.len()]);
         (Tensor::from_data(images, device), Tensor::from_data(labels, device))
     }

@@ -45,6 +45,17 @@ impl Files {
         Ok(Self(dir.to_owned()))
     }
 
+    /// Those of a run that has been.
+    pub fn existing(dir: &Path) -> Result<Self, Box<dyn Error>> {
+        let files = Self(dir.to_owned());
+        let log = files.path("log.json");
+        if log.is_file() { Ok(files) } else { Err(format!("{}: no such file", log.display()).into()) }
+    }
+
+    pub fn load_model(&self, model: Network) -> Result<Network, Box<dyn Error>> {
+        Ok(model.try_load_record(ModuleRecord::load(self.path("model.bpk"))?)?)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
@@ -72,7 +83,6 @@ impl Files {
         model: Network,
         optimizer: ModuleOptimizer,
     ) -> Result<(Network, ModuleOptimizer), Box<dyn Error>> {
-        let record = ModuleRecord::load(self.path("model.bpk"))?;
-        Ok((model.try_load_record(record)?, optimizer.load(self.path("optimizer.bpk"))?))
+        Ok((self.load_model(model)?, optimizer.load(self.path("optimizer.bpk"))?))
     }
 }

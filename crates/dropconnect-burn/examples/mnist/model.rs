@@ -7,8 +7,6 @@ use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
 use dropconnect_burn::{DropConnect, DropConnectConfig};
 
-use crate::data::PIXELS;
-
 /// What is dropped from the hidden layers.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Regularizer {
@@ -33,7 +31,13 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn new(regularizer: Regularizer, hidden: usize, p: f64, seed: u64, device: &Device) -> Self {
+    pub fn new(
+        regularizer: Regularizer,
+        [inputs, hidden]: [usize; 2],
+        p: f64,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
         // The same seed gives the same weights with every regularizer.
         device.seed(seed);
         let layer = |inputs, number| match regularizer {
@@ -44,7 +48,7 @@ impl Network {
             _ => Layer::Linear(LinearConfig::new(inputs, hidden).init(device)),
         };
         Self {
-            first: layer(PIXELS, 0),
+            first: layer(inputs, 0),
             second: layer(hidden, 1),
             output: LinearConfig::new(hidden, 10).init(device),
             dropout: (regularizer == Regularizer::Dropout).then(|| DropoutConfig::new(p).init()),
@@ -56,6 +60,16 @@ impl Network {
     pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
         let hidden = self.hidden(&self.first, images);
         let hidden = self.hidden(&self.second, hidden);
+        self.output.forward(hidden)
+    }
+
+    /// The logits by the paper's Algorithm 2 in each layer: the mean of its normal outputs through the ReLU goes on.
+    /// Layers that drop nothing do what they always do.
+    pub fn gaussian(&self, images: Tensor<2>) -> Tensor<2> {
+        let hidden = [&self.first, &self.second].into_iter().fold(images, |x, layer| match layer {
+            Layer::Linear(_) => self.hidden(layer, x),
+            Layer::DropConnect(layer) => layer.relu_moments(x).0,
+        });
         self.output.forward(hidden)
     }
 

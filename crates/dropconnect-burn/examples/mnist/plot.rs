@@ -29,6 +29,39 @@ pub fn svg(title: &str, epochs: &[Epoch]) -> String {
     svg
 }
 
+/// Curves of true against false alarms, with their names.
+pub fn roc(title: &str, curves: &[(String, Vec<[f64; 2]>)]) -> String {
+    const COLOURS: [&str; 6] = ["#1f5fbf", "#2e8b57", "#888888", "#c0392b", "#d98200", "#444444"];
+    let [width, height] = SIZE;
+    let side = height - 2.0 * MARGIN;
+    let at = |[x, y]: [f64; 2]| format!("{:.1},{:.1}", MARGIN + x * side, height - MARGIN - y * side);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
+         font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+         <text x=\"{MARGIN}\" y=\"24\" font-size=\"15\">{title}</text>\n\
+         <rect x=\"{MARGIN}\" y=\"{MARGIN}\" width=\"{side}\" height=\"{side}\" fill=\"none\" stroke=\"#cccccc\"/>\n"
+    );
+    for (row, ((name, points), colour)) in curves.iter().zip(COLOURS.iter().cycle()).enumerate() {
+        let points: Vec<String> = points.iter().map(|&point| at(point)).collect();
+        let _ = writeln!(
+            svg,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>\n\
+             <text x=\"{}\" y=\"{}\" fill=\"{colour}\">{name}</text>",
+            points.join(" "),
+            MARGIN + side + 12.0,
+            MARGIN + 24.0 + 20.0 * row as f64,
+        );
+    }
+    let _ = writeln!(
+        svg,
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">false alarms (0 to 1), true alarms upwards; \
+         behind the names the area</text>\n</svg>",
+        width / 2.0,
+        height - 16.0
+    );
+    svg
+}
+
 #[derive(Clone, Copy)]
 enum Side {
     Left,

@@ -144,3 +144,53 @@ fn values<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
 fn transposed<B: Backend>(weight: FloatTensor<B>) -> Vec<f32> {
     values::<B>(B::float_transpose(weight))
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn::backend::Flex;
+    use burn_cubecl::{CubeBackend, CubeDevice};
+    use cubecl_wgpu::WgpuDevice;
+    use dropconnect::{DropProbability, Mask, MaskKey};
+
+    use super::*;
+
+    /// All passes on a backend, by way of the host.
+    fn results<B: Backend>(device: &B::Device) -> Vec<Vec<f32>> {
+        let shape = dropconnect::Shape::new(6, 10, 21).unwrap();
+        let mask = Mask::new(MaskKey::new(42, 3).at_step(17), DropProbability::new(0.3).unwrap());
+        let call = Call { mask, masked_bias: true, shape };
+        let tensor = |dims: &[usize], a: usize| {
+            let values: Vec<f32> =
+                (0..dims.iter().product()).map(|at: usize| ((at * a) % 1009) as f32 / 1009.0 - 0.5).collect();
+            B::float_from_data(TensorData::new(values, dims.to_vec()), device)
+        };
+        let (x, weight, bias) = (tensor(&[6, 21], 31), tensor(&[21, 10], 57), tensor(&[10], 13));
+        let grad_output = tensor(&[6, 10], 91);
+        let (dx, dw) = both_gradients::<B>(grad_output.clone(), x.clone(), weight.clone(), call);
+        let all = [
+            forward::<B>(x.clone(), weight.clone(), Some(bias), call),
+            forward::<B>(x.clone(), weight.clone(), None, call),
+            dx,
+            dw,
+            input_gradient::<B>(grad_output.clone(), weight, call),
+            weight_gradient::<B>(grad_output.clone(), x, call),
+            bias_gradient::<B>(grad_output, call),
+        ];
+        all.map(values::<B>).to_vec()
+    }
+
+    /// What CUDA, ROCm and Burn's `cpu` runtime get, which are devices of this backend: a tensor comes to the host and
+    /// a result goes back. Here they are on wgpu, where the kernels would serve.
+    #[test]
+    fn devices_without_kernels_go_by_way_of_the_host() {
+        let wgpu = CubeDevice::Wgpu(WgpuDevice::default());
+        let attached = crate::wgpu_device();
+        if let Err(crate::Error::Device(error)) = attached {
+            assert_ne!(std::env::var("DROPCONNECT_REQUIRE_ADAPTER").as_deref(), Ok("1"), "{error}");
+            return eprintln!("NOT RUN: devices_without_kernels_go_by_way_of_the_host: no adapter ({error})");
+        }
+        let (got, want) = (results::<CubeBackend>(&wgpu), results::<Flex>(&Default::default()));
+        assert_eq!(got, want, "the same passes on the same numbers");
+        assert_eq!((&got[2], &got[3]), (&got[4], &got[5]), "both gradients are the two");
+    }
+}

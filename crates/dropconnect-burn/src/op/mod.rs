@@ -11,8 +11,8 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
 use dropconnect::{ElementType, Mask};
 
-use crate::Error;
 use crate::error::expect;
+use crate::{Error, device};
 
 /// What all passes of one call share.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +123,21 @@ pub fn drop_connect(
     mask: Mask,
     masked_bias: bool,
 ) -> Tensor<2> {
-    let shape = expect(check(&x, &weight, bias.as_ref()));
+    expect(try_drop_connect(x, weight, bias, mask, masked_bias))
+}
+
+/// The same, with an error where [`drop_connect`] panics before it starts.
+///
+/// # Errors
+/// Where shapes or element types do not fit, or the device is not attached.
+pub fn try_drop_connect(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    mask: Mask,
+    masked_bias: bool,
+) -> Result<Tensor<2>, Error> {
+    let shape = check(&x, &weight, bias.as_ref())?;
     let call = Call { mask, masked_bias, shape };
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     let y = match bias {
@@ -132,7 +146,7 @@ pub fn drop_connect(
             <Dispatch as DropConnectOps>::drop_connect_forward_biased(x, weight, bias.into_dispatch(), call)
         }
     };
-    Tensor::from_dispatch(y)
+    Ok(Tensor::from_dispatch(y))
 }
 
 /// See [`DropConnectOps::drop_connect_layout`].
@@ -140,6 +154,7 @@ pub(crate) fn layout(weight: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as DropConnectOps>::drop_connect_layout(weight.into_dispatch()))
 }
 
+/// The call's shape, if its tensors fit each other and the kernels can run where they are.
 fn check(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Result<dropconnect::Shape, Error> {
     let [batch, inputs] = x.dims();
     let [weight_inputs, outputs] = weight.dims();
@@ -147,22 +162,30 @@ fn check(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Result<
         let (actual, expected) = (vec![batch, inputs], vec![batch, weight_inputs]);
         return Err(Error::Shape { argument: "x", actual, expected });
     }
+    if let Some(bias) = bias
+        && bias.dims() != [outputs]
+    {
+        let actual = bias.dims().to_vec();
+        return Err(Error::Shape { argument: "bias", actual, expected: vec![outputs] });
+    }
+    can_run(x, weight, bias)?;
+    Ok(dropconnect::Shape::new(batch, outputs, inputs)?)
+}
+
+/// Whether the kernels have the tensors' element types, and run where they are.
+pub(crate) fn can_run<const D: usize, const E: usize>(
+    x: &Tensor<D>,
+    weight: &Tensor<E>,
+    bias: Option<&Tensor<1>>,
+) -> Result<(), Error> {
+    device::ready(&x.device())?;
     let expected = x.dtype();
     element_type("x", expected)?;
-    let mut others = vec![("weight", weight.dtype())];
-    if let Some(bias) = bias {
-        if bias.dims() != [outputs] {
-            let actual = bias.dims().to_vec();
-            return Err(Error::Shape { argument: "bias", actual, expected: vec![outputs] });
-        }
-        others.push(("bias", bias.dtype()));
+    let others = [Some(("weight", weight.dtype())), bias.map(|bias| ("bias", bias.dtype()))];
+    match others.into_iter().flatten().find(|(_, actual)| *actual != expected) {
+        Some((argument, actual)) => Err(Error::MixedElementTypes { argument, actual, expected }),
+        None => Ok(()),
     }
-    for (argument, actual) in others {
-        if actual != expected {
-            return Err(Error::MixedElementTypes { argument, actual, expected });
-        }
-    }
-    Ok(dropconnect::Shape::new(batch, outputs, inputs)?)
 }
 
 /// How a tensor of this type lies in memory.
