@@ -66,7 +66,7 @@ export async function drawPicture(parent, maskOf) {
     ['Shared mask', (_, row, column) => of(0, row, column)],
     ['DropConnect', of],
   ];
-  const [width, height, left] = [columns * cell + 14, rows * cell + 26, 88];
+  const [width, height, left] = [columns * cell + 14, rows * cell + 20, 96];
   const parts = [];
   kinds.forEach(([name, kept], kind) => {
     const top = 20 + kind * (height - 8);
@@ -82,6 +82,6 @@ export async function drawPicture(parent, maskOf) {
       }
     }
   });
-  const view = `0 0 ${left + examples * width - 14} ${20 + 3 * (height - 8)}`;
+  const view = `0 0 ${left + examples * width - 14} ${20 + 3 * (height - 8) - 12}`;
   parent.innerHTML = `<svg viewBox="${view}" role="img" aria-label="Three ways to drop">${parts.join('')}</svg>`;
 }
