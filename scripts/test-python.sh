@@ -72,11 +72,13 @@ fi
 "$work/venv/bin/ruff" format --check .
 # Not from the source tree: its package has no native module, or one of another build.
 cp -r tests README.md pyproject.toml "$work/"
+DROPCONNECT_REPOSITORY=$(realpath ../..)
+export DROPCONNECT_REPOSITORY
 cd "$work"
 if [[ -n "$has_torch" ]]; then
-    DROPCONNECT_REQUIRE_TORCH=1 "$work/venv/bin/python" -m pytest --quiet tests
+    DROPCONNECT_REQUIRE_TORCH=1 "$work/venv/bin/python" -m pytest --quiet -rs tests
 else
-    "$work/venv/bin/python" -m pytest --quiet tests
+    "$work/venv/bin/python" -m pytest --quiet -rs tests
     set +x
     echo "NOT RUN: the tests of torch, which is not installed (WITH_TORCH=1 installs it)"
 fi

@@ -59,4 +59,4 @@ fi
 cargo test --workspace
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 # A workspace of its own. The tests of torch run where torch is, or with WITH_TORCH=1.
-scripts/test-python.sh
+DROPCONNECT_BINARY="${CARGO_TARGET_DIR:-$PWD/target}/debug/dropconnect" scripts/test-python.sh
