@@ -28,7 +28,11 @@ def settings(count):
     for _ in range(count):
         shape = [draw.randint(1, 9), draw.randint(1, 9), draw.randint(1, 40)]
         p = draw.choice([0.0, 0.25, 0.5, 0.9, 0.97 * draw.random()])
-        yield shape, p, {"seed": draw.getrandbits(64), "layer": draw.getrandbits(32), "step": draw.getrandbits(64)}
+        yield (
+            shape,
+            p,
+            {"seed": draw.getrandbits(64), "layer": draw.getrandbits(32), "step": draw.getrandbits(64)},
+        )
 
 
 def test_the_native_module_draws_the_same(program):
@@ -42,7 +46,14 @@ def test_the_binary_draws_the_same(program, tmp_path):
     for shape, p, key in settings(20):
         out = tmp_path / "mask.safetensors"
         options = [option for name, value in key.items() for option in (f"--{name}", str(value))]
-        command = [os.environ["DROPCONNECT_BINARY"], "mask", "--device", "cpu", "--shape", ",".join(map(str, shape))]
+        command = [
+            os.environ["DROPCONNECT_BINARY"],
+            "mask",
+            "--device",
+            "cpu",
+            "--shape",
+            ",".join(map(str, shape)),
+        ]
         subprocess.run([*command, "--p", repr(p), *options, "--out", out], check=True, capture_output=True)
         stored = out.read_bytes()
         start = 8 + int.from_bytes(stored[:8], "little")
