@@ -1,15 +1,19 @@
-"""Forward pass and all gradients: dense `nn.Linear`, ours, and the package `dropconnect` where it can be imported.
+"""Forward pass and all gradients: dense `nn.Linear`, ours, a lean version of PyTorch's own operations that stores its
+mask, and the package `dropconnect` where it can be imported.
 
-`python benches/layer.py [--threads N] [--shape BATCH,INPUTS,OUTPUTS]`: milliseconds of CPU time of all threads and of
-the wall clock, medians. All are measured in turn, in one process. `dropconnect` 0.1.2 stores its mask: 0.5 GB and more.
+`python benches/layer.py [--threads 1,2] [--shapes 32,256,256 128,1024,1024] [--p 0.5,0.2]`: milliseconds of CPU time of
+all threads and of the wall clock, medians and spread. All are measured in turn, in one process. What stores masks is
+left out, and said to be, where it would need more than `--memory` GiB: 13 bytes a connection, from its code.
 """
 
 import argparse
+import os
+import platform
 import statistics
 import time
 
 import torch
-from dropconnect_torch import DropConnect
+from dropconnect_torch import DropConnect, _native
 from torch import nn
 
 try:
@@ -17,22 +21,36 @@ try:
 except ImportError:
     Package = None
 
+# A byte of mask, and in float32 the masked weights, their gradient, and that gradient masked.
+STORED_BYTES = 13
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--shape", default="128,1024,1024")
-    parser.add_argument("--rounds", type=int, default=6)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    batch, inputs, outputs = map(int, arguments.shape.split(","))
+
+class Lean(nn.Linear):
+    """The mask as a byte, drawn the fastest way torch has; one masked copy of the weights; nothing else stored."""
+
+    def __init__(self, inputs, outputs, p):
+        super().__init__(inputs, outputs)
+        self.p = p
+
+    def forward(self, x):
+        keep = torch.rand(len(x), *self.weight.shape) >= self.p
+        masked = torch.where(keep, self.weight, 0.0)
+        return torch.bmm(masked, (x / (1 - self.p)).unsqueeze(-1)).squeeze(-1) + self.bias
+
+
+def measure(shape, threads, arguments):
+    torch.set_num_threads(threads)
+    batch, inputs, outputs = shape
     x, grad = torch.randn(batch, inputs, requires_grad=True), torch.randn(batch, outputs)
-
-    fast = {"dense": nn.Linear(inputs, outputs)}
-    fast.update({f"ours, p = {p}": DropConnect(inputs, outputs, p=p) for p in (0.5, 0.2)})
-    slow = {}
-    if Package is not None:
-        slow.update({f"the package, p = {p}": Package(inputs, outputs, p=p) for p in (0.5, 0.2)})
+    layers, slow = {"dense": nn.Linear(inputs, outputs)}, set()
+    for p in arguments.p:
+        layers[f"ours, p = {p}"] = DropConnect(inputs, outputs, p=p)
+    gib = STORED_BYTES * batch * inputs * outputs / 2**30
+    for p in arguments.p:
+        for name, make in (("lean eager", Lean), ("the package", Package)):
+            if make is not None and gib <= arguments.memory:
+                layers[f"{name}, p = {p}"] = make(inputs, outputs, p=p)
+                slow.add(f"{name}, p = {p}")
 
     def step(layer):
         layer.zero_grad(set_to_none=True)
@@ -41,19 +59,50 @@ def main():
         layer(x).backward(grad)
         return 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
 
-    times = {name: [] for name in (*fast, *slow)}
+    # The short ones often enough to be seen by the clock of CPU time.
+    repeats = max(1, min(100, round(6e8 / (batch * inputs * outputs))))
+    times = {name: [] for name in layers}
     for turn in range(arguments.rounds):
-        for name, layer in fast.items():
-            step(layer)
-            times[name] += [step(layer) for _ in range(8)]
-        if turn % 2 == 0:
-            for name, layer in slow.items():
+        for name, layer in layers.items():
+            if name not in slow:
+                step(layer)
+                times[name] += [step(layer) for _ in range(repeats)]
+            elif turn < arguments.slow_rounds:
                 times[name].append(step(layer))
 
-    dense = statistics.median(cpu for cpu, _ in times["dense"])
+    print(f"\n{batch} x {inputs} x {outputs} (batch x inputs x outputs), {threads} thread(s)")
+    if gib > arguments.memory:
+        print(f"  what stores masks would need {gib:.1f} GiB and is left out: --memory is {arguments.memory}")
+    medians = {name: statistics.median(cpu for cpu, _ in measured) for name, measured in times.items()}
     for name, measured in times.items():
-        cpu, wall = (statistics.median(column) for column in zip(*measured))
-        print(f"{name:20} CPU {cpu:9.2f} ms, {cpu / dense:6.2f} times dense; wall {wall:9.2f} ms")
+        cpu, wall = zip(*measured)
+        line = f"  {name:20} CPU {medians[name]:9.2f} ms ({min(cpu):.2f}..{max(cpu):.2f})"
+        line += f", wall {statistics.median(wall):9.2f}, {medians[name] / medians['dense']:8.2f} times dense"
+        if name in slow:
+            line += f", {medians[name] / medians['ours' + name[name.index(',') :]]:7.1f} times ours"
+        print(f"{line}; {len(cpu)} runs", flush=True)
+
+
+def main():
+    def of(kind):
+        return lambda text: [kind(part) for part in text.split(",")]
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=of(int), default=[1, 2])
+    shapes = [[32, 256, 256], [128, 1024, 1024], [1024, 2048, 2048]]
+    parser.add_argument("--shapes", type=of(int), nargs="+", default=shapes, metavar="BATCH,INPUTS,OUTPUTS")
+    parser.add_argument("--p", type=of(float), default=[0.5, 0.2])
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--slow-rounds", type=int, default=3)
+    parser.add_argument("--memory", type=float, default=8.0)
+    arguments = parser.parse_args()
+    print(
+        f"torch {torch.__version__}, {_native.instruction_set()}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
+    for shape in arguments.shapes:
+        for threads in arguments.threads:
+            measure(shape, threads, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The kernels for CUDA tensors, bit for bit and sum for sum beside those of the CPU: on a GPU where there is one, else
 in Triton's interpreter (`conftest.py`)."""
 
+import importlib
 import math
 import os
 import subprocess
@@ -127,6 +128,14 @@ def test_operands_are_read_as_they_are():
             on_device(name, odd, operands[1], *(KEY, 0.5, 1, 0)),
             on_device(name, *operands, *(KEY, 0.5, 1, 0)),
         )
+
+
+def test_a_triton_that_is_too_old_is_refused(monkeypatch):
+    monkeypatch.setattr("triton.__version__", "3.2.0+git1")
+    with pytest.raises(
+        ImportError, match=r"needs Triton 3\.3 or later for CUDA tensors, and this is 3\.2\.0"
+    ):
+        importlib.reload(_triton)
 
 
 def test_the_kernels_compile_for_gpus_that_are_not_here():

@@ -29,6 +29,13 @@ from torch.nn import functional as F
 from ._native import generator_key, scale, threshold
 from ._ops import words
 
+# Of its version only the first two numbers are always numbers.
+if tuple(int(number) for number in triton.__version__.split(".")[:2]) < (3, 3):
+    raise ImportError(
+        f"dropconnect_torch needs Triton 3.3 or later for CUDA tensors, and this is {triton.__version__}: "
+        'take torch 2.7 or later, which brings it, or move the module and its input with .to("cpu")'
+    )
+
 FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 
 # Bricks of r and c to a warp.
