@@ -4,20 +4,21 @@ mod bits;
 mod check;
 mod data;
 mod long;
+mod masks;
 mod passes;
 mod plan;
 mod soak;
 mod variants;
 
 use dropconnect::cpu::Backend;
-use dropconnect::gpu::{Gpu, KernelOptions, Kernels, Multiply};
+use dropconnect::gpu::{Gpu, KernelOptions, Kernels, ModuleMaker, Multiply};
 use dropconnect::wgpu;
 use dropconnect_testing::{Pass, Target};
 
 use crate::cli::{DeviceOptions, VerifyOptions};
 use crate::error::CliError;
 use crate::output::{note, print, progress, table};
-use crate::{device, output};
+use crate::{compiler, device, output};
 use check::Check;
 use plan::Plan;
 use variants::Variants;
@@ -27,11 +28,18 @@ const LEFT_OUT: &str = "--quick leaves out: all shapes but two, and most probabi
 
 /// Runs the command.
 pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliError> {
-    let device = device::select(options)?;
+    let modules = command.compiler.as_deref().map(compiler::by);
+    let device = device::select_with(options, modules.clone())?;
+    if device.gpu().is_none() && modules.is_some() {
+        return Err(CliError::Usage("--compiler is about an adapter; add --device gpu".to_owned()));
+    }
+    if let Some(least) = command.masks {
+        return masks::run(&device, least);
+    }
     if let Some(cases) = command.soak {
         return report(&soak::run(&device, cases, command.seed)?);
     }
-    let adapter = device.gpu().map(|gpu| Adapter::new(gpu, command.quick)).transpose()?;
+    let adapter = device.gpu().map(|gpu| Adapter::new(gpu, command.quick, modules)).transpose()?;
     let mut plan = Plan::new(command.quick);
     bits::known_answers(&mut plan);
     let cpu = Target::Cpu(Backend::detect());
@@ -78,20 +86,18 @@ struct Adapter<'a> {
 }
 
 impl<'a> Adapter<'a> {
-    fn new(gpu: &'a Gpu, quick: bool) -> Result<Self, CliError> {
+    fn new(gpu: &'a Gpu, quick: bool, modules: Option<ModuleMaker>) -> Result<Self, CliError> {
+        let base = KernelOptions { modules, ..KernelOptions::default() };
         let mut ways = vec![Multiply::Wide, Multiply::Split];
         if !gpu.device().features().contains(wgpu::Features::SHADER_INT64) {
             output::note("NOT RUN: Philox with 64-bit integers: the adapter lacks SHADER_INT64");
             ways.remove(0);
         }
         let kernels = |multiply| {
-            Kernels::new(
-                gpu.device(),
-                &KernelOptions { multiply: Some(multiply), ..KernelOptions::default() },
-            )
+            Kernels::new(gpu.device(), &KernelOptions { multiply: Some(multiply), ..base.clone() })
         };
         let multiplies = ways.into_iter().map(kernels).collect::<Result<_, _>>()?;
-        Ok(Self { gpu, multiplies, variants: Variants::new(gpu, quick)? })
+        Ok(Self { gpu, multiplies, variants: Variants::new(gpu, quick, &base)? })
     }
 }
 

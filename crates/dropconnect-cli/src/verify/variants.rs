@@ -19,13 +19,14 @@ pub struct Variants {
     split: Kernels,
     /// By what is different.
     others: Vec<(&'static str, Kernels)>,
-    checked: Kernels,
+    /// None where not wgpu translates.
+    checked: Option<Kernels>,
     quick: bool,
 }
 
 impl Variants {
-    /// Makes them. None is compiled.
-    pub fn new(gpu: &Gpu, quick: bool) -> Result<Self, CliError> {
+    /// Makes them, with what else the options say. None is compiled.
+    pub fn new(gpu: &Gpu, quick: bool, options: &KernelOptions) -> Result<Self, CliError> {
         let tuning = *gpu.kernels().tuning();
         let one_brick = tuning.with_tiles(Tile::new(1, 1, [8, 4]));
         // What has nothing to do with tiles is tried with the smallest where little time is: they compile fastest.
@@ -35,7 +36,7 @@ impl Variants {
             let both = BothGradientsTuning::new(Tile::new(1, 1, workgroup), 1, 0);
             one_brick.with_both_gradients(Some(both))
         };
-        let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
+        let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..options.clone() };
         let make = |options| Kernels::new(gpu.device(), &options);
         let mut others = vec![
             ("mask bits applied by select", base.with_apply(Apply::Select)),
@@ -58,7 +59,10 @@ impl Variants {
             one_pass: make(tuned(one_pass([2, 64])))?,
             split: make(KernelOptions { multiply: Some(Multiply::Split), ..tuned(base) })?,
             others: others.collect::<Result<_, CliError>>()?,
-            checked: make(KernelOptions { checked: true, ..tuned(base) })?,
+            checked: match options.modules {
+                None => Some(make(KernelOptions { checked: true, ..tuned(base) })?),
+                Some(_) => None,
+            },
             quick,
         })
     }
@@ -122,13 +126,17 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
         });
     }
 
+    let Some(checked) = &variants.checked else {
+        return note(
+            "NOT RUN: unchecked shaders beside checked ones: the checks are wgpu's, and another compiles",
+        );
+    };
     let check = Check::count("unchecked shaders: the same bits as checked ones".to_owned());
     plan.check(check, move |check| {
         each(quick, elements, |call, data| {
             for pass in Pass::ALL {
                 let run = |kernels| Target::Adapter { gpu, kernels }.run(&[pass], call, data);
-                let [unchecked, checked] =
-                    [run(unchecked)?, run(&variants.checked)?].map(|ran| ran.results.concat());
+                let [unchecked, checked] = [run(unchecked)?, run(checked)?].map(|ran| ran.results.concat());
                 check.case(bit_differences(&unchecked, &checked), || {
                     format!("{}, {}", pass.name(), call.shape)
                 });
