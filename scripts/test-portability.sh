@@ -12,6 +12,13 @@
 #   wasm     the CPU tests for WebAssembly, with simd128 and without, in Node
 #   web      the page of web/ in headless Chromium (Tint, SwiftShader): masks, passes, every check of `verify --quick`, a
 #            network that learns, faults; pictures of it in target/web-pictures
+#   wgpu-py  the exported kernels in Python, by wgpu-native: masks against the vectors, passes against NumPy
+#   translators
+#            every variant of every kernel by the compilers of the languages that wgpu makes of it: spirv-val, glslang
+#            (GLSL ES 3.1, GLSL 4.3), DXC (HLSL for 6.0; that for 5.1, too), Tint
+#   dxc      `verify --quick` on Mesa's software adapter with kernels that went from WGSL to HLSL, and from there by DXC
+#            to SPIR-V
+#   masks    a billion mask bits of each engine that this machine runs against plain code, and one digest for all
 #
 # The standard library of a target comes from rustup or, where that has none to give, is compiled from its source
 # (`-Zbuild-std`). Everything goes to target/portability, so that the builds for this machine stay warm.
@@ -22,7 +29,7 @@ source scripts/portability/std.sh
 export CARGO_TARGET_DIR="$PWD/target/portability"
 mkdir -p "$CARGO_TARGET_DIR"
 
-ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm web)
+ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm web wgpu-py translators dxc masks)
 
 # ------------------------------------------------------------------------------------------------ what engines need
 
@@ -86,33 +93,49 @@ verify_on() {
     "$CARGO_TARGET_DIR/release/dropconnect" verify --quick --adapter "$@"
 }
 
-engine_llvmpipe() {
+SWIFTSHADER=/usr/lib/chromium/vk_swiftshader_icd.json
+need_vulkan() {
     need_packages mesa-vulkan-drivers:/usr/share/vulkan/icd.d libvulkan1:/usr/lib/x86_64-linux-gnu/libvulkan.so.1
+}
+need_gl() {
+    need_packages libegl1:/usr/lib/x86_64-linux-gnu/libEGL.so.1 libgles2:/usr/lib/x86_64-linux-gnu/libGLESv2.so.2
+}
+need_swiftshader() {
+    need_packages chromium-common:$SWIFTSHADER libvulkan1:/usr/lib/x86_64-linux-gnu/libvulkan.so.1
+}
+
+engine_llvmpipe() {
+    need_vulkan
     verify_on llvmpipe --backend vulkan
 }
 
 engine_gl() {
-    need_packages libegl1:/usr/lib/x86_64-linux-gnu/libEGL.so.1 libgles2:/usr/lib/x86_64-linux-gnu/libGLESv2.so.2
+    need_gl
     verify_on llvmpipe --backend gl
 }
 
 engine_swiftshader() {
-    local driver=/usr/lib/chromium/vk_swiftshader_icd.json
-    need_packages chromium-common:$driver libvulkan1:/usr/lib/x86_64-linux-gnu/libvulkan.so.1
-    VK_ICD_FILENAMES=$driver verify_on SwiftShader --backend vulkan
+    need_swiftshader
+    VK_ICD_FILENAMES=$SWIFTSHADER verify_on SwiftShader --backend vulkan
 }
 
-engine_neon() {
+# For AArch64, in qemu.
+prepare_neon() {
     need_packages gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc qemu-user:qemu-aarch64 \
         libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.so.6
     find_std aarch64-unknown-linux-gnu std,panic_unwind,test
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+}
+
+engine_neon() {
+    prepare_neon
     set -ex
     cargo test "${CPU_TESTS[@]}" "${std[@]}"
 }
 
-engine_wasm() {
+# For WebAssembly, in Node. Sets `simd`: cargo's options for simd128.
+prepare_wasm() {
     command -v node >/dev/null || not_run "node is missing"
     find_std wasm32-wasip1 std,panic_abort,test
     local flags=()
@@ -123,12 +146,124 @@ engine_wasm() {
             -Clink-arg=/usr/lib/wasm32-wasi/crt1-command.o -Clink-arg=-lc)
     fi
     export CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $PWD/scripts/portability/wasi.mjs"
-    set -ex
-    # Only this crate is compiled twice: what it depends on has no code for simd128.
-    local simd='profile.dev.package.dropconnect.rustflags=["-Ctarget-feature=+simd128"]'
     export RUSTFLAGS="${flags[*]}" RUSTC_BOOTSTRAP=1
+    # Only this crate is compiled twice: what it depends on has no code for simd128.
+    local profile
+    simd=(-Zprofile-rustflags)
+    for profile in dev release; do
+        simd+=(--config "profile.$profile.package.dropconnect.rustflags=[\"-Ctarget-feature=+simd128\"]")
+    done
+}
+
+engine_wasm() {
+    prepare_wasm
+    set -ex
     cargo test "${CPU_TESTS[@]}" "${std[@]}"
-    cargo test -Zprofile-rustflags --config "$simd" "${CPU_TESTS[@]}" "${std[@]}"
+    cargo test "${simd[@]}" "${CPU_TESTS[@]}" "${std[@]}"
+}
+
+engine_wgpu-py() {
+    need_vulkan
+    cargo build --release --package dropconnect-cli || return
+    scripts/portability/wgpu-py.sh "$CARGO_TARGET_DIR/release/dropconnect" "$CARGO_TARGET_DIR/wgpu-py"
+}
+
+# Sets `dxc`: the command of a compiler from HLSL on standard input, to which the profile is added.
+find_dxc() {
+    local folder="$CARGO_TARGET_DIR/dxc" backends
+    need_packages g++:g++
+    command -v python3 >/dev/null || not_run "python3 is missing"
+    backends="$folder/compushady-0.17.5/compushady/backends"
+    if [[ ! -d "$backends" ]]; then
+        mkdir -p "$folder"
+        python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest "$folder" \
+            compushady==0.17.5 && tar -xzf "$folder/compushady-0.17.5.tar.gz" -C "$folder" \
+            || not_run "DXC cannot be had from PyPI (compushady 0.17.5)"
+    fi
+    local library="$backends/libdxcompiler_x86_64.so.3.7"
+    [[ "$(uname -m)" == x86_64 ]] || library="$backends/libdxcompiler_$(uname -m).so.3.7"
+    g++ -std=c++17 -O1 -w -I"$backends" scripts/portability/dxc.cpp -o "$folder/dxc" -ldl || return
+    dxc=("$folder/dxc" "$library")
+}
+
+# Runs a command on every file of the folder with an ending, the file on standard input or, for `{}`, by name:
+# `by_compiler NAME FOLDER ENDING COMMAND...`. Fails if the command does, or there is no file. There are eleven thousand
+# variants, hours of work for some compilers: with VARIANTS=0 (to f, or of more digits) only those whose names, which are
+# hashes, begin so.
+by_compiler() {
+    local name=$1 folder=$2 files="*-${VARIANTS:-}*.$3" count
+    shift 3
+    count=$(find "$folder" -name "$files" | wc -l)
+    if find "$folder" -name "$files" -print0 \
+        | xargs -0 -r -P "$(nproc)" -n 1 scripts/portability/compile-one.sh "$@" && ((count > 0)); then
+        echo "$name: $count of $count pass"
+    else
+        echo "$name: FAILED, of $count files" >&2
+        return 1
+    fi
+}
+
+engine_translators() {
+    need_packages spirv-tools:spirv-val glslang-tools:glslangValidator
+    local dxc failed=0 folder="$CARGO_TARGET_DIR/translations" tint="$CARGO_TARGET_DIR/tint"
+    rm -rf "$folder" && mkdir -p "$folder"
+    DROPCONNECT_TRANSLATIONS="$folder" cargo test --package dropconnect --lib every_variant_translates \
+        -- --nocapture || return
+    # spirv-val of 2026 refuses the stride of an array in workgroup memory (VUID-StandaloneSpirv-None-10684), which wgpu
+    # knows of and silences; Debian 12's does not look for it.
+    by_compiler "SPIR-V, spirv-val" "$folder" spv spirv-val --target-env vulkan1.1 {} || failed=1
+    by_compiler "GLSL ES 3.1, glslang" "$folder" es.comp glslangValidator {} || failed=1
+    by_compiler "GLSL 4.3, glslang" "$folder" gl.comp glslangValidator {} || failed=1
+    find_dxc || return
+    by_compiler "HLSL 6.0, DXC" "$folder" 60.hlsl "${dxc[@]}" cs_6_0 || failed=1
+    by_compiler "HLSL 5.1, DXC" "$folder" 51.hlsl "${dxc[@]}" cs_6_0 || failed=1
+    command -v npm >/dev/null && npm install --silent --prefix "$tint" webgpu@0.6.2 || not_run "Tint (npm: webgpu 0.6.2)"
+    node scripts/portability/tint.mjs "$tint/node_modules" "$folder" || failed=1
+    return "$failed"
+}
+
+# Sets `through_dxc`: the compiler for `verify --compiler`.
+find_through_dxc() {
+    local dxc
+    find_dxc || return
+    cargo build --release --package dropconnect-testing --example translate || return
+    through_dxc="$CARGO_TARGET_DIR/dxc/through.sh"
+    printf '#!/bin/sh\nset -e\n"%s" hlsl-6.0 >"$0.$$"\ntrap '"'"'rm -f "$0.$$"'"'"' EXIT\n' \
+        "$CARGO_TARGET_DIR/release/examples/translate" >"$through_dxc"
+    printf '"%s" "%s" cs_6_0 -spirv -fspv-target-env=vulkan1.1 <"$0.$$"\n' "${dxc[@]}" >>"$through_dxc"
+    chmod +x "$through_dxc"
+}
+
+engine_dxc() {
+    need_vulkan
+    local through_dxc
+    find_through_dxc || return
+    verify_on llvmpipe --backend vulkan --compiler "$through_dxc"
+}
+
+# Everything that ran prints a line with a digest, which has to be one.
+engine_masks() {
+    need_vulkan
+    need_gl
+    need_swiftshader
+    local bits=${MASK_BITS:-1000000000} through_dxc list="$CARGO_TARGET_DIR/masks.txt" failed=0
+    local binary="$CARGO_TARGET_DIR/release/dropconnect"
+    local example=(run --release --package dropconnect-testing --no-default-features --example mask_bits)
+    find_through_dxc || return
+    cargo build --release --package dropconnect-cli || return
+    : >"$list"
+    for options in "--device cpu" "--adapter llvmpipe" "--adapter llvmpipe --backend gl" \
+        "--adapter llvmpipe --compiler $through_dxc"; do
+        # Words of options.
+        # shellcheck disable=SC2086
+        "$binary" verify --masks "$bits" $options | tee -a "$list" || failed=1
+    done
+    VK_ICD_FILENAMES=$SWIFTSHADER "$binary" verify --masks "$bits" --adapter SwiftShader | tee -a "$list" || failed=1
+    (prepare_neon && cargo "${example[@]}" "${std[@]}" -- "$bits") | tee -a "$list" || failed=1
+    (prepare_wasm && cargo "${simd[@]}" "${example[@]}" "${std[@]}" -- "$bits") | tee -a "$list" || failed=1
+    (($(grep -c ' 0 differ' "$list") >= 8)) || failed=1
+    [[ "$(grep -o 'digest [0-9a-f]*' "$list" | sort -u | wc -l)" == 1 ]] || failed=1
+    return "$failed"
 }
 
 # The one that the test was written with.

@@ -23,7 +23,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let i_${half} = ${quad_at("i", half, 0)};
 //% endfor
     // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
-    // G zero instead costs NVIDIA up to a third more instructions: docs/rejected.md.)
+    // G zero instead costs NVIDIA up to a third more instructions: docs/rejected.md. And 0 less the truth of it, as a
+    // `select` of integers by lanes becomes a `mix` that GLSL 4.3 has not got.)
 //% for r in range(4 * rows)
     let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
 //% for half in range(2 * columns)
@@ -32,9 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
 //% for row in range(rows)
-    let exist_${row} = select(
-        vec4(0u),
-        vec4(~0u),
+    let exist_${row} = vec4(0u) - vec4<u32>(
         vec4(n + ${4 * row}) + vec4(0, 1, 2, 3) == vec4(
 //% for r in range(4 * row, 4 * row + 4)
             i32(row_${r}),

@@ -27,10 +27,12 @@ fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
     let infinity = ${bits}(0x7f800000u);
     let held = bitcast<${bits}>(spread);
     let wild_value = (bitcast<${bits}>(value) & infinity) == infinity;
-    let wild = wild_value | ((bitcast<${bits}>(before) & infinity) == infinity);
-    mean[mean_at] = bitcast<${number}>(select(bitcast<${bits}>(after), bitcast<${bits}>(before + value), wild));
-    let nan = select(${bits}(0u), ${bits}(0x7fc00000u), wild);
-    variance[variance_at] = bitcast<${number}>(select(next, held, held == infinity) | nan);
+    // All ones where it is so: GLSL 4.3 cannot choose between integers lane by lane.
+    let wild = ${bits}(0u) - ${bits}(wild_value | ((bitcast<${bits}>(before) & infinity) == infinity));
+    let stays = ${bits}(0u) - ${bits}(held == infinity);
+    let sum = bitcast<${bits}>(before + value);
+    mean[mean_at] = bitcast<${number}>((bitcast<${bits}>(after) & ~wild) | (sum & wild));
+    variance[variance_at] = bitcast<${number}>((next & ~stays) | (held & stays) | (wild & ${bits}(0x7fc00000u)));
 }
 
 // The same for columns `column` to `column + 3` of row `row`, where those exist.

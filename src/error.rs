@@ -301,6 +301,14 @@ pub enum Error {
         /// wgpu's reason.
         reason: String,
     },
+    /// The host's `gpu::ModuleMaker` made no module of a kernel.
+    #[error("no module was made of {kernel}: {reason}")]
+    Module {
+        /// The kernel's name.
+        kernel: &'static str,
+        /// The host's reason.
+        reason: String,
+    },
     /// A result could not be read back from a device that is not lost.
     #[error("reading a result back failed: {reason}")]
     Readback {

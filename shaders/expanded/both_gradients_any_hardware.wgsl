@@ -9,12 +9,13 @@ struct Params {
     // Keep where the random integer of `bits` bits is below `threshold`; with 9 bits or more, both moved up to 16.
     threshold: u32,
     // Global index of the first brick along each axis (in the activation kernel, which has no bricks, of the first
-    // example and the first output) ...
+    // example and the first output).
     example_block: u32,
     output_block: u32,
     input_block: u32,
+    // How many bits that random integer has.
     bits: u32,
-    // ... and how far before local row or column 0 that brick starts.
+    // How far before local row or column 0 the first brick starts along each axis.
     example_shift: i32,
     output_shift: i32,
     input_shift: i32,
@@ -259,7 +260,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let i_0 = min(i, i32(params.inputs) - 4);
     let i_1 = min(i + 4, i32(params.inputs) - 4);
     // In place of an example that does not exist the nearest one is read, and its mask keeps nothing. (To make X or
-    // G zero instead costs NVIDIA up to a third more instructions: docs/rejected.md.)
+    // G zero instead costs NVIDIA up to a third more instructions: docs/rejected.md. And 0 less the truth of it, as a
+    // `select` of integers by lanes becomes a `mix` that GLSL 4.3 has not got.)
     let row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     let x_0_0 = x_quad(row_0, i_0);
     var sum_0_0 = vec4(0.0);
@@ -280,9 +282,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_3_0 = vec4(0.0);
     let x_3_1 = x_quad(row_3, i_1);
     var sum_3_1 = vec4(0.0);
-    let exist_0 = select(
-        vec4(0u),
-        vec4(~0u),
+    let exist_0 = vec4(0u) - vec4<u32>(
         vec4(n) + vec4(0, 1, 2, 3) == vec4(
             i32(row_0),
             i32(row_1),

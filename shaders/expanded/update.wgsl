@@ -9,12 +9,13 @@ struct Params {
     // Keep where the random integer of `bits` bits is below `threshold`; with 9 bits or more, both moved up to 16.
     threshold: u32,
     // Global index of the first brick along each axis (in the activation kernel, which has no bricks, of the first
-    // example and the first output) ...
+    // example and the first output).
     example_block: u32,
     output_block: u32,
     input_block: u32,
+    // How many bits that random integer has.
     bits: u32,
-    // ... and how far before local row or column 0 that brick starts.
+    // How far before local row or column 0 the first brick starts along each axis.
     example_shift: i32,
     output_shift: i32,
     input_shift: i32,
@@ -90,10 +91,12 @@ fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
     let infinity = vec4<u32>(0x7f800000u);
     let held = bitcast<vec4<u32>>(spread);
     let wild_value = (bitcast<vec4<u32>>(value) & infinity) == infinity;
-    let wild = wild_value | ((bitcast<vec4<u32>>(before) & infinity) == infinity);
-    mean[mean_at] = bitcast<vec4<f32>>(select(bitcast<vec4<u32>>(after), bitcast<vec4<u32>>(before + value), wild));
-    let nan = select(vec4<u32>(0u), vec4<u32>(0x7fc00000u), wild);
-    variance[variance_at] = bitcast<vec4<f32>>(select(next, held, held == infinity) | nan);
+    // All ones where it is so: GLSL 4.3 cannot choose between integers lane by lane.
+    let wild = vec4<u32>(0u) - vec4<u32>(wild_value | ((bitcast<vec4<u32>>(before) & infinity) == infinity));
+    let stays = vec4<u32>(0u) - vec4<u32>(held == infinity);
+    let sum = bitcast<vec4<u32>>(before + value);
+    mean[mean_at] = bitcast<vec4<f32>>((bitcast<vec4<u32>>(after) & ~wild) | (sum & wild));
+    variance[variance_at] = bitcast<vec4<f32>>((next & ~stays) | (held & stays) | (wild & vec4<u32>(0x7fc00000u)));
 }
 
 // The same for columns `column` to `column + 3` of row `row`, where those exist.

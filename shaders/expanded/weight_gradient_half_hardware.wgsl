@@ -9,12 +9,13 @@ struct Params {
     // Keep where the random integer of `bits` bits is below `threshold`; with 9 bits or more, both moved up to 16.
     threshold: u32,
     // Global index of the first brick along each axis (in the activation kernel, which has no bricks, of the first
-    // example and the first output) ...
+    // example and the first output).
     example_block: u32,
     output_block: u32,
     input_block: u32,
+    // How many bits that random integer has.
     bits: u32,
-    // ... and how far before local row or column 0 that brick starts.
+    // How far before local row or column 0 the first brick starts along each axis.
     example_shift: i32,
     output_shift: i32,
     input_shift: i32,

@@ -155,7 +155,8 @@ impl Gpu {
         options: &KernelOptions,
     ) -> Result<Self, Error> {
         let info = adapter.get_info();
-        let wanted = Kernels::optional_features() | wgpu::Features::TIMESTAMP_QUERY;
+        let mut wanted = Kernels::optional_features() | wgpu::Features::TIMESTAMP_QUERY;
+        wanted.set(wgpu::Features::PASSTHROUGH_SHADERS, options.modules.is_some());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("dropconnect"),
             required_features: adapter.features() & wanted,

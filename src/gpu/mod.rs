@@ -36,6 +36,7 @@ mod autotune;
 mod both_gradients;
 mod context;
 mod contract;
+mod describe;
 mod iterations;
 mod keys;
 mod mask;
@@ -63,11 +64,13 @@ mod wgsl_tests;
 
 pub use activation::Activate;
 pub use context::{AdapterChoice, Gpu};
+pub use describe::{BoundRange, DispatchInfo};
 pub use keys::MaskKeys;
 pub use mask::WriteMask;
+pub use pipeline::ModuleMaker;
 pub use predictive::PredictivePass;
 pub use prepare::{LayerCall, Prepare};
-pub use recording::Recording;
+pub use recording::{Draws, Recording};
 pub use tensor::Tensor;
 pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};
 
@@ -104,6 +107,9 @@ pub struct KernelOptions {
     /// Compile with wgpu's bounds and loop checks. They cost 1.5 to 2 times and are for finding faults:
     /// every index is checked on the host already.
     pub checked: bool,
+    /// What makes shader modules of the kernels' WGSL; by default wgpu. [`Gpu`] opens its device with wgpu's feature
+    /// `PASSTHROUGH_SHADERS` then, where the adapter has it.
+    pub modules: Option<ModuleMaker>,
 }
 
 /// The kernels of one device. Cheap to share by reference; `Send` and `Sync`.
@@ -211,7 +217,7 @@ impl Kernels {
         allocate::check_alive(device)?;
         Ok(Self {
             device: device.clone(),
-            pipelines: Pipelines::new(options.cache.clone(), options.checked),
+            pipelines: Pipelines::new(options),
             tuning,
             multiply: options.multiply.unwrap_or(if int64 { Multiply::Wide } else { Multiply::Split }),
             binding_limit,

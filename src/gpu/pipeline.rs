@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::allocate::{check_alive, guarded};
+use super::KernelOptions;
+use super::allocate::{check_alive, guarded, one_line};
 use super::params::Params;
 use super::shader::Variant;
 use crate::Error;
@@ -11,9 +12,35 @@ use crate::Error;
 /// A compiled kernel, the text it was made of, and the layout of its bindings: parameters, operands, results.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
+    pub label: &'static str,
     pub source: String,
     pub compute: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
+}
+
+/// Makes shader modules of the library's WGSL in place of wgpu: for hosts with a compiler of their own.
+///
+/// wgpu takes what another compiler made by `Device::create_shader_module_passthrough`, on devices with the feature
+/// `PASSTHROUGH_SHADERS`. `dropconnect verify --compiler` is a host of this kind.
+#[derive(Clone)]
+pub struct ModuleMaker(Arc<Make>);
+
+type Make = dyn Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, String> + Send + Sync;
+
+impl ModuleMaker {
+    /// Calls `make` once for every kernel that is needed, with the device, the kernel's name and its WGSL, which has one
+    /// entry point, `main`. What it returns has to compute the same; what it cannot make is [`Error::Module`].
+    pub fn new(
+        make: impl Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl std::fmt::Debug for ModuleMaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ModuleMaker")
+    }
 }
 
 /// The pipeline of one variant, once it has been made. Locked while it is compiled.
@@ -27,6 +54,7 @@ type Slot = Arc<Mutex<Option<Arc<Pipeline>>>>;
 pub(crate) struct Pipelines {
     cache: Option<wgpu::PipelineCache>,
     checked: bool,
+    modules: Option<ModuleMaker>,
     slots: Mutex<HashMap<Variant, Slot>>,
     /// Called before a variant is compiled.
     #[cfg(test)]
@@ -34,10 +62,11 @@ pub(crate) struct Pipelines {
 }
 
 impl Pipelines {
-    pub(crate) fn new(cache: Option<wgpu::PipelineCache>, checked: bool) -> Self {
+    pub(crate) fn new(options: &KernelOptions) -> Self {
         Self {
-            cache,
-            checked,
+            cache: options.cache.clone(),
+            checked: options.checked,
+            modules: options.modules.clone(),
             slots: Mutex::default(),
             #[cfg(test)]
             compiling: None,
@@ -61,12 +90,12 @@ impl Pipelines {
             hook.call(self, &variant);
         }
         // Kept only if it is one: what failed for want of memory may be made later.
-        let pipeline = guarded(device, variant.pass.label(), 0, || self.compile(device, &variant))?;
+        let pipeline = guarded(device, variant.pass.label(), 0, || self.compile(device, &variant))??;
         check_alive(device)?;
         Ok(Arc::clone(made.insert(Arc::new(pipeline))))
     }
 
-    fn compile(&self, device: &wgpu::Device, variant: &Variant) -> Pipeline {
+    fn compile(&self, device: &wgpu::Device, variant: &Variant) -> Result<Pipeline, Error> {
         let label = variant.pass.label();
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
@@ -118,7 +147,12 @@ impl Pipelines {
         // - Integer divisors are literals that are not 0, but for the size of a group in `mask_coordinate`, which is
         //   taken to be at least 1.
         // The tests run the same calls with checks on and compare bit by bit.
-        let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+        let translated = || unsafe { device.create_shader_module_trusted(descriptor, checks) };
+        let module = match &self.modules {
+            None => translated(),
+            Some(ModuleMaker(make)) => make(device, label, &source)
+                .map_err(|reason| Error::Module { kernel: label, reason: one_line(&reason) })?,
+        };
         let compute = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(label),
             layout: Some(&pipeline_layout),
@@ -131,7 +165,7 @@ impl Pipelines {
             },
             cache: self.cache.as_ref(),
         });
-        Pipeline { source, compute, layout }
+        Ok(Pipeline { label, source, compute, layout })
     }
 }
 
@@ -141,12 +175,12 @@ pub(crate) mod tests {
     use std::sync::{Arc, Barrier, Mutex, mpsc};
     use std::thread;
 
-    use super::{Pipelines, Variant};
+    use super::{ModuleMaker, Pipelines, Variant};
     use crate::call::Forward;
     use crate::gpu::pass::Pass;
     use crate::gpu::wgsl_tests::adapter::adapter;
-    use crate::gpu::{KernelOptions, Kernels, Tensor};
-    use crate::{Bias, ElementType, Shape};
+    use crate::gpu::{KernelOptions, Kernels, Recording, Tensor};
+    use crate::{Bias, ElementType, Error, Shape};
 
     type Call = dyn Fn(&Pipelines, &Variant) + Send + Sync;
 
@@ -177,13 +211,13 @@ pub(crate) mod tests {
     }
 
     /// A forward pass of a plain layer, with a bias or without: two kernels.
-    fn forward(kernels: &Kernels, buffer: &wgpu::Buffer, with_bias: bool) {
+    fn forward(kernels: &Kernels, buffer: &wgpu::Buffer, with_bias: bool) -> Result<Recording, Error> {
         let tensor =
             |offset, elements: u64| Tensor { buffer, offset, size: 4 * elements, element: ElementType::F32 };
         let bias = if with_bias { Bias::Plain(tensor(768, 3)) } else { Bias::None };
         let shape = Shape::new(2, 3, 4).unwrap();
         let (x, weight, y) = (tensor(0, 8), tensor(256, 12), tensor(512, 6));
-        let _ready = kernels.forward(&Forward { shape, mask: None, x, weight, bias, y }).unwrap();
+        kernels.forward(&Forward { shape, mask: None, x, weight, bias, y })
     }
 
     #[test]
@@ -204,14 +238,41 @@ pub(crate) mod tests {
                 }
             }
         }));
-        forward(&kernels, &buffer, false);
+        let _ready = forward(&kernels, &buffer, false).unwrap();
         thread::scope(|scope| {
             let compiling = scope.spawn(|| forward(&kernels, &buffer, true));
             assert!(compiles.recv().unwrap(), "compiles under the lock of all kernels");
-            forward(&kernels, &buffer, false);
+            let _ready = forward(&kernels, &buffer, false).unwrap();
             done.send(()).unwrap();
-            compiling.join().unwrap();
+            let _ready = compiling.join().unwrap().unwrap();
         });
+    }
+
+    #[test]
+    fn a_hosts_compiler_makes_every_module() {
+        let Some(gpu) = adapter("a_hosts_compiler_makes_every_module") else { return };
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (list, buffer) = (Arc::clone(&seen), gpu.buffer(1024).unwrap());
+        let modules = ModuleMaker::new(move |device, label, source| {
+            list.lock().unwrap().push(label.to_owned());
+            if source.contains("bias") {
+                return Err("no\n  such kernel".to_owned());
+            }
+            let source = wgpu::ShaderSource::Wgsl(source.into());
+            Ok(device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(label), source }))
+        });
+        let options = KernelOptions { modules: Some(modules), ..Default::default() };
+        let kernels = Kernels::new(gpu.device(), &options).unwrap();
+        for _ in 0..2 {
+            let _ready = forward(&kernels, &buffer, false).unwrap();
+        }
+        match forward(&kernels, &buffer, true) {
+            Err(Error::Module { kernel: "dropconnect.forward", reason }) => {
+                assert_eq!(reason, "no such kernel")
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(*seen.lock().unwrap(), ["dropconnect.forward"; 2]);
     }
 
     #[test]
@@ -229,7 +290,7 @@ pub(crate) mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     together.wait();
-                    forward(&kernels, &buffer, true);
+                    let _ready = forward(&kernels, &buffer, true).unwrap();
                 });
             }
         });

@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use std::sync::Arc;
 
 use super::allocate;
+use super::describe::BoundRange;
 use super::params::{Params, RoundKeys, round_keys};
 use super::pass::Pass;
 use super::pipeline::Pipeline;
@@ -27,13 +28,16 @@ pub struct Recording {
     pub(crate) device: Option<wgpu::Device>,
 }
 
-/// What of a dispatch's parameters depends on the key, and how.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Draws {
+/// What of a dispatch's parameters depends on the key, and how: which words `round_keys` starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    /// Nothing is drawn, or by keys of a tensor's: those of Monte-Carlo passes.
     Nothing,
+    /// Masks, by [`MaskKey::words`].
     Masks,
-    /// The masks of one Monte-Carlo pass.
+    /// The masks of one Monte-Carlo pass, by the words of [`MaskKey::pass`].
     Pass(u32),
+    /// Gaussian samples, by [`MaskKey::gaussian_words`].
     Gaussian,
 }
 
@@ -60,6 +64,9 @@ pub(crate) struct Dispatch {
     pub bindings: wgpu::BindGroup,
     pub groups: [u32; 3],
     pub draws: Draws,
+    /// What went into `params` and `bindings`, for [`Recording::describe`].
+    pub told: Params,
+    pub bound: Vec<BoundRange>,
 }
 
 impl Recording {

@@ -2,15 +2,15 @@
 
 use super::philox::{Rounds, philox4x32};
 
-/// Separates key derivation from every other use of the generator: the ASCII bytes "DCV2", most
-/// significant first. A new mask format gets a new constant.
-const KEY_DOMAIN: u32 = 0x4443_5632;
+/// The last word of the counter that a key is derived from, which separates this from every other use of the generator:
+/// the ASCII bytes "DCV2", most significant first. A new mask format gets a new constant.
+pub const KEY_DOMAIN: u32 = 0x4443_5632;
 
 /// The same for Gaussian samples: "DCG1".
-const GAUSSIAN_DOMAIN: u32 = 0x4443_4731;
+pub const GAUSSIAN_DOMAIN: u32 = 0x4443_4731;
 
 /// The same for the passes of Monte-Carlo calls: "DCP1".
-const PASS_DOMAIN: u32 = 0x4443_5031;
+pub const PASS_DOMAIN: u32 = 0x4443_5031;
 
 /// What distinguishes one mask from another.
 ///

@@ -19,7 +19,7 @@ mod key;
 pub mod philox;
 mod probability;
 
-pub use key::MaskKey;
+pub use key::{GAUSSIAN_DOMAIN, KEY_DOMAIN, MaskKey, PASS_DOMAIN};
 pub use philox::Rounds;
 pub use probability::DropProbability;
 

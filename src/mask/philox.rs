@@ -40,7 +40,7 @@ impl Rounds {
 /// The multipliers of a round, for counter words 0 and 2.
 pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 /// What the key words grow by from round to round (the golden ratio and sqrt(3) - 1).
-pub(crate) const KEY_STEP: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub const KEY_STEP: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// The key words of a round, counted from 0.
 pub(crate) fn round_key(key: [u32; 2], round: u32) -> [u32; 2] {

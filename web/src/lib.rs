@@ -8,10 +8,10 @@ mod learn;
 mod moons;
 mod times;
 
-use dropconnect::gpu::AdapterChoice;
+use dropconnect::gpu::{AdapterChoice, KernelOptions};
 use dropconnect::{Device, ElementType};
 use dropconnect_testing::verify::{LEFT_OUT, Subject};
-use dropconnect_testing::{Call, Data, Pass, Target, differences, relative_error};
+use dropconnect_testing::{Call, Data, MaskBits, Pass, Target, differences, mask_bits_async, relative_error};
 use js_sys::Function;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -112,7 +112,7 @@ impl Lab {
             seconds: f64,
             failure: Option<String>,
         }
-        let subject = Subject::new(&self.device, true)?;
+        let subject = Subject::new(&self.device, true, &KernelOptions::default())?;
         let mut plan = subject.plan();
         let names: Vec<String> = plan.names().map(str::to_owned).collect();
         for (at, name) in names.iter().enumerate() {
@@ -131,6 +131,26 @@ impl Lab {
             call(&ended, &[js(&row)?])?;
         }
         Ok(())
+    }
+
+    /// Compares at least so many mask bits with plain code, and gives a digest of them, by which machines are compared.
+    /// `progress` is called with the bits that are done.
+    ///
+    /// # Errors
+    /// Those of the library, and of the call.
+    pub async fn mask_bits(&self, least: f64, progress: Function) -> Answer<JsValue> {
+        #[derive(Serialize)]
+        struct Found {
+            bits: u64,
+            differing: u64,
+            digest: String,
+        }
+        let told = |bits: u64| {
+            // Whether the page shows it changes nothing.
+            let _ = call(&progress, &[(bits as f64).into()]);
+        };
+        let MaskBits { bits, differing, digest } = mask_bits_async(self.target(), least as u64, told).await?;
+        js(&Found { bits, differing, digest: format!("{digest:016x}") })
     }
 
     /// What those checks leave out.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dropconnect::Device;
-use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, ModuleMaker};
 use dropconnect::wgpu;
 
 use crate::cli::{Backend, DeviceKind, DeviceOptions};
@@ -66,6 +66,11 @@ pub fn about_an_adapter(options: &DeviceOptions) -> Option<&'static str> {
 
 /// Opens the device that the options ask for, and says on standard error which and why.
 pub fn select(options: &DeviceOptions) -> Result<Selected, CliError> {
+    select_with(options, None)
+}
+
+/// The same with shader modules that are made so.
+pub fn select_with(options: &DeviceOptions, modules: Option<ModuleMaker>) -> Result<Selected, CliError> {
     let choice = choice(options);
     let (device, text) = match (options.device, about_an_adapter(options)) {
         (DeviceKind::Cpu, Some(given)) => {
@@ -93,12 +98,12 @@ pub fn select(options: &DeviceOptions) -> Result<Selected, CliError> {
         }
     };
     output::note(&format!("device: {text}"));
-    let device = match (device, options.tuning) {
-        (Device::Gpu(_), Some(tuning)) => {
-            let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
+    let device = match device {
+        Device::Gpu(_) if options.tuning.is_some() || modules.is_some() => {
+            let options = KernelOptions { tuning: options.tuning, modules, ..Default::default() };
             Device::Gpu(Arc::new(Gpu::open(&choice, &options)?))
         }
-        (device, _) => device,
+        device => device,
     };
     let faults = Arc::<Mutex<Vec<String>>>::default();
     if let Some(gpu) = device.as_gpu() {

@@ -4,6 +4,7 @@ mod adapters;
 mod apply;
 mod bench;
 mod cli;
+mod compiler;
 mod device;
 mod error;
 mod escape;

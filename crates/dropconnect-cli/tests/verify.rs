@@ -66,3 +66,52 @@ fn help_is_there_for_every_command() {
     assert!(succeed(&["--help"]).contains("Exit codes"));
     fail(&["frobnicate"], 2, &["frobnicate"]);
 }
+
+#[test]
+fn mask_bits_are_counted_on_every_device() {
+    for device in devices("mask_bits_are_counted_on_every_device") {
+        let text = succeed(&["verify", "--masks", "1", "--device", device]);
+        let digests: Vec<_> =
+            text.lines().filter_map(|line| line.split_once("digest ")?.1.get(..16)).collect();
+        assert!(!digests.is_empty() && text.lines().count() == digests.len(), "{text}");
+        // Of the first piece, with p = 1/2: the same on every device, and another one in another mask format.
+        assert!(digests.iter().all(|digest| *digest == DIGEST), "{text}");
+        assert!(text.contains("33554432 mask bits, 0 differ"), "{text}");
+    }
+    fail(&["verify", "--masks", "1", "--quick"], 2, &["--masks", "--quick"]);
+}
+
+/// What docs/portability.md says of the first piece.
+const DIGEST: &str = "62a36314f7a87f16";
+
+#[cfg(unix)]
+#[test]
+fn another_compiler_is_asked_and_its_faults_are_told() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let compiler = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let refuses = compiler("refuses", "cat >/dev/null; echo 'line 7: no' >&2; exit 3");
+    let [silent, gone] =
+        [compiler("silent", "exit 0"), folder.path().join("gone").to_str().unwrap().to_owned()];
+    if devices("another_compiler_is_asked_and_its_faults_are_told").contains(&"gpu") {
+        let with = |program: &str, parts: &[&str]| {
+            let command =
+                ["verify", "--masks", "1", "--device", "gpu", "--backend", "vulkan", "--compiler", program];
+            fail(&command, 2, &[&["dropconnect.mask"], parts].concat());
+        };
+        with(&refuses, &["refuses", "3", "line 7: no"]);
+        with(&silent, &["silent", "0 bytes", "SPIR-V"]);
+        with(&gone, &["gone"]);
+    }
+    fail(
+        &["verify", "--masks", "1", "--device", "cpu", "--compiler", &silent],
+        2,
+        &["--compiler", "--device gpu"],
+    );
+}

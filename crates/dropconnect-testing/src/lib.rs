@@ -6,6 +6,7 @@
 //! - [`Target`]: an adapter with some kernels, or the CPU backend with one instruction set.
 //! - [`Pool`] and `Arena`: tensors between guard bytes, in host memory and on a device. Results are poisoned first.
 //! - `verify`: the checks that a device is given, by `dropconnect verify` and in a page.
+//! - [`mask_bits`]: a billion decisions of a target against plain code, and a digest of them.
 //! - [`close`] and its siblings, which refuse bounds that prove nothing; [`self_test`] feeds them wrong results.
 //!
 //! The library's own search for kernel shapes, `src/gpu/autotune.rs`, makes its calls itself: a published crate cannot
@@ -16,6 +17,7 @@ mod adapter;
 mod call;
 mod compare;
 mod data;
+mod mask_bits;
 mod operands;
 mod pass;
 mod pool;
@@ -35,6 +37,9 @@ pub use compare::{
     error_in_units, relative_error, self_test_async,
 };
 pub use data::{Data, Random, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
+#[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
+pub use mask_bits::mask_bits;
+pub use mask_bits::{MaskBits, mask_bits_async, portable};
 pub use operands::{MADE, Operands};
 pub use pass::{Axis, Pass};
 pub use pool::{POISON, Placement, Pool};

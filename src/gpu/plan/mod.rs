@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::Kernels;
 use super::allocate::{check_alive, guarded, initialised};
+use super::describe::BoundRange;
 use super::params::Params;
 use super::pass::Pass;
 use super::recording::{Dispatch, Draws, Recording};
@@ -149,6 +150,7 @@ impl<'k> Plan<'k> {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let uniform = initialised(device, label, bytemuck::bytes_of(&params), usage)?;
         let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };
+        let bound = bindings.iter().map(BoundRange::of).collect();
         let entries: Vec<_> = std::iter::once(entry(0, uniform.as_entire_binding()))
             .chain(
                 bindings
@@ -163,7 +165,15 @@ impl<'k> Plan<'k> {
         let [x, y] = variant.tile.groups([bricks[0], bricks[1]]);
         let groups = [x, y, bricks[2]];
         let draws = self.draws;
-        self.recording.dispatches.push(Dispatch { pipeline, params: uniform, bindings, groups, draws });
+        self.recording.dispatches.push(Dispatch {
+            pipeline,
+            params: uniform,
+            bindings,
+            groups,
+            draws,
+            told: params,
+            bound,
+        });
         Ok(())
     }
 }

@@ -5,6 +5,9 @@ mod back_ends;
 mod counterparts;
 mod variants;
 
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+
 use dropconnect_testing::translate::{to_glsl, to_spirv};
 use naga::back::glsl;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -15,7 +18,7 @@ use super::params::Params;
 use super::pass::Pass;
 use super::shader::{Planes, Variant};
 use super::tuning::Multiply;
-use back_ends::BACK_ENDS;
+use back_ends::{BACK_ENDS, BackEnd};
 use variants::variants;
 
 pub(super) use variants::{PASSES, tiles};
@@ -30,8 +33,28 @@ fn validate(module: &naga::Module, capabilities: Capabilities) -> Result<ModuleI
         .map_err(|error| format!("{:?}", error.into_inner()))
 }
 
-/// Parses, validates and translates. The number of translations.
-fn check(variant: &Variant) -> Result<usize, String> {
+/// Whether there is a choice between integers lane by lane: naga writes a `mix`, which desktop GLSL 4.3 has of numbers
+/// alone.
+fn chooses_integers(module: &naga::Module, info: &ModuleInfo) -> bool {
+    let entries =
+        (0..).zip(&module.entry_points).map(|(at, entry)| (info.get_entry_point(at), &entry.function));
+    let functions =
+        module.functions.iter().map(|(handle, function)| (&info[handle], function)).chain(entries);
+    functions.flat_map(|(info, function)| function.expressions.iter().map(move |(_, one)| (info, one))).any(
+        |(info, expression)| match *expression {
+            naga::Expression::Select { condition, accept, .. } => {
+                let inner =
+                    |handle: naga::Handle<naga::Expression>| info[handle].ty.inner_with(&module.types);
+                matches!(inner(condition), naga::TypeInner::Vector { .. })
+                    && inner(accept).scalar_kind().is_some_and(|kind| kind != naga::ScalarKind::Float)
+            }
+            _ => false,
+        },
+    )
+}
+
+/// Parses, validates and translates, and writes each translation into `folder`, if there is one. The number of them.
+fn check(variant: &Variant, folder: Option<&Path>) -> Result<usize, String> {
     let source = variant.source();
     let module = parse(&source);
     if let Some(fault) = untidy(&source) {
@@ -51,23 +74,45 @@ fn check(variant: &Variant) -> Result<usize, String> {
     if int64 && validate(&module, base).is_ok() {
         return Err("has no 64-bit product".to_owned());
     }
+    if chooses_integers(&module, &info) {
+        return Err("chooses between integers lane by lane".to_owned());
+    }
     let mut translations = 0;
-    for (name, can, translate, entry) in BACK_ENDS {
+    for BackEnd { name, file, can, has_int64, translate, entry } in BACK_ENDS {
         if !can().contains(needs) {
             return Err(format!("{name} cannot express {needs:?}"));
         }
-        // OpenGL ES and OpenGL have no 64-bit integers without an extension, and wgpu never offers
-        // `SHADER_INT64` there.
-        if int64 && name.starts_with("GLSL") {
+        if int64 && !has_int64 {
             continue;
         }
         let text = translate(&module, &info).map_err(|error| format!("{name}: {error}"))?;
-        if !text.contains(entry) {
-            return Err(format!("{name} without `{entry}`:\n{text}"));
+        if !text.windows(entry.len()).any(|part| part == entry) {
+            return Err(format!("{name} without `{}`:\n{}", entry.escape_ascii(), text.escape_ascii()));
+        }
+        if let Some(folder) = folder {
+            write(folder, variant, &source, file, &text)?;
         }
         translations += 1;
     }
+    if let Some(folder) = folder {
+        write(folder, variant, &source, "wgsl", source.as_bytes())?;
+    }
     Ok(translations)
+}
+
+/// Writes a file that is named by the pass and the text of the variant.
+fn write(
+    folder: &Path,
+    variant: &Variant,
+    source: &str,
+    ending: &str,
+    contents: &[u8],
+) -> Result<(), String> {
+    let mut hasher = std::hash::DefaultHasher::new();
+    source.hash(&mut hasher);
+    let pass = variant.pass.label().rsplit('.').next().unwrap_or_default();
+    let file = folder.join(format!("{pass}-{:016x}.{ending}", hasher.finish()));
+    std::fs::write(&file, contents).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[test]
@@ -79,9 +124,13 @@ fn every_variant_translates_to_every_back_end() {
         .into_par_iter()
         .flat_map(|(pass, tile)| variants(pass, tile))
         .collect();
+    // For the languages' own compilers: `scripts/test-portability.sh translators`.
+    let folder = std::env::var_os("DROPCONNECT_TRANSLATIONS").map(PathBuf::from);
     let translations: usize = variants
         .par_iter()
-        .map(|variant| check(variant).unwrap_or_else(|error| panic!("{variant:?}: {error}")))
+        .map(|variant| {
+            check(variant, folder.as_deref()).unwrap_or_else(|error| panic!("{variant:?}: {error}"))
+        })
         .sum();
     eprintln!("{} variants, {translations} translations", variants.len());
 }
@@ -100,6 +149,17 @@ fn the_check_finds_bad_shaders() {
     assert!(validate(&wide, Capabilities::empty()).is_err());
     let info = validate(&wide, Capabilities::SHADER_INT64).unwrap();
     assert!(to_spirv(&wide, &info).is_ok());
+    let chooses = |number: &str| {
+        let body =
+            format!("a[0] = select(vec4<{number}>(), a[0], vec4(true, false, a[0].xy > vec2<{number}>()));");
+        let module = parse(&format!(
+            "@group(0) @binding(0) var<storage, read_write> a: array<vec4<{number}>>;
+             @compute @workgroup_size(1) fn main() {{ {body} }}"
+        ));
+        let info = validate(&module, Capabilities::empty()).unwrap();
+        chooses_integers(&module, &info)
+    };
+    assert!(chooses("u32") && chooses("i32") && !chooses("f32"));
     assert!(to_glsl(glsl::Version::new_gles(100), &wide, &info).is_err());
 }
 

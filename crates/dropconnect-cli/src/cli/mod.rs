@@ -7,7 +7,7 @@ mod shader;
 
 pub use apply::{ApplyCommand, Mode};
 pub use bench::{BenchOptions, Dimension};
-pub use shader::{BiasKind, Class, Language, ShaderCommand, ShaderPass};
+pub use shader::{BiasKind, Class, Language, MultiplyName, ShaderCommand, ShaderPass};
 
 use std::path::PathBuf;
 
@@ -103,7 +103,8 @@ pub enum Command {
 #[command(after_help = "Examples:\n  \
     dropconnect verify\n  \
     dropconnect verify --quick --device cpu\n  \
-    dropconnect verify --soak 2000 --device gpu\n\n\
+    dropconnect verify --soak 2000 --device gpu\n  \
+    dropconnect verify --masks 1000000000 --backend gl\n\n\
     Exits with 1 if any check fails.")]
 pub struct VerifyOptions {
     /// Fewer shapes, probabilities and kernel variants
@@ -116,6 +117,14 @@ pub struct VerifyOptions {
     /// [default: the clock]
     #[arg(long, requires = "soak")]
     pub seed: Option<u64>,
+    /// In place of the fixed checks, compare at least so many mask bits with plain code, and print a digest of them, by
+    /// which devices of several machines are compared; on the CPU for each of its instruction sets
+    #[arg(long, value_name = "BITS", conflicts_with_all = ["quick", "soak"], value_parser = clap::value_parser!(u64).range(1..))]
+    pub masks: Option<u64>,
+    /// Compile the adapter's kernels by this program in place of wgpu: it is given WGSL on standard input and writes
+    /// SPIR-V to standard output. For adapters by Vulkan
+    #[arg(long, value_name = "PROGRAM")]
+    pub compiler: Option<PathBuf>,
 }
 
 /// `adapters`.

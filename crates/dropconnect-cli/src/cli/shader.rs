@@ -1,5 +1,7 @@
 //! `dropconnect shader`.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use dropconnect::Shape;
 
@@ -12,13 +14,14 @@ use super::{ActivationName, Element, MaskOptions, parse};
     dropconnect shader weight-gradient --p 0.3 --class nvidia\n  \
     dropconnect shader input-gradient --shape 128,800,784 --element f16 --as msl\n  \
     dropconnect shader forward --as spirv > forward.spv && spirv-dis forward.spv\n  \
-    dropconnect shader forward --p 0.2 --time\n\n\
+    dropconnect shader forward --p 0.2 --time\n  \
+    dropconnect shader --export kernels --class integrated --shape 32,64,128 --p 0.2\n\n\
     Nothing is compiled or run, but with --time: the call is prepared on a device that does nothing, with the limits \
     and kernel shapes of the adapter. A call may take several kernels.")]
 pub struct ShaderCommand {
-    /// Which pass
-    #[arg(value_enum, value_name = "PASS")]
-    pub of: ShaderPass,
+    /// Which pass; --export without one writes all passes of training, and the mask
+    #[arg(value_enum, value_name = "PASS", required_unless_present = "export")]
+    pub of: Option<ShaderPass>,
     /// Batch, outputs and inputs; tensors together hold at most 1 GiB
     #[arg(long, default_value = "128,1024,1024", value_name = "N,O,I", value_parser = parse::shape)]
     pub shape: Shape,
@@ -46,8 +49,16 @@ pub struct ShaderCommand {
     /// Only this kernel of a call that takes several, from 1
     #[arg(long, value_name = "NUMBER")]
     pub kernel: Option<usize>,
+    /// How kernels multiply 32-bit words: by 64-bit integers, which are no part of WebGPU, or by halves of words
+    /// [default: with --export split, else wide where the adapter can]
+    #[arg(long, value_enum)]
+    pub multiply: Option<MultiplyName>,
+    /// Write all that a host without this library needs into this folder: the kernels in WGSL, and a JSON file with
+    /// bindings, parameters and workgroups (docs/shader-export.md)
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["language", "kernel", "time"])]
+    pub export: Option<PathBuf>,
     /// Compile the call's kernels on the adapter and print how long that takes, in place of their text
-    #[arg(long, conflicts_with_all = ["class", "language", "kernel"])]
+    #[arg(long, conflicts_with_all = ["class", "language", "kernel", "multiply"])]
     pub time: bool,
 }
 
@@ -66,6 +77,8 @@ pub enum ShaderPass {
     BiasGradient,
     /// The mask, written out
     Mask,
+    /// The mask of the bias, written out
+    BiasMask,
     /// Mean and variance of Y over masks, in closed form
     Moments,
     /// Mean and variance of a function of a normal variable
@@ -104,6 +117,15 @@ pub enum Class {
     SoftwareSmall,
     /// Direct3D 12's software adapter, WARP
     Warp,
+}
+
+/// `--multiply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MultiplyName {
+    /// By 64-bit integers, the feature SHADER_INT64 of wgpu
+    Wide,
+    /// By halves of words, in any WebGPU
+    Split,
 }
 
 /// `--as`.

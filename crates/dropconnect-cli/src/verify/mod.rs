@@ -1,21 +1,31 @@
 //! `dropconnect verify`: mask bits against the CPU, every pass against float64, in named checks.
 
+mod masks;
 mod soak;
 
+use dropconnect::gpu::KernelOptions;
 use dropconnect_testing::verify::{Check, LEFT_OUT, Progress, Subject};
 
 use crate::cli::{DeviceOptions, VerifyOptions};
-use crate::device;
 use crate::error::CliError;
 use crate::output::{note, print, progress, table};
+use crate::{compiler, device};
 
 /// Runs the command.
 pub fn run(command: &VerifyOptions, options: &DeviceOptions) -> Result<(), CliError> {
-    let device = device::select(options)?;
+    let modules = command.compiler.as_deref().map(compiler::by);
+    let device = device::select_with(options, modules.clone())?;
+    if device.gpu().is_none() && modules.is_some() {
+        return Err(CliError::Usage("--compiler is about an adapter; add --device gpu".to_owned()));
+    }
+    if let Some(least) = command.masks {
+        return masks::run(&device, least);
+    }
     if let Some(cases) = command.soak {
         return report(&soak::run(&device, cases, command.seed)?);
     }
-    let subject = Subject::new(&device.device, command.quick)?;
+    let subject =
+        Subject::new(&device.device, command.quick, &KernelOptions { modules, ..KernelOptions::default() })?;
     subject.not_run().for_each(|what| note(&format!("NOT RUN: {what}")));
     let plan = subject.plan();
     let bar = progress(plan.len() as u64);

@@ -39,12 +39,12 @@ struct Adapter<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Makes the kernels. None is compiled.
+    /// Makes the kernels, with what the options say but for tuning and multiply. None is compiled.
     ///
     /// # Errors
     /// As [`Kernels::new`].
-    pub fn new(device: &'a Device, quick: bool) -> Result<Self, Error> {
-        let adapter = device.as_gpu().map(|gpu| Adapter::new(gpu, quick)).transpose()?;
+    pub fn new(device: &'a Device, quick: bool, options: &KernelOptions) -> Result<Self, Error> {
+        let adapter = device.as_gpu().map(|gpu| Adapter::new(gpu, quick, options)).transpose()?;
         Ok(Self { device, adapter, quick })
     }
 
@@ -53,7 +53,9 @@ impl<'a> Subject<'a> {
         let int64 = "Philox with 64-bit integers: the adapter lacks SHADER_INT64";
         let adapter = self.adapter.as_ref();
         let int64 = adapter.filter(|adapter| adapter.multiplies.len() < 2).map(|_| int64);
-        int64.into_iter().chain(adapter.and_then(|adapter| adapter.variants.left_out))
+        int64
+            .into_iter()
+            .chain(adapter.into_iter().flat_map(|adapter| adapter.variants.not_run.iter().copied()))
     }
 
     /// The checks: those of the adapter, if it is one, and those of the CPU backend.
@@ -91,17 +93,14 @@ impl<'a> Subject<'a> {
 }
 
 impl<'a> Adapter<'a> {
-    fn new(gpu: &'a Gpu, quick: bool) -> Result<Self, Error> {
+    fn new(gpu: &'a Gpu, quick: bool, options: &KernelOptions) -> Result<Self, Error> {
         let int64 = gpu.device().features().contains(wgpu::Features::SHADER_INT64);
         let ways = if int64 { &[Multiply::Wide, Multiply::Split][..] } else { &[Multiply::Split] };
         let kernels = |&multiply| {
-            Kernels::new(
-                gpu.device(),
-                &KernelOptions { multiply: Some(multiply), ..KernelOptions::default() },
-            )
+            Kernels::new(gpu.device(), &KernelOptions { multiply: Some(multiply), ..options.clone() })
         };
         let multiplies = ways.iter().map(kernels).collect::<Result<_, _>>()?;
-        Ok(Self { gpu, multiplies, variants: Variants::new(gpu, quick)? })
+        Ok(Self { gpu, multiplies, variants: Variants::new(gpu, quick, options)? })
     }
 }
 

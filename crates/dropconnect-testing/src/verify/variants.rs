@@ -17,15 +17,16 @@ pub struct Variants {
     split: Kernels,
     /// By what is different.
     others: Vec<(&'static str, Kernels)>,
-    checked: Kernels,
+    /// None where not wgpu translates.
+    checked: Option<Kernels>,
     quick: bool,
     /// What is not checked on this adapter, and why.
-    pub left_out: Option<&'static str>,
+    pub not_run: Vec<&'static str>,
 }
 
 impl Variants {
-    /// Makes them. None is compiled.
-    pub fn new(gpu: &Gpu, quick: bool) -> Result<Self, Error> {
+    /// Makes them, with what else the options say. None is compiled.
+    pub fn new(gpu: &Gpu, quick: bool, options: &KernelOptions) -> Result<Self, Error> {
         let tuning = *gpu.kernels().tuning();
         let one_brick = tuning.with_tiles(Tile::new(1, 1, [8, 4]));
         // What has nothing to do with tiles is tried with the smallest where little time is: they compile fastest.
@@ -35,7 +36,7 @@ impl Variants {
             let both = BothGradientsTuning::new(Tile::new(1, 1, workgroup), 1, 0);
             one_brick.with_both_gradients(Some(both))
         };
-        let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
+        let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..options.clone() };
         let make = |options| Kernels::new(gpu.device(), &options);
         let mut others = vec![
             ("mask bits applied by select", base.with_apply(Apply::Select)),
@@ -43,25 +44,32 @@ impl Variants {
             ("sums split among threads", one_brick.with_threads(u32::MAX)),
             ("both gradients in one pass, sums split", one_pass([1, 32]).with_threads(u32::MAX)),
         ];
-        let mut left_out = None;
+        let mut not_run = Vec::new();
         // Tiles of few bricks on a software adapter are there for its compiler.
         let few = tuning.forward.rows * tuning.forward.columns < 8;
         if few && gpu.info().device_type == wgpu::DeviceType::Cpu {
-            left_out = Some("wide tiles: the compiler of this adapter takes minutes for them");
+            not_run.push("wide tiles: the compiler of this adapter takes minutes for them");
         } else {
             others.push(("wide tiles", Tuning::software().with_apply(tuning.apply)));
         }
         // What is like the tiles that it starts from is checked with those.
         others.retain(|&(_, other)| other != base);
+        if options.modules.is_some() {
+            not_run
+                .push("unchecked shaders beside checked ones: the checks are wgpu's, and another compiles");
+        }
         let others = others.into_iter().map(|(name, tuning)| Ok((name, make(tuned(tuning))?)));
         Ok(Self {
             one_brick: make(tuned(one_brick))?,
             one_pass: make(tuned(one_pass([2, 64])))?,
             split: make(KernelOptions { multiply: Some(Multiply::Split), ..tuned(base) })?,
             others: others.collect::<Result<_, Error>>()?,
-            checked: make(KernelOptions { checked: true, ..tuned(base) })?,
+            checked: match options.modules {
+                None => Some(make(KernelOptions { checked: true, ..tuned(base) })?),
+                Some(_) => None,
+            },
             quick,
-            left_out,
+            not_run,
         })
     }
 
@@ -130,13 +138,16 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
         });
     }
 
+    let Some(checked) = &variants.checked else {
+        return;
+    };
     let check = Check::count("unchecked shaders: the same bits as checked ones".to_owned());
     plan.check(check, async move |check| {
         for (call, data) in &cases(quick, elements)? {
             for pass in Pass::ALL {
                 let run =
                     async |kernels| Target::Adapter { gpu, kernels }.run_async(&[pass], call, data).await;
-                let (unchecked, checked) = (run(unchecked).await?, run(&variants.checked).await?);
+                let (unchecked, checked) = (run(unchecked).await?, run(checked).await?);
                 check.case(bit_differences(&unchecked.results.concat(), &checked.results.concat()), || {
                     format!("{}, {}", pass.name(), call.shape)
                 });

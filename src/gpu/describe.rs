@@ -1,0 +1,61 @@
+//! A recording as data, for hosts that run its kernels without this library: `dropconnect shader --export`.
+
+use super::recording::{Draws, Recording};
+
+/// One dispatch of a [`Recording`]: all that a host needs to make it with a WebGPU of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct DispatchInfo<'r> {
+    /// The kernel's name: the library's, a dot, and that of the pass.
+    pub label: &'static str,
+    /// WGSL with one entry point, `main`. All bindings are of group 0.
+    pub source: &'r str,
+    /// Workgroups along x, y and z.
+    pub workgroups: [u32; 3],
+    /// What the uniform buffer of binding 0 holds, little-endian: `Params` in the WGSL, as it was when the call was
+    /// prepared. [`Recording::set_key`] and its like do not show here.
+    pub parameters: &'r [u8],
+    /// Which key the parameters' `round_keys` are of: [`MaskKeys`](super::MaskKeys) tells how they change with it.
+    pub draws: Draws,
+    /// The storage buffers from binding 1 on.
+    pub bindings: &'r [BoundRange],
+}
+
+/// A range of a buffer that a dispatch binds: one of the call's tensors, or memory of the library's own.
+#[derive(Clone, Debug)]
+pub struct BoundRange {
+    /// The buffer. One that none of the call's tensors is in is either [`Recording::pass_keys`] or scratch memory
+    /// that is written before it is read.
+    pub buffer: wgpu::Buffer,
+    /// The first byte, a multiple of the device's `min_storage_buffer_offset_alignment`.
+    pub offset: u64,
+    /// Bytes, a multiple of 4.
+    pub size: u64,
+}
+
+impl BoundRange {
+    pub(super) fn of(binding: &wgpu::BufferBinding<'_>) -> Self {
+        let wgpu::BufferBinding { buffer, offset, size } = binding;
+        let size = size.map_or_else(|| buffer.size() - offset, u64::from);
+        Self { buffer: (*buffer).clone(), offset: *offset, size }
+    }
+}
+
+impl Recording {
+    /// The dispatches of the call, in the order in which they have to run, each after what came before it has written.
+    pub fn describe(&self) -> impl Iterator<Item = DispatchInfo<'_>> {
+        self.dispatches.iter().map(|dispatch| DispatchInfo {
+            label: dispatch.pipeline.label,
+            source: &dispatch.pipeline.source,
+            workgroups: dispatch.groups,
+            parameters: bytemuck::bytes_of(&dispatch.told),
+            draws: dispatch.draws,
+            bindings: &dispatch.bound,
+        })
+    }
+
+    /// The words of the keys of Monte-Carlo passes, [`MaskKey::pass`](crate::MaskKey::pass) of 0, 1 and so on, where
+    /// the call takes them from memory of its own.
+    pub fn pass_keys(&self) -> Option<&wgpu::Buffer> {
+        self.pass_keys.as_ref().map(|(keys, _)| keys)
+    }
+}
