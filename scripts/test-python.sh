@@ -51,8 +51,9 @@ fi
 
 "$python" -m venv "$work/venv"
 pip=("$work/venv/bin/python" -m pip --quiet --disable-pip-version-check)
-"${pip[@]}" install 'maturin>=1.7,<2' pytest ruff \
-    || fail "maturin, pytest and ruff could not be installed from PyPI; pip says why above"
+# Before torch's home is on the path: what is there pip would not install here.
+"${pip[@]}" install 'maturin>=1.7,<2' mypy pytest ruff \
+    || fail "maturin, mypy, pytest and ruff could not be installed from PyPI; pip says why above"
 "$work/venv/bin/maturin" build --locked --release --interpreter "$work/venv/bin/python" --out "$work/wheels"
 "${pip[@]}" install "$work"/wheels/*.whl
 if [[ "${WITH_TORCH:-}" == 1 ]]; then
@@ -64,7 +65,6 @@ elif [[ -n "$has_torch" ]]; then
 fi
 if [[ -n "$has_torch" ]]; then
     # It reads the types of torch.
-    "${pip[@]}" install mypy
     "$work/venv/bin/mypy"
 fi
 
