@@ -261,14 +261,17 @@ engine_masks() {
     VK_ICD_FILENAMES=$SWIFTSHADER "$binary" verify --masks "$bits" --adapter SwiftShader | tee -a "$list" || failed=1
     (prepare_neon && cargo "${example[@]}" "${std[@]}" -- "$bits") | tee -a "$list" || failed=1
     (prepare_wasm && cargo "${simd[@]}" "${example[@]}" "${std[@]}" -- "$bits") | tee -a "$list" || failed=1
-    (($(grep -c ' 0 differ' "$list") >= 8)) || failed=1
+    local page_test
+    (prepare_web && "${page_test[@]}" "$bits") | tee -a "$list" || failed=1
+    (($(grep -c ' 0 differ' "$list") >= 9)) || failed=1
     [[ "$(grep -o 'digest [0-9a-f]*' "$list" | sort -u | wc -l)" == 1 ]] || failed=1
     return "$failed"
 }
 
 # The one that the test was written with.
 PLAYWRIGHT=playwright-core@1.65.1
-engine_web() {
+# Builds the page, and sets `page_test`: the command of its test.
+prepare_web() {
     command -v npm >/dev/null || not_run "node and npm are missing"
     need_packages chromium:/usr/bin/chromium
     local node=$CARGO_TARGET_DIR/node
@@ -277,9 +280,14 @@ engine_web() {
         || npm install --silent --no-save --prefix "$node" "$PLAYWRIGHT" || not_run "$PLAYWRIGHT cannot be had"
     # Where its import finds that.
     cp web/test.mjs "$node/" || return
-    set -ex
-    CARGO_TARGET_DIR=${CARGO_TARGET_DIR%/portability} scripts/build-web.sh
-    node "$node/test.mjs" "$PWD/target/web" "$PWD/target/web-pictures"
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR%/portability} scripts/build-web.sh || return
+    page_test=(node "$node/test.mjs" "$PWD/target/web")
+}
+
+engine_web() {
+    local page_test
+    prepare_web || return
+    "${page_test[@]}" "$PWD/target/web-pictures"
 }
 
 # ------------------------------------------------------------------------------------------------------------- main

@@ -93,7 +93,7 @@ fn a_file_says_all_that_its_mask_is_made_of() {
     write_tensors(&layer, Dtype::F32, &[("x", &[1, 1], &[1.0]), ("weight", &[1, 1], &[1.0])]);
     for options in [
         "",
-        "--p 0.3 --bits 9 --seed 18446744073709551615 --layer 4294967295 --step 18446744073709551615",
+        "--p 0.3 --bits 9 --seed 0xffffffffffffffff --layer 4294967295 --step 18446744073709551615",
         "--p 0.7 --examples-per-mask 3 --origin 5,6,7 --rounds 7",
         "--p 0.1 --bits 3 --examples-per-mask batch --origin 4294967000,1,2",
         "--p 1e-6 --examples-per-mask 4294967295",
@@ -214,8 +214,15 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--bits", "17"], &["--bits", "17", "16"]);
     with(&["--bits", "0"], &["--bits", "0", "1"]);
     with(&["--rounds", "8"], &["--rounds", "8", "7 and 10"]);
-    with(&["--seed", "18446744073709551616"], &["--seed", "18446744073709551616"]);
-    with(&["--layer", "4294967296"], &["--layer", "4294967296"]);
+    with(&["--seed", "18446744073709551616"], &["--seed", "18446744073709551616", "below 2^64"]);
+    with(&["--layer", "4294967296"], &["--layer", "4294967296", "below 2^32"]);
+    with(&["--layer", "0x100000000"], &["--layer", "0x100000000", "below 2^32"]);
+    with(&["--shape", "-1,2,3"], &["--shape", "-1,2,3"]);
+    with(&["--origin", "0,-1,3"], &["--origin", "0,-1,3"]);
+    for name in ["--seed", "--layer", "--step", "--pass", "--bits", "--rounds", "--examples-per-mask"] {
+        with(&[name, "-1"], &[name, "-1"]);
+        with(&[name, "half"], &[name, "half"]);
+    }
     with(&["--shape", "2,3"], &["--shape", "2,3", "three"]);
     with(&["--shape", "2,x,3,4"], &["--shape"]);
     with(&["--shape", "2,0,4"], &["--shape", "`outputs` is 0"]);

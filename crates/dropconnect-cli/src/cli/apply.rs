@@ -33,10 +33,20 @@ pub struct ApplyCommand {
     #[arg(long, value_enum, value_name = "FUNCTION")]
     pub activation: Option<ActivationName>,
     /// With `--mode gaussian`: Gaussian samples an element, in place of the closed form (identity, relu)
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=1 << 24),
+        allow_negative_numbers = true
+    )]
     pub samples: Option<u32>,
     /// With `--mode mc`: how many masks [default: 100]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1 << 16))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=1 << 16),
+        allow_negative_numbers = true
+    )]
     pub passes: Option<u32>,
     /// With `--mode mc`: take outputs for logits, and say what a classifier predicts and how surely
     #[arg(long)]

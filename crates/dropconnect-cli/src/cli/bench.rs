@@ -19,7 +19,7 @@ use super::{Element, parse};
     measured, a second one ends at once.")]
 pub struct BenchOptions {
     /// Batch, outputs and inputs; repeat for several [default: 128,1024,1024 128,800,784 100,1001,777]
-    #[arg(long, value_name = "N,O,I", value_parser = parse::full_shape)]
+    #[arg(long, value_name = "N,O,I", value_parser = parse::full_shape, allow_hyphen_values = true)]
     pub shape: Vec<Shape>,
     /// Show how time grows: a quarter to four times this dimension of the shape
     #[arg(long, value_enum, value_name = "DIMENSION")]
@@ -38,11 +38,18 @@ pub struct BenchOptions {
         long,
         value_name = "COUNT",
         value_parser = clap::value_parser!(u32).range(1..=100_000),
-        conflicts_with = "seconds"
+        conflicts_with = "seconds",
+        allow_negative_numbers = true
     )]
     pub repeats: Option<u32>,
     /// Runs before the first sample
-    #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(
+        long,
+        default_value_t = 2,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(0..=100_000),
+        allow_negative_numbers = true
+    )]
     pub warmup: u32,
     /// First find the fastest kernel shapes for the first shape and p, and use them
     #[arg(long, conflicts_with = "tuning")]

@@ -111,15 +111,27 @@ pub struct VerifyOptions {
     #[arg(long)]
     pub quick: bool,
     /// In place of the fixed checks, try so many random cases; the seed of one that fails is printed
-    #[arg(long, value_name = "CASES", conflicts_with = "quick", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "CASES",
+        conflicts_with = "quick",
+        value_parser = clap::value_parser!(u64).range(1..),
+        allow_negative_numbers = true
+    )]
     pub soak: Option<u64>,
     /// What the random cases are drawn from; that of a case that failed, with `--soak 1`, is this case again
     /// [default: the clock]
-    #[arg(long, requires = "soak")]
+    #[arg(long, requires = "soak", value_parser = parse::whole::<u64>, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// In place of the fixed checks, compare at least so many mask bits with plain code, and print a digest of them, by
     /// which devices of several machines are compared; on the CPU for each of its instruction sets
-    #[arg(long, value_name = "BITS", conflicts_with_all = ["quick", "soak"], value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "BITS",
+        conflicts_with_all = ["quick", "soak"],
+        value_parser = clap::value_parser!(u64).range(1..),
+        allow_negative_numbers = true
+    )]
     pub masks: Option<u64>,
     /// Compile the adapter's kernels by this program in place of wgpu: it is given WGSL on standard input and writes
     /// SPIR-V to standard output. For adapters by Vulkan
@@ -147,7 +159,7 @@ pub struct AdaptersOptions {
     Its metadata say all that the mask is made of.")]
 pub struct MaskCommand {
     /// Batch, outputs and inputs
-    #[arg(long, value_name = "N,O,I", value_parser = parse::shape)]
+    #[arg(long, value_name = "N,O,I", value_parser = parse::shape, allow_hyphen_values = true)]
     pub shape: Shape,
     /// Which mask.
     #[command(flatten)]
@@ -168,28 +180,45 @@ pub struct MaskOptions {
     #[arg(long, default_value = "0.5", value_parser = parse::p, allow_negative_numbers = true)]
     pub p: f64,
     /// The user's seed, 64 bits
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value = "0", value_parser = parse::whole::<u64>, allow_negative_numbers = true)]
     pub seed: u64,
     /// Which layer of the model, 32 bits
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value = "0", value_parser = parse::whole::<u32>, allow_negative_numbers = true)]
     pub layer: u32,
     /// Training step, 64 bits
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value = "0", value_parser = parse::whole::<u64>, allow_negative_numbers = true)]
     pub step: u64,
     /// The mask of this pass of a Monte-Carlo call at that step, in place of the training mask
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = parse::whole::<u32>, allow_negative_numbers = true)]
     pub pass: Option<u32>,
     /// Global coordinates of the first example, output and input
-    #[arg(long, default_value = "0,0,0", value_name = "N,O,I", value_parser = parse::origin)]
+    #[arg(
+        long,
+        default_value = "0,0,0",
+        value_name = "N,O,I",
+        value_parser = parse::origin,
+        allow_hyphen_values = true
+    )]
     pub origin: Origin,
     /// Resolution of p in bits
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(
+        long,
+        default_value_t = 16,
+        value_parser = clap::value_parser!(u32).range(1..=16),
+        allow_negative_numbers = true
+    )]
     pub bits: u32,
     /// Rounds of the generator: 7 or 10
-    #[arg(long, default_value = "10", value_parser = parse::rounds)]
+    #[arg(long, default_value = "10", value_parser = parse::rounds, allow_negative_numbers = true)]
     pub rounds: Rounds,
     /// How many consecutive examples share a mask, or `batch` for all; the paper's DropConnect is 1
-    #[arg(long, default_value = "1", value_name = "COUNT", value_parser = parse::sharing)]
+    #[arg(
+        long,
+        default_value = "1",
+        value_name = "COUNT",
+        value_parser = parse::sharing,
+        allow_negative_numbers = true
+    )]
     pub examples_per_mask: Sharing,
 }
 

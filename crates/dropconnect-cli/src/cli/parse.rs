@@ -18,6 +18,16 @@ fn three<T: std::str::FromStr>(text: &str, example: &str) -> Result<[T; 3], Stri
     Ok([number(n)?, number(o)?, number(i)?])
 }
 
+/// A whole number that `T` holds, decimal or hexadecimal.
+pub fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+    let number = u64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'));
+    number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+        let bits = 8 * size_of::<T>();
+        format!("a whole number of at least 0 and below 2^{bits} is needed, decimal or hexadecimal (0x2a)")
+    })
+}
+
 pub fn shape(text: &str) -> Result<Shape, String> {
     let [batch, outputs, inputs] = three::<u64>(text, "128,1024,1024")?;
     // Past usize is past u32, too, and that is what the library's error speaks of.

@@ -23,7 +23,13 @@ pub struct ShaderCommand {
     #[arg(value_enum, value_name = "PASS", required_unless_present = "export")]
     pub of: Option<ShaderPass>,
     /// Batch, outputs and inputs; tensors together hold at most 1 GiB
-    #[arg(long, default_value = "128,1024,1024", value_name = "N,O,I", value_parser = parse::shape)]
+    #[arg(
+        long,
+        default_value = "128,1024,1024",
+        value_name = "N,O,I",
+        value_parser = parse::shape,
+        allow_hyphen_values = true
+    )]
     pub shape: Shape,
     /// How tensors are stored
     #[arg(long, value_enum, default_value = "f32")]
@@ -38,7 +44,12 @@ pub struct ShaderCommand {
     #[arg(long, value_enum, value_name = "FUNCTION", default_value = "relu")]
     pub activation: ActivationName,
     /// With `activation`: Gaussian samples, in place of the closed form
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=1 << 24),
+        allow_negative_numbers = true
+    )]
     pub samples: Option<u32>,
     /// In place of an adapter, what those of a class get at WebGPU's default limits
     #[arg(long, value_enum)]
