@@ -100,8 +100,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let [whole, passes, ours] = medians;
     println!(
-        "of a step {:.0} % are our kernels, {:.0} % Burn's optimizer, {:.0} % the rest: activations, loss, output layer, \
-         and what Burn does between",
+        "of a step {:.0} % are our kernels, {:.0} % Burn's optimizer, {:.0} % the rest: activations, loss, output \
+         layer, and what Burn does between",
         100.0 * ours / whole,
         100.0 * (whole - passes) / whole,
         100.0 * (passes - ours) / whole
