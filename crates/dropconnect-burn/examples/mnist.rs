@@ -83,8 +83,8 @@ struct Options {
     /// says how many epochs there are.
     #[arg(long, conflicts_with_all = ["epochs", "decay"])]
     schedule: Option<f64>,
-    /// Train on the paper's 24 x 24 crops, turned by up to 15 degrees and scaled by up to 15 % at random, and test on the
-    /// middle.
+    /// Train on the paper's 24 x 24 crops, turned by up to 15 degrees and scaled by up to 15 % at random, and test on
+    /// the middle.
     #[arg(long)]
     augment: bool,
     /// How the test set is predicted after each epoch.

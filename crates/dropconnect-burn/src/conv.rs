@@ -49,8 +49,8 @@ pub struct DropConnectConv2dConfig {
     /// The seed of the masks, one for all layers of a model.
     #[config(default = 0)]
     pub seed: u64,
-    /// If every position of the kernel in the image drops other weights. By default an image has one mask, with which the
-    /// kernel goes over all of it: it is a convolution, with a kernel of its own for each example.
+    /// If every position of the kernel in the image drops other weights. By default an image has one mask, with which
+    /// the kernel goes over all of it: it is a convolution, with a kernel of its own for each example.
     #[config(default = false)]
     pub per_position: bool,
     /// If the bias should be dropped like the weights.
@@ -82,8 +82,8 @@ pub struct DropConnectConv2dConfig {
 /// line by line, then those of image 1 and so on.
 ///
 /// # Memory
-/// In training, and inside a [`Sampler`](crate::Sampler), the batch is laid out once, with `kernel_1 * kernel_2` as many
-/// elements as the images, and kept for backward. Masks are never stored.
+/// In training, and inside a [`Sampler`](crate::Sampler), the batch is laid out once, with `kernel_1 * kernel_2` as
+/// many elements as the images, and kept for backward. Masks are never stored.
 ///
 /// # Records
 /// `weight` and `bias` are those of [`Conv2d`]; the step is what a record has besides, as for
@@ -126,8 +126,8 @@ impl DropConnectConv2dConfig {
         Ok(DropConnectConv2d::with(shape.init(device), shape, settings, device))
     }
 
-    /// A layer with the parameters, channels, kernel, stride, dilation, groups and padding of Burn's layer, whatever this
-    /// configuration says of them.
+    /// A layer with the parameters, channels, kernel, stride, dilation, groups and padding of Burn's layer, whatever
+    /// this configuration says of them.
     ///
     /// # Errors
     /// As [`try_init`](Self::try_init).

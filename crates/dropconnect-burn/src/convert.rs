@@ -13,8 +13,8 @@ use crate::{Error, MaskSettings, ModelConfig, StepCounter};
 ///
 /// That is weight drop, not the paper's DropConnect, and all that Burn lets through: a module's fields have types, so
 /// that a `Linear` stays one, and a `Linear` has one weight for all examples. What it has is a hook between the weight
-/// that is stored and the one that is used ([`Reparameterization`]), and that is what this is. For a mask of its own for
-/// each example make the field a [`DropConnect`](crate::DropConnect), and load the weights of the old model:
+/// that is stored and the one that is used ([`Reparameterization`]), and that is what this is. For a mask of its own
+/// for each example make the field a [`DropConnect`](crate::DropConnect), and load the weights of the old model:
 ///
 /// ```no_run
 /// # use burn::module::Module;
@@ -28,8 +28,8 @@ use crate::{Error, MaskSettings, ModelConfig, StepCounter};
 /// that the filter refuses included, and take probability and seed from `config`. Biases are not dropped.
 ///
 /// # What changes
-/// - Training is decided as by Burn's `Dropout`; every use of a weight takes a step. A layer that a model calls twice has
-///   two masks, and the gates of Burn's `Lstm`, which are such layers, another at each time step:
+/// - Training is decided as by Burn's `Dropout`; every use of a weight takes a step. A layer that a model calls twice
+///   has two masks, and the gates of Burn's `Lstm`, which are such layers, another at each time step:
 ///   [`DropConnectLstm`](crate::DropConnectLstm) keeps one for a sequence.
 /// - Records hold the step besides, at `weight.weight_drop`: the old record loads with `allow_partial(true)`.
 /// - Inside a [`Sampler`](crate::Sampler) each pass has a mask, so that a run holds one: `with_max_examples(1)`.

@@ -191,7 +191,8 @@ impl DropConnect {
     /// [`attach`](crate::attach), or on another device. For element types that the kernels do not have, shapes that do
     /// not fit, and rows past 2^32.
     ///
-    /// A call that is refused takes no step. A device that fails later, in the middle of a pass or backward, has no way to say so but Burn's: it panics.
+    /// A call that is refused takes no step. A device that fails later, in the middle of a pass or backward, has no
+    /// way to say so but Burn's: it panics.
     pub fn try_forward<const D: usize>(&self, input: Tensor<D>) -> Result<Tensor<D>, Error> {
         let place = self.place(&input, None)?;
         self.apply(input, place)

@@ -84,8 +84,8 @@ impl DropConnectRnnConfig {
     /// An LSTM with the parameters of Burn's, whatever this configuration says of sizes and bias.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for coupled gates, a clip, a reversed direction, sequences that do not come batch first, and
-    /// activations other than sigmoid and tanh; as [`DropConnectConfig::try_init`].
+    /// [`Error::Unsupported`] for coupled gates, a clip, a reversed direction, sequences that do not come batch first,
+    /// and activations other than sigmoid and tanh; as [`DropConnectConfig::try_init`].
     pub fn try_from_lstm(&self, lstm: Lstm) -> Result<DropConnectLstm, Error> {
         let plain = lstm.batch_first && !lstm.reverse && lstm.clip.is_none();
         let (Some(forget), true) = (lstm.forget_gate, plain) else {
@@ -102,8 +102,8 @@ impl DropConnectRnnConfig {
     /// A GRU with the parameters of Burn's, whatever this configuration says of sizes and bias.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a clip, a reset gate before the product, and activations other than sigmoid and tanh; as
-    /// [`DropConnectConfig::try_init`].
+    /// [`Error::Unsupported`] for a clip, a reset gate before the product, and activations other than sigmoid and
+    /// tanh; as [`DropConnectConfig::try_init`].
     pub fn try_from_gru(&self, gru: Gru) -> Result<DropConnectGru, Error> {
         if !gru.reset_after || gru.clip.is_some() {
             return Err(Error::Unsupported { what: "a GRU with clip or a reset gate before the product" });

@@ -49,8 +49,8 @@ pub(crate) enum Place {
 }
 
 /// Where a call draws its masks, at `draw` or the next step, if it draws any. As for Burn's `Dropout` the device says
-/// that a backward is possible at all, and the flag that this layer takes part in one. What cannot run, as `check` says,
-/// takes no step.
+/// that a backward is possible at all, and the flag that this layer takes part in one. What cannot run, as `check`
+/// says, takes no step.
 pub(crate) fn place(
     settings: &MaskSettings,
     training: bool,
@@ -164,9 +164,10 @@ impl Scope {
 ///
 /// # Masks
 /// Pass t of a batch of B has the masks that [`sample_at`](crate::DropConnect::sample_at) draws for
-/// `Draw { step, pass: Some(0), first_example: t * B }`: running the passes one by one, or in parts, gives the same bits.
-/// Another step has other masks, all of them. Where examples share masks in groups of G, first examples are multiples
-/// of G, and a batch that is none of them takes a launch for each pass; where a batch shares one mask, a pass has one.
+/// `Draw { step, pass: Some(0), first_example: t * B }`: running the passes one by one, or in parts, gives the same
+/// bits. Another step has other masks, all of them. Where examples share masks in groups of G, first examples are
+/// multiples of G, and a batch that is none of them takes a launch for each pass; where a batch shares one mask, a
+/// pass has one.
 ///
 /// # Memory
 /// It grows with the examples in one run, that is copies times batch: one run holds the activations of
@@ -269,8 +270,8 @@ impl Sampler {
         Ok(Predictive::of(probabilities / self.passes, entropies / self.passes))
     }
 
-    /// What the model returns for every pass, `[passes * batch, ...]`: pass 0 of the whole batch, then pass 1 and so on.
-    /// In memory all at once, whatever the most examples of one run.
+    /// What the model returns for every pass, `[passes * batch, ...]`: pass 0 of the whole batch, then pass 1 and so
+    /// on. In memory all at once, whatever the most examples of one run.
     ///
     /// # Errors and panics
     /// As [`moments`](Self::moments).

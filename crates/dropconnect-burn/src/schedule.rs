@@ -20,8 +20,8 @@ use crate::{DropConnectConfig, Error};
 /// # }
 /// ```
 ///
-/// A p that takes other bits has other kernels. Burn's device compiles each the first time: there are at most 16 of
-/// them at 16 bits of resolution, however many values p takes.
+/// The first p that takes one bit (1/2), the first that takes 2 to 8 and the first that takes more each compile kernels
+/// of their own on wgpu, once for a device; a p that changes among them compiles nothing.
 #[derive(Config, Debug, PartialEq)]
 pub struct DropSchedule {
     /// Step and probability, steps in ascending order.

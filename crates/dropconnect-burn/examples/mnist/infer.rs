@@ -16,7 +16,8 @@ use crate::view::View;
 pub enum Inference {
     /// With the weights as they are.
     Mean,
-    /// The paper's Algorithm 2: each layer's outputs are normal over the masks, and their mean through the ReLU goes on.
+    /// The paper's Algorithm 2: each layer's outputs are normal over the masks, and their mean through the ReLU goes
+    /// on.
     Gaussian,
     /// The mean softmax over masks.
     Mc,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use dropconnect_burn::dropconnect::call::{BiasGradient, BothGradients, Forward, WeightGradient};
-use dropconnect_burn::dropconnect::gpu::{Kernels, Tensor};
+use dropconnect_burn::dropconnect::gpu::{Kernels, Recording, Tensor};
 use dropconnect_burn::dropconnect::{
     Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write, wgpu,
 };
@@ -16,6 +16,7 @@ pub struct Layer {
 }
 
 /// Seconds for one step of these layers: the fastest of some tries, each waited for.
+#[allow(dead_code, reason = "one of the programs that share this file takes each try")]
 pub fn seconds_per_step(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
@@ -23,6 +24,13 @@ pub fn seconds_per_step(
     p: f64,
     tries: usize,
 ) -> Result<f64, Error> {
+    let step = prepare(device, layers, p)?;
+    // The first try compiles nothing any more, but warms up.
+    Ok((0..=tries).map(|_| seconds(device, queue, &step)).fold(f64::INFINITY, f64::min))
+}
+
+/// The passes of a step, compiled.
+pub fn prepare(device: &wgpu::Device, layers: &[Layer], p: f64) -> Result<Vec<Recording>, Error> {
     let kernels = Kernels::new(device, &Default::default())?;
     let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(p)?);
     let tensor = |elements: usize| {
@@ -53,18 +61,18 @@ pub fn seconds_per_step(
         let call = BiasGradient { shape, bias_mask: None, grad_output, grad_bias, write };
         recordings.push(kernels.bias_gradient(&call)?);
     }
-    let mut fastest = f64::INFINITY;
-    // The first try compiles nothing any more, but warms up.
-    for _ in 0..=tries {
-        let start = Instant::now();
-        let mut encoder = device.create_command_encoder(&Default::default());
-        for recording in &recordings {
-            recording.encode(&mut encoder);
-        }
-        queue.submit([encoder.finish()]);
-        // Waits for this device only; the caller has nothing else in flight.
-        let _ = device.poll(wgpu::PollType::wait_indefinitely());
-        fastest = fastest.min(start.elapsed().as_secs_f64());
+    Ok(recordings)
+}
+
+/// Seconds for one step, waited for.
+pub fn seconds(device: &wgpu::Device, queue: &wgpu::Queue, step: &[Recording]) -> f64 {
+    let start = Instant::now();
+    let mut encoder = device.create_command_encoder(&Default::default());
+    for recording in step {
+        recording.encode(&mut encoder);
     }
-    Ok(fastest)
+    queue.submit([encoder.finish()]);
+    // Waits for this device only; the caller has nothing else in flight.
+    let _ = device.poll(wgpu::PollType::wait_indefinitely());
+    start.elapsed().as_secs_f64()
 }

@@ -42,7 +42,15 @@ pub fn roc(title: &str, curves: &[(String, Vec<[f64; 2]>)]) -> String {
          <rect x=\"{MARGIN}\" y=\"{MARGIN}\" width=\"{side}\" height=\"{side}\" fill=\"none\" stroke=\"#cccccc\"/>\n"
     );
     for (row, ((name, points), colour)) in curves.iter().zip(COLOURS.iter().cycle()).enumerate() {
-        let points: Vec<String> = points.iter().map(|&point| at(point)).collect();
+        // A point for every other pixel is enough.
+        let mut drawn = points[..1].to_vec();
+        for &point in points {
+            let last = drawn[drawn.len() - 1];
+            if (point[0] - last[0]).max(point[1] - last[1]) > 2.0 / side || point == [1.0, 1.0] {
+                drawn.push(point);
+            }
+        }
+        let points: Vec<String> = drawn.into_iter().map(at).collect();
         let _ = writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>\n\
