@@ -1,13 +1,13 @@
-// Has Tint, Chromium's compiler, take every WGSL file of a folder that has no 64-bit integers, with WebGPU's default limits:
-// `node tint.mjs MODULES FOLDER`, MODULES being the node_modules with `webgpu`. Dawn's null backend runs nothing, and
-// compiles everything. For scripts/test-portability.sh.
+// Has Tint, Chromium's compiler, take WGSL files, those that have no 64-bit integers, with WebGPU's default limits:
+// `node tint.mjs MODULES FILE...`, MODULES being the node_modules with `webgpu`. Dawn's null backend runs nothing, and
+// compiles everything; a process of it breaks down after some three thousand kernels. For scripts/test-portability.sh.
 
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [modules, folder] = process.argv.slice(2);
+const [modules, ...files] = process.argv.slice(2);
 const entry = createRequire(join(resolve(modules), 'x.js')).resolve('webgpu');
 const { create, globals } = await import(pathToFileURL(entry));
 Object.assign(globalThis, globals);
@@ -33,8 +33,8 @@ const wrong = '@compute @workgroup_size(64) fn main() { let a = vec4(-3.4028235e
 if (!(await errors(wrong)).length) throw new Error('Tint takes a literal that is no f32');
 
 let passed = 0, left = 0, failed = 0;
-for (const file of (await readdir(folder)).filter((name) => name.endsWith('.wgsl')).sort()) {
-  const code = await readFile(join(folder, file), 'utf8');
+for (const file of files) {
+  const code = await readFile(file, 'utf8');
   if (/\bu64\b/.test(code)) {
     left += 1;
     continue;
@@ -47,5 +47,5 @@ for (const file of (await readdir(folder)).filter((name) => name.endsWith('.wgsl
     passed += 1;
   }
 }
-console.log(`Tint, WGSL: ${passed} of ${passed + failed} pass; ${left} have 64-bit integers, which are no part of WebGPU`);
-process.exit(failed || !passed ? 1 : 0);
+console.log(`${passed} of ${passed + failed} pass; ${left} have 64-bit integers`);
+process.exit(failed ? 1 : 0);
