@@ -55,3 +55,8 @@ pub use recurrent::{DropConnectGru, DropConnectLstm, DropConnectRnnConfig};
 pub use sampling::Sampler;
 pub use schedule::{DropSchedule, ModelConfig};
 pub use steps::StepCounter;
+
+/// The programs of the README are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
