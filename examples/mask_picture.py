@@ -44,7 +44,8 @@ for kind, (name, kept) in enumerate(kinds.items()):
             frame(LEFT + n * ACROSS, y, 4, 8)
 bottom = TOP + 3 * DOWN + 6
 text(LEFT, bottom, "outputs down, inputs across; dropped weights are pale")
-text(LEFT, bottom + 18, "a brick: 4 examples x 4 outputs x 8 inputs, 128 weights, one run of Philox", f' style="fill:{BRICK}"')
+brick = "a brick: 4 examples x 4 outputs x 8 inputs, 128 weights, one run of Philox"
+text(LEFT, bottom + 18, brick, f' style="fill:{BRICK}"')
 
 width, height = LEFT + EXAMPLES * ACROSS, bottom + 28
 style = "text{font:12px system-ui,sans-serif;fill:#5a646c}.name{font-weight:600}"

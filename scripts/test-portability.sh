@@ -10,8 +10,8 @@
 #            another compiler, without f16, 64-bit integers or large workgroups
 #   neon     the CPU tests for AArch64, in qemu
 #   wasm     the CPU tests for WebAssembly, with simd128 and without, in Node
-#   web      the page of web/ in headless Chromium (Tint, SwiftShader): masks, passes, every check of `verify --quick`, a
-#            network that learns, faults; pictures of it in target/web-pictures
+#   web      the page of web/ in headless Chromium (Tint, SwiftShader): masks, passes, `verify --quick`, a network that
+#            learns, faults; pictures of it in target/web-pictures
 #   wgpu-py  the exported kernels in Python, by wgpu-native: masks against the vectors, passes against NumPy
 #   translators
 #            every variant of every kernel by the compilers of the languages that wgpu makes of it: spirv-val, glslang
@@ -86,7 +86,8 @@ engine_cpu() {
     RUSTDOCFLAGS="-D warnings" cargo doc --package dropconnect --no-default-features --no-deps
 }
 
-# Mask bits and passes on the adapter of an environment: `verify_on NAME OPTION...` fails unless its name has NAME in it.
+# Mask bits and passes on the adapter of an environment: `verify_on NAME OPTION...` fails unless its name has NAME in
+# it.
 verify_on() {
     set -ex
     cargo build --release --package dropconnect-cli
@@ -188,8 +189,8 @@ find_dxc() {
 
 # Runs a command on every file of the folder with an ending, the file on standard input or, for `{}`, by name:
 # `by_compiler NAME FOLDER ENDING COMMAND...`. Fails if the command does, or there is no file. There are eleven thousand
-# variants, hours of work for some compilers: with VARIANTS=0 (to f, or of more digits) only those whose names, which are
-# hashes, begin so.
+# variants, hours of work for some compilers: with VARIANTS=0 (to f, or of more digits) only those whose names, which
+# are hashes, begin so.
 by_compiler() {
     local name=$1 folder=$2 files="*-${VARIANTS:-}*.$3" count
     shift 3
@@ -217,11 +218,12 @@ engine_translators() {
     find_dxc || return
     by_compiler "HLSL 6.0, DXC" "$folder" 60.hlsl "${dxc[@]}" cs_6_0 || failed=1
     by_compiler "HLSL 5.1, DXC" "$folder" 51.hlsl "${dxc[@]}" cs_6_0 || failed=1
-    command -v npm >/dev/null && npm install --silent --prefix "$tint" webgpu@0.6.2 || not_run "Tint (npm: webgpu 0.6.2)"
+    command -v npm >/dev/null && npm install --silent --prefix "$tint" webgpu@0.6.2 \
+        || not_run "Tint (npm: webgpu 0.6.2)"
     # 64-bit integers are no part of WebGPU.
     find "$folder" -name "*-${VARIANTS:-}*.wgsl" -print0 \
         | xargs -0 -n 500 node scripts/portability/tint.mjs "$tint/node_modules" | tee "$tint/said.txt" || failed=1
-    awk '{ passed += $1; left += $5 } END { print "WGSL, Tint: " passed " pass, " left " are left out"; exit !passed }' \
+    awk '{ passed += $1; left += $5 } END { print "WGSL, Tint: " passed " pass, " left " left out"; exit !passed }' \
         "$tint/said.txt" || failed=1
     return "$failed"
 }

@@ -2,8 +2,8 @@
 # Builds the wheel of crates/dropconnect-python into a fresh environment and tests it there. Needs Rust, and Python 3.9
 # or later with venv, which is installed where it is not (Debian, Ubuntu); what else it needs comes from PyPI.
 #
-# The native module is tested with NumPy always. The tests of torch need torch: WITH_TORCH=1 installs it (gigabytes), else
-# they run where `python3` has it already, in an environment that sees its packages. PYTHON names another python3.
+# The native module is tested with NumPy always. The tests of torch need torch: WITH_TORCH=1 installs it (gigabytes),
+# else they run where `python3` has it already, in an environment that sees its packages. PYTHON names another python3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../crates/dropconnect-python"
 source ../../scripts/packages.sh
@@ -61,7 +61,8 @@ if [[ "${WITH_TORCH:-}" == 1 ]]; then
     has_torch=1
 elif [[ -n "$has_torch" ]]; then
     # After the environment's own packages on the path.
-    echo "$torch_home" >"$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth"
+    packages=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    echo "$torch_home" >"$packages/torch.pth"
 fi
 if [[ -n "$has_torch" ]]; then
     # It reads the types of torch.

@@ -60,9 +60,10 @@ cargo test --workspace
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 # The kernels as other hosts run them: Python, by wgpu-native.
 code=0
-scripts/portability/wgpu-py.sh "${CARGO_TARGET_DIR:-target}/debug/dropconnect" "${CARGO_TARGET_DIR:-target}/wgpu-py" || code=$?
+target=${CARGO_TARGET_DIR:-$PWD/target}
+scripts/portability/wgpu-py.sh "$target/debug/dropconnect" "$target/wgpu-py" || code=$?
 if [[ "$code" != 0 ]]; then
     [[ "$code" == 77 && "${DROPCONNECT_REQUIRE_ENGINES:-}" != 1 ]] || fail "the export does not run in Python"
 fi
 # A workspace of its own. The tests of torch run where torch is, or with WITH_TORCH=1.
-DROPCONNECT_BINARY="${CARGO_TARGET_DIR:-$PWD/target}/debug/dropconnect" scripts/test-python.sh
+DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh

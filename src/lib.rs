@@ -22,8 +22,8 @@
 //!
 //! # Features
 //! - `wgpu-default` (the default): `gpu`, with the backends that wgpu enables by default.
-//! - `gpu`: the module `gpu` and adapters as devices, over a wgpu without backends: the host enables those it wants, in a
-//!   dependency on wgpu of its own.
+//! - `gpu`: the module `gpu` and adapters as devices, over a wgpu without backends: the host enables those it wants,
+//!   in a dependency on wgpu of its own.
 //! - Neither: masks, the layer on the CPU and the reference; wgpu is not compiled.
 
 #![cfg_attr(

@@ -1,6 +1,6 @@
-// The page in headless Chromium, whose WebGPU is Tint over SwiftShader: `node web/test.mjs PAGE PICTURES`, with the folder
-// of the built page and one for pictures of it. Fails unless every number on the page is right. With a number of mask bits
-// in place of PICTURES it compares so many and prints a line with their digest.
+// The page in headless Chromium, whose WebGPU is Tint over SwiftShader: `node web/test.mjs PAGE PICTURES`, with the
+// folder of the built page and one for pictures of it. Fails unless every number on the page is right. With a number
+// of mask bits in place of PICTURES it compares so many and prints a line with their digest.
 import { chromium } from 'playwright-core';
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -82,8 +82,8 @@ if (bits > 0) {
     return lab.mask_bits(least, () => {});
   }, bits);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`Chromium, Tint over SwiftShader: ${found.bits} mask bits, ${found.differing} differ from the plain code, `
-    + `digest ${found.digest}, ${seconds} s`);
+  console.log(`Chromium, Tint over SwiftShader: ${found.bits} mask bits, ${found.differing} differ from the plain `
+    + `code, digest ${found.digest}, ${seconds} s`);
   await browser.close();
   process.exit(found.differing ? 1 : 0);
 }

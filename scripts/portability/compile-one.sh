@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A compiler on one file: `compile-one.sh COMMAND... FILE`, on standard input unless one of the words is `{}`. Prints what
-# the compiler says if it fails. For scripts/test-portability.sh.
+# A compiler on one file: `compile-one.sh COMMAND... FILE`, on standard input unless one of the words is `{}`. Prints
+# what the compiler says if it fails. For scripts/test-portability.sh.
 set -uo pipefail
 file=${!#}
 set -- "${@:1:$#-1}"

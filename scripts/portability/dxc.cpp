@@ -22,7 +22,8 @@ int main(int count, char **arguments) {
     if (!library) return fail(dlerror());
     auto create = (DxcCreateInstanceProc)dlsym(library, "DxcCreateInstance");
     IDxcCompiler3 *compiler = nullptr;
-    if (!create || create(CLSID_DxcCompiler, __uuidof(IDxcCompiler3), (void **)&compiler) < 0) return fail("no compiler");
+    if (!create || create(CLSID_DxcCompiler, __uuidof(IDxcCompiler3), (void **)&compiler) < 0)
+        return fail("no compiler");
 
     std::string source(std::istreambuf_iterator<char>(std::cin), {});
     DxcBuffer buffer{source.data(), source.size(), DXC_CP_UTF8};

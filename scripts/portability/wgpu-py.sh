@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Kernels that `dropconnect shader --export` writes, run by examples/wgpu_py: `wgpu-py.sh BINARY FOLDER`. Calls whose masks
-# are among the vectors, and others in f16 and in several dispatches. Python's packages come from PyPI, into FOLDER; where
-# they cannot be had it says so and exits with 77.
+# Kernels that `dropconnect shader --export` writes, run by examples/wgpu_py: `wgpu-py.sh BINARY FOLDER`. Calls whose
+# masks are among the vectors, and others in f16 and in several dispatches. Python's packages come from PyPI, into
+# FOLDER; where they cannot be had it says so and exits with 77.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 binary=$1 python=$2/bin/python

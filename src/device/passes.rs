@@ -1,7 +1,7 @@
 //! What a [`Device`](super::Device) asks of a backend: its passes from host memory to host memory.
 //!
-//! Arguments have been checked, tensors by their lengths. Operands are rounded to `element` first. A call is made when it
-//! is awaited.
+//! Arguments have been checked, tensors by their lengths. Operands are rounded to `element` first. A call is made when
+//! it is awaited.
 
 use std::fmt;
 

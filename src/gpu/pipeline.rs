@@ -28,8 +28,8 @@ pub struct ModuleMaker(Arc<Make>);
 type Make = dyn Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, String> + Send + Sync;
 
 impl ModuleMaker {
-    /// Calls `make` once for every kernel that is needed, with the device, the kernel's name and its WGSL, which has one
-    /// entry point, `main`. What it returns has to compute the same; what it cannot make is [`Error::Module`].
+    /// Calls `make` once for every kernel that is needed, with the device, the kernel's name and its WGSL, which has
+    /// one entry point, `main`. What it returns has to compute the same; what it cannot make is [`Error::Module`].
     pub fn new(
         make: impl Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, String> + Send + Sync + 'static,
     ) -> Self {

@@ -1,5 +1,6 @@
 //! Every pass against float64, on the adapter and with each instruction set of the CPU backend: shapes, drop
-//! probabilities, element types, places of the tensors, biases, ways to write, and every way a kernel is made (`adapter.rs`).
+//! probabilities, element types, places of the tensors, biases, ways to write, and every way a kernel is made
+//! (`adapter.rs`).
 
 #[cfg(feature = "gpu")]
 mod adapter;

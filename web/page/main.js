@@ -1,4 +1,5 @@
-// The page: which device computes, and who draws what comes of it. Every number is the library's, from `dropconnect_web`.
+// The page: which device computes, and who draws what comes of it. Every number is the library's, from
+// `dropconnect_web`.
 import init, { Classifier, Lab } from './dropconnect_web.js';
 import { drawMasks, drawPicture } from './mask.js';
 import { Learning } from './learn.js';
@@ -43,15 +44,15 @@ async function open() {
         return { lab, device };
       }
       lab.free();
-      why = 'The browser’s adapter is a software one, slower than our CPU backend (?device=gpu takes it all the same)';
+      why = 'The browser’s adapter is a software one, slower than our CPU backend; ?device=gpu takes it all the same';
     } catch (error) {
       why = `${why} (${error.message})`;
     }
   }
   line.classList.add('notice');
-  say(line, `${why}.`, 'The page computes on the CPU instead. WebGPU is in Chrome and Edge 113 or later (on Linux behind '
-    + 'chrome://flags/#enable-unsafe-webgpu), Safari 26, and Firefox 141 on Windows; a driver that is out of date, or '
-    + '“hardware acceleration” switched off, hides it.');
+  say(line, `${why}.`, 'The page computes on the CPU instead. WebGPU is in Chrome and Edge 113 or later (on Linux '
+    + 'behind chrome://flags/#enable-unsafe-webgpu), Safari 26, and Firefox 141 on Windows; a driver that is out of '
+    + 'date, or “hardware acceleration” switched off, hides it.');
   return onCpu();
 }
 

@@ -44,9 +44,11 @@ export async function drawMasks(parent, layer, maskOf) {
   parent.replaceChildren(...figures);
   const count = kept.reduce((sum, bit) => sum + bit, 0);
   const bits = layer.batch * layer.outputs * layer.inputs;
-  return `Outputs down, inputs across, the first ${rows} × ${columns} of each. Kept: <b>${count.toLocaleString('en')}</b> of `
-    + `${kept.length.toLocaleString('en')} drawn, <b>${(100 * count / kept.length).toFixed(2)} %</b>. The whole mask has `
-    + `<b>${bits.toLocaleString('en')}</b> decisions; stored, a byte each, ${size(bits)}; here <b>464 bytes</b> of parameters.`;
+  const number = (value) => value.toLocaleString('en');
+  const share = (100 * count / kept.length).toFixed(2);
+  return `Outputs down, inputs across, the first ${rows} × ${columns} of each. Kept: <b>${number(count)}</b> of `
+    + `${number(kept.length)} drawn, <b>${share} %</b>. The whole mask has <b>${number(bits)}</b> decisions; `
+    + `stored, a byte each, ${size(bits)}; here <b>464 bytes</b> of parameters.`;
 }
 
 function size(bytes) {

@@ -32,7 +32,7 @@ function facts(text) {
 export function drawComparison(parent, { bits, differing, errors }) {
   const rows = errors.map(([pass, error]) => [pass, error.toExponential(1)]);
   parent.replaceChildren(
-    facts(`Mask: ${differing} of ${bits.toLocaleString('en')} bits differ from the CPU’s. Passes, on random operands:`),
+    facts(`Mask: ${differing} of ${bits.toLocaleString('en')} bits differ from the CPU’s. Passes, random operands:`),
     table(['pass', 'relative error against float64'], rows),
   );
 }
@@ -45,7 +45,8 @@ const milliseconds = ({ least, median, most }) => {
 /** Masked and dense times. */
 export function drawTimes(parent, timed, device) {
   const rows = timed.map(({ pass, masked, dense, connections }) => [
-    pass, milliseconds(masked), milliseconds(dense), (masked.median / dense.median).toFixed(2), (connections / 1e9).toPrecision(3),
+    pass, milliseconds(masked), milliseconds(dense), (masked.median / dense.median).toFixed(2),
+    (connections / 1e9).toPrecision(3),
   ]);
   parent.replaceChildren(
     table(['pass', 'DropConnect, ms', 'dense, ms', 'ratio', 'masked G/s'], rows),
@@ -72,7 +73,8 @@ export function drawChecks(element, line, leftOut) {
     },
     ended: ({ name, cases: tried, worst, bound, seconds, failure }) => {
       const row = body.insertRow();
-      [failure ? `${name}: ${failure}` : name, tried, worst, bound, seconds.toFixed(1)].forEach((text) => cell(row, text));
+      const texts = [failure ? `${name}: ${failure}` : name, tried, worst, bound, seconds.toFixed(1)];
+      texts.forEach((text) => cell(row, text));
       cell(row, failure ? 'FAILED' : 'ok', failure ? 'bad' : 'good');
       cases += tried;
       failed += failure ? 1 : 0;

@@ -34,8 +34,9 @@ pub fn by(program: &Path) -> ModuleMaker {
             spirv: Some(spirv.into()),
             ..Default::default()
         };
-        // SAFETY: that the module is valid and keeps to its bindings is the compiler's part, whose output is run because
-        // the user asks for it: `verify` is there to find out whether it computes the same as the WGSL, which does.
+        // SAFETY: that the module is valid and keeps to its bindings is the compiler's part, whose output is run
+        // because the user asks for it: `verify` is there to find out whether it computes the same as the WGSL, which
+        // does.
         Ok(unsafe { device.create_shader_module_passthrough(descriptor) })
     })
 }
@@ -51,8 +52,8 @@ fn compiled(program: &Path, source: &str) -> Result<Vec<u32>, String> {
         .map_err(failed)?;
     let stdin = child.stdin.take();
     let output = std::thread::scope(|scope| {
-        // From a thread of its own: a program may write before it has read everything. One that does not read to the end
-        // says why by its exit code.
+        // From a thread of its own: a program may write before it has read everything. One that does not read to the
+        // end says why by its exit code.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(source.as_bytes())));
         child.wait_with_output()
     });

@@ -1,5 +1,6 @@
-//! What `dropconnect verify` is on processors that the binary is not built for, in short: `instruction_sets [BITS]` compares
-//! that many mask bits of every instruction set of this processor with plain code, and all passes with float64.
+//! What `dropconnect verify` is on processors that the binary is not built for, in short: `instruction_sets [BITS]`
+//! compares that many mask bits of every instruction set of this processor with plain code, and all passes with
+//! float64.
 
 use std::process::ExitCode;
 use std::time::Instant;

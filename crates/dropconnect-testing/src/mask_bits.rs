@@ -1,5 +1,5 @@
-//! Mask bits by the billion: counted against plain code, and a digest of them, by which engines of different machines are
-//! compared.
+//! Mask bits by the billion: counted against plain code, and a digest of them, by which engines of different machines
+//! are compared.
 
 use std::num::NonZeroU32;
 
@@ -89,8 +89,8 @@ fn mask_of(piece: usize) -> Result<Mask, Error> {
     Ok(Mask::new(key, DropProbability::with_bits(p, bits)?).with_rounds(rounds).shared(sharing).at(origin))
 }
 
-/// Goes on from a digest: each step is a bijection of it and of the eight bytes that it takes, so that a single wrong byte
-/// changes the result for certain.
+/// Goes on from a digest: each step is a bijection of it and of the eight bytes that it takes, so that a single wrong
+/// byte changes the result for certain.
 fn digest(before: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];

@@ -19,8 +19,8 @@ impl Simd128 {
     }
 }
 
-/// All bits of the lanes whose bit is set. A load is cheaper than to spread the bits in registers: the address is worked
-/// out beside the vectors.
+/// All bits of the lanes whose bit is set. A load is cheaper than to spread the bits in registers: the address is
+/// worked out beside the vectors.
 static SPREAD: [v128; 1 << LANES] = {
     let mut spread = [u32x4(0, 0, 0, 0); 1 << LANES];
     let mut bits = 0;

@@ -73,8 +73,8 @@ impl Plan<'_> {
             .unwrap_or(tile)
     }
 
-    /// Half of the tile, along the rows of its result, unless there is none or so many more of them pass what a dispatch
-    /// holds.
+    /// Half of the tile, along the rows of its result, unless there is none or so many more of them pass what a
+    /// dispatch holds.
     fn lower(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
         let lower = Tile { rows: tile.rows / 2, ..tile };
         Some(lower).filter(|lower| lower.rows > 0 && self.holds(*lower, bricks))
@@ -82,7 +82,8 @@ impl Plan<'_> {
 
     /// The tile, or less of it where the kernel would otherwise take a compiler that wants little text more than three
     /// seconds (docs/performance.md): odd rows are loaded element by element, 16-bit ones by halves of words,
-    /// Monte-Carlo passes take every sum on to a mean and a variance, and a tile of several masks draws four for a brick.
+    /// Monte-Carlo passes take every sum on to a mean and a variance, and a tile of several masks draws four for a
+    /// brick.
     pub(super) fn of_little_text(&self, variant: &Variant, bricks: [u32; 2]) -> Tile {
         let mut tile = variant.tile;
         // Workgroups of that pass have to own all examples.

@@ -15,8 +15,8 @@ pub(super) struct BackEnd {
     pub file: &'static str,
     /// What it can express.
     pub can: fn() -> Capabilities,
-    /// Whether it has 64-bit integers, and wgpu offers `SHADER_INT64` there: FXC has none, nor have OpenGL ES and OpenGL
-    /// without an extension.
+    /// Whether it has 64-bit integers, and wgpu offers `SHADER_INT64` there: FXC has none, nor have OpenGL ES and
+    /// OpenGL without an extension.
     pub has_int64: bool,
     pub translate: Translate,
     /// What a compute shader in it must contain.

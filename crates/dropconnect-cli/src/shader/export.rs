@@ -1,5 +1,5 @@
-//! `dropconnect shader --export`: the kernels of a call for hosts without this library, and all that those need to know,
-//! as the library itself would dispatch it. The layout is that of docs/shader-export.md.
+//! `dropconnect shader --export`: the kernels of a call for hosts without this library, and all that those need to
+//! know, as the library itself would dispatch it. The layout is that of docs/shader-export.md.
 
 use std::collections::BTreeMap;
 use std::fs;
