@@ -255,7 +255,7 @@ pub(crate) mod tests {
         let (list, buffer) = (Arc::clone(&seen), gpu.buffer(1024).unwrap());
         let modules = ModuleMaker::new(move |device, label, source| {
             list.lock().unwrap().push(label.to_owned());
-            if source.contains("bias") {
+            if source.contains("fn bias_quad(") {
                 return Err("no\n  such kernel".to_owned());
             }
             let source = wgpu::ShaderSource::Wgsl(source.into());
