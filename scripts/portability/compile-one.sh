@@ -14,10 +14,9 @@ for word in "$@"; do
 done
 input=$file
 [[ -z "$named" ]] || input=/dev/null
-said=$("${words[@]}" <"$input" 2>&1 >/dev/null; echo "$?")
-# glslang and spirv-val say what is wrong on standard output.
-if [[ "${said##*$'\n'}" != 0 ]]; then
+if ! said=$("${words[@]}" <"$input" 2>&1 >/dev/null); then
     echo "$file: $said" >&2
+    # glslang says on standard output what is wrong.
     [[ -z "$named" ]] || "${words[@]}" >&2
     exit 1
 fi
