@@ -58,12 +58,12 @@ fi
 # Unit, integration and doc tests; examples and benches are built.
 cargo test --workspace
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+target=${CARGO_TARGET_DIR:-$PWD/target}
+# A workspace of its own. The tests of torch run where torch is, or with WITH_TORCH=1.
+DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh
 # The kernels as other hosts run them: Python, by wgpu-native.
 code=0
-target=${CARGO_TARGET_DIR:-$PWD/target}
 scripts/portability/wgpu-py.sh "$target/debug/dropconnect" "$target/wgpu-py" || code=$?
 if [[ "$code" != 0 ]]; then
     [[ "$code" == 77 && "${DROPCONNECT_REQUIRE_ENGINES:-}" != 1 ]] || fail "the export does not run in Python"
 fi
-# A workspace of its own. The tests of torch run where torch is, or with WITH_TORCH=1.
-DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh
