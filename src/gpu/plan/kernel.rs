@@ -26,14 +26,15 @@ impl Plan<'_> {
     /// How a dispatch deals with shared masks.
     fn sharing(&self, params: &Params, tile: &Tile) -> Shared {
         let examples = BRICK_EXAMPLES * tile.rows;
-        let first = params.example_block * BRICK_EXAMPLES + params.example_shift as u32;
+        // Only where there are masks: an activation has an example's own number in the place of a block's.
+        let first = || params.example_block * BRICK_EXAMPLES + params.example_shift as u32;
         match (self.mask.map(|mask| mask.sharing), self.variant.pass.walks()) {
             (None, _) => Shared::Each,
             (Some(sharing), _) if sharing.is_own() => Shared::Each,
             (Some(Sharing::Batch), Some(_)) => Shared::Tile,
             // No thread's examples straddle two groups.
             (Some(Sharing::Group(size)), Some(Axis::Output | Axis::Input))
-                if size.get().is_multiple_of(examples) && first.is_multiple_of(examples) =>
+                if size.get().is_multiple_of(examples) && first().is_multiple_of(examples) =>
             {
                 Shared::Tile
             }
