@@ -66,6 +66,16 @@ def _rotated(word, by: tl.constexpr):
 
 
 @triton.jit
+def _moved(s, turn: tl.constexpr, by: tl.constexpr):
+    return (
+        _rotated(s[turn % 4], by),
+        _rotated(s[(turn + 1) % 4], by),
+        _rotated(s[(turn + 2) % 4], by),
+        _rotated(s[(turn + 3) % 4], by),
+    )
+
+
+@triton.jit
 def _rung(drop, plane, threshold: tl.constexpr, bit: tl.constexpr):
     # Where the threshold's bit is 1 a 0 in the plane keeps, where it is 0 a 1 drops; else the planes below decided.
     if (threshold >> bit) & 1:
@@ -84,54 +94,19 @@ def _first_planes(s, threshold: tl.constexpr, bits: tl.constexpr):
         low: tl.constexpr = bits - 8
         drop = (s[0] | 0xFFFFFFFF, s[1] | 0xFFFFFFFF, s[2] | 0xFFFFFFFF, s[3] | 0xFFFFFFFF)
         if low > 7:
-            drop = _rung(
-                drop,
-                (_rotated(s[3], 30), _rotated(s[0], 30), _rotated(s[1], 30), _rotated(s[2], 30)),
-                threshold,
-                low - 8,
-            )
+            drop = _rung(drop, _moved(s, 7, 30), threshold, low - 8)
         if low > 6:
-            drop = _rung(
-                drop,
-                (_rotated(s[2], 3), _rotated(s[3], 3), _rotated(s[0], 3), _rotated(s[1], 3)),
-                threshold,
-                low - 7,
-            )
+            drop = _rung(drop, _moved(s, 6, 3), threshold, low - 7)
         if low > 5:
-            drop = _rung(
-                drop,
-                (_rotated(s[1], 25), _rotated(s[2], 25), _rotated(s[3], 25), _rotated(s[0], 25)),
-                threshold,
-                low - 6,
-            )
+            drop = _rung(drop, _moved(s, 5, 25), threshold, low - 6)
         if low > 4:
-            drop = _rung(
-                drop,
-                (_rotated(s[0], 9), _rotated(s[1], 9), _rotated(s[2], 9), _rotated(s[3], 9)),
-                threshold,
-                low - 5,
-            )
+            drop = _rung(drop, _moved(s, 4, 9), threshold, low - 5)
         if low > 3:
-            drop = _rung(
-                drop,
-                (_rotated(s[3], 8), _rotated(s[0], 8), _rotated(s[1], 8), _rotated(s[2], 8)),
-                threshold,
-                low - 4,
-            )
+            drop = _rung(drop, _moved(s, 3, 8), threshold, low - 4)
         if low > 2:
-            drop = _rung(
-                drop,
-                (_rotated(s[2], 22), _rotated(s[3], 22), _rotated(s[0], 22), _rotated(s[1], 22)),
-                threshold,
-                low - 3,
-            )
+            drop = _rung(drop, _moved(s, 2, 22), threshold, low - 3)
         if low > 1:
-            drop = _rung(
-                drop,
-                (_rotated(s[1], 28), _rotated(s[2], 28), _rotated(s[3], 28), _rotated(s[0], 28)),
-                threshold,
-                low - 2,
-            )
+            drop = _rung(drop, _moved(s, 1, 28), threshold, low - 2)
         return _rung(drop, s, threshold, low - 1)
 
 
