@@ -7,12 +7,7 @@ use std::task::{Context, Poll, Waker};
 use crate::Error;
 
 /// Whether wgpu is the browser's here, whose devices belong to one thread and whose answers come to those who leave it.
-macro_rules! in_a_browser {
-    () => {
-        cfg!(target_arch = "wasm32")
-    };
-}
-pub(crate) use in_a_browser;
+pub(crate) const IN_A_BROWSER: bool = cfg!(target_arch = "wasm32");
 
 /// What a call gives, once it is awaited. Nothing is done before that.
 #[cfg(not(target_arch = "wasm32"))]
@@ -39,7 +34,7 @@ pub(crate) fn block_on<T>(
     on_adapter: bool,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    if in_a_browser!() && on_adapter {
+    if IN_A_BROWSER && on_adapter {
         return Err(Error::WouldBlock);
     }
     ready(work).unwrap_or(Err(Error::WouldBlock))

@@ -11,7 +11,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::Error;
-use crate::work::{in_a_browser, ready};
+use crate::work::{IN_A_BROWSER, ready};
 
 /// Runs calls on a device, and returns a fault that they raised. `what` is made or done, of so many bytes or 0.
 pub(crate) fn guarded<T>(
@@ -41,7 +41,7 @@ pub(crate) fn fault(what: &'static str, bytes: u64, fault: &wgpu::Error) -> Erro
 /// Runs calls on a device, and catches the fault that explains the others.
 fn scoped<T>(device: &wgpu::Device, run: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
     use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
-    if in_a_browser!() {
+    if IN_A_BROWSER {
         return (run(), None);
     }
     // A stack, popped from its end: where memory has ended, what was not made is used nevertheless.
@@ -70,7 +70,7 @@ pub(crate) fn lost() -> Error {
 /// Only a buffer that is mapped from the start shows it: one that a lost device made has no memory to map. In a browser
 /// it has, and the loss is told with the next result.
 pub(crate) fn check_alive(device: &wgpu::Device) -> Result<(), Error> {
-    if in_a_browser!() {
+    if IN_A_BROWSER {
         return Ok(());
     }
     let descriptor = wgpu::BufferDescriptor {
@@ -173,19 +173,34 @@ pub(crate) fn poll(device: &wgpu::Device, what: wgpu::PollType) -> Result<(), Er
     }
 }
 
-/// Waits for a submission.
+/// Waits for a submission: outside browsers when it is polled first.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) async fn done(
+    device: &wgpu::Device,
+    _: &wgpu::Queue,
+    index: wgpu::SubmissionIndex,
+) -> Result<(), Error> {
+    wait(device, index)
+}
+
+/// Waits for a submission on this thread.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn wait(device: &wgpu::Device, index: wgpu::SubmissionIndex) -> Result<(), Error> {
     poll(device, wgpu::PollType::Wait { submission_index: Some(index), timeout: None })
 }
 
-/// Waits for all submissions, in a browser.
+/// Waits for a submission. A browser tells of all that there are.
 #[cfg(target_arch = "wasm32")]
-pub(crate) async fn done(queue: &wgpu::Queue) {
+pub(crate) async fn done(
+    _: &wgpu::Device,
+    queue: &wgpu::Queue,
+    _: wgpu::SubmissionIndex,
+) -> Result<(), Error> {
     let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
     queue.on_submitted_work_done(move || {
         // Nobody listens any more where the wait was given up.
         let _ = sender.send(());
     });
     receiver.receive().await;
+    Ok(())
 }

@@ -179,13 +179,7 @@ impl<'a> Trial<'a> {
                 (0..if attempt == 0 { 1 } else { RUNS }).for_each(|_| recording.encode(encoder));
                 Ok(())
             })?;
-            #[cfg(not(target_arch = "wasm32"))]
-            allocate::wait(self.device, index)?;
-            #[cfg(target_arch = "wasm32")]
-            {
-                let _ = index;
-                allocate::done(self.queue).await;
-            }
+            allocate::done(self.device, self.queue, index).await?;
             if attempt > 0 {
                 fastest = fastest.min(start.elapsed());
             }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{KernelOptions, Kernels, allocate};
 use crate::Error;
-use crate::work::in_a_browser;
+use crate::work::IN_A_BROWSER;
 
 /// Which adapter to open.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct AdapterChoice {
 
 impl Default for AdapterChoice {
     fn default() -> Self {
-        let backends = if in_a_browser!() {
+        let backends = if IN_A_BROWSER {
             wgpu::Backends::BROWSER_WEBGPU
         } else {
             wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12
@@ -55,7 +55,7 @@ impl AdapterChoice {
             backends: self.backends,
             ..wgpu::InstanceDescriptor::new_without_display_handle()
         });
-        if in_a_browser!() {
+        if IN_A_BROWSER {
             // Which one is the browser's choice, of which this is all that can be said.
             let power_preference = wgpu::PowerPreference::HighPerformance;
             let options = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
@@ -176,7 +176,7 @@ impl Gpu {
             };
             known.lock().unwrap_or_else(PoisonError::into_inner).loss = Some(reason);
         });
-        if in_a_browser!() {
+        if IN_A_BROWSER {
             let known = Arc::clone(&faults);
             device.on_uncaptured_error(Arc::new(move |fault| {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);

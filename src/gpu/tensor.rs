@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::call::{Faces, Holder};
-use crate::work::in_a_browser;
+use crate::work::IN_A_BROWSER;
 use crate::{ElementType, Error, Shape};
 
 /// A range of the caller's buffer that holds a row-major tensor. The buffer has to be one of the device of the
@@ -159,7 +159,7 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
                 shared |= operand;
             }
         }
-        if in_a_browser!() {
+        if IN_A_BROWSER {
             self.check_blocks(shared)?;
         }
         Ok(shared)

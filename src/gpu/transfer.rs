@@ -8,7 +8,7 @@ use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::{Gpu, Recording, allocate};
 #[cfg(not(target_arch = "wasm32"))]
-use crate::work::{block_on, ready};
+use crate::work::ready;
 use crate::{Error, host};
 
 /// What mapping memory comes to; `None` where the device has dropped the request.
@@ -86,8 +86,9 @@ impl Gpu {
         });
         #[cfg(target_arch = "wasm32")]
         let waited = {
-            allocate::done(self.queue()).await;
-            self.check_faults()
+            let index = self.queue().submit([]);
+            let done = allocate::done(self.device(), self.queue(), index).await;
+            done.and_then(|()| self.check_faults())
         };
         waited.map_err(|error| self.explain(error))
     }
@@ -98,7 +99,7 @@ impl Gpu {
     /// [`Error::DeviceLost`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self) -> Result<(), Error> {
-        block_on(true, self.wait_async())
+        pollster::block_on(self.wait_async())
     }
 
     /// Reads a range of a buffer back, after all work submitted so far. Outside browsers it waits when it is polled
@@ -129,7 +130,7 @@ impl Gpu {
     /// As [`read_async`](Self::read_async).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: Range<u64>) -> Result<Vec<u8>, Error> {
-        block_on(true, self.read_async(buffer, bytes))
+        pollster::block_on(self.read_async(buffer, bytes))
     }
 
     /// Runs what polls the device or looks at mapped memory, one thread at a time. When a thread polls a device that

@@ -38,6 +38,7 @@ use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ElementConversion};
 use clap::{Parser, ValueEnum};
 use dropconnect_burn::dropconnect::Shape;
+use dropconnect_testing::Random;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -45,7 +46,7 @@ use data::{Digits, Mnist};
 use infer::Inference;
 use log::{Epoch, Files, Log};
 use model::{Network, Regularizer};
-use view::{Random, View};
+use view::View;
 
 /// Train the network of the DropConnect paper on MNIST.
 #[derive(Parser)]
@@ -329,7 +330,7 @@ fn order(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
     let mut random = Random(seed ^ (epoch as u64) << 32);
     for last in (1..examples).rev() {
         // The bias of the remainder is below 2^-47 here.
-        order.swap(last, (random.next() % (last as u64 + 1)) as usize);
+        order.swap(last, random.below(last + 1));
     }
     order
 }

@@ -1,5 +1,7 @@
 //! What the network sees of an image: all of it, a crop, or a crop that is turned and scaled at random.
 
+use dropconnect_testing::Random;
+
 /// Pixels along a side of an image of the files.
 const SIDE: usize = 28;
 /// Pixels along a side of the paper's crops.
@@ -64,8 +66,9 @@ impl View {
             Self::Random { seed, epoch } => {
                 let mut random =
                     Random(seed ^ (epoch as u64) << 32 ^ u64::from(number).wrapping_mul(0x9e37_79b9));
-                let (turn, size) = (random.within(TURN), 1.0 + random.within(SIZE));
-                let (right, down) = (random.within(margin as f32), random.within(margin as f32));
+                let mut within = |bound: f32| random.value() * bound;
+                let (turn, size) = (within(TURN), 1.0 + within(SIZE));
+                let (right, down) = (within(margin as f32), within(margin as f32));
                 let (sin, cos) = turn.sin_cos();
                 let middle = (SIDE - 1) as f32 / 2.0;
                 let half = (side - 1) as f32 / 2.0;
@@ -82,23 +85,5 @@ impl View {
                 }));
             }
         }
-    }
-}
-
-/// SplitMix64.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Evenly from -bound to bound.
-    fn within(&mut self, bound: f32) -> f32 {
-        ((self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0) * bound
     }
 }

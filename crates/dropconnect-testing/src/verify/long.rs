@@ -6,12 +6,13 @@
 use std::num::NonZeroU32;
 
 use dropconnect::gpu::Method;
+use dropconnect::wgpu::WasmNotSend;
 use dropconnect::{Activation, Device, DropProbability, ElementType, Error, Moments, Origin, Sharing};
 
 use super::check::Check;
 use super::data::{mask, shape};
 use super::passes::case_of;
-use super::plan::{Plan, Share};
+use super::plan::Plan;
 use crate::{
     Axis, BiasKind, Call, Data, Failure, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
 };
@@ -122,7 +123,7 @@ fn as_on_the_cpu<'a>(
     plan: &mut Plan<'a>,
     adapter: &'a Device,
     name: &str,
-    run: impl AsyncFn(&Device) -> Results + Share + 'a,
+    run: impl AsyncFn(&Device) -> Results + WasmNotSend + 'a,
 ) {
     plan.check(Check::error(format!("{name}: as on the CPU"), 1e-5), async move |check| {
         for (got, want) in run(adapter).await?.iter().zip(run(&Device::Cpu).await?) {

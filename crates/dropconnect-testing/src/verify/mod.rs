@@ -13,9 +13,9 @@ use dropconnect::gpu::{Gpu, KernelOptions, Kernels, Multiply};
 use dropconnect::{Device, Error, wgpu};
 
 pub use check::Check;
+pub use plan::Plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub use plan::Progress;
-pub use plan::{Plan, Share};
 
 use crate::{Pass, Target};
 use variants::Variants;

@@ -4,21 +4,11 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 
+use dropconnect::wgpu::WasmNotSend;
 use web_time::Instant;
 
 use super::check::Check;
 use crate::Failure;
-
-/// What threads may take over, where a device can be shared by threads.
-#[cfg(not(target_arch = "wasm32"))]
-pub trait Share: Send {}
-#[cfg(not(target_arch = "wasm32"))]
-impl<T: Send> Share for T {}
-/// Anything: in a browser devices belong to their thread.
-#[cfg(target_arch = "wasm32")]
-pub trait Share {}
-#[cfg(target_arch = "wasm32")]
-impl<T> Share for T {}
 
 /// A check that has been run. It stays on the thread that began it.
 type Running<'a> = Pin<Box<dyn Future<Output = Check> + 'a>>;
@@ -44,7 +34,7 @@ impl<'a> Plan<'a> {
     pub(super) fn check(
         &mut self,
         check: Check,
-        run: impl AsyncFnOnce(&mut Check) -> Result<(), Failure> + Share + 'a,
+        run: impl AsyncFnOnce(&mut Check) -> Result<(), Failure> + WasmNotSend + 'a,
     ) {
         let run = |mut check: Check| -> Running<'a> {
             Box::pin(async {
