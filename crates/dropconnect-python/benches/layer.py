@@ -4,6 +4,9 @@ mask, and the package `dropconnect` where it can be imported.
 `python benches/layer.py [--threads 1,2] [--shapes 32,256,256 128,1024,1024] [--p 0.5,0.2]`: milliseconds of CPU time of
 all threads and of the wall clock, medians and spread. All are measured in turn, in one process. What stores masks is
 left out, and said to be, where it would need more than `--memory` GiB: 13 bytes a connection, from its code.
+
+`--device cuda`: on a GPU, with ours as Triton kernels, milliseconds between two events of the GPU and of the wall
+clock, which counts the host's part too; the package, which draws its masks on the host, is left out. TF32 is off.
 """
 
 import argparse
@@ -33,31 +36,69 @@ class Lean(nn.Linear):
         self.p = p
 
     def forward(self, x):
-        keep = torch.rand(len(x), *self.weight.shape) >= self.p
+        keep = torch.rand(len(x), *self.weight.shape, device=x.device) >= self.p
         masked = torch.where(keep, self.weight, 0.0)
         return torch.bmm(masked, (x / (1 - self.p)).unsqueeze(-1)).squeeze(-1) + self.bias
+
+
+class ProcessTime:
+    """CPU time of all threads."""
+
+    name = "CPU"
+
+    def start(self):
+        self.begin = time.process_time()
+
+    def stop(self):
+        return 1e3 * (time.process_time() - self.begin)
+
+
+class Events:
+    """Time between two events on the GPU. Waits for the second."""
+
+    name = "GPU"
+
+    def start(self):
+        self.events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+        torch.cuda.synchronize()
+        self.events[0].record()
+
+    def stop(self):
+        begin, end = self.events
+        end.record()
+        end.synchronize()
+        return begin.elapsed_time(end)
 
 
 def measure(shape, threads, arguments):
     torch.set_num_threads(threads)
     batch, inputs, outputs = shape
-    x, grad = torch.randn(batch, inputs, requires_grad=True), torch.randn(batch, outputs)
+    device = torch.device(arguments.device)
+    x = torch.randn(batch, inputs, device=device, requires_grad=True)
+    grad = torch.randn(batch, outputs, device=device)
+    clock = Events() if device.type == "cuda" else ProcessTime()
     layers, slow = {"dense": nn.Linear(inputs, outputs)}, set()
     for p in arguments.p:
         layers[f"ours, p = {p}"] = DropConnect(inputs, outputs, p=p)
     gib = STORED_BYTES * batch * inputs * outputs / 2**30
     for p in arguments.p:
         for name, make in (("lean eager", Lean), ("the package", Package)):
+            if make is Package and device.type != "cpu":
+                continue
             if make is not None and gib <= arguments.memory:
                 layers[f"{name}, p = {p}"] = make(inputs, outputs, p=p)
                 slow.add(f"{name}, p = {p}")
+    for layer in layers.values():
+        layer.to(device)
 
     def step(layer):
         layer.zero_grad(set_to_none=True)
         x.grad = None
-        cpu, wall = time.process_time(), time.perf_counter()
+        clock.start()
+        wall = time.perf_counter()
         layer(x).backward(grad)
-        return 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
+        milliseconds = clock.stop()
+        return milliseconds, 1e3 * (time.perf_counter() - wall)
 
     # The short ones often enough to be seen by the clock of CPU time.
     repeats = max(1, min(100, round(6e8 / (batch * inputs * outputs))))
@@ -73,14 +114,14 @@ def measure(shape, threads, arguments):
     print(f"\n{batch} x {inputs} x {outputs} (batch x inputs x outputs), {threads} thread(s)")
     if gib > arguments.memory:
         print(f"  what stores masks would need {gib:.1f} GiB and is left out: --memory is {arguments.memory}")
-    medians = {name: statistics.median(cpu for cpu, _ in measured) for name, measured in times.items()}
+    medians = {name: statistics.median(own for own, _ in measured) for name, measured in times.items()}
     for name, measured in times.items():
-        cpu, wall = zip(*measured)
-        line = f"  {name:20} CPU {medians[name]:9.2f} ms ({min(cpu):.2f}..{max(cpu):.2f})"
-        line += f", wall {statistics.median(wall):9.2f}, {medians[name] / medians['dense']:8.2f} times dense"
+        own, wall = zip(*measured)
+        line = f"  {name:20} {clock.name} {medians[name]:9.3f} ms ({min(own):.3f}..{max(own):.3f})"
+        line += f", wall {statistics.median(wall):9.3f}, {medians[name] / medians['dense']:8.2f} times dense"
         if name in slow:
             line += f", {medians[name] / medians['ours' + name[name.index(',') :]]:7.1f} times ours"
-        print(f"{line}; {len(cpu)} runs", flush=True)
+        print(f"{line}; {len(own)} runs", flush=True)
 
 
 def main():
@@ -95,9 +136,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--slow-rounds", type=int, default=3)
     parser.add_argument("--memory", type=float, default=8.0)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     arguments = parser.parse_args()
+    where = f"torch {torch.__version__}, "
+    if arguments.device == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
+        arguments.threads = arguments.threads[:1]
+        where += f"{torch.cuda.get_device_name()}, "
     print(
-        f"torch {torch.__version__}, {_native.instruction_set()}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"{where}{_native.instruction_set()}, {platform.machine()}, {os.cpu_count()} cores, "
         f"load {os.getloadavg()[0]:.1f}"
     )
     for shape in arguments.shapes:

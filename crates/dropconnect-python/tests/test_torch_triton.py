@@ -150,6 +150,11 @@ def compiled(kernel, capability, p, **constants):
     constants |= dict(zip(("THRESHOLD", "BITS"), threshold(p)))
     types = {"left": "*fp32", "right": "*fp32", "out": "*fp32", "scale": "fp32"}
     signature = {name: "constexpr" if name in constants else types.get(name, "i32") for name in kernel.arg_names}
+    # What Triton makes a constant of where it is 1 has no type then.
+    for parameter in kernel.params:
+        if signature[parameter.name] == "i32" and not parameter.do_not_specialize:
+            signature[parameter.name] = "constexpr"
+            constants[parameter.name] = 1
     source = ASTSource(kernel, signature, constexprs=constants)
     return compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": 1, "num_stages": 1})
 

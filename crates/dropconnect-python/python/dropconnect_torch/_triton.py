@@ -140,7 +140,12 @@ def _quad(pointer):
     )
 
 
-@triton.jit(do_not_specialize=["k0", "k1", "ones", "block_n", "shift"])
+# Triton makes a constant of an argument that is 1, which has no type, and a kernel for every class of values.
+@triton.jit(
+    do_not_specialize=[
+        "rows", "columns", "steps", "blocks_r", "blocks_c", "steps_each", "shift", "block_n", "k0", "k1", "ones",
+    ]
+)  # fmt: skip
 def _contract(
     left, right, out,
     rows, columns, steps, blocks_r, blocks_c, steps_each,
@@ -213,7 +218,7 @@ def _contract(
             tl.store(out + row.to(tl.int64) * columns + column, acc[i * C + j] * scale, good)
 
 
-@triton.jit(do_not_specialize=["k0", "k1", "ones", "block_n"])
+@triton.jit(do_not_specialize=["bricks", "blocks_o", "blocks_i", "block_n", "k0", "k1", "ones"])
 def _masks(
     out, bricks, blocks_o, blocks_i, block_n, k0, k1, ones,
     THRESHOLD: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr,
