@@ -28,9 +28,11 @@ const BOTH_GRADIENTS: [Tile; 6] = [
 ];
 const SOFTWARE_BOTH_GRADIENTS: [Tile; 2] =
     [Tile { rows: 8, columns: 2, workgroup: [8, 1] }, Tile { rows: 8, columns: 1, workgroup: [16, 1] }];
-/// Times that a pass runs in one submission, so that the submission's own time counts little, and submissions, of
-/// which the fastest counts.
-const RUNS: u32 = 4;
+/// What the runs of one submission take together, about, so that the submission's own time counts little: some tens of
+/// microseconds, as long as a whole pass of a fast adapter. And how many they are at most.
+const SPAN: Duration = Duration::from_millis(4);
+const MOST_RUNS: u32 = 256;
+/// Submissions, of which the fastest counts.
 const TRIES: u32 = 5;
 
 impl Tuning {
@@ -66,22 +68,20 @@ impl Tuning {
             })
             .collect();
         let trial = Trial::new(device, queue, *shape, probability)?;
-        let mut best = Self::for_adapter(&device.adapter_info(), device.features());
+        let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
         for apply in [Apply::Select, Apply::And] {
-            best = trial.faster(best, Self { apply, ..best }, &[Tuned::Forward]).await?;
+            best = trial.faster(best, |tuning| tuning.apply = apply, &[Tuned::Forward]).await?;
         }
         for (pass, tile_of) in TILED {
             for &tile in &tiles {
-                let mut other = best;
-                *tile_of(&mut other) = tile;
-                best = trial.faster(best, other, &[pass]).await?;
+                best = trial.faster(best, |tuning| *tile_of(tuning) = tile, &[pass]).await?;
             }
         }
         for &threads in threads {
             let passes = TILED.map(|(pass, _)| pass);
-            best = trial.faster(best, Self { threads, ..best }, &passes).await?;
+            best = trial.faster(best, |tuning| tuning.threads = threads, &passes).await?;
         }
-        best.both_gradients = None;
+        best = trial.candidate(Self { both_gradients: None, ..best.tuning })?;
         for &tile in both_gradients.iter().filter(|tile| fits(&&tile.workgroup)) {
             // From as many rounds and threads on as here: with fewer it has not been tried.
             let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
@@ -89,9 +89,9 @@ impl Tuning {
             let rounds = probability.rounds(Rounds::Ten);
             let both_gradients = Some(BothGradientsTuning { tile, rounds, threads });
             let passes = [Tuned::BothGradients];
-            best = trial.faster(best, Self { both_gradients, ..best }, &passes).await?;
+            best = trial.faster(best, |tuning| tuning.both_gradients = both_gradients, &passes).await?;
         }
-        Ok(best)
+        Ok(best.tuning)
     }
 
     /// The same for a thread that may wait; elsewhere [`measured_async`](Self::measured_async) waits, too, when it is
@@ -128,6 +128,12 @@ const TILED: [(Tuned, TileOf); 3] = [
     (Tuned::WeightGradient, |tuning| &mut tuning.weight_gradient),
 ];
 
+/// A tuning with its kernels, which are compiled once.
+struct Candidate {
+    tuning: Tuning,
+    kernels: Kernels,
+}
+
 /// A layer to try kernels on.
 struct Trial<'a> {
     device: &'a wgpu::Device,
@@ -154,37 +160,63 @@ impl<'a> Trial<'a> {
         Ok(Self { device, queue, shape, mask: Mask::new(MaskKey::new(0, 0), probability), tensors })
     }
 
-    /// The one of two tunings with which these passes take less time.
-    async fn faster(&self, best: Tuning, other: Tuning, passes: &[Tuned]) -> Result<Tuning, Error> {
-        if best == other {
+    fn candidate(&self, tuning: Tuning) -> Result<Candidate, Error> {
+        let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
+        Ok(Candidate { tuning, kernels: Kernels::new(self.device, &options)? })
+    }
+
+    /// The best so far, or the same with a change if these passes take less time with it.
+    async fn faster(
+        &self,
+        best: Candidate,
+        change: impl FnOnce(&mut Tuning),
+        passes: &[Tuned],
+    ) -> Result<Candidate, Error> {
+        let mut other = best.tuning;
+        change(&mut other);
+        if best.tuning == other {
             return Ok(best);
         }
+        let other = self.candidate(other)?;
         // Both anew each time: an adapter that warms up or slows down meanwhile treats them alike.
         let (mut times, mut other_times) = (Duration::ZERO, Duration::ZERO);
         for &pass in passes {
-            times += self.time(best, pass).await?;
-            other_times += self.time(other, pass).await?;
+            times += self.time(&best.kernels, pass).await?;
+            other_times += self.time(&other.kernels, pass).await?;
         }
         Ok(if other_times < times { other } else { best })
     }
 
-    async fn time(&self, tuning: Tuning, pass: Tuned) -> Result<Duration, Error> {
-        let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
-        let recording = self.record(&Kernels::new(self.device, &options)?, pass)?;
-        let mut fastest = Duration::MAX;
+    /// Of one run of a pass.
+    async fn time(&self, kernels: &Kernels, pass: Tuned) -> Result<Duration, Error> {
+        let recording = self.record(kernels, pass)?;
         // The first one compiles and warms up.
-        for attempt in 0..=TRIES {
-            let start = Instant::now();
-            let index = allocate::submit(self.device, self.queue, "dropconnect.autotune", |encoder| {
-                (0..if attempt == 0 { 1 } else { RUNS }).for_each(|_| recording.encode(encoder));
-                Ok(())
-            })?;
-            allocate::done(self.device, self.queue, index).await?;
-            if attempt > 0 {
-                fastest = fastest.min(start.elapsed());
-            }
+        self.submission(&recording, 1).await?;
+        let mut runs = 1;
+        let mut fastest = self.submission(&recording, runs).await?;
+        while fastest < SPAN / 2 && runs < MOST_RUNS {
+            let wanted = SPAN.as_nanos() / fastest.as_nanos().max(1);
+            runs = u32::try_from(wanted).unwrap_or(MOST_RUNS).saturating_mul(runs).min(MOST_RUNS);
+            fastest = self.submission(&recording, runs).await?;
         }
-        Ok(fastest)
+        for _ in 1..TRIES {
+            fastest = fastest.min(self.submission(&recording, runs).await?);
+        }
+        Ok(fastest / runs)
+    }
+
+    /// Of so many runs in one submission, and of the submission.
+    async fn submission(&self, recording: &Recording, runs: u32) -> Result<Duration, Error> {
+        let start = Instant::now();
+        let index = allocate::submit(self.device, self.queue, "dropconnect.autotune", |encoder| {
+            let descriptor =
+                wgpu::ComputePassDescriptor { label: Some("dropconnect.autotune"), timestamp_writes: None };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
+            (0..runs).for_each(|_| recording.record(&mut pass));
+            Ok(())
+        })?;
+        allocate::done(self.device, self.queue, index).await?;
+        Ok(start.elapsed())
     }
 
     fn record(&self, kernels: &Kernels, pass: Tuned) -> Result<Recording, Error> {
