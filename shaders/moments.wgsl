@@ -38,10 +38,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let x_${r} = x_quad(x_row_${r}, i);
 //% for c in range(4 * columns)
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_${r}_${c} = w_${c} * x_${r};
+        let scaled_${r}_${c} = params.scale * product_${r}_${c};
         mean_${r}_${c} += dot(w_${c}, x_${r});
-        square_${r}_${c} += dot(params.scale * product_${r}_${c}, product_${r}_${c});
+//% for lane in xyzw
+        square_${r}_${c} = fma(scaled_${r}_${c}.${lane}, product_${r}_${c}.${lane}, square_${r}_${c});
+//% endfor
 //% endfor
 //% endfor
     }

@@ -189,12 +189,15 @@ fn monte_carlo(
 fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
     let Some(gpu) = adapter("monte_carlo_passes_go_on_where_a_dispatch_ends") else { return };
     let small = small_tiles(Apply::And).with_iterations(1 << 12);
+    // The device's own, of which many threads may share a sum and so come to its end in one dispatch.
+    let own = *gpu.kernels().tuning();
     for (tuning, dims, mask, passes) in [
-        // Some passes in a dispatch; not one in a dispatch; the device's own, as reported.
+        // Some passes in a dispatch; not one in a dispatch; as reported.
         (small, [5, 7, 100], mask(0.3), 50),
         (small, [3, 5, 6_000], mask(0.3), 6),
-        (*gpu.kernels().tuning(), [4, 10, 784], mask(0.3), 100),
-        (*gpu.kernels().tuning(), [8, 16, 1024], mask(0.3).shared(group(4)), 40),
+        (own, [4, 10, 784], mask(0.3), 100),
+        (own.with_threads(0), [4, 10, 784], mask(0.3), 400),
+        (own, [8, 16, 1024], mask(0.3).shared(group(4)), 40),
     ] {
         let shape = shape(dims);
         let data = Data::random(&shape, ElementType::F32, 11).wide();
@@ -202,7 +205,7 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
         let (mean, variance) = reference::monte_carlo(&call).unwrap();
         let ([got_mean, got_variance], dispatches) = monte_carlo(gpu, tuning, dims, &mask, passes);
         let what = format!("{dims:?}, {passes} passes, {dispatches} dispatches");
-        assert!(dispatches > 1, "{what}");
+        assert!(dispatches > 1 || tuning == own && own.threads > 0, "{what}");
         assert_close(&got_mean, &mean, 1e-5, &what);
         assert_close(&got_variance, &variance, 1e-4, &what);
     }

@@ -272,10 +272,11 @@ fn layers_past_host_memory() {
 /// Calls whose operands fit and whose results do not.
 #[test]
 fn results_past_host_memory() {
-    let (long, mask) = (vec![1.0f32; 1 << 20], mask(0.5));
+    let (long, mask) = (vec![1.0f32; 1 << 24], mask(0.5));
     let wide_long = wide(&long);
-    // [2^20, 1] and [1, 2^20] make [2^20, 2^20]: 4 TiB, and many of that.
-    let shape = shape([1 << 20, 1 << 20, 1]);
+    // [2^24, 1] and [1, 2^24] make [2^24, 2^24], 2^48 bytes and more: past 2^47, the memory that a process can address,
+    // and so refused where the system promises any amount, too.
+    let shape = shape([1 << 24, 1 << 24, 1]);
     let (device, f32) = (Device::Cpu, ElementType::F32);
     let all = operands(shape, &long[..], &long);
     let wide_all = operands(shape, &wide_long[..], &wide_long);
@@ -306,7 +307,7 @@ fn results_past_host_memory() {
         cpu::RunningPredictive::new(MOST, MOST),
     );
     // The samples of many passes: each fits, and all together do not.
-    let small = Shape::new(64, 64, 1).unwrap();
-    let all = operands(small, &long[..64], &long[..64]);
+    let small = Shape::new(256, 256, 1).unwrap();
+    let all = operands(small, &long[..256], &long[..256]);
     no_memory!(device.pass_outputs(f32, &all.monte_carlo(&mask, u32::MAX, MADE)));
 }

@@ -237,172 +237,300 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let w_3 = w_quad(w_row_3, i);
         let x_0 = x_quad(x_row_0, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_0_0 = w_0 * x_0;
+        let scaled_0_0 = params.scale * product_0_0;
         mean_0_0 += dot(w_0, x_0);
-        square_0_0 += dot(params.scale * product_0_0, product_0_0);
+        square_0_0 = fma(scaled_0_0.x, product_0_0.x, square_0_0);
+        square_0_0 = fma(scaled_0_0.y, product_0_0.y, square_0_0);
+        square_0_0 = fma(scaled_0_0.z, product_0_0.z, square_0_0);
+        square_0_0 = fma(scaled_0_0.w, product_0_0.w, square_0_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_0_1 = w_1 * x_0;
+        let scaled_0_1 = params.scale * product_0_1;
         mean_0_1 += dot(w_1, x_0);
-        square_0_1 += dot(params.scale * product_0_1, product_0_1);
+        square_0_1 = fma(scaled_0_1.x, product_0_1.x, square_0_1);
+        square_0_1 = fma(scaled_0_1.y, product_0_1.y, square_0_1);
+        square_0_1 = fma(scaled_0_1.z, product_0_1.z, square_0_1);
+        square_0_1 = fma(scaled_0_1.w, product_0_1.w, square_0_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_0_2 = w_2 * x_0;
+        let scaled_0_2 = params.scale * product_0_2;
         mean_0_2 += dot(w_2, x_0);
-        square_0_2 += dot(params.scale * product_0_2, product_0_2);
+        square_0_2 = fma(scaled_0_2.x, product_0_2.x, square_0_2);
+        square_0_2 = fma(scaled_0_2.y, product_0_2.y, square_0_2);
+        square_0_2 = fma(scaled_0_2.z, product_0_2.z, square_0_2);
+        square_0_2 = fma(scaled_0_2.w, product_0_2.w, square_0_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_0_3 = w_3 * x_0;
+        let scaled_0_3 = params.scale * product_0_3;
         mean_0_3 += dot(w_3, x_0);
-        square_0_3 += dot(params.scale * product_0_3, product_0_3);
+        square_0_3 = fma(scaled_0_3.x, product_0_3.x, square_0_3);
+        square_0_3 = fma(scaled_0_3.y, product_0_3.y, square_0_3);
+        square_0_3 = fma(scaled_0_3.z, product_0_3.z, square_0_3);
+        square_0_3 = fma(scaled_0_3.w, product_0_3.w, square_0_3);
         let x_1 = x_quad(x_row_1, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_1_0 = w_0 * x_1;
+        let scaled_1_0 = params.scale * product_1_0;
         mean_1_0 += dot(w_0, x_1);
-        square_1_0 += dot(params.scale * product_1_0, product_1_0);
+        square_1_0 = fma(scaled_1_0.x, product_1_0.x, square_1_0);
+        square_1_0 = fma(scaled_1_0.y, product_1_0.y, square_1_0);
+        square_1_0 = fma(scaled_1_0.z, product_1_0.z, square_1_0);
+        square_1_0 = fma(scaled_1_0.w, product_1_0.w, square_1_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_1_1 = w_1 * x_1;
+        let scaled_1_1 = params.scale * product_1_1;
         mean_1_1 += dot(w_1, x_1);
-        square_1_1 += dot(params.scale * product_1_1, product_1_1);
+        square_1_1 = fma(scaled_1_1.x, product_1_1.x, square_1_1);
+        square_1_1 = fma(scaled_1_1.y, product_1_1.y, square_1_1);
+        square_1_1 = fma(scaled_1_1.z, product_1_1.z, square_1_1);
+        square_1_1 = fma(scaled_1_1.w, product_1_1.w, square_1_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_1_2 = w_2 * x_1;
+        let scaled_1_2 = params.scale * product_1_2;
         mean_1_2 += dot(w_2, x_1);
-        square_1_2 += dot(params.scale * product_1_2, product_1_2);
+        square_1_2 = fma(scaled_1_2.x, product_1_2.x, square_1_2);
+        square_1_2 = fma(scaled_1_2.y, product_1_2.y, square_1_2);
+        square_1_2 = fma(scaled_1_2.z, product_1_2.z, square_1_2);
+        square_1_2 = fma(scaled_1_2.w, product_1_2.w, square_1_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_1_3 = w_3 * x_1;
+        let scaled_1_3 = params.scale * product_1_3;
         mean_1_3 += dot(w_3, x_1);
-        square_1_3 += dot(params.scale * product_1_3, product_1_3);
+        square_1_3 = fma(scaled_1_3.x, product_1_3.x, square_1_3);
+        square_1_3 = fma(scaled_1_3.y, product_1_3.y, square_1_3);
+        square_1_3 = fma(scaled_1_3.z, product_1_3.z, square_1_3);
+        square_1_3 = fma(scaled_1_3.w, product_1_3.w, square_1_3);
         let x_2 = x_quad(x_row_2, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_2_0 = w_0 * x_2;
+        let scaled_2_0 = params.scale * product_2_0;
         mean_2_0 += dot(w_0, x_2);
-        square_2_0 += dot(params.scale * product_2_0, product_2_0);
+        square_2_0 = fma(scaled_2_0.x, product_2_0.x, square_2_0);
+        square_2_0 = fma(scaled_2_0.y, product_2_0.y, square_2_0);
+        square_2_0 = fma(scaled_2_0.z, product_2_0.z, square_2_0);
+        square_2_0 = fma(scaled_2_0.w, product_2_0.w, square_2_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_2_1 = w_1 * x_2;
+        let scaled_2_1 = params.scale * product_2_1;
         mean_2_1 += dot(w_1, x_2);
-        square_2_1 += dot(params.scale * product_2_1, product_2_1);
+        square_2_1 = fma(scaled_2_1.x, product_2_1.x, square_2_1);
+        square_2_1 = fma(scaled_2_1.y, product_2_1.y, square_2_1);
+        square_2_1 = fma(scaled_2_1.z, product_2_1.z, square_2_1);
+        square_2_1 = fma(scaled_2_1.w, product_2_1.w, square_2_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_2_2 = w_2 * x_2;
+        let scaled_2_2 = params.scale * product_2_2;
         mean_2_2 += dot(w_2, x_2);
-        square_2_2 += dot(params.scale * product_2_2, product_2_2);
+        square_2_2 = fma(scaled_2_2.x, product_2_2.x, square_2_2);
+        square_2_2 = fma(scaled_2_2.y, product_2_2.y, square_2_2);
+        square_2_2 = fma(scaled_2_2.z, product_2_2.z, square_2_2);
+        square_2_2 = fma(scaled_2_2.w, product_2_2.w, square_2_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_2_3 = w_3 * x_2;
+        let scaled_2_3 = params.scale * product_2_3;
         mean_2_3 += dot(w_3, x_2);
-        square_2_3 += dot(params.scale * product_2_3, product_2_3);
+        square_2_3 = fma(scaled_2_3.x, product_2_3.x, square_2_3);
+        square_2_3 = fma(scaled_2_3.y, product_2_3.y, square_2_3);
+        square_2_3 = fma(scaled_2_3.z, product_2_3.z, square_2_3);
+        square_2_3 = fma(scaled_2_3.w, product_2_3.w, square_2_3);
         let x_3 = x_quad(x_row_3, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_3_0 = w_0 * x_3;
+        let scaled_3_0 = params.scale * product_3_0;
         mean_3_0 += dot(w_0, x_3);
-        square_3_0 += dot(params.scale * product_3_0, product_3_0);
+        square_3_0 = fma(scaled_3_0.x, product_3_0.x, square_3_0);
+        square_3_0 = fma(scaled_3_0.y, product_3_0.y, square_3_0);
+        square_3_0 = fma(scaled_3_0.z, product_3_0.z, square_3_0);
+        square_3_0 = fma(scaled_3_0.w, product_3_0.w, square_3_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_3_1 = w_1 * x_3;
+        let scaled_3_1 = params.scale * product_3_1;
         mean_3_1 += dot(w_1, x_3);
-        square_3_1 += dot(params.scale * product_3_1, product_3_1);
+        square_3_1 = fma(scaled_3_1.x, product_3_1.x, square_3_1);
+        square_3_1 = fma(scaled_3_1.y, product_3_1.y, square_3_1);
+        square_3_1 = fma(scaled_3_1.z, product_3_1.z, square_3_1);
+        square_3_1 = fma(scaled_3_1.w, product_3_1.w, square_3_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_3_2 = w_2 * x_3;
+        let scaled_3_2 = params.scale * product_3_2;
         mean_3_2 += dot(w_2, x_3);
-        square_3_2 += dot(params.scale * product_3_2, product_3_2);
+        square_3_2 = fma(scaled_3_2.x, product_3_2.x, square_3_2);
+        square_3_2 = fma(scaled_3_2.y, product_3_2.y, square_3_2);
+        square_3_2 = fma(scaled_3_2.z, product_3_2.z, square_3_2);
+        square_3_2 = fma(scaled_3_2.w, product_3_2.w, square_3_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_3_3 = w_3 * x_3;
+        let scaled_3_3 = params.scale * product_3_3;
         mean_3_3 += dot(w_3, x_3);
-        square_3_3 += dot(params.scale * product_3_3, product_3_3);
+        square_3_3 = fma(scaled_3_3.x, product_3_3.x, square_3_3);
+        square_3_3 = fma(scaled_3_3.y, product_3_3.y, square_3_3);
+        square_3_3 = fma(scaled_3_3.z, product_3_3.z, square_3_3);
+        square_3_3 = fma(scaled_3_3.w, product_3_3.w, square_3_3);
         let x_4 = x_quad(x_row_4, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_4_0 = w_0 * x_4;
+        let scaled_4_0 = params.scale * product_4_0;
         mean_4_0 += dot(w_0, x_4);
-        square_4_0 += dot(params.scale * product_4_0, product_4_0);
+        square_4_0 = fma(scaled_4_0.x, product_4_0.x, square_4_0);
+        square_4_0 = fma(scaled_4_0.y, product_4_0.y, square_4_0);
+        square_4_0 = fma(scaled_4_0.z, product_4_0.z, square_4_0);
+        square_4_0 = fma(scaled_4_0.w, product_4_0.w, square_4_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_4_1 = w_1 * x_4;
+        let scaled_4_1 = params.scale * product_4_1;
         mean_4_1 += dot(w_1, x_4);
-        square_4_1 += dot(params.scale * product_4_1, product_4_1);
+        square_4_1 = fma(scaled_4_1.x, product_4_1.x, square_4_1);
+        square_4_1 = fma(scaled_4_1.y, product_4_1.y, square_4_1);
+        square_4_1 = fma(scaled_4_1.z, product_4_1.z, square_4_1);
+        square_4_1 = fma(scaled_4_1.w, product_4_1.w, square_4_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_4_2 = w_2 * x_4;
+        let scaled_4_2 = params.scale * product_4_2;
         mean_4_2 += dot(w_2, x_4);
-        square_4_2 += dot(params.scale * product_4_2, product_4_2);
+        square_4_2 = fma(scaled_4_2.x, product_4_2.x, square_4_2);
+        square_4_2 = fma(scaled_4_2.y, product_4_2.y, square_4_2);
+        square_4_2 = fma(scaled_4_2.z, product_4_2.z, square_4_2);
+        square_4_2 = fma(scaled_4_2.w, product_4_2.w, square_4_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_4_3 = w_3 * x_4;
+        let scaled_4_3 = params.scale * product_4_3;
         mean_4_3 += dot(w_3, x_4);
-        square_4_3 += dot(params.scale * product_4_3, product_4_3);
+        square_4_3 = fma(scaled_4_3.x, product_4_3.x, square_4_3);
+        square_4_3 = fma(scaled_4_3.y, product_4_3.y, square_4_3);
+        square_4_3 = fma(scaled_4_3.z, product_4_3.z, square_4_3);
+        square_4_3 = fma(scaled_4_3.w, product_4_3.w, square_4_3);
         let x_5 = x_quad(x_row_5, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_5_0 = w_0 * x_5;
+        let scaled_5_0 = params.scale * product_5_0;
         mean_5_0 += dot(w_0, x_5);
-        square_5_0 += dot(params.scale * product_5_0, product_5_0);
+        square_5_0 = fma(scaled_5_0.x, product_5_0.x, square_5_0);
+        square_5_0 = fma(scaled_5_0.y, product_5_0.y, square_5_0);
+        square_5_0 = fma(scaled_5_0.z, product_5_0.z, square_5_0);
+        square_5_0 = fma(scaled_5_0.w, product_5_0.w, square_5_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_5_1 = w_1 * x_5;
+        let scaled_5_1 = params.scale * product_5_1;
         mean_5_1 += dot(w_1, x_5);
-        square_5_1 += dot(params.scale * product_5_1, product_5_1);
+        square_5_1 = fma(scaled_5_1.x, product_5_1.x, square_5_1);
+        square_5_1 = fma(scaled_5_1.y, product_5_1.y, square_5_1);
+        square_5_1 = fma(scaled_5_1.z, product_5_1.z, square_5_1);
+        square_5_1 = fma(scaled_5_1.w, product_5_1.w, square_5_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_5_2 = w_2 * x_5;
+        let scaled_5_2 = params.scale * product_5_2;
         mean_5_2 += dot(w_2, x_5);
-        square_5_2 += dot(params.scale * product_5_2, product_5_2);
+        square_5_2 = fma(scaled_5_2.x, product_5_2.x, square_5_2);
+        square_5_2 = fma(scaled_5_2.y, product_5_2.y, square_5_2);
+        square_5_2 = fma(scaled_5_2.z, product_5_2.z, square_5_2);
+        square_5_2 = fma(scaled_5_2.w, product_5_2.w, square_5_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_5_3 = w_3 * x_5;
+        let scaled_5_3 = params.scale * product_5_3;
         mean_5_3 += dot(w_3, x_5);
-        square_5_3 += dot(params.scale * product_5_3, product_5_3);
+        square_5_3 = fma(scaled_5_3.x, product_5_3.x, square_5_3);
+        square_5_3 = fma(scaled_5_3.y, product_5_3.y, square_5_3);
+        square_5_3 = fma(scaled_5_3.z, product_5_3.z, square_5_3);
+        square_5_3 = fma(scaled_5_3.w, product_5_3.w, square_5_3);
         let x_6 = x_quad(x_row_6, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_6_0 = w_0 * x_6;
+        let scaled_6_0 = params.scale * product_6_0;
         mean_6_0 += dot(w_0, x_6);
-        square_6_0 += dot(params.scale * product_6_0, product_6_0);
+        square_6_0 = fma(scaled_6_0.x, product_6_0.x, square_6_0);
+        square_6_0 = fma(scaled_6_0.y, product_6_0.y, square_6_0);
+        square_6_0 = fma(scaled_6_0.z, product_6_0.z, square_6_0);
+        square_6_0 = fma(scaled_6_0.w, product_6_0.w, square_6_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_6_1 = w_1 * x_6;
+        let scaled_6_1 = params.scale * product_6_1;
         mean_6_1 += dot(w_1, x_6);
-        square_6_1 += dot(params.scale * product_6_1, product_6_1);
+        square_6_1 = fma(scaled_6_1.x, product_6_1.x, square_6_1);
+        square_6_1 = fma(scaled_6_1.y, product_6_1.y, square_6_1);
+        square_6_1 = fma(scaled_6_1.z, product_6_1.z, square_6_1);
+        square_6_1 = fma(scaled_6_1.w, product_6_1.w, square_6_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_6_2 = w_2 * x_6;
+        let scaled_6_2 = params.scale * product_6_2;
         mean_6_2 += dot(w_2, x_6);
-        square_6_2 += dot(params.scale * product_6_2, product_6_2);
+        square_6_2 = fma(scaled_6_2.x, product_6_2.x, square_6_2);
+        square_6_2 = fma(scaled_6_2.y, product_6_2.y, square_6_2);
+        square_6_2 = fma(scaled_6_2.z, product_6_2.z, square_6_2);
+        square_6_2 = fma(scaled_6_2.w, product_6_2.w, square_6_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_6_3 = w_3 * x_6;
+        let scaled_6_3 = params.scale * product_6_3;
         mean_6_3 += dot(w_3, x_6);
-        square_6_3 += dot(params.scale * product_6_3, product_6_3);
+        square_6_3 = fma(scaled_6_3.x, product_6_3.x, square_6_3);
+        square_6_3 = fma(scaled_6_3.y, product_6_3.y, square_6_3);
+        square_6_3 = fma(scaled_6_3.z, product_6_3.z, square_6_3);
+        square_6_3 = fma(scaled_6_3.w, product_6_3.w, square_6_3);
         let x_7 = x_quad(x_row_7, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_7_0 = w_0 * x_7;
+        let scaled_7_0 = params.scale * product_7_0;
         mean_7_0 += dot(w_0, x_7);
-        square_7_0 += dot(params.scale * product_7_0, product_7_0);
+        square_7_0 = fma(scaled_7_0.x, product_7_0.x, square_7_0);
+        square_7_0 = fma(scaled_7_0.y, product_7_0.y, square_7_0);
+        square_7_0 = fma(scaled_7_0.z, product_7_0.z, square_7_0);
+        square_7_0 = fma(scaled_7_0.w, product_7_0.w, square_7_0);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_7_1 = w_1 * x_7;
+        let scaled_7_1 = params.scale * product_7_1;
         mean_7_1 += dot(w_1, x_7);
-        square_7_1 += dot(params.scale * product_7_1, product_7_1);
+        square_7_1 = fma(scaled_7_1.x, product_7_1.x, square_7_1);
+        square_7_1 = fma(scaled_7_1.y, product_7_1.y, square_7_1);
+        square_7_1 = fma(scaled_7_1.z, product_7_1.z, square_7_1);
+        square_7_1 = fma(scaled_7_1.w, product_7_1.w, square_7_1);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_7_2 = w_2 * x_7;
+        let scaled_7_2 = params.scale * product_7_2;
         mean_7_2 += dot(w_2, x_7);
-        square_7_2 += dot(params.scale * product_7_2, product_7_2);
+        square_7_2 = fma(scaled_7_2.x, product_7_2.x, square_7_2);
+        square_7_2 = fma(scaled_7_2.y, product_7_2.y, square_7_2);
+        square_7_2 = fma(scaled_7_2.z, product_7_2.z, square_7_2);
+        square_7_2 = fma(scaled_7_2.w, product_7_2.w, square_7_2);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave.
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
         let product_7_3 = w_3 * x_7;
+        let scaled_7_3 = params.scale * product_7_3;
         mean_7_3 += dot(w_3, x_7);
-        square_7_3 += dot(params.scale * product_7_3, product_7_3);
+        square_7_3 = fma(scaled_7_3.x, product_7_3.x, square_7_3);
+        square_7_3 = fma(scaled_7_3.y, product_7_3.y, square_7_3);
+        square_7_3 = fma(scaled_7_3.z, product_7_3.z, square_7_3);
+        square_7_3 = fma(scaled_7_3.w, product_7_3.w, square_7_3);
     }
     let bias_0 = bias_quad(0u, o);
     let spread_0 = select(vec4(0.0), params.scale * bias_0 * bias_0, params.masked_bias == 1u);
