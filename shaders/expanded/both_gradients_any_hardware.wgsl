@@ -81,6 +81,15 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
     return c;
 }
 
+// Rounds go on from one plane to the next; `key` is that of the first of them.
+fn next_plane(state: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    var c = state;
+    c = philox_round(c, key);
+    c = philox_round(c, key + vec2(2654435769u, 3144134277u));
+    c = philox_round(c, key + vec2(1013904242u, 1993301258u));
+    return c;
+}
+
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
@@ -96,11 +105,16 @@ fn others(drop: vec4<u32>) -> vec4<u32> {
     return drop ^ vec4(params.all_ones);
 }
 
+// All ones where this bit of the threshold is 0.
+fn zero_at(bit: u32) -> u32 {
+    return ((params.threshold >> bit) & 1u) - 1u;
+}
+
 // One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
 // the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
 // instruction however it is written; the other ways are the shortest for AMD, and for processors.
 fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
-    return (drop & plane) | (vec4(zero) & (drop | plane));
+    return drop ^ ((drop ^ plane) & (drop ^ vec4(zero)));
 }
 
 // What the run's first state decides: the least significant plane, or at 9 to 16 bits all those below the last eight.
@@ -108,53 +122,15 @@ fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
 // meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
     var drop = vec4(~0u);
-    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), params.zeros[0].x);
-    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), params.zeros[0].y);
-    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), params.zeros[0].z);
-    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), params.zeros[0].w);
-    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), params.zeros[1].x);
-    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), params.zeros[1].y);
-    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), params.zeros[1].z);
-    drop = rung(drop, state, params.zeros[1].w);
+    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero_at(0u));
+    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero_at(1u));
+    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero_at(2u));
+    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero_at(3u));
+    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero_at(4u));
+    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero_at(5u));
+    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero_at(6u));
+    drop = rung(drop, state, zero_at(7u));
     return drop;
-}
-
-fn brick(block: vec3<u32>) -> vec4<u32> {
-    var state = start(block);
-    var drop = first_planes(state);
-    state = philox_round(state, params.round_keys[5].xy);
-    state = philox_round(state, params.round_keys[5].zw);
-    state = philox_round(state, params.round_keys[6].xy);
-    drop = rung(drop, state, params.zeros[2].x);
-    state = philox_round(state, params.round_keys[6].zw);
-    state = philox_round(state, params.round_keys[7].xy);
-    state = philox_round(state, params.round_keys[7].zw);
-    drop = rung(drop, state, params.zeros[2].y);
-    state = philox_round(state, params.round_keys[8].xy);
-    state = philox_round(state, params.round_keys[8].zw);
-    state = philox_round(state, params.round_keys[9].xy);
-    drop = rung(drop, state, params.zeros[2].z);
-    state = philox_round(state, params.round_keys[9].zw);
-    state = philox_round(state, params.round_keys[10].xy);
-    state = philox_round(state, params.round_keys[10].zw);
-    drop = rung(drop, state, params.zeros[2].w);
-    state = philox_round(state, params.round_keys[11].xy);
-    state = philox_round(state, params.round_keys[11].zw);
-    state = philox_round(state, params.round_keys[12].xy);
-    drop = rung(drop, state, params.zeros[3].x);
-    state = philox_round(state, params.round_keys[12].zw);
-    state = philox_round(state, params.round_keys[13].xy);
-    state = philox_round(state, params.round_keys[13].zw);
-    drop = rung(drop, state, params.zeros[3].y);
-    state = philox_round(state, params.round_keys[14].xy);
-    state = philox_round(state, params.round_keys[14].zw);
-    state = philox_round(state, params.round_keys[15].xy);
-    drop = rung(drop, state, params.zeros[3].z);
-    state = philox_round(state, params.round_keys[15].zw);
-    state = philox_round(state, params.round_keys[16].xy);
-    state = philox_round(state, params.round_keys[16].zw);
-    drop = rung(drop, state, params.zeros[3].w);
-    return others(drop);
 }
 
 // Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
@@ -302,7 +278,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         var step_2_1 = vec4(0.0);
         var step_3_0 = vec4(0.0);
         var step_3_1 = vec4(0.0);
-        let keep_0_0 = brick(vec3(input_block, params.output_block + block, example_block));
+        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
+        // do not wait for those of another.
+        var state_0_0 = start(vec3(input_block, params.output_block + block, example_block));
+        var drop_0_0 = first_planes(state_0_0);
+        var key = params.round_keys[5].xy;
+        for (var bit = 8u; bit < 16u; bit++) {
+            state_0_0 = next_plane(state_0_0, key);
+            drop_0_0 = rung(drop_0_0, state_0_0, zero_at(bit));
+            key += vec2(3668340011u, 842468239u);
+        }
+        let keep_0_0 = others(drop_0_0);
         let w_0_0 = w_quad(u32(o), i_0);
         let w_0_1 = w_quad(u32(o), i_1);
         let w_1_0 = w_quad(u32(o + 1), i_0);
@@ -416,12 +402,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         workgroupBarrier();
     }
 
-    store_grad_input_quad(n, i, params.scale * sum_0_0);
-    store_grad_input_quad(n, i + 4, params.scale * sum_0_1);
-    store_grad_input_quad(n + 1, i, params.scale * sum_1_0);
-    store_grad_input_quad(n + 1, i + 4, params.scale * sum_1_1);
-    store_grad_input_quad(n + 2, i, params.scale * sum_2_0);
-    store_grad_input_quad(n + 2, i + 4, params.scale * sum_2_1);
-    store_grad_input_quad(n + 3, i, params.scale * sum_3_0);
-    store_grad_input_quad(n + 3, i + 4, params.scale * sum_3_1);
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+    // all the rest.
+    for (var row = 0; row < 1; row++) {
+        store_grad_input_quad(n + 4 * row, i, params.scale * sum_0_0);
+        store_grad_input_quad(n + 4 * row, i + 4, params.scale * sum_0_1);
+        store_grad_input_quad(n + 4 * row + 1, i, params.scale * sum_1_0);
+        store_grad_input_quad(n + 4 * row + 1, i + 4, params.scale * sum_1_1);
+        store_grad_input_quad(n + 4 * row + 2, i, params.scale * sum_2_0);
+        store_grad_input_quad(n + 4 * row + 2, i + 4, params.scale * sum_2_1);
+        store_grad_input_quad(n + 4 * row + 3, i, params.scale * sum_3_0);
+        store_grad_input_quad(n + 4 * row + 3, i + 4, params.scale * sum_3_1);
+    }
 }

@@ -160,50 +160,69 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 // dX = scale * (sum over o of M W G). Oracle: src/reference/input_gradient.rs.
 //
 // The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
-// 1 x 1 bricks, 4 examples by 8 inputs. They are those of the forward pass:
+// 1 x 2 bricks, 4 examples by 16 inputs. They are those of the forward pass:
 // same coordinates, same words.
 
-@compute @workgroup_size(8, 4)
+@compute @workgroup_size(4, 8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 4u + local.y;
-    let tile_column = group.x * 8u + local.x;
+    let tile_row = group.y * 8u + local.y;
+    let tile_column = group.x * 4u + local.x;
     let n = i32(tile_row * 4u) - params.example_shift;
-    let i = i32(tile_column * 8u) - params.input_shift;
+    let i = i32(tile_column * 16u) - params.input_shift;
     if n >= i32(params.examples) || i >= i32(params.inputs) {
         return;
     }
     let example_block = params.example_block + tile_row;
-    let input_block = params.input_block + tile_column;
+    let input_block = params.input_block + tile_column * 2u;
 
     // Rows past either end repeat the nearest one; their sums are never stored.
     let g_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     var sum_0_0 = vec4(0.0);
     var sum_0_1 = vec4(0.0);
+    var sum_0_2 = vec4(0.0);
+    var sum_0_3 = vec4(0.0);
     let g_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
     var sum_1_0 = vec4(0.0);
     var sum_1_1 = vec4(0.0);
+    var sum_1_2 = vec4(0.0);
+    var sum_1_3 = vec4(0.0);
     let g_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
     var sum_2_0 = vec4(0.0);
     var sum_2_1 = vec4(0.0);
+    var sum_2_2 = vec4(0.0);
+    var sum_2_3 = vec4(0.0);
     let g_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
     var sum_3_0 = vec4(0.0);
     var sum_3_1 = vec4(0.0);
+    var sum_3_2 = vec4(0.0);
+    var sum_3_3 = vec4(0.0);
     // And so do columns past the last.
     let i_0 = i;
     let i_1 = i + 4;
+    let i_2 = min(i + 8, i32(params.inputs) - 4);
+    let i_3 = min(i + 12, i32(params.inputs) - 4);
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
         let o = i32(block * 4u) - params.output_shift;
         let keep_0_0 = brick(vec3(input_block, params.output_block + block, example_block));
+        let keep_0_1 = brick(vec3(input_block + 1u, params.output_block + block, example_block));
         let w_0_0 = w_quad(u32(o), i_0);
         let w_0_1 = w_quad(u32(o), i_1);
+        let w_0_2 = w_quad(u32(o), i_2);
+        let w_0_3 = w_quad(u32(o), i_3);
         let w_1_0 = w_quad(u32(o + 1), i_0);
         let w_1_1 = w_quad(u32(o + 1), i_1);
+        let w_1_2 = w_quad(u32(o + 1), i_2);
+        let w_1_3 = w_quad(u32(o + 1), i_3);
         let w_2_0 = w_quad(u32(o + 2), i_0);
         let w_2_1 = w_quad(u32(o + 2), i_1);
+        let w_2_2 = w_quad(u32(o + 2), i_2);
+        let w_2_3 = w_quad(u32(o + 2), i_3);
         let w_3_0 = w_quad(u32(o + 3), i_0);
         let w_3_1 = w_quad(u32(o + 3), i_1);
+        let w_3_2 = w_quad(u32(o + 3), i_2);
+        let w_3_3 = w_quad(u32(o + 3), i_3);
         let g_0 = g_quad(g_row_0, o);
         let g_1 = g_quad(g_row_1, o);
         let g_2 = g_quad(g_row_2, o);
@@ -240,14 +259,58 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_3_1 = add_kept_row(sum_3_1, g_3.z, w_2_1, keep_0_0.w, 20u);
         sum_3_0 = add_kept_row(sum_3_0, g_3.w, w_3_0, keep_0_0.w, 24u);
         sum_3_1 = add_kept_row(sum_3_1, g_3.w, w_3_1, keep_0_0.w, 28u);
+        sum_0_2 = add_kept_row(sum_0_2, g_0.x, w_0_2, keep_0_1.x, 0u);
+        sum_0_3 = add_kept_row(sum_0_3, g_0.x, w_0_3, keep_0_1.x, 4u);
+        sum_0_2 = add_kept_row(sum_0_2, g_0.y, w_1_2, keep_0_1.x, 8u);
+        sum_0_3 = add_kept_row(sum_0_3, g_0.y, w_1_3, keep_0_1.x, 12u);
+        sum_0_2 = add_kept_row(sum_0_2, g_0.z, w_2_2, keep_0_1.x, 16u);
+        sum_0_3 = add_kept_row(sum_0_3, g_0.z, w_2_3, keep_0_1.x, 20u);
+        sum_0_2 = add_kept_row(sum_0_2, g_0.w, w_3_2, keep_0_1.x, 24u);
+        sum_0_3 = add_kept_row(sum_0_3, g_0.w, w_3_3, keep_0_1.x, 28u);
+        sum_1_2 = add_kept_row(sum_1_2, g_1.x, w_0_2, keep_0_1.y, 0u);
+        sum_1_3 = add_kept_row(sum_1_3, g_1.x, w_0_3, keep_0_1.y, 4u);
+        sum_1_2 = add_kept_row(sum_1_2, g_1.y, w_1_2, keep_0_1.y, 8u);
+        sum_1_3 = add_kept_row(sum_1_3, g_1.y, w_1_3, keep_0_1.y, 12u);
+        sum_1_2 = add_kept_row(sum_1_2, g_1.z, w_2_2, keep_0_1.y, 16u);
+        sum_1_3 = add_kept_row(sum_1_3, g_1.z, w_2_3, keep_0_1.y, 20u);
+        sum_1_2 = add_kept_row(sum_1_2, g_1.w, w_3_2, keep_0_1.y, 24u);
+        sum_1_3 = add_kept_row(sum_1_3, g_1.w, w_3_3, keep_0_1.y, 28u);
+        sum_2_2 = add_kept_row(sum_2_2, g_2.x, w_0_2, keep_0_1.z, 0u);
+        sum_2_3 = add_kept_row(sum_2_3, g_2.x, w_0_3, keep_0_1.z, 4u);
+        sum_2_2 = add_kept_row(sum_2_2, g_2.y, w_1_2, keep_0_1.z, 8u);
+        sum_2_3 = add_kept_row(sum_2_3, g_2.y, w_1_3, keep_0_1.z, 12u);
+        sum_2_2 = add_kept_row(sum_2_2, g_2.z, w_2_2, keep_0_1.z, 16u);
+        sum_2_3 = add_kept_row(sum_2_3, g_2.z, w_2_3, keep_0_1.z, 20u);
+        sum_2_2 = add_kept_row(sum_2_2, g_2.w, w_3_2, keep_0_1.z, 24u);
+        sum_2_3 = add_kept_row(sum_2_3, g_2.w, w_3_3, keep_0_1.z, 28u);
+        sum_3_2 = add_kept_row(sum_3_2, g_3.x, w_0_2, keep_0_1.w, 0u);
+        sum_3_3 = add_kept_row(sum_3_3, g_3.x, w_0_3, keep_0_1.w, 4u);
+        sum_3_2 = add_kept_row(sum_3_2, g_3.y, w_1_2, keep_0_1.w, 8u);
+        sum_3_3 = add_kept_row(sum_3_3, g_3.y, w_1_3, keep_0_1.w, 12u);
+        sum_3_2 = add_kept_row(sum_3_2, g_3.z, w_2_2, keep_0_1.w, 16u);
+        sum_3_3 = add_kept_row(sum_3_3, g_3.z, w_2_3, keep_0_1.w, 20u);
+        sum_3_2 = add_kept_row(sum_3_2, g_3.w, w_3_2, keep_0_1.w, 24u);
+        sum_3_3 = add_kept_row(sum_3_3, g_3.w, w_3_3, keep_0_1.w, 28u);
     }
 
-    store_result_quad(n, i, params.scale * sum_0_0);
-    store_result_quad(n, i + 4, params.scale * sum_0_1);
-    store_result_quad(n + 1, i, params.scale * sum_1_0);
-    store_result_quad(n + 1, i + 4, params.scale * sum_1_1);
-    store_result_quad(n + 2, i, params.scale * sum_2_0);
-    store_result_quad(n + 2, i + 4, params.scale * sum_2_1);
-    store_result_quad(n + 3, i, params.scale * sum_3_0);
-    store_result_quad(n + 3, i + 4, params.scale * sum_3_1);
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+    // all the rest.
+    for (var row = 0; row < 1; row++) {
+        store_result_quad(n + 4 * row, i, params.scale * sum_0_0);
+        store_result_quad(n + 4 * row, i + 4, params.scale * sum_0_1);
+        store_result_quad(n + 4 * row, i + 8, params.scale * sum_0_2);
+        store_result_quad(n + 4 * row, i + 12, params.scale * sum_0_3);
+        store_result_quad(n + 4 * row + 1, i, params.scale * sum_1_0);
+        store_result_quad(n + 4 * row + 1, i + 4, params.scale * sum_1_1);
+        store_result_quad(n + 4 * row + 1, i + 8, params.scale * sum_1_2);
+        store_result_quad(n + 4 * row + 1, i + 12, params.scale * sum_1_3);
+        store_result_quad(n + 4 * row + 2, i, params.scale * sum_2_0);
+        store_result_quad(n + 4 * row + 2, i + 4, params.scale * sum_2_1);
+        store_result_quad(n + 4 * row + 2, i + 8, params.scale * sum_2_2);
+        store_result_quad(n + 4 * row + 2, i + 12, params.scale * sum_2_3);
+        store_result_quad(n + 4 * row + 3, i, params.scale * sum_3_0);
+        store_result_quad(n + 4 * row + 3, i + 4, params.scale * sum_3_1);
+        store_result_quad(n + 4 * row + 3, i + 8, params.scale * sum_3_2);
+        store_result_quad(n + 4 * row + 3, i + 12, params.scale * sum_3_3);
+    }
 }

@@ -144,10 +144,10 @@ fn variance_of(mean: f32, squares: f32) -> f32 {
     return nan_where(is_nan(mean), zero_where(params.scale == 0.0, squares));
 }
 
-@compute @workgroup_size(8, 4)
+@compute @workgroup_size(2, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let n = i32((group.y * 4u + local.y) * 8u);
-    let o = i32((group.x * 8u + local.x) * 4u);
+    let n = i32((group.y * 16u + local.y) * 4u);
+    let o = i32((group.x * 2u + local.x) * 8u);
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
@@ -161,6 +161,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_0_2 = 0.0;
     var mean_0_3 = 0.0;
     var square_0_3 = 0.0;
+    var mean_0_4 = 0.0;
+    var square_0_4 = 0.0;
+    var mean_0_5 = 0.0;
+    var square_0_5 = 0.0;
+    var mean_0_6 = 0.0;
+    var square_0_6 = 0.0;
+    var mean_0_7 = 0.0;
+    var square_0_7 = 0.0;
     let x_row_1 = min(u32(n + 1), params.examples - 1u);
     var mean_1_0 = 0.0;
     var square_1_0 = 0.0;
@@ -170,6 +178,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_1_2 = 0.0;
     var mean_1_3 = 0.0;
     var square_1_3 = 0.0;
+    var mean_1_4 = 0.0;
+    var square_1_4 = 0.0;
+    var mean_1_5 = 0.0;
+    var square_1_5 = 0.0;
+    var mean_1_6 = 0.0;
+    var square_1_6 = 0.0;
+    var mean_1_7 = 0.0;
+    var square_1_7 = 0.0;
     let x_row_2 = min(u32(n + 2), params.examples - 1u);
     var mean_2_0 = 0.0;
     var square_2_0 = 0.0;
@@ -179,6 +195,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_2_2 = 0.0;
     var mean_2_3 = 0.0;
     var square_2_3 = 0.0;
+    var mean_2_4 = 0.0;
+    var square_2_4 = 0.0;
+    var mean_2_5 = 0.0;
+    var square_2_5 = 0.0;
+    var mean_2_6 = 0.0;
+    var square_2_6 = 0.0;
+    var mean_2_7 = 0.0;
+    var square_2_7 = 0.0;
     let x_row_3 = min(u32(n + 3), params.examples - 1u);
     var mean_3_0 = 0.0;
     var square_3_0 = 0.0;
@@ -188,46 +212,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_3_2 = 0.0;
     var mean_3_3 = 0.0;
     var square_3_3 = 0.0;
-    let x_row_4 = min(u32(n + 4), params.examples - 1u);
-    var mean_4_0 = 0.0;
-    var square_4_0 = 0.0;
-    var mean_4_1 = 0.0;
-    var square_4_1 = 0.0;
-    var mean_4_2 = 0.0;
-    var square_4_2 = 0.0;
-    var mean_4_3 = 0.0;
-    var square_4_3 = 0.0;
-    let x_row_5 = min(u32(n + 5), params.examples - 1u);
-    var mean_5_0 = 0.0;
-    var square_5_0 = 0.0;
-    var mean_5_1 = 0.0;
-    var square_5_1 = 0.0;
-    var mean_5_2 = 0.0;
-    var square_5_2 = 0.0;
-    var mean_5_3 = 0.0;
-    var square_5_3 = 0.0;
-    let x_row_6 = min(u32(n + 6), params.examples - 1u);
-    var mean_6_0 = 0.0;
-    var square_6_0 = 0.0;
-    var mean_6_1 = 0.0;
-    var square_6_1 = 0.0;
-    var mean_6_2 = 0.0;
-    var square_6_2 = 0.0;
-    var mean_6_3 = 0.0;
-    var square_6_3 = 0.0;
-    let x_row_7 = min(u32(n + 7), params.examples - 1u);
-    var mean_7_0 = 0.0;
-    var square_7_0 = 0.0;
-    var mean_7_1 = 0.0;
-    var square_7_1 = 0.0;
-    var mean_7_2 = 0.0;
-    var square_7_2 = 0.0;
-    var mean_7_3 = 0.0;
-    var square_7_3 = 0.0;
+    var mean_3_4 = 0.0;
+    var square_3_4 = 0.0;
+    var mean_3_5 = 0.0;
+    var square_3_5 = 0.0;
+    var mean_3_6 = 0.0;
+    var square_3_6 = 0.0;
+    var mean_3_7 = 0.0;
+    var square_3_7 = 0.0;
     let w_row_0 = min(u32(o), params.outputs - 1u);
     let w_row_1 = min(u32(o + 1), params.outputs - 1u);
     let w_row_2 = min(u32(o + 2), params.outputs - 1u);
     let w_row_3 = min(u32(o + 3), params.outputs - 1u);
+    let w_row_4 = min(u32(o + 4), params.outputs - 1u);
+    let w_row_5 = min(u32(o + 5), params.outputs - 1u);
+    let w_row_6 = min(u32(o + 6), params.outputs - 1u);
+    let w_row_7 = min(u32(o + 7), params.outputs - 1u);
     let blocks = (params.inputs + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 4u);
@@ -235,6 +235,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let w_1 = w_quad(w_row_1, i);
         let w_2 = w_quad(w_row_2, i);
         let w_3 = w_quad(w_row_3, i);
+        let w_4 = w_quad(w_row_4, i);
+        let w_5 = w_quad(w_row_5, i);
+        let w_6 = w_quad(w_row_6, i);
+        let w_7 = w_quad(w_row_7, i);
         let x_0 = x_quad(x_row_0, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
@@ -272,6 +276,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_0_3 = fma(scaled_0_3.y, product_0_3.y, square_0_3);
         square_0_3 = fma(scaled_0_3.z, product_0_3.z, square_0_3);
         square_0_3 = fma(scaled_0_3.w, product_0_3.w, square_0_3);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_0_4 = w_4 * x_0;
+        let scaled_0_4 = params.scale * product_0_4;
+        mean_0_4 += dot(w_4, x_0);
+        square_0_4 = fma(scaled_0_4.x, product_0_4.x, square_0_4);
+        square_0_4 = fma(scaled_0_4.y, product_0_4.y, square_0_4);
+        square_0_4 = fma(scaled_0_4.z, product_0_4.z, square_0_4);
+        square_0_4 = fma(scaled_0_4.w, product_0_4.w, square_0_4);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_0_5 = w_5 * x_0;
+        let scaled_0_5 = params.scale * product_0_5;
+        mean_0_5 += dot(w_5, x_0);
+        square_0_5 = fma(scaled_0_5.x, product_0_5.x, square_0_5);
+        square_0_5 = fma(scaled_0_5.y, product_0_5.y, square_0_5);
+        square_0_5 = fma(scaled_0_5.z, product_0_5.z, square_0_5);
+        square_0_5 = fma(scaled_0_5.w, product_0_5.w, square_0_5);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_0_6 = w_6 * x_0;
+        let scaled_0_6 = params.scale * product_0_6;
+        mean_0_6 += dot(w_6, x_0);
+        square_0_6 = fma(scaled_0_6.x, product_0_6.x, square_0_6);
+        square_0_6 = fma(scaled_0_6.y, product_0_6.y, square_0_6);
+        square_0_6 = fma(scaled_0_6.z, product_0_6.z, square_0_6);
+        square_0_6 = fma(scaled_0_6.w, product_0_6.w, square_0_6);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_0_7 = w_7 * x_0;
+        let scaled_0_7 = params.scale * product_0_7;
+        mean_0_7 += dot(w_7, x_0);
+        square_0_7 = fma(scaled_0_7.x, product_0_7.x, square_0_7);
+        square_0_7 = fma(scaled_0_7.y, product_0_7.y, square_0_7);
+        square_0_7 = fma(scaled_0_7.z, product_0_7.z, square_0_7);
+        square_0_7 = fma(scaled_0_7.w, product_0_7.w, square_0_7);
         let x_1 = x_quad(x_row_1, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
@@ -309,6 +349,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_1_3 = fma(scaled_1_3.y, product_1_3.y, square_1_3);
         square_1_3 = fma(scaled_1_3.z, product_1_3.z, square_1_3);
         square_1_3 = fma(scaled_1_3.w, product_1_3.w, square_1_3);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_1_4 = w_4 * x_1;
+        let scaled_1_4 = params.scale * product_1_4;
+        mean_1_4 += dot(w_4, x_1);
+        square_1_4 = fma(scaled_1_4.x, product_1_4.x, square_1_4);
+        square_1_4 = fma(scaled_1_4.y, product_1_4.y, square_1_4);
+        square_1_4 = fma(scaled_1_4.z, product_1_4.z, square_1_4);
+        square_1_4 = fma(scaled_1_4.w, product_1_4.w, square_1_4);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_1_5 = w_5 * x_1;
+        let scaled_1_5 = params.scale * product_1_5;
+        mean_1_5 += dot(w_5, x_1);
+        square_1_5 = fma(scaled_1_5.x, product_1_5.x, square_1_5);
+        square_1_5 = fma(scaled_1_5.y, product_1_5.y, square_1_5);
+        square_1_5 = fma(scaled_1_5.z, product_1_5.z, square_1_5);
+        square_1_5 = fma(scaled_1_5.w, product_1_5.w, square_1_5);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_1_6 = w_6 * x_1;
+        let scaled_1_6 = params.scale * product_1_6;
+        mean_1_6 += dot(w_6, x_1);
+        square_1_6 = fma(scaled_1_6.x, product_1_6.x, square_1_6);
+        square_1_6 = fma(scaled_1_6.y, product_1_6.y, square_1_6);
+        square_1_6 = fma(scaled_1_6.z, product_1_6.z, square_1_6);
+        square_1_6 = fma(scaled_1_6.w, product_1_6.w, square_1_6);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_1_7 = w_7 * x_1;
+        let scaled_1_7 = params.scale * product_1_7;
+        mean_1_7 += dot(w_7, x_1);
+        square_1_7 = fma(scaled_1_7.x, product_1_7.x, square_1_7);
+        square_1_7 = fma(scaled_1_7.y, product_1_7.y, square_1_7);
+        square_1_7 = fma(scaled_1_7.z, product_1_7.z, square_1_7);
+        square_1_7 = fma(scaled_1_7.w, product_1_7.w, square_1_7);
         let x_2 = x_quad(x_row_2, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
@@ -346,6 +422,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_2_3 = fma(scaled_2_3.y, product_2_3.y, square_2_3);
         square_2_3 = fma(scaled_2_3.z, product_2_3.z, square_2_3);
         square_2_3 = fma(scaled_2_3.w, product_2_3.w, square_2_3);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_2_4 = w_4 * x_2;
+        let scaled_2_4 = params.scale * product_2_4;
+        mean_2_4 += dot(w_4, x_2);
+        square_2_4 = fma(scaled_2_4.x, product_2_4.x, square_2_4);
+        square_2_4 = fma(scaled_2_4.y, product_2_4.y, square_2_4);
+        square_2_4 = fma(scaled_2_4.z, product_2_4.z, square_2_4);
+        square_2_4 = fma(scaled_2_4.w, product_2_4.w, square_2_4);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_2_5 = w_5 * x_2;
+        let scaled_2_5 = params.scale * product_2_5;
+        mean_2_5 += dot(w_5, x_2);
+        square_2_5 = fma(scaled_2_5.x, product_2_5.x, square_2_5);
+        square_2_5 = fma(scaled_2_5.y, product_2_5.y, square_2_5);
+        square_2_5 = fma(scaled_2_5.z, product_2_5.z, square_2_5);
+        square_2_5 = fma(scaled_2_5.w, product_2_5.w, square_2_5);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_2_6 = w_6 * x_2;
+        let scaled_2_6 = params.scale * product_2_6;
+        mean_2_6 += dot(w_6, x_2);
+        square_2_6 = fma(scaled_2_6.x, product_2_6.x, square_2_6);
+        square_2_6 = fma(scaled_2_6.y, product_2_6.y, square_2_6);
+        square_2_6 = fma(scaled_2_6.z, product_2_6.z, square_2_6);
+        square_2_6 = fma(scaled_2_6.w, product_2_6.w, square_2_6);
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        let product_2_7 = w_7 * x_2;
+        let scaled_2_7 = params.scale * product_2_7;
+        mean_2_7 += dot(w_7, x_2);
+        square_2_7 = fma(scaled_2_7.x, product_2_7.x, square_2_7);
+        square_2_7 = fma(scaled_2_7.y, product_2_7.y, square_2_7);
+        square_2_7 = fma(scaled_2_7.z, product_2_7.z, square_2_7);
+        square_2_7 = fma(scaled_2_7.w, product_2_7.w, square_2_7);
         let x_3 = x_quad(x_row_3, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
@@ -383,154 +495,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         square_3_3 = fma(scaled_3_3.y, product_3_3.y, square_3_3);
         square_3_3 = fma(scaled_3_3.z, product_3_3.z, square_3_3);
         square_3_3 = fma(scaled_3_3.w, product_3_3.w, square_3_3);
-        let x_4 = x_quad(x_row_4, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_4_0 = w_0 * x_4;
-        let scaled_4_0 = params.scale * product_4_0;
-        mean_4_0 += dot(w_0, x_4);
-        square_4_0 = fma(scaled_4_0.x, product_4_0.x, square_4_0);
-        square_4_0 = fma(scaled_4_0.y, product_4_0.y, square_4_0);
-        square_4_0 = fma(scaled_4_0.z, product_4_0.z, square_4_0);
-        square_4_0 = fma(scaled_4_0.w, product_4_0.w, square_4_0);
+        let product_3_4 = w_4 * x_3;
+        let scaled_3_4 = params.scale * product_3_4;
+        mean_3_4 += dot(w_4, x_3);
+        square_3_4 = fma(scaled_3_4.x, product_3_4.x, square_3_4);
+        square_3_4 = fma(scaled_3_4.y, product_3_4.y, square_3_4);
+        square_3_4 = fma(scaled_3_4.z, product_3_4.z, square_3_4);
+        square_3_4 = fma(scaled_3_4.w, product_3_4.w, square_3_4);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_4_1 = w_1 * x_4;
-        let scaled_4_1 = params.scale * product_4_1;
-        mean_4_1 += dot(w_1, x_4);
-        square_4_1 = fma(scaled_4_1.x, product_4_1.x, square_4_1);
-        square_4_1 = fma(scaled_4_1.y, product_4_1.y, square_4_1);
-        square_4_1 = fma(scaled_4_1.z, product_4_1.z, square_4_1);
-        square_4_1 = fma(scaled_4_1.w, product_4_1.w, square_4_1);
+        let product_3_5 = w_5 * x_3;
+        let scaled_3_5 = params.scale * product_3_5;
+        mean_3_5 += dot(w_5, x_3);
+        square_3_5 = fma(scaled_3_5.x, product_3_5.x, square_3_5);
+        square_3_5 = fma(scaled_3_5.y, product_3_5.y, square_3_5);
+        square_3_5 = fma(scaled_3_5.z, product_3_5.z, square_3_5);
+        square_3_5 = fma(scaled_3_5.w, product_3_5.w, square_3_5);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_4_2 = w_2 * x_4;
-        let scaled_4_2 = params.scale * product_4_2;
-        mean_4_2 += dot(w_2, x_4);
-        square_4_2 = fma(scaled_4_2.x, product_4_2.x, square_4_2);
-        square_4_2 = fma(scaled_4_2.y, product_4_2.y, square_4_2);
-        square_4_2 = fma(scaled_4_2.z, product_4_2.z, square_4_2);
-        square_4_2 = fma(scaled_4_2.w, product_4_2.w, square_4_2);
+        let product_3_6 = w_6 * x_3;
+        let scaled_3_6 = params.scale * product_3_6;
+        mean_3_6 += dot(w_6, x_3);
+        square_3_6 = fma(scaled_3_6.x, product_3_6.x, square_3_6);
+        square_3_6 = fma(scaled_3_6.y, product_3_6.y, square_3_6);
+        square_3_6 = fma(scaled_3_6.z, product_3_6.z, square_3_6);
+        square_3_6 = fma(scaled_3_6.w, product_3_6.w, square_3_6);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_4_3 = w_3 * x_4;
-        let scaled_4_3 = params.scale * product_4_3;
-        mean_4_3 += dot(w_3, x_4);
-        square_4_3 = fma(scaled_4_3.x, product_4_3.x, square_4_3);
-        square_4_3 = fma(scaled_4_3.y, product_4_3.y, square_4_3);
-        square_4_3 = fma(scaled_4_3.z, product_4_3.z, square_4_3);
-        square_4_3 = fma(scaled_4_3.w, product_4_3.w, square_4_3);
-        let x_5 = x_quad(x_row_5, i);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_5_0 = w_0 * x_5;
-        let scaled_5_0 = params.scale * product_5_0;
-        mean_5_0 += dot(w_0, x_5);
-        square_5_0 = fma(scaled_5_0.x, product_5_0.x, square_5_0);
-        square_5_0 = fma(scaled_5_0.y, product_5_0.y, square_5_0);
-        square_5_0 = fma(scaled_5_0.z, product_5_0.z, square_5_0);
-        square_5_0 = fma(scaled_5_0.w, product_5_0.w, square_5_0);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_5_1 = w_1 * x_5;
-        let scaled_5_1 = params.scale * product_5_1;
-        mean_5_1 += dot(w_1, x_5);
-        square_5_1 = fma(scaled_5_1.x, product_5_1.x, square_5_1);
-        square_5_1 = fma(scaled_5_1.y, product_5_1.y, square_5_1);
-        square_5_1 = fma(scaled_5_1.z, product_5_1.z, square_5_1);
-        square_5_1 = fma(scaled_5_1.w, product_5_1.w, square_5_1);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_5_2 = w_2 * x_5;
-        let scaled_5_2 = params.scale * product_5_2;
-        mean_5_2 += dot(w_2, x_5);
-        square_5_2 = fma(scaled_5_2.x, product_5_2.x, square_5_2);
-        square_5_2 = fma(scaled_5_2.y, product_5_2.y, square_5_2);
-        square_5_2 = fma(scaled_5_2.z, product_5_2.z, square_5_2);
-        square_5_2 = fma(scaled_5_2.w, product_5_2.w, square_5_2);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_5_3 = w_3 * x_5;
-        let scaled_5_3 = params.scale * product_5_3;
-        mean_5_3 += dot(w_3, x_5);
-        square_5_3 = fma(scaled_5_3.x, product_5_3.x, square_5_3);
-        square_5_3 = fma(scaled_5_3.y, product_5_3.y, square_5_3);
-        square_5_3 = fma(scaled_5_3.z, product_5_3.z, square_5_3);
-        square_5_3 = fma(scaled_5_3.w, product_5_3.w, square_5_3);
-        let x_6 = x_quad(x_row_6, i);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_6_0 = w_0 * x_6;
-        let scaled_6_0 = params.scale * product_6_0;
-        mean_6_0 += dot(w_0, x_6);
-        square_6_0 = fma(scaled_6_0.x, product_6_0.x, square_6_0);
-        square_6_0 = fma(scaled_6_0.y, product_6_0.y, square_6_0);
-        square_6_0 = fma(scaled_6_0.z, product_6_0.z, square_6_0);
-        square_6_0 = fma(scaled_6_0.w, product_6_0.w, square_6_0);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_6_1 = w_1 * x_6;
-        let scaled_6_1 = params.scale * product_6_1;
-        mean_6_1 += dot(w_1, x_6);
-        square_6_1 = fma(scaled_6_1.x, product_6_1.x, square_6_1);
-        square_6_1 = fma(scaled_6_1.y, product_6_1.y, square_6_1);
-        square_6_1 = fma(scaled_6_1.z, product_6_1.z, square_6_1);
-        square_6_1 = fma(scaled_6_1.w, product_6_1.w, square_6_1);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_6_2 = w_2 * x_6;
-        let scaled_6_2 = params.scale * product_6_2;
-        mean_6_2 += dot(w_2, x_6);
-        square_6_2 = fma(scaled_6_2.x, product_6_2.x, square_6_2);
-        square_6_2 = fma(scaled_6_2.y, product_6_2.y, square_6_2);
-        square_6_2 = fma(scaled_6_2.z, product_6_2.z, square_6_2);
-        square_6_2 = fma(scaled_6_2.w, product_6_2.w, square_6_2);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_6_3 = w_3 * x_6;
-        let scaled_6_3 = params.scale * product_6_3;
-        mean_6_3 += dot(w_3, x_6);
-        square_6_3 = fma(scaled_6_3.x, product_6_3.x, square_6_3);
-        square_6_3 = fma(scaled_6_3.y, product_6_3.y, square_6_3);
-        square_6_3 = fma(scaled_6_3.z, product_6_3.z, square_6_3);
-        square_6_3 = fma(scaled_6_3.w, product_6_3.w, square_6_3);
-        let x_7 = x_quad(x_row_7, i);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_7_0 = w_0 * x_7;
-        let scaled_7_0 = params.scale * product_7_0;
-        mean_7_0 += dot(w_0, x_7);
-        square_7_0 = fma(scaled_7_0.x, product_7_0.x, square_7_0);
-        square_7_0 = fma(scaled_7_0.y, product_7_0.y, square_7_0);
-        square_7_0 = fma(scaled_7_0.z, product_7_0.z, square_7_0);
-        square_7_0 = fma(scaled_7_0.w, product_7_0.w, square_7_0);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_7_1 = w_1 * x_7;
-        let scaled_7_1 = params.scale * product_7_1;
-        mean_7_1 += dot(w_1, x_7);
-        square_7_1 = fma(scaled_7_1.x, product_7_1.x, square_7_1);
-        square_7_1 = fma(scaled_7_1.y, product_7_1.y, square_7_1);
-        square_7_1 = fma(scaled_7_1.z, product_7_1.z, square_7_1);
-        square_7_1 = fma(scaled_7_1.w, product_7_1.w, square_7_1);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_7_2 = w_2 * x_7;
-        let scaled_7_2 = params.scale * product_7_2;
-        mean_7_2 += dot(w_2, x_7);
-        square_7_2 = fma(scaled_7_2.x, product_7_2.x, square_7_2);
-        square_7_2 = fma(scaled_7_2.y, product_7_2.y, square_7_2);
-        square_7_2 = fma(scaled_7_2.z, product_7_2.z, square_7_2);
-        square_7_2 = fma(scaled_7_2.w, product_7_2.w, square_7_2);
-        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
-        let product_7_3 = w_3 * x_7;
-        let scaled_7_3 = params.scale * product_7_3;
-        mean_7_3 += dot(w_3, x_7);
-        square_7_3 = fma(scaled_7_3.x, product_7_3.x, square_7_3);
-        square_7_3 = fma(scaled_7_3.y, product_7_3.y, square_7_3);
-        square_7_3 = fma(scaled_7_3.z, product_7_3.z, square_7_3);
-        square_7_3 = fma(scaled_7_3.w, product_7_3.w, square_7_3);
+        let product_3_7 = w_7 * x_3;
+        let scaled_3_7 = params.scale * product_3_7;
+        mean_3_7 += dot(w_7, x_3);
+        square_3_7 = fma(scaled_3_7.x, product_3_7.x, square_3_7);
+        square_3_7 = fma(scaled_3_7.y, product_3_7.y, square_3_7);
+        square_3_7 = fma(scaled_3_7.z, product_3_7.z, square_3_7);
+        square_3_7 = fma(scaled_3_7.w, product_3_7.w, square_3_7);
     }
     let bias_0 = bias_quad(0u, o);
     let spread_0 = select(vec4(0.0), params.scale * bias_0 * bias_0, params.masked_bias == 1u);
@@ -614,84 +614,86 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     );
     store_mean_quad(n + 3, o, means_3_0);
     store_variance_quad(n + 3, o, variance_3_0);
-    let means_4_0 = vec4(
-        mean_4_0,
-        mean_4_1,
-        mean_4_2,
-        mean_4_3,
-    ) + bias_0;
-    let squares_4_0 = vec4(
-        square_4_0,
-        square_4_1,
-        square_4_2,
-        square_4_3,
-    ) + spread_0;
-    let variance_4_0 = vec4(
-        variance_of(means_4_0.x, squares_4_0.x),
-        variance_of(means_4_0.y, squares_4_0.y),
-        variance_of(means_4_0.z, squares_4_0.z),
-        variance_of(means_4_0.w, squares_4_0.w),
+    let bias_1 = bias_quad(0u, min(o + 4, i32(params.outputs) - 4));
+    let spread_1 = select(vec4(0.0), params.scale * bias_1 * bias_1, params.masked_bias == 1u);
+    let means_0_1 = vec4(
+        mean_0_4,
+        mean_0_5,
+        mean_0_6,
+        mean_0_7,
+    ) + bias_1;
+    let squares_0_1 = vec4(
+        square_0_4,
+        square_0_5,
+        square_0_6,
+        square_0_7,
+    ) + spread_1;
+    let variance_0_1 = vec4(
+        variance_of(means_0_1.x, squares_0_1.x),
+        variance_of(means_0_1.y, squares_0_1.y),
+        variance_of(means_0_1.z, squares_0_1.z),
+        variance_of(means_0_1.w, squares_0_1.w),
     );
-    store_mean_quad(n + 4, o, means_4_0);
-    store_variance_quad(n + 4, o, variance_4_0);
-    let means_5_0 = vec4(
-        mean_5_0,
-        mean_5_1,
-        mean_5_2,
-        mean_5_3,
-    ) + bias_0;
-    let squares_5_0 = vec4(
-        square_5_0,
-        square_5_1,
-        square_5_2,
-        square_5_3,
-    ) + spread_0;
-    let variance_5_0 = vec4(
-        variance_of(means_5_0.x, squares_5_0.x),
-        variance_of(means_5_0.y, squares_5_0.y),
-        variance_of(means_5_0.z, squares_5_0.z),
-        variance_of(means_5_0.w, squares_5_0.w),
+    store_mean_quad(n, o + 4, means_0_1);
+    store_variance_quad(n, o + 4, variance_0_1);
+    let means_1_1 = vec4(
+        mean_1_4,
+        mean_1_5,
+        mean_1_6,
+        mean_1_7,
+    ) + bias_1;
+    let squares_1_1 = vec4(
+        square_1_4,
+        square_1_5,
+        square_1_6,
+        square_1_7,
+    ) + spread_1;
+    let variance_1_1 = vec4(
+        variance_of(means_1_1.x, squares_1_1.x),
+        variance_of(means_1_1.y, squares_1_1.y),
+        variance_of(means_1_1.z, squares_1_1.z),
+        variance_of(means_1_1.w, squares_1_1.w),
     );
-    store_mean_quad(n + 5, o, means_5_0);
-    store_variance_quad(n + 5, o, variance_5_0);
-    let means_6_0 = vec4(
-        mean_6_0,
-        mean_6_1,
-        mean_6_2,
-        mean_6_3,
-    ) + bias_0;
-    let squares_6_0 = vec4(
-        square_6_0,
-        square_6_1,
-        square_6_2,
-        square_6_3,
-    ) + spread_0;
-    let variance_6_0 = vec4(
-        variance_of(means_6_0.x, squares_6_0.x),
-        variance_of(means_6_0.y, squares_6_0.y),
-        variance_of(means_6_0.z, squares_6_0.z),
-        variance_of(means_6_0.w, squares_6_0.w),
+    store_mean_quad(n + 1, o + 4, means_1_1);
+    store_variance_quad(n + 1, o + 4, variance_1_1);
+    let means_2_1 = vec4(
+        mean_2_4,
+        mean_2_5,
+        mean_2_6,
+        mean_2_7,
+    ) + bias_1;
+    let squares_2_1 = vec4(
+        square_2_4,
+        square_2_5,
+        square_2_6,
+        square_2_7,
+    ) + spread_1;
+    let variance_2_1 = vec4(
+        variance_of(means_2_1.x, squares_2_1.x),
+        variance_of(means_2_1.y, squares_2_1.y),
+        variance_of(means_2_1.z, squares_2_1.z),
+        variance_of(means_2_1.w, squares_2_1.w),
     );
-    store_mean_quad(n + 6, o, means_6_0);
-    store_variance_quad(n + 6, o, variance_6_0);
-    let means_7_0 = vec4(
-        mean_7_0,
-        mean_7_1,
-        mean_7_2,
-        mean_7_3,
-    ) + bias_0;
-    let squares_7_0 = vec4(
-        square_7_0,
-        square_7_1,
-        square_7_2,
-        square_7_3,
-    ) + spread_0;
-    let variance_7_0 = vec4(
-        variance_of(means_7_0.x, squares_7_0.x),
-        variance_of(means_7_0.y, squares_7_0.y),
-        variance_of(means_7_0.z, squares_7_0.z),
-        variance_of(means_7_0.w, squares_7_0.w),
+    store_mean_quad(n + 2, o + 4, means_2_1);
+    store_variance_quad(n + 2, o + 4, variance_2_1);
+    let means_3_1 = vec4(
+        mean_3_4,
+        mean_3_5,
+        mean_3_6,
+        mean_3_7,
+    ) + bias_1;
+    let squares_3_1 = vec4(
+        square_3_4,
+        square_3_5,
+        square_3_6,
+        square_3_7,
+    ) + spread_1;
+    let variance_3_1 = vec4(
+        variance_of(means_3_1.x, squares_3_1.x),
+        variance_of(means_3_1.y, squares_3_1.y),
+        variance_of(means_3_1.z, squares_3_1.z),
+        variance_of(means_3_1.w, squares_3_1.w),
     );
-    store_mean_quad(n + 7, o, means_7_0);
-    store_variance_quad(n + 7, o, variance_7_0);
+    store_mean_quad(n + 3, o + 4, means_3_1);
+    store_variance_quad(n + 3, o + 4, variance_3_1);
 }

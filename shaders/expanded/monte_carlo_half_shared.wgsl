@@ -229,16 +229,16 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
 // The key of the current pass.
 var<private> pass_key: vec2<u32>;
 
-@compute @workgroup_size(8, 4)
+@compute @workgroup_size(2, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 4u + local.y;
-    let tile_column = group.x * 8u + local.x;
-    let n = i32(tile_row * 8u) - params.example_shift;
-    let o = i32(tile_column * 4u) - params.output_shift;
+    let tile_row = group.y * 16u + local.y;
+    let tile_column = group.x * 2u + local.x;
+    let n = i32(tile_row * 4u) - params.example_shift;
+    let o = i32(tile_column * 8u) - params.output_shift;
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
-    let output_block = params.output_block + tile_column;
+    let output_block = params.output_block + tile_column * 2u;
     for (var t = 0u; t < params.passes; t++) {
         let count = params.first_pass + t + 1u;
         pass_key = keys[params.base[0].z + t];
@@ -247,52 +247,53 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
         let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
         let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
-        let x_row_4 = u32(clamp(n + 4, 0, i32(params.examples) - 1));
-        let x_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
-        let x_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
-        let x_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
         let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
         let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
         let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
         let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
+        let w_row_4 = u32(clamp(o + 4, 0, i32(params.outputs) - 1));
+        let w_row_5 = u32(clamp(o + 5, 0, i32(params.outputs) - 1));
+        let w_row_6 = u32(clamp(o + 6, 0, i32(params.outputs) - 1));
+        let w_row_7 = u32(clamp(o + 7, 0, i32(params.outputs) - 1));
         var sum_0_0 = 0.0;
         var sum_0_1 = 0.0;
         var sum_0_2 = 0.0;
         var sum_0_3 = 0.0;
+        var sum_0_4 = 0.0;
+        var sum_0_5 = 0.0;
+        var sum_0_6 = 0.0;
+        var sum_0_7 = 0.0;
         var sum_1_0 = 0.0;
         var sum_1_1 = 0.0;
         var sum_1_2 = 0.0;
         var sum_1_3 = 0.0;
+        var sum_1_4 = 0.0;
+        var sum_1_5 = 0.0;
+        var sum_1_6 = 0.0;
+        var sum_1_7 = 0.0;
         var sum_2_0 = 0.0;
         var sum_2_1 = 0.0;
         var sum_2_2 = 0.0;
         var sum_2_3 = 0.0;
+        var sum_2_4 = 0.0;
+        var sum_2_5 = 0.0;
+        var sum_2_6 = 0.0;
+        var sum_2_7 = 0.0;
         var sum_3_0 = 0.0;
         var sum_3_1 = 0.0;
         var sum_3_2 = 0.0;
         var sum_3_3 = 0.0;
-        var sum_4_0 = 0.0;
-        var sum_4_1 = 0.0;
-        var sum_4_2 = 0.0;
-        var sum_4_3 = 0.0;
-        var sum_5_0 = 0.0;
-        var sum_5_1 = 0.0;
-        var sum_5_2 = 0.0;
-        var sum_5_3 = 0.0;
-        var sum_6_0 = 0.0;
-        var sum_6_1 = 0.0;
-        var sum_6_2 = 0.0;
-        var sum_6_3 = 0.0;
-        var sum_7_0 = 0.0;
-        var sum_7_1 = 0.0;
-        var sum_7_2 = 0.0;
-        var sum_7_3 = 0.0;
+        var sum_3_4 = 0.0;
+        var sum_3_5 = 0.0;
+        var sum_3_6 = 0.0;
+        var sum_3_7 = 0.0;
 
         let shared_coordinate = mask_coordinate(n);
         let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
         for (var block = 0u; block < blocks; block++) {
             let i = i32(block * 8u) - params.input_shift;
             let keep_0_0 = brick(vec3(params.input_block + block, output_block, shared_coordinate / 4u));
+            let keep_0_1 = brick(vec3(params.input_block + block, output_block + 1u, shared_coordinate / 4u));
             // The weights are masked once, as they are read.
             let keep_0 = keep_0_0[shared_coordinate & 3u];
             let w_0_0 = keep_quad(w_quad(w_row_0, i), keep_0, 0u);
@@ -303,6 +304,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             let w_2_1 = keep_quad(w_quad(w_row_2, i + 4), keep_0, 20u);
             let w_3_0 = keep_quad(w_quad(w_row_3, i), keep_0, 24u);
             let w_3_1 = keep_quad(w_quad(w_row_3, i + 4), keep_0, 28u);
+            let keep_1 = keep_0_1[shared_coordinate & 3u];
+            let w_4_0 = keep_quad(w_quad(w_row_4, i), keep_1, 0u);
+            let w_4_1 = keep_quad(w_quad(w_row_4, i + 4), keep_1, 4u);
+            let w_5_0 = keep_quad(w_quad(w_row_5, i), keep_1, 8u);
+            let w_5_1 = keep_quad(w_quad(w_row_5, i + 4), keep_1, 12u);
+            let w_6_0 = keep_quad(w_quad(w_row_6, i), keep_1, 16u);
+            let w_6_1 = keep_quad(w_quad(w_row_6, i + 4), keep_1, 20u);
+            let w_7_0 = keep_quad(w_quad(w_row_7, i), keep_1, 24u);
+            let w_7_1 = keep_quad(w_quad(w_row_7, i + 4), keep_1, 28u);
             let x_0_0 = x_quad(x_row_0, i);
             let x_0_1 = x_quad(x_row_0, i + 4);
             let x_1_0 = x_quad(x_row_1, i);
@@ -327,38 +337,34 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1);
             sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1);
             sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1);
-            let x_4_0 = x_quad(x_row_4, i);
-            let x_4_1 = x_quad(x_row_4, i + 4);
-            let x_5_0 = x_quad(x_row_5, i);
-            let x_5_1 = x_quad(x_row_5, i + 4);
-            let x_6_0 = x_quad(x_row_6, i);
-            let x_6_1 = x_quad(x_row_6, i + 4);
-            let x_7_0 = x_quad(x_row_7, i);
-            let x_7_1 = x_quad(x_row_7, i + 4);
-            sum_4_0 = add_kept_dot(sum_4_0, x_4_0, x_4_1, w_0_0, w_0_1);
-            sum_4_1 = add_kept_dot(sum_4_1, x_4_0, x_4_1, w_1_0, w_1_1);
-            sum_4_2 = add_kept_dot(sum_4_2, x_4_0, x_4_1, w_2_0, w_2_1);
-            sum_4_3 = add_kept_dot(sum_4_3, x_4_0, x_4_1, w_3_0, w_3_1);
-            sum_5_0 = add_kept_dot(sum_5_0, x_5_0, x_5_1, w_0_0, w_0_1);
-            sum_5_1 = add_kept_dot(sum_5_1, x_5_0, x_5_1, w_1_0, w_1_1);
-            sum_5_2 = add_kept_dot(sum_5_2, x_5_0, x_5_1, w_2_0, w_2_1);
-            sum_5_3 = add_kept_dot(sum_5_3, x_5_0, x_5_1, w_3_0, w_3_1);
-            sum_6_0 = add_kept_dot(sum_6_0, x_6_0, x_6_1, w_0_0, w_0_1);
-            sum_6_1 = add_kept_dot(sum_6_1, x_6_0, x_6_1, w_1_0, w_1_1);
-            sum_6_2 = add_kept_dot(sum_6_2, x_6_0, x_6_1, w_2_0, w_2_1);
-            sum_6_3 = add_kept_dot(sum_6_3, x_6_0, x_6_1, w_3_0, w_3_1);
-            sum_7_0 = add_kept_dot(sum_7_0, x_7_0, x_7_1, w_0_0, w_0_1);
-            sum_7_1 = add_kept_dot(sum_7_1, x_7_0, x_7_1, w_1_0, w_1_1);
-            sum_7_2 = add_kept_dot(sum_7_2, x_7_0, x_7_1, w_2_0, w_2_1);
-            sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1);
+            sum_0_4 = add_kept_dot(sum_0_4, x_0_0, x_0_1, w_4_0, w_4_1);
+            sum_0_5 = add_kept_dot(sum_0_5, x_0_0, x_0_1, w_5_0, w_5_1);
+            sum_0_6 = add_kept_dot(sum_0_6, x_0_0, x_0_1, w_6_0, w_6_1);
+            sum_0_7 = add_kept_dot(sum_0_7, x_0_0, x_0_1, w_7_0, w_7_1);
+            sum_1_4 = add_kept_dot(sum_1_4, x_1_0, x_1_1, w_4_0, w_4_1);
+            sum_1_5 = add_kept_dot(sum_1_5, x_1_0, x_1_1, w_5_0, w_5_1);
+            sum_1_6 = add_kept_dot(sum_1_6, x_1_0, x_1_1, w_6_0, w_6_1);
+            sum_1_7 = add_kept_dot(sum_1_7, x_1_0, x_1_1, w_7_0, w_7_1);
+            sum_2_4 = add_kept_dot(sum_2_4, x_2_0, x_2_1, w_4_0, w_4_1);
+            sum_2_5 = add_kept_dot(sum_2_5, x_2_0, x_2_1, w_5_0, w_5_1);
+            sum_2_6 = add_kept_dot(sum_2_6, x_2_0, x_2_1, w_6_0, w_6_1);
+            sum_2_7 = add_kept_dot(sum_2_7, x_2_0, x_2_1, w_7_0, w_7_1);
+            sum_3_4 = add_kept_dot(sum_3_4, x_3_0, x_3_1, w_4_0, w_4_1);
+            sum_3_5 = add_kept_dot(sum_3_5, x_3_0, x_3_1, w_5_0, w_5_1);
+            sum_3_6 = add_kept_dot(sum_3_6, x_3_0, x_3_1, w_6_0, w_6_1);
+            sum_3_7 = add_kept_dot(sum_3_7, x_3_0, x_3_1, w_7_0, w_7_1);
         }
-        update_quad(n, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
-        update_quad(n + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
-        update_quad(n + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
-        update_quad(n + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
-        update_quad(n + 4, o, params.scale * vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3), count);
-        update_quad(n + 5, o, params.scale * vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3), count);
-        update_quad(n + 6, o, params.scale * vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3), count);
-        update_quad(n + 7, o, params.scale * vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3), count);
+        // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+        // all the rest.
+        for (var row = 0; row < 1; row++) {
+            update_quad(n + 4 * row, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
+            update_quad(n + 4 * row + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
+            update_quad(n + 4 * row + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
+            update_quad(n + 4 * row + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
+            update_quad(n + 4 * row, o + 4, params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7), count);
+            update_quad(n + 4 * row + 1, o + 4, params.scale * vec4(sum_1_4, sum_1_5, sum_1_6, sum_1_7), count);
+            update_quad(n + 4 * row + 2, o + 4, params.scale * vec4(sum_2_4, sum_2_5, sum_2_6, sum_2_7), count);
+            update_quad(n + 4 * row + 3, o + 4, params.scale * vec4(sum_3_4, sum_3_5, sum_3_6, sum_3_7), count);
+        }
     }
 }

@@ -163,10 +163,10 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 // 1 x 1 bricks, 4 outputs by 8 inputs. They are those of the forward pass:
 // same coordinates, same words.
 
-@compute @workgroup_size(8, 4)
+@compute @workgroup_size(4, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 4u + local.y;
-    let tile_column = group.x * 8u + local.x;
+    let tile_row = group.y * 16u + local.y;
+    let tile_column = group.x * 4u + local.x;
     let o = i32(tile_row * 4u) - params.output_shift;
     let i = i32(tile_column * 8u) - params.input_shift;
     if o >= i32(params.outputs) || i >= i32(params.inputs) {
@@ -251,12 +251,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_3_1 = add_kept_row(sum_3_1, g_3_0.w, x_3_1, keep_0_0.w, 28u);
     }
 
-    store_result_quad(o, i, params.scale * sum_0_0);
-    store_result_quad(o, i + 4, params.scale * sum_0_1);
-    store_result_quad(o + 1, i, params.scale * sum_1_0);
-    store_result_quad(o + 1, i + 4, params.scale * sum_1_1);
-    store_result_quad(o + 2, i, params.scale * sum_2_0);
-    store_result_quad(o + 2, i + 4, params.scale * sum_2_1);
-    store_result_quad(o + 3, i, params.scale * sum_3_0);
-    store_result_quad(o + 3, i + 4, params.scale * sum_3_1);
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
+    // all the rest.
+    for (var row = 0; row < 1; row++) {
+        store_result_quad(o + 4 * row, i, params.scale * sum_0_0);
+        store_result_quad(o + 4 * row, i + 4, params.scale * sum_0_1);
+        store_result_quad(o + 4 * row + 1, i, params.scale * sum_1_0);
+        store_result_quad(o + 4 * row + 1, i + 4, params.scale * sum_1_1);
+        store_result_quad(o + 4 * row + 2, i, params.scale * sum_2_0);
+        store_result_quad(o + 4 * row + 2, i + 4, params.scale * sum_2_1);
+        store_result_quad(o + 4 * row + 3, i, params.scale * sum_3_0);
+        store_result_quad(o + 4 * row + 3, i + 4, params.scale * sum_3_1);
+    }
 }

@@ -8,10 +8,12 @@ use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tenso
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write};
 
-/// Bricks of a thread that are tried, rows and columns.
-const TILES: [[u32; 2]; 8] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1], [4, 2], [4, 4], [8, 2]];
-/// Workgroups that are tried on hardware and on software adapters, threads along columns and rows.
-const WORKGROUPS: [[u32; 2]; 4] = [[8, 4], [8, 8], [32, 4], [16, 16]];
+/// Bricks of a thread that are tried on hardware and on software adapters, rows and columns. More than four fit no
+/// registers, and compile for seconds.
+const TILES: [[u32; 2]; 5] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1]];
+const SOFTWARE_TILES: [[u32; 2]; 8] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1], [4, 2], [4, 4], [8, 2]];
+/// Workgroups that are tried there, threads along columns and rows.
+const WORKGROUPS: [[u32; 2]; 6] = [[8, 4], [4, 8], [2, 16], [4, 16], [8, 8], [32, 4]];
 const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
 /// Numbers of threads, up to which sums are split, that are tried.
 const THREADS: [u32; 6] = [0, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
@@ -54,14 +56,19 @@ impl Tuning {
         probability: DropProbability,
     ) -> Result<Self, Error> {
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
-        let (workgroups, threads, both_gradients) = if software {
-            (&SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..], &SOFTWARE_BOTH_GRADIENTS[..])
+        let (bricks, workgroups, threads, both_gradients) = if software {
+            (
+                &SOFTWARE_TILES[..],
+                &SOFTWARE_WORKGROUPS[..],
+                &SOFTWARE_THREADS[..],
+                &SOFTWARE_BOTH_GRADIENTS[..],
+            )
         } else {
-            (&WORKGROUPS[..], &THREADS[..], &BOTH_GRADIENTS[..])
+            (&TILES[..], &WORKGROUPS[..], &THREADS[..], &BOTH_GRADIENTS[..])
         };
         let limits = device.limits();
         let fits = |[x, y]: &&[u32; 2]| x * y <= limits.max_compute_invocations_per_workgroup;
-        let tiles: Vec<Tile> = TILES
+        let tiles: Vec<Tile> = bricks
             .iter()
             .flat_map(|&[rows, columns]| {
                 workgroups.iter().filter(fits).map(move |&workgroup| Tile { rows, columns, workgroup })
@@ -77,8 +84,12 @@ impl Tuning {
                 best = trial.faster(best, |tuning| *tile_of(tuning) = tile, &[pass]).await?;
             }
         }
+        let passes = TILED.map(|(pass, _)| pass);
+        // Text compiles for longer on software adapters, which gain nothing by it.
+        for rolled in [true, false].into_iter().filter(|_| !software) {
+            best = trial.faster(best, |tuning| tuning.rolled = rolled, &passes).await?;
+        }
         for &threads in threads {
-            let passes = TILED.map(|(pass, _)| pass);
             best = trial.faster(best, |tuning| tuning.threads = threads, &passes).await?;
         }
         best = trial.candidate(Self { both_gradients: None, ..best.tuning })?;

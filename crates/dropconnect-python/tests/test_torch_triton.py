@@ -175,7 +175,9 @@ def test_the_layer_on_a_device():
     layer, x = DropConnect(64, 48, 0.2, seed=1), normal(3, 5, 64)
     y = layer(x)
     y.square().sum().backward()
-    wanted, layer = [y, *(p.grad for p in layer.parameters())], layer.to(DEVICE)
+    # Copies: the layer takes its gradients along to the device, in place.
+    wanted = [t.detach().clone() for t in (y, *(p.grad for p in layer.parameters()))]
+    layer.to(DEVICE)
     layer.zero_grad()
     y = layer(x.to(DEVICE))
     y.square().sum().backward()

@@ -44,7 +44,7 @@ impl Plan<'_> {
 
     /// The tile of a dispatch of so many bricks. Where a forward tile draws no mask, or one for all its examples, it
     /// is twice as tall: what it draws for a column of bricks serves more examples. Where too few tiles are left
-    /// to keep the adapter busy, even split among threads, they are lower.
+    /// to keep the adapter busy, even split among threads, they are lower, and then narrower.
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
         let tile = self.variant.tile;
         if self.variant.pass == Pass::BothGradients {
@@ -57,10 +57,13 @@ impl Plan<'_> {
         } else {
             self.within(tile, bricks)
         };
-        let most = u64::from(self.most_threads_of_a_tile(tile));
-        while tile.count(bricks) * most < u64::from(self.kernels.tuning.threads) {
-            let Some(lower) = self.lower(tile, bricks) else { break };
-            tile = lower;
+        let few = |tile: Tile| {
+            let most = self.most_threads_of_a_tile(tile);
+            tile.count(bricks) * u64::from(most) < u64::from(self.kernels.tuning.threads)
+        };
+        while few(tile) {
+            let Some(less) = self.lower(tile, bricks).or_else(|| self.narrower(tile, bricks)) else { break };
+            tile = less;
         }
         self.of_one_group(params, tile, bricks)
     }
@@ -79,6 +82,12 @@ impl Plan<'_> {
     fn lower(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
         let lower = Tile { rows: tile.rows / 2, ..tile };
         Some(lower).filter(|lower| lower.rows > 0 && self.holds(*lower, bricks))
+    }
+
+    /// The same along its columns.
+    fn narrower(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
+        let narrower = Tile { columns: tile.columns / 2, ..tile };
+        Some(narrower).filter(|narrower| narrower.columns > 0 && self.holds(*narrower, bricks))
     }
 
     /// The tile, or less of it where the kernel would otherwise take a compiler that wants little text more than three
@@ -152,10 +161,14 @@ impl Plan<'_> {
         self.holds(tile, bricks).then(|| tile.count(bricks) * u64::from(split))
     }
 
-    /// How many threads the device lets share a tile.
+    /// How many threads may share a tile: as many as the device lets, and as find registers for it in one workgroup.
     pub(super) fn most_threads_of_a_tile(&self, tile: Tile) -> u32 {
+        /// A multiprocessor of NVIDIA has 65,536 registers: 128 for each of so many threads, which one brick or two
+        /// fit. A thousand threads of two bricks took three times as long as one brick's (docs/performance.md).
+        const MOST: u32 = 512;
         let [x, y] = tile.workgroup;
-        (self.kernels.invocations_limit / (x * y)).min(self.kernels.depth_limit)
+        let most = (2 * MOST / (tile.rows * tile.columns)).min(MOST).min(self.kernels.invocations_limit);
+        (most / (x * y)).clamp(1, self.kernels.depth_limit.max(1))
     }
 
     /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
