@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::{AdaptersOptions, Backend, DeviceOptions};
 use crate::error::CliError;
-use crate::{device, output};
+use crate::{device, driver, output};
 
 #[derive(Serialize)]
 struct Row {
@@ -183,7 +183,8 @@ fn text(report: &Report) -> String {
         text += &format!("{} {}\n{}\n\n", mark(row.chosen, row.chosen_as_gpu), row.name, table.trim_fmt());
     }
     if report.adapters.is_empty() {
-        text += "wgpu sees no adapter.\n\n";
+        let why = driver::missing().map_or(String::new(), |missing| format!(" {missing}"));
+        text += &format!("wgpu sees no adapter.{why}\n\n");
     }
     let cpu = &report.cpu_backend;
     text += &format!(

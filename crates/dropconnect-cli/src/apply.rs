@@ -11,7 +11,7 @@ use crate::device::{self, Selected};
 use crate::error::{About, CliError, reserve, shown};
 use crate::escape::{dims, list};
 use crate::mask::mask_metadata;
-use crate::output::{note, summary};
+use crate::output::{note, remark, say, waiting};
 use crate::probability::warn_of_rounding;
 use crate::target::Target;
 use crate::tensors::{Entry, FileTensor, TensorFile, dtype, write_header, write_values};
@@ -53,12 +53,14 @@ pub fn run(command: &ApplyCommand, options: &DeviceOptions) -> Result<(), CliErr
     let layer = Layer::read(&command.input, command.masked_bias)?;
     let device = device::select(options)?;
     layer.check_memory(&device, command)?;
+    let bar = waiting(format!("{} on {}", command.input.display(), device.device));
     let outputs = match command.mode {
         Mode::Train => layer.passes(&device, Some(&mask), command.masked_bias),
         Mode::Eval => layer.passes(&device, None, command.masked_bias),
         Mode::Gaussian => layer.gaussian(&device, &mask, command),
         Mode::Mc => layer.monte_carlo(&device, &mask, command),
     };
+    bar.finish_and_clear();
     let outputs = device.checked(outputs.map_err(CliError::from))?;
 
     let entries: Vec<_> = outputs
@@ -78,9 +80,9 @@ pub fn run(command: &ApplyCommand, options: &DeviceOptions) -> Result<(), CliErr
         Ok(())
     })?;
     for output in &outputs {
-        summary(&format!("{}: {} {}\n", output.name, output.element, dims(&output.shape)), &[&target])?;
+        remark(&format!("{}: {} {}\n", output.name, output.element, dims(&output.shape)), &[&target])?;
     }
-    note(&format!("wrote {}", shown(&command.output)));
+    say(&format!("wrote {}", shown(&command.output)));
     Ok(())
 }
 

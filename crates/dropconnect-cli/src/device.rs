@@ -8,7 +8,7 @@ use dropconnect::wgpu;
 
 use crate::cli::{Backend, DeviceKind, DeviceOptions};
 use crate::error::CliError;
-use crate::output;
+use crate::{driver, output};
 
 /// An open device, and the faults it reports outside any call.
 pub struct Selected {
@@ -64,6 +64,14 @@ pub fn about_an_adapter(options: &DeviceOptions) -> Option<&'static str> {
     given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
 }
 
+/// An adapter, or what is missing for one.
+fn gpu(choice: &AdapterChoice) -> Result<Device, CliError> {
+    Device::gpu(choice).map_err(|error| match (&error, driver::missing()) {
+        (dropconnect::Error::NoAdapter { .. }, Some(missing)) => CliError::NoDriver { error, missing },
+        _ => error.into(),
+    })
+}
+
 /// Opens the device that the options ask for, and says on standard error which and why.
 pub fn select(options: &DeviceOptions) -> Result<Selected, CliError> {
     select_with(options, None)
@@ -81,23 +89,25 @@ pub fn select_with(options: &DeviceOptions, modules: Option<ModuleMaker>) -> Res
         (DeviceKind::Cpu, None) => (Device::Cpu, format!("{}, as --device cpu asks", Device::Cpu)),
         (DeviceKind::Auto, None) => {
             let (device, mut text) = Device::auto(&choice);
-            if device.as_gpu().is_none() && !choice.adapters().is_empty() {
-                text += ", with --device gpu";
+            match (device.as_gpu(), driver::missing()) {
+                (Some(_), _) => {}
+                (None, Some(missing)) => text += &format!("; {missing}"),
+                (None, None) => text += ", with --device gpu",
             }
             (device, text)
         }
         (DeviceKind::Auto, Some(given)) => {
-            let device = Device::gpu(&choice)?;
+            let device = gpu(&choice)?;
             let text = format!("{device}, the best adapter that matches, for which {given} asks");
             (device, text)
         }
         (DeviceKind::Gpu, _) => {
-            let device = Device::gpu(&choice)?;
+            let device = gpu(&choice)?;
             let text = format!("{device}, the best adapter that matches");
             (device, text)
         }
     };
-    output::note(&format!("device: {text}"));
+    output::say(&format!("device: {text}"));
     let device = match device {
         Device::Gpu(_) if options.tuning.is_some() || modules.is_some() => {
             let options = KernelOptions { tuning: options.tuning, modules, ..Default::default() };

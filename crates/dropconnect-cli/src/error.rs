@@ -27,6 +27,14 @@ pub enum CliError {
     /// A call that the library refuses, or a device that failed.
     #[error(transparent)]
     Library(#[from] dropconnect::Error),
+    /// No adapter matches, and there is none at all.
+    #[error("{error}; {missing}")]
+    NoDriver {
+        /// What was looked for.
+        error: dropconnect::Error,
+        /// What is missing, and what brings it.
+        missing: String,
+    },
     /// A file that cannot be read or written.
     #[error("{what} `{}`: {source}", shown(path))]
     File {

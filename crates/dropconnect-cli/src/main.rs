@@ -6,9 +6,11 @@ mod bench;
 mod cli;
 mod compiler;
 mod device;
+mod driver;
 mod error;
 mod escape;
 mod interrupt;
+mod manual;
 mod mask;
 mod output;
 mod probability;
@@ -25,6 +27,7 @@ use error::CliError;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    output::set_quiet(cli.quiet);
     interrupt::install();
     // Here, where it can fail: the first call that needs threads would panic.
     let threads = rayon::ThreadPoolBuilder::new().build_global().map_err(CliError::Threads);
@@ -47,5 +50,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Some(Command::Mask(command)) => mask::run(command, &cli.device),
         Some(Command::Apply(command)) => apply::run(command, &cli.device),
         Some(Command::Shader(command)) => shader::run(command, &cli.device),
+        Some(Command::Completions(command)) => manual::completions(command),
+        Some(Command::Man(command)) => manual::pages(command),
     }
 }

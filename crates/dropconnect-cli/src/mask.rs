@@ -5,7 +5,7 @@ use dropconnect::{Mask, Origin, Shape, Sharing};
 use crate::cli::{DeviceOptions, MaskCommand};
 use crate::device::{self, Selected};
 use crate::error::{CliError, reserve, shown};
-use crate::output::{note, progress, summary};
+use crate::output::{progress, remark, say};
 use crate::probability::warn_of_rounding;
 use crate::target::{Target, WriteError};
 use crate::tensors::{Entry, write_header};
@@ -54,9 +54,9 @@ pub fn run(command: &MaskCommand, options: &DeviceOptions) -> Result<(), CliErro
             100.0 * share,
             100.0 * (1.0 - mask.probability.realised()),
         );
-        summary(&text, &[&target])?;
+        remark(&text, &[&target])?;
     }
-    note(&format!("wrote {}", shown(&command.out)));
+    say(&format!("wrote {}", shown(&command.out)));
     Ok(())
 }
 

@@ -138,7 +138,7 @@ impl Pool {
     /// The byte at some distance from the start of a tensor, counted as operands, then results: for faults on purpose.
     pub fn byte_at(&mut self, tensor: usize, distance: isize) -> &mut u8 {
         let Place { buffer, bytes } = &self.places[tensor];
-        let at = bytes.start.strict_add_signed(distance);
+        let at = bytes.start.checked_add_signed(distance).expect("a distance that stays in memory");
         &mut bytemuck::cast_slice_mut(&mut self.buffers[*buffer])[at]
     }
 

@@ -61,14 +61,88 @@ fn within_defaults(variant: &Variant) -> bool {
         && x * y * variant.split <= limits.max_compute_invocations_per_workgroup
 }
 
-/// Parses, validates and translates, and writes each translation into `folder`, if there is one. The number of them.
-fn check(variant: &Variant, folder: Option<&Path>) -> Result<usize, String> {
+/// Browsers refuse a decimal literal past float32's range, be it the largest number with a digit too few, and some
+/// drivers make 0 of one below the normal numbers. The first such literal of a text.
+fn odd_literal(source: &str) -> Option<f64> {
+    let part = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_'));
+    let words = source.replace("e-", "e~").replace("e+", "e");
+    let numbers =
+        words.split(|c| part(c) && c != '~').filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
+    let mut values =
+        numbers.filter_map(|word| word.trim_end_matches('f').replace('~', "-").parse::<f64>().ok());
+    values.find(|value| *value != 0.0 && !range.contains(value))
+}
+
+/// The fields of the parameters and their bytes, as Rust lays them out.
+fn params_in_rust() -> Vec<(&'static str, u32)> {
+    macro_rules! fields {
+        ($($field:ident)*) => {
+            vec![$((stringify!($field), std::mem::offset_of!(Params, $field) as u32)),*]
+        };
+    }
+    fields! {
+        examples outputs inputs threshold example_block output_block input_block bits
+        example_shift output_shift input_shift scale base zeros input_stride output_stride accumulate masked_bias
+        group passes first_pass accumulate_weight all_ones round_keys
+    }
+}
+
+/// Whether the parameters are laid out as in Rust.
+fn check_params(module: &naga::Module, fields: &[(&str, u32)]) -> Result<(), String> {
+    let params = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params"));
+    let Some(naga::TypeInner::Struct { members, span }) = params.map(|(_, params)| &params.inner) else {
+        return Err("has no parameters".to_owned());
+    };
+    let wgsl: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap_or_default(), m.offset)).collect();
+    if wgsl != fields || *span as usize != size_of::<Params>() {
+        return Err(format!("has parameters {wgsl:?} in {span} bytes, and Rust {fields:?}"));
+    }
+    Ok(())
+}
+
+/// Whether the bindings are the parameters, then operands and results in their order, with the access they need.
+fn check_bindings(module: &naga::Module, read_only: &[bool], read_write: bool) -> Result<(), String> {
+    let bound =
+        module.global_variables.iter().filter_map(|(_, variable)| Some((variable.binding?, variable)));
+    let mut bound: Vec<_> = bound.collect();
+    bound.sort_by_key(|(at, _)| at.binding);
+    if bound.len() != read_only.len() + 1 {
+        return Err(format!("has {} bindings, not {}", bound.len(), read_only.len() + 1));
+    }
+    for (index, (at, variable)) in bound.iter().enumerate() {
+        let access = |writes: bool| naga::AddressSpace::Storage {
+            access: if writes {
+                naga::StorageAccess::LOAD | naga::StorageAccess::STORE
+            } else {
+                naga::StorageAccess::LOAD
+            },
+        };
+        let good = match index {
+            0 => variable.name.as_deref() == Some("params") && variable.space == naga::AddressSpace::Uniform,
+            _ => variable.space == access(read_write || !read_only[index - 1]),
+        };
+        if !good || (at.group, at.binding as usize) != (0, index) {
+            let (name, space) = (&variable.name, variable.space);
+            return Err(format!("binds {name:?} at {}, {}, as {space:?}", at.group, at.binding));
+        }
+    }
+    Ok(())
+}
+
+/// Parses, validates and translates the text of a variant, and writes each translation into `folder`, if there is one.
+/// The number of them.
+fn check(variant: &Variant, source: &str, folder: Option<&Path>) -> Result<usize, String> {
     let folder = folder.filter(|_| within_defaults(variant));
-    let source = variant.source();
-    let module = parse(&source);
-    if let Some(fault) = untidy(&source) {
+    let module = parse(source);
+    if let Some(fault) = untidy(source) {
         return Err(fault);
     }
+    if let Some(value) = odd_literal(source) {
+        return Err(format!("has the literal {value}, which is no normal number of float32"));
+    }
+    check_params(&module, &params_in_rust())?;
+    check_bindings(&module, &variant.pass.read_only(), variant.read_write)?;
     let draws = match variant.pass {
         Pass::Moments { .. } | Pass::Predictive { .. } | Pass::Round | Pass::Update => false,
         Pass::Activation(integral) => !integral.is_closed(),
@@ -99,12 +173,12 @@ fn check(variant: &Variant, folder: Option<&Path>) -> Result<usize, String> {
             return Err(format!("{name} without `{}`:\n{}", entry.escape_ascii(), text.escape_ascii()));
         }
         if let Some(folder) = folder {
-            write(folder, variant, &source, file, &text)?;
+            write(folder, variant, source, file, &text)?;
         }
         translations += 1;
     }
     if let Some(folder) = folder {
-        write(folder, variant, &source, "wgsl", source.as_bytes())?;
+        write(folder, variant, source, "wgsl", source.as_bytes())?;
     }
     Ok(translations)
 }
@@ -124,27 +198,32 @@ fn write(
     std::fs::write(&file, contents).map_err(|error| format!("{}: {error}", file.display()))
 }
 
+/// And is tidy, has bindings in order and literals that every compiler takes: one walk, for rendering and parsing the
+/// variants is most of the work.
 #[test]
 fn every_variant_translates_to_every_back_end() {
-    let variants: Vec<_> = PASSES
-        .iter()
-        .flat_map(|&pass| tiles(pass).into_iter().map(move |tile| (pass, tile)))
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .flat_map(|(pass, tile)| variants(pass, tile))
-        .collect();
+    let kernels: Vec<_> =
+        PASSES.iter().flat_map(|&pass| tiles(pass).into_iter().map(move |tile| (pass, tile))).collect();
     // For the languages' own compilers: `scripts/test-portability.sh translators`.
     let folder = std::env::var_os("DROPCONNECT_TRANSLATIONS").map(PathBuf::from);
-    let translations: usize = variants
-        .par_iter()
-        .map(|variant| {
-            check(variant, folder.as_deref()).unwrap_or_else(|error| panic!("{variant:?}: {error}"))
-        })
-        .sum();
-    eprintln!("{} variants, {translations} translations", variants.len());
+    // One kernel at a time, so that no more than its texts are kept.
+    let counts = kernels.into_iter().map(|(pass, tile)| {
+        let variants = variants(pass, tile);
+        let translations: usize = variants
+            .par_iter()
+            .map(|(variant, source)| {
+                check(variant, source, folder.as_deref())
+                    .unwrap_or_else(|error| panic!("{variant:?}: {error}"))
+            })
+            .sum();
+        [variants.len(), translations]
+    });
+    let [variants, translations] = counts.fold([0, 0], |[v, t], [variants, more]| [v + variants, t + more]);
+    eprintln!("{variants} variants, {translations} translations");
 }
 
-/// The test above, shown to fail: on text that does not parse, is not valid, or cannot be translated.
+/// The test above, shown to fail: on text that does not parse, is not valid, cannot be translated, has literals that
+/// some compiler refuses, or bindings out of order.
 #[test]
 fn the_check_finds_bad_shaders() {
     let wrong_type = "@compute @workgroup_size(1) fn main() { let a: u32 = 1.0; }";
@@ -170,84 +249,30 @@ fn the_check_finds_bad_shaders() {
     };
     assert!(chooses("u32") && chooses("i32") && !chooses("f32"));
     assert!(to_glsl(glsl::Version::new_gles(100), &wide, &info).is_err());
-}
 
-/// Browsers refuse a decimal literal past float32's range, be it the largest number with a digit too few, and some
-/// drivers make 0 of one below the normal numbers.
-#[test]
-fn literals_are_normal_numbers_of_float32() {
-    let bad = |source: &str| -> Option<f64> {
-        let part = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_'));
-        let words = source.replace("e-", "e~").replace("e+", "e");
-        let numbers = words
-            .split(|c| part(c) && c != '~')
-            .filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-        let range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
-        let values =
-            numbers.filter_map(|word| word.trim_end_matches('f').replace('~', "-").parse::<f64>().ok());
-        values.into_iter().find(|value| *value != 0.0 && !range.contains(value))
-    };
-    assert_eq!(bad("var least = -3.4028235e38;"), Some(3.4028235e38));
-    assert_eq!(bad("max(p, 1e-38) + 1.0e-3 * 0x7f800000u + 12u"), Some(1e-38));
-    for &pass in PASSES {
-        for variant in tiles(pass).into_iter().flat_map(|tile| variants(pass, tile).into_iter().take(40)) {
-            assert_eq!(bad(&variant.source()), None, "{variant:?}");
-        }
-    }
-}
+    assert_eq!(odd_literal("var least = -3.4028235e38;"), Some(3.4028235e38));
+    assert_eq!(odd_literal("max(p, 1e-38) + 1.0e-3 * 0x7f800000u + 12u"), Some(1e-38));
 
-#[test]
-fn params_are_laid_out_as_in_rust() {
-    macro_rules! fields {
-        ($($field:ident)*) => {
-            [$((stringify!($field), std::mem::offset_of!(Params, $field) as u32)),*]
-        };
+    let fields = params_in_rust();
+    for text in ["struct Params { inputs: u32, outputs: u32 }", "struct Other { inputs: u32 }"] {
+        assert!(check_params(&parse(text), &fields).is_err(), "{text}");
     }
-    let rust = fields! {
-        examples outputs inputs threshold example_block output_block input_block bits
-        example_shift output_shift input_shift scale base zeros input_stride output_stride accumulate masked_bias
-        group passes first_pass accumulate_weight all_ones round_keys
-    };
-    for &pass in PASSES {
-        let module = parse(&variants(pass, tiles(pass)[0])[0].source());
-        let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
-        let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("{params:?}") };
-        let wgsl: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
-        assert_eq!(wgsl, rust);
-        assert_eq!(*span as usize, size_of::<Params>());
-    }
-}
 
-#[test]
-fn bindings_are_parameters_operands_and_results_in_order() {
-    for &pass in PASSES {
-        for variant in variants(pass, tiles(pass)[0]) {
-            let module = parse(&variant.source());
-            let bound: Vec<_> = module
-                .global_variables
-                .iter()
-                .filter_map(|(_, variable)| {
-                    variable.binding.map(|b| (b.group, b.binding, variable.name.as_deref(), variable.space))
-                })
-                .collect();
-            let mut bound = bound;
-            bound.sort_by_key(|&(_, binding, ..)| binding);
-            let read_only = pass.read_only();
-            assert_eq!(bound.len(), read_only.len() + 1, "{variant:?}");
-            for (index, &(group, binding, name, space)) in bound.iter().enumerate() {
-                assert_eq!((group, binding as usize), (0, index), "{variant:?}");
-                let writes = space
-                    == naga::AddressSpace::Storage {
-                        access: naga::StorageAccess::LOAD | naga::StorageAccess::STORE,
-                    };
-                match index {
-                    0 => assert_eq!((name, space), (Some("params"), naga::AddressSpace::Uniform)),
-                    _ => {
-                        let expected = variant.read_write || !read_only[index - 1];
-                        assert_eq!(writes, expected, "{name:?} of {variant:?}");
-                    }
-                }
-            }
-        }
+    let bound = |declarations: &str| parse(&format!("struct Params {{ a: u32 }} {declarations}"));
+    let params = "@group(0) @binding(0) var<uniform> params: Params;";
+    let read = "var<storage, read> x: array<u32>;";
+    let write = "var<storage, read_write> y: array<u32>;";
+    let both = [true, false];
+    let good = format!("{params} @group(0) @binding(1) {read} @group(0) @binding(2) {write}");
+    assert_eq!(check_bindings(&bound(&good), &both, false), Ok(()));
+    assert!(check_bindings(&bound(&good), &both, true).is_err());
+    for bad in [
+        format!("{params} @group(0) @binding(1) {read}"),
+        format!("{params} @group(0) @binding(1) {read} @group(0) @binding(3) {write}"),
+        format!("{params} @group(0) @binding(2) {read} @group(0) @binding(1) {write}"),
+        format!("{params} @group(1) @binding(1) {read} @group(0) @binding(2) {write}"),
+        good.replace("params:", "other:"),
+    ] {
+        assert!(check_bindings(&bound(&bad), &both, false).is_err(), "{bad}");
     }
 }

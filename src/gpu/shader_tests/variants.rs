@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use rayon::prelude::*;
+
 use crate::call::Axis;
 use crate::gpu::pass::{Integral, Pass};
 use crate::gpu::shader::{Planes, Shared, Variant};
@@ -76,8 +78,8 @@ fn contracts(pass: Pass) -> bool {
     pass == Pass::BiasGradient || pass.walks().is_some() && !by_others
 }
 
-/// All variants of a pass with a tile, less those whose text is the same as another's.
-pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
+/// All variants of a pass with a tile and their texts, less those whose text is the same as another's.
+pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     let mut all = Vec::new();
     let planes = [
         (Planes::None, Rounds::Ten),
@@ -152,7 +154,10 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<Variant> {
     if tile != tiles(pass)[0] {
         all.retain(|one| one.element == ElementType::F32 && !one.read_write);
     }
+    let mut texts: Vec<_> = all.par_iter().map(|variant| (*variant, variant.source())).collect();
     let mut seen = HashSet::new();
-    all.retain(|variant| seen.insert(variant.source()));
-    all
+    let mut first =
+        texts.iter().map(|(_, source)| seen.insert(source.as_str())).collect::<Vec<_>>().into_iter();
+    texts.retain(|_| first.next() == Some(true));
+    texts
 }

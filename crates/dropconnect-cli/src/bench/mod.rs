@@ -113,7 +113,7 @@ impl Targets {
         let mut outcomes = vec![output::summary(&table::text(report, earlier), &targets)];
         let written = |target: &Target, text: String| {
             target.write_all(text.as_bytes())?;
-            note(&format!("wrote {}", shown(target.path())));
+            output::say(&format!("wrote {}", shown(target.path())));
             Ok(())
         };
         if let Some(target) = &self.json {

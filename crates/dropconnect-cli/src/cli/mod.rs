@@ -26,7 +26,15 @@ use crate::error::{About, CliError};
     long_about = "Benchmarks, verifies and applies DropConnect layers on any GPU.\n\nEvery example of a \
                   batch gets a weight mask of its own, regenerated inside the kernels and never stored. \
                   p is always the probability of DROPPING a connection. Without a command, `bench` runs.",
-    after_help = "Exit codes: 0 good, 1 a check failed, 2 bad usage, bad input or a failing device, \
+    after_help = "Examples:\n  \
+                  dropconnect adapters\n  \
+                  dropconnect verify --quick\n  \
+                  dropconnect bench --shape 128,1024,1024 --p 0.5\n  \
+                  dropconnect mask --shape 8,16,32 --p 0.3 --seed 42 --out mask.safetensors\n  \
+                  dropconnect apply --input layer.safetensors --output result.safetensors --p 0.5\n  \
+                  dropconnect shader forward --p 0.2 --as spirv > forward.spv\n\n\
+                  `dropconnect help COMMAND` has more of each. NO_COLOR in the environment: no colours.\n\n\
+                  Exit codes: 0 good, 1 a check failed, 2 bad usage, bad input or a failing device, \
                   130 interrupted (Ctrl-C)."
 )]
 pub struct Cli {
@@ -36,6 +44,9 @@ pub struct Cli {
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceOptions,
+    /// Print results, warnings and errors only: not which device computes, no progress, not what was written
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
 }
 
 /// Where to compute.
@@ -96,6 +107,34 @@ pub enum Command {
     Apply(ApplyCommand),
     /// Print the kernels that an adapter gets for a pass, in WGSL or as a driver is told
     Shader(ShaderCommand),
+    /// Print what completes this program's command lines in a shell
+    Completions(CompletionsCommand),
+    /// Print the manual page, or write those of all commands
+    Man(ManCommand),
+}
+
+/// `completions`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    dropconnect completions bash > ~/.local/share/bash-completion/completions/dropconnect\n  \
+    dropconnect completions zsh > ~/.zfunc/_dropconnect\n  \
+    dropconnect completions fish > ~/.config/fish/completions/dropconnect.fish\n  \
+    dropconnect completions powershell >> $PROFILE")]
+pub struct CompletionsCommand {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    dropconnect man | man -l -\n  \
+    dropconnect man --out ~/.local/share/man/man1")]
+pub struct ManCommand {
+    /// Write a page for each command into this folder, in place of the first to standard output
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 /// `verify`.

@@ -17,7 +17,7 @@ use super::reflect::{self, Kernel, Parameters};
 use crate::cli::{BiasKind, ShaderCommand, ShaderPass};
 use crate::error::{CliError, shown};
 use crate::mask::mask_metadata;
-use crate::output::{json, note};
+use crate::output::{json, say};
 use crate::target::Target;
 
 /// The layout of the file.
@@ -195,7 +195,7 @@ pub fn run(command: &ShaderCommand, folder: &Path, gpu: &Gpu, whose: &str) -> Re
     }
     write(&folder.join(FILE), &(json(&export)? + "\n"))?;
     let count = shaders.kernels.len();
-    note(&format!("wrote {FILE} and {count} kernels into {}", shown(folder)));
+    say(&format!("wrote {FILE} and {count} kernels into {}", shown(folder)));
     Ok(())
 }
 

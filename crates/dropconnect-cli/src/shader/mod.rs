@@ -15,7 +15,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 use crate::cli::{Class, DeviceKind, DeviceOptions, Language, MultiplyName, ShaderCommand, ShaderPass};
 use crate::error::CliError;
-use crate::{adapters, device, output};
+use crate::{adapters, device, driver, output};
 
 /// Runs the command.
 pub fn run(command: &ShaderCommand, options: &DeviceOptions) -> Result<(), CliError> {
@@ -74,6 +74,7 @@ fn time(command: &ShaderCommand, of: ShaderPass, options: &DeviceOptions) -> Res
     let asked = DeviceOptions { device: DeviceKind::Gpu, ..options.clone() };
     let selected = device::select(&asked)?;
     let gpu = selected.gpu().ok_or_else(|| CliError::Device("the adapter is gone".to_owned()))?;
+    let bar = output::waiting(format!("compiling on {}", selected.device));
     let start = Instant::now();
     let recording = call::prepared(command, of, gpu)?.recording;
     let made = start.elapsed();
@@ -84,6 +85,7 @@ fn time(command: &ShaderCommand, of: ShaderPass, options: &DeviceOptions) -> Res
         Ok(start.elapsed())
     };
     let [first, second] = [run()?, run()?];
+    bar.finish_and_clear();
     selected.check()?;
     let kernels = match recording.shaders().count() {
         1 => "1 kernel".to_owned(),
@@ -119,11 +121,11 @@ fn prepare(command: &ShaderCommand, options: &DeviceOptions) -> Result<(Gpu, Str
         (None, _) => {
             let found = device::choice(options).adapters().into_iter().next();
             let adapter = found.ok_or_else(|| {
-                CliError::Usage(
+                let missing = driver::missing().map_or(String::new(), |missing| format!("; {missing}"));
+                CliError::Usage(format!(
                     "no adapter matches; `dropconnect adapters` lists those there are, and --class prints what \
-                     those of a class get"
-                        .to_owned(),
-                )
+                     those of a class get{missing}"
+                ))
             })?;
             let info = adapter.get_info();
             let whose = format!("{}, {}", info.name, adapters::kind(&info));
@@ -141,7 +143,7 @@ fn prepare(command: &ShaderCommand, options: &DeviceOptions) -> Result<(Gpu, Str
         )));
     }
     let whose = format!("{whose}{kernels}");
-    output::note(&format!("kernels for: {whose}"));
+    output::say(&format!("kernels for: {whose}"));
     let noop = wgpu::NoopBackendOptions {
         limits: Some(limits),
         features: Some(features),

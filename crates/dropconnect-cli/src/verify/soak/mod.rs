@@ -16,7 +16,7 @@ use dropconnect_testing::verify::Check;
 
 use crate::device::Selected;
 use crate::error::CliError;
-use crate::output::{note, progress};
+use crate::output::{progress, say};
 use device::{Device, OnCpu, OnGpu};
 use draw::{Case, case_seed};
 use trial::{Stored, Trial};
@@ -25,7 +25,7 @@ use trial::{Stored, Trial};
 pub fn run(selected: &Selected, cases: u64, seed: Option<u64>) -> Result<Vec<Check>, CliError> {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
     let seed = seed.unwrap_or_else(clock);
-    note(&format!("soak: {cases} cases from seed {seed}"));
+    say(&format!("soak: {cases} cases from seed {seed}"));
     let bar = progress(cases);
     let fault = || selected.check();
     let checks = match selected.gpu() {

@@ -1,0 +1,177 @@
+//! What the program says to people: help, `--quiet`, colours, time left, completions, manual pages, missing drivers.
+
+mod common;
+
+use std::process::Command;
+
+use common::{fail, run, succeed, text};
+
+const COMMANDS: [&str; 8] = ["bench", "verify", "adapters", "mask", "apply", "shader", "completions", "man"];
+
+#[test]
+fn every_help_has_examples() {
+    for args in std::iter::once(vec!["--help"]).chain(COMMANDS.map(|command| vec![command, "--help"])) {
+        let help = succeed(&args);
+        assert!(help.contains("Example"), "{args:?}: {help}");
+        assert!(help.contains("\n  dropconnect ") && help.contains("--quiet"), "{args:?}: {help}");
+    }
+}
+
+#[test]
+fn quiet_leaves_results_warnings_and_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("mask.safetensors");
+    let mask = ["mask", "--device", "cpu", "--shape", "2,3,8", "--out", text(&out)];
+    let said = |args: &[&str]| {
+        let output = run(args);
+        assert!(output.status.success(), "{output:?}");
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let [stdout, stderr] = said(&mask);
+    assert!(stdout.contains("kept") && stderr.contains("device: ") && stderr.contains("wrote "), "{stderr}");
+    let written = std::fs::read(&out).unwrap();
+    for quiet in ["--quiet", "-q"] {
+        std::fs::remove_file(&out).unwrap();
+        // In front of the command, too.
+        assert_eq!(said(&[&[quiet], &mask[..]].concat()), ["", ""]);
+        assert_eq!(std::fs::read(&out).unwrap(), written);
+    }
+    let [_, stderr] = said(&[&mask[..], &["-q", "--p", "0.000001"]].concat());
+    assert!(stderr.starts_with("warning: ") && stderr.lines().count() == 1, "{stderr}");
+    fail(&["mask", "-q", "--shape", "2,3", "--out", text(&out)], 2, &["--shape", "2,3", "three are needed"]);
+    // What qualifies a result is no noise.
+    let [stdout, stderr] = said(&["verify", "--quick", "--quiet", "--device", "cpu"]);
+    assert!(stdout.contains("all good"), "{stdout}");
+    assert!(stderr.starts_with("--quick leaves out: ") && stderr.lines().count() == 1, "{stderr}");
+}
+
+#[test]
+fn completions_name_commands_and_options() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = succeed(&["completions", shell]);
+        for word in COMMANDS.into_iter().chain(["examples-per-mask"]) {
+            assert!(script.contains(word), "{shell} without {word}");
+        }
+    }
+    // The values of arguments without a name are completed by these two.
+    for shell in ["bash", "zsh"] {
+        assert!(succeed(&["completions", shell]).contains("monte-carlo"), "{shell}");
+    }
+    fail(&["completions", "tcsh"], 2, &["tcsh", "bash", "zsh"]);
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_command() {
+    let page = succeed(&["man"]);
+    assert!(page.contains(".TH") && page.contains("dropconnect\\-verify(1)"), "{page}");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("new").join("man1");
+    succeed(&["man", "--out", text(&folder)]);
+    assert_eq!(std::fs::read_to_string(folder.join("dropconnect.1")).unwrap(), page);
+    for command in COMMANDS {
+        let page = std::fs::read_to_string(folder.join(format!("dropconnect-{command}.1"))).unwrap();
+        // The options of all commands, too.
+        for part in [".TH", &format!("dropconnect-{command}"), "\\-\\-quiet", "Example"] {
+            assert!(page.contains(part), "{command} without {part}:\n{page}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1 + COMMANDS.len());
+    let file = folder.join("dropconnect.1");
+    fail(&["man", "--out", text(&file)], 2, &["cannot make the folder", "dropconnect.1"]);
+}
+
+/// Vulkan's loader is told of no driver.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_missing_driver_is_named_with_its_package() {
+    let without = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_dropconnect"))
+            .args(args)
+            .env("VK_DRIVER_FILES", "/nowhere.json")
+            .env("VK_ICD_FILENAMES", "/nowhere.json")
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), said)
+    };
+    let named = |said: &str| {
+        said.contains("no graphics driver was found: ")
+            && ["apt ", "dnf ", "pacman ", "apk ", "loader"].iter().any(|it| said.contains(it))
+    };
+    for args in [&["verify", "--device", "gpu"][..], &["shader", "forward"]] {
+        let (code, [_, stderr]) = without(args);
+        assert_eq!(code, Some(2), "{args:?}: {stderr}");
+        assert!(stderr.starts_with("error: ") && named(&stderr), "{args:?}: {stderr}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("mask.safetensors");
+    let (code, [_, stderr]) = without(&["mask", "--shape", "2,3,8", "--out", text(&out)]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.starts_with("device: CPU") && named(&stderr), "{stderr}");
+}
+
+/// What is shown on a terminal only.
+#[cfg(unix)]
+mod on_a_terminal {
+    use std::fs::File;
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    /// Runs the program with a terminal for its standard error, until that has been told something with `end` in it or
+    /// the program is through, and returns what it was told.
+    fn shown(args: &[&str], environment: &[(&str, &str)], end: &str) -> String {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let theirs = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let theirs = File::options().read(true).write(true).open(theirs).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dropconnect"));
+        command.args(args).env("TERM", "xterm-256color").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        command.envs(environment.iter().copied()).stdout(Stdio::null()).stderr(theirs);
+        let mut child = command.spawn().unwrap();
+        // With its copy of the terminal: reading ends when the last one is closed.
+        drop(command);
+        let (mut ours, mut said, mut buffer) = (File::from(ours), String::new(), [0; 4096]);
+        // Linux ends a terminal that nobody has open by an error.
+        while let Ok(count @ 1..) = ours.read(&mut buffer) {
+            said += &String::from_utf8_lossy(&buffer[..count]);
+            if said.contains(end) {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        said
+    }
+
+    /// Longer than any test lasts, in many steps.
+    const LONG: [&str; 5] = ["verify", "--device", "cpu", "--masks", "1000000000000"];
+
+    #[test]
+    fn progress_has_colours_and_the_time_left() {
+        let said = shown(&LONG, &[], " left ");
+        assert!(said.contains("\u{1b}[36m") && said.contains(" left "), "{said:?}");
+    }
+
+    #[test]
+    fn no_color_is_respected() {
+        let said = shown(&LONG, &[("NO_COLOR", "1")], " left ");
+        assert!(said.contains(" left "), "{said:?}");
+        // A colour is an escape that ends with `m`; others move the cursor.
+        let parts = said.split("\u{1b}[").skip(1);
+        let codes = parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+        assert_eq!(codes.filter(|rest| rest.starts_with('m')).count(), 0, "{said:?}");
+        // And by the errors of the command line.
+        let wrong = shown(&["mask", "--p", "2"], &[("NO_COLOR", "1")], "nothing");
+        assert!(wrong.contains("error") && !wrong.contains('\u{1b}'), "{wrong:?}");
+        let coloured = shown(&["mask", "--p", "2"], &[], "nothing");
+        assert!(coloured.contains('\u{1b}'), "{coloured:?}");
+    }
+
+    #[test]
+    fn quiet_shows_no_progress() {
+        let said = shown(&["verify", "--device", "cpu", "--masks", "1000", "--quiet"], &[], "nothing");
+        assert_eq!(said, "");
+    }
+}
