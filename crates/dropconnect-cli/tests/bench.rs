@@ -42,13 +42,23 @@ fn a_small_benchmark_writes_its_reports() {
         for result in results {
             assert_eq!((&result["p"], &result["element"]), (&Value::from(0.5), &Value::from("f32")));
             for pass in result["passes"].as_array().unwrap() {
-                for way in ["ours", "dense", "stored_mask"] {
+                for way in ["ours", "dense", "shared_mask", "stored_mask"] {
                     let times = &pass[way];
-                    let [min, median, max] =
-                        ["min_ms", "median_ms", "max_ms"].map(|of| times[of].as_f64().unwrap());
-                    assert!(0.0 < min && min <= median && median <= max);
-                    assert_eq!(times["samples_ms"].as_array().unwrap().len(), 3);
+                    for sorted in [["min_ms", "median_ms", "max_ms"], ["low_ms", "median_ms", "high_ms"]] {
+                        let sorted = sorted.map(|of| times[of].as_f64().unwrap());
+                        assert!(0.0 < sorted[0] && sorted.is_sorted(), "{sorted:?}");
+                    }
+                    let samples: Vec<_> = times["samples_ms"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|one| one.as_f64().unwrap())
+                        .collect();
+                    assert_eq!((samples.len(), times["every"].as_u64()), (3, Some(1)));
+                    assert!(times["calls"].as_u64().unwrap() > 1, "a call of microseconds is no sample");
+                    assert_eq!(times["over_ours"].is_null(), way == "ours");
                 }
+                assert!(pass["baseline"].is_null());
             }
         }
         let page = fs::read_to_string(&html).unwrap();
@@ -140,12 +150,12 @@ fn a_run_is_compared_with_an_earlier_one() {
         // So slow that the change is the same however fast this machine is.
         let mut report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
         for pass in report["results"][0]["passes"].as_array_mut().unwrap() {
-            pass["ours"]["median_ms"] = 1e9.into();
+            pass["ours"]["samples_ms"] = [1e9].as_slice().into();
             assert_eq!(pass["floor_ms"].is_f64(), device == "gpu", "a floor is that of an adapter");
         }
         fs::write(&json, report.to_string()).unwrap();
         let table = with(&["--shape", "5,9,13", "--shape", "5,9,14", "--compare", text(&json)]);
-        assert_eq!(table.matches("-100 %").count(), 4, "{table}");
+        assert_eq!(table.matches("-100.0 % (-100.0..-100.0)   unclear").count(), 4, "{table}");
         let unknown = table.lines().filter(|line| line.trim_end().ends_with(" none")).count();
         assert_eq!(unknown, 4, "{table}");
         report["environment"]["adapter"] = "another".into();
@@ -154,9 +164,82 @@ fn a_run_is_compared_with_an_earlier_one() {
     }
     let compare = |parts: &[&str]| fail(&["bench", "--compare", text(&other)], 2, parts);
     compare(&["--compare", "other.json"]);
-    for (content, part) in [("{", "JSON"), ("{}", "format"), (r#"{"format": 1}"#, "missing")] {
+    for (content, part) in [
+        ("{", "JSON"),
+        ("{}", "format"),
+        (r#"{"format": 1}"#, "format is 1"),
+        (r#"{"format": 2}"#, "missing"),
+    ] {
         fs::write(&other, content).unwrap();
         compare(&["--compare", "other.json", part]);
+    }
+}
+
+/// This build as an earlier one of itself. What the verdict is, this machine decides: that verdicts are right is
+/// tested with made-up samples, and with real ones by scripts/bench-verdicts.sh.
+#[test]
+fn an_earlier_build_takes_part_in_the_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("bench.json");
+    let me = env!("CARGO_BIN_EXE_dropconnect");
+    for device in devices("an_earlier_build_takes_part_in_the_rounds") {
+        let slow = ["bench", "--device", device, "--shape", "64,64,64", "--p", "0.5", "--pass", "forward"];
+        let more = ["--repeats", "12", "--baseline", me, "--slow-down", "5", "--rival", "none"];
+        let table = succeed(&[&slow[..], &more, &["--json", text(&json)]].concat());
+        assert!(table.contains("change (99 % interval)   verdict"), "{table}");
+        assert!(table.contains("ON PURPOSE our calls take 5 % longer"), "{table}");
+        let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        assert_eq!(report["slow_down_percent"], 5.0);
+        assert_eq!(report["baseline"]["adapter"], report["environment"]["adapter"]);
+        let pass = &report["results"][0]["passes"][0];
+        let baseline = &pass["baseline"];
+        let verdict = baseline["verdict"].as_str().unwrap();
+        assert!(
+            ["faster", "slower", "same", "unclear"].contains(&verdict) && table.contains(verdict),
+            "{table}"
+        );
+        assert!(pass["dense"].is_null() && pass["stored_mask"].is_null());
+        assert_eq!(baseline["samples_ms"].as_array().unwrap().len(), 12);
+        // The verdict is that of the interval.
+        let [low, high] = ["low", "high"].map(|of| 1.0 / baseline["over_ours"][of].as_f64().unwrap());
+        assert_eq!(verdict == "slower", high > 1.02, "{baseline}");
+        assert_eq!(verdict == "faster", low < 1.0 / 1.02, "{baseline}");
+    }
+}
+
+#[test]
+fn what_is_no_earlier_build_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |program: &str, parts: &[&str]| {
+        let args = ["bench", "--device", "cpu", "--repeats", "1", "--baseline", program];
+        fail(&args, 2, &[&["--baseline", "bench-serve"], parts].concat());
+    };
+    let script = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let missing = folder.path().join("none");
+    fail(&["bench", "--device", "cpu", "--baseline", text(&missing)], 2, &["does not start"]);
+    if cfg!(unix) {
+        let hello =
+            r#"{"hello":{"protocol":1,"version":"9","adapter":"AD","kernels":"","timer":"wall clock"}}"#;
+        // One that knows no `bench-serve`; one that says something else; one of another device, with a name that would
+        // colour the terminal; one of another protocol; one that fails later.
+        with(
+            &script("old", "#!/bin/sh\necho 'unrecognized subcommand' >&2; exit 2\n"),
+            &["unrecognized", "ended"],
+        );
+        with(&script("echo", "#!/bin/sh\nexec cat\n"), &["hello"]);
+        with(
+            &script("other", &format!("#!/bin/sh\nread line; echo '{hello}'; read line\n")),
+            &["AD", "adapter"],
+        );
+        let hello = hello.replace(":1,", ":7,");
+        with(&script("newer", &format!("#!/bin/sh\nread line; echo '{hello}'; read line\n")), &["7"]);
+        with(&script("zeros", "#!/bin/sh\nexec cat /dev/zero\n"), &["answers"]);
     }
 }
 
@@ -192,6 +275,10 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--seconds", "-1"], &["--seconds", "-1"]);
     with(&["--seconds", "nan"], &["--seconds", "nan"]);
     with(&["--repeats", "0"], &["--repeats", "0"]);
+    with(&["--pass", "bias"], &["--pass", "bias", "both-gradients"]);
+    with(&["--rival", "torch"], &["--rival", "torch", "stored"]);
+    with(&["--rival", "none", "--rival", "dense"], &["--rival none"]);
+    with(&["--slow-down=-5"], &["--slow-down", "0 to 100"]);
     with(&["--tune"], &["--tune", "adapters"]);
     with(&["--tuning", "1x1"], &["--tuning", "1x1", "1x1x8x8"]);
     with(

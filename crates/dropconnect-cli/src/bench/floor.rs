@@ -1,15 +1,13 @@
 //! The floor under a pass on an adapter: the issue slots that it cannot do without, at the rate at which this adapter
 //! was seen to issue independent multiply-adds. `docs/performance.md` derives the slots.
 
-use std::time::Duration;
-
 use dropconnect::gpu::Gpu;
 use dropconnect::wgpu;
 use dropconnect::{DropProbability, Rounds, Shape};
 use dropconnect_testing::Pass;
 use minijinja::context;
 
-use super::measure::{Effort, Stopwatch, Timer, measure};
+use super::stopwatch::{Stopwatch, Timer};
 use super::template::render;
 use crate::error::CliError;
 
@@ -76,16 +74,17 @@ pub fn multiply_adds_per_second(gpu: &Gpu, timer: Timer) -> Result<f64, CliError
         entries: &[wgpu::BindGroupEntry { binding: 0, resource: result.as_entire_binding() }],
     });
     let stopwatch = Stopwatch::new(gpu, timer);
-    let effort = Effort { warmup: 2, repeats: None, budget: Duration::from_millis(100) };
     let multiply_adds = u64::from(groups) * u64::from(WORKGROUP * SUMS * TEXT * LOOP);
-    let samples = measure(&effort, multiply_adds, || {
-        stopwatch.time(|pass| {
+    let mut fastest = f64::INFINITY;
+    for _ in 0..7 {
+        let taken = stopwatch.time(1, false, |pass, _| {
             pass.set_pipeline(&pipeline);
             pass.set_bind_group(0, &bindings, &[]);
             pass.dispatch_workgroups(groups, 1, 1);
-        })
-    })?;
-    Ok(multiply_adds as f64 / (samples.min_ms / 1e3))
+        })?;
+        fastest = fastest.min(taken.as_secs_f64().max(1e-9));
+    }
+    Ok(multiply_adds as f64 / fastest)
 }
 
 fn source() -> String {

@@ -2,15 +2,19 @@
 
 use std::fmt::Write;
 
-use super::json::{Entry, Report, groups};
-use super::measure::Samples;
-use super::table::{ms, ratio};
+use super::json::{Entry, PassEntry, Report, Samples, groups};
+use super::table::{against, ms, ratio};
 use crate::adapters::size;
 
 const STYLE: &str = include_str!("report.css");
-/// Names and classes of the three ways, in the order of the bars.
-const WAYS: [(&str, &str); 3] =
-    [("regenerated masks (ours)", "ours"), ("dense layer, no mask", "dense"), ("stored mask", "stored")];
+/// The ways, in the order of the bars: name, text, class.
+const WAYS: [(&str, &str, &str); 5] = [
+    ("ours", "regenerated masks (ours)", "ours"),
+    ("dense", "dense layer, no mask", "dense"),
+    ("shared mask", "one mask for the batch", "shared"),
+    ("stored mask", "stored mask", "stored"),
+    ("baseline", "ours, earlier build", "baseline"),
+];
 
 /// The page.
 pub fn html(report: &Report) -> String {
@@ -48,11 +52,14 @@ pub fn html(report: &Report) -> String {
     }
     page += "</header>\n";
     page += "<section>\n<h2>Time per pass</h2>\n<p class=\"legend\">";
-    for (name, class) in WAYS {
-        put(&mut page, format_args!("<span><i class=\"{class}\"></i>{name}</span> "));
+    let (rivals, baseline) = (report.rivals(), report.baseline.is_some());
+    for (name, text, class) in WAYS {
+        if name == "ours" || rivals.contains(&name) || name == "baseline" && baseline {
+            put(&mut page, format_args!("<span><i class=\"{class}\"></i>{text}</span> "));
+        }
     }
-    page += "</p>\n<p class=\"note\">Median in milliseconds, shorter is better; the thin line spans fastest \
-             to slowest. The stored mask, a byte per connection, is written by one kernel, counted in the \
+    page += "</p>\n<p class=\"note\">Median of a call in milliseconds, shorter is better; the thin line is \
+             its 95 % interval. The stored mask, a byte per connection, is written by one kernel, counted in the \
              forward pass, and read by another.</p>\n<div class=\"charts\">\n";
     for entries in groups(&report.results) {
         chart(&mut page, entries);
@@ -80,17 +87,24 @@ const LONGEST: f64 = 380.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 14.0;
 
+/// The bars of a pass, by way; nothing where a mask does not fit.
+fn bars<'a>(entry: &Entry, pass: &'a PassEntry) -> Vec<(&'static str, Option<&'a Samples>)> {
+    let mut bars: Vec<_> = pass.ways().map(|(name, samples)| (name, Some(samples))).collect();
+    bars.extend(entry.stored_mask_missing.as_ref().map(|_| ("stored mask", None)));
+    bars
+}
+
 /// Bars of every pass and p of one problem, on one scale.
 fn chart(page: &mut String, entries: &[Entry]) {
     let rows: Vec<_> =
         entries.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass))).collect();
     let longest = rows
         .iter()
-        .flat_map(|(_, pass)| pass.ways().into_iter().flatten().map(|samples| samples.median_ms))
+        .flat_map(|(_, pass)| pass.ways().map(|(_, samples)| samples.median_ms))
         .fold(f64::MIN_POSITIVE, f64::max);
     let heading = 22.0;
-    let row_height = 3.0 * BAR + GAP;
-    let height = entries.len() as f64 * heading + rows.len() as f64 * row_height;
+    let row_height = |(entry, pass): &(&Entry, &PassEntry)| bars(entry, pass).len() as f64 * BAR + GAP;
+    let height = entries.len() as f64 * heading + rows.iter().map(row_height).sum::<f64>();
     let Some(first) = entries.first() else { return };
     put(
         page,
@@ -112,7 +126,8 @@ fn chart(page: &mut String, entries: &[Entry]) {
         );
         y += heading;
         for pass in &entry.passes {
-            let middle = y + 1.5 * BAR + 4.0;
+            let bars = bars(entry, pass);
+            let middle = y + bars.len() as f64 / 2.0 * BAR + 4.0;
             put(
                 page,
                 format_args!(
@@ -121,8 +136,9 @@ fn chart(page: &mut String, entries: &[Entry]) {
                     pass.pass
                 ),
             );
-            for (samples, (name, class)) in pass.ways().into_iter().zip(WAYS) {
-                bar(page, y, samples, name, class, longest);
+            for (name, samples) in bars {
+                let (_, text, class) = WAYS.into_iter().find(|(way, ..)| *way == name).unwrap_or(WAYS[0]);
+                bar(page, y, samples, text, class, longest);
                 y += BAR;
             }
             y += GAP;
@@ -141,15 +157,15 @@ fn bar(page: &mut String, y: f64, samples: Option<&Samples>, name: &str, class: 
         return;
     };
     let x = |ms: f64| LEFT + (ms / longest * LONGEST).min(LONGEST + 8.0);
-    let (end, low, high) = (x(samples.median_ms), x(samples.min_ms), x(samples.max_ms));
+    let (end, low, high) = (x(samples.median_ms), x(samples.low_ms), x(samples.high_ms));
     let value = ms(samples.median_ms);
     let (top, centre, height, width) = (y + 1.0, y + BAR / 2.0, BAR - 2.0, (end - LEFT).max(1.0));
-    let (fastest, slowest, after) = (ms(samples.min_ms), ms(samples.max_ms), end.max(high) + 6.0);
+    let (surely, at_most, after) = (ms(samples.low_ms), ms(samples.high_ms), end.max(high) + 6.0);
     put(
         page,
         format_args!(
             "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height}\" \
-             rx=\"2\"><title>{name}: {value} ms ({fastest} to {slowest})</title></rect>\n\
+             rx=\"2\"><title>{name}: {value} ms (95 %: {surely} to {at_most})</title></rect>\n\
              <line class=\"spread\" x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{centre:.1}\" y2=\"{centre:.1}\"/>\n\
              <text class=\"value\" x=\"{after:.1}\" y=\"{base:.1}\">{value}</text>\n"
         ),
@@ -157,9 +173,20 @@ fn bar(page: &mut String, y: f64, samples: Option<&Samples>, name: &str, class: 
 }
 
 fn table(page: &mut String, report: &Report) {
+    let rivals = report.rivals();
     *page += "<section>\n<h2>Numbers</h2>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>shape</th><th>p</th>\
-              <th>type</th><th>pass</th><th>ours, ms</th><th>masked G/s</th><th>dense, ms</th><th>÷ ours</th>\
-              <th>stored mask, ms</th><th>÷ ours</th><th>error</th></tr></thead>\n<tbody>\n";
+              <th>type</th><th>pass</th><th>ours, ms</th><th>masked G/s</th>";
+    for name in &rivals {
+        put(page, format_args!("<th>{name}, ms</th><th>÷ ours</th>"));
+    }
+    if report.baseline.is_some() {
+        *page += "<th>baseline, ms</th><th>change</th><th>verdict</th>";
+    }
+    *page += "<th>error</th></tr></thead>\n<tbody>\n";
+    let time = |samples: &Samples| {
+        let [median, low, high] = [samples.median_ms, samples.low_ms, samples.high_ms].map(ms);
+        format!("{median} <small>{low}..{high}</small>")
+    };
     for entry in &report.results {
         for (k, pass) in entry.passes.iter().enumerate() {
             let class = if k == 0 { " class=\"first\"" } else { "" };
@@ -167,30 +194,26 @@ fn table(page: &mut String, report: &Report) {
             for text in [entry.shape(), entry.p.to_string(), entry.element.to_owned(), pass.pass.to_owned()] {
                 put(page, format_args!("<td>{text}</td>"));
             }
-            let [ours, dense, stored] = pass.ways().map(|samples| {
-                samples.map_or("does not fit".to_owned(), |samples| {
-                    let [median, min, max] = [samples.median_ms, samples.min_ms, samples.max_ms].map(ms);
-                    format!("{median} <small>{min}..{max}</small>")
-                })
-            });
-            let against_stored =
-                pass.stored_mask.as_ref().map_or(String::new(), |stored| ratio(stored, &pass.ours));
-            for text in [
-                ours,
-                format!("{:.2}", pass.ours.multiply_adds_per_second / 1e9),
-                dense,
-                ratio(&pass.dense, &pass.ours),
-                stored,
-                against_stored,
-                format!("{:.0e}", pass.error),
-            ] {
+            let mut numbers =
+                vec![time(&pass.ours), format!("{:.2}", pass.ours.multiply_adds_per_second / 1e9)];
+            for name in &rivals {
+                let rival = pass.ways().find(|(way, _)| way == name).map(|(_, samples)| samples);
+                numbers.push(rival.map_or("does not fit".to_owned(), time));
+                numbers.push(rival.map_or_else(String::new, ratio));
+            }
+            if let Some(baseline) = &pass.baseline {
+                numbers.push(time(baseline));
+                numbers.extend(against(baseline));
+            }
+            numbers.push(format!("{:.0e}", pass.error));
+            for text in numbers {
                 put(page, format_args!("<td class=\"number\">{text}</td>"));
             }
             *page += "</tr>\n";
         }
     }
     *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: 10<sup>9</sup> masked multiply-adds a \
-              second. ÷ ours: the time before it over our time. Error: relative L2 error of a \
+              second. ÷ ours: the time before it over our time, in the same rounds. Error: relative L2 error of a \
               sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
 }
 

@@ -14,6 +14,7 @@ use super::{Element, parse};
     dropconnect bench\n  \
     dropconnect bench --shape 256,4096,4096 --p 0.5 --element f16 --element f32\n  \
     dropconnect bench --sweep batch --p 0.5\n  \
+    dropconnect bench --baseline target/before/dropconnect --shape 128,1024,1024 --p 0.5\n  \
     dropconnect bench --compare before.json --json after.json --html after.html\n\n\
     Results are checked against float64 before anything is timed; a mismatch exits with 1. Ctrl-C keeps what was \
     measured, a second one ends at once.")]
@@ -30,10 +31,10 @@ pub struct BenchOptions {
     /// How tensors are stored; repeat for several [default: f32]
     #[arg(long, value_enum)]
     pub element: Vec<Element>,
-    /// Time to spend on each measurement
+    /// Time to spend on each measurement; with --baseline up to ten times as long, until a change shows
     #[arg(long, default_value = "0.4", value_parser = parse::seconds, allow_negative_numbers = true)]
     pub seconds: Duration,
-    /// Take exactly this many samples of each measurement, however long it takes
+    /// Take exactly this many rounds, however long they take
     #[arg(
         long,
         value_name = "COUNT",
@@ -42,15 +43,26 @@ pub struct BenchOptions {
         allow_negative_numbers = true
     )]
     pub repeats: Option<u32>,
-    /// Runs before the first sample
+    /// Calls before the first sample [default: until they take the same time]
     #[arg(
         long,
-        default_value_t = 2,
         value_name = "COUNT",
         value_parser = clap::value_parser!(u32).range(0..=100_000),
         allow_negative_numbers = true
     )]
-    pub warmup: u32,
+    pub warmup: Option<u32>,
+    /// Only these passes; repeat for several [default: all]
+    #[arg(long, value_enum, value_name = "PASS")]
+    pub pass: Vec<BenchPass>,
+    /// What to time beside ours, in the same rounds; repeat for several [default: all but `none`]
+    #[arg(long, value_enum, value_name = "RIVAL")]
+    pub rival: Vec<Rival>,
+    /// An earlier build of this program, which is run in the same rounds: is this one faster, slower, the same?
+    #[arg(long, value_name = "PROGRAM")]
+    pub baseline: Option<PathBuf>,
+    /// Lengthen our own calls by so many percent, to see whether that is found
+    #[arg(long, hide = true, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse::percent)]
+    pub slow_down: f64,
     /// First find the fastest kernel shapes for the first shape and p, and use them
     #[arg(long, conflicts_with = "tuning")]
     pub tune: bool,
@@ -63,6 +75,32 @@ pub struct BenchOptions {
     /// Also write a report with charts to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// `--pass`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchPass {
+    /// Y
+    Forward,
+    /// dX
+    InputGradient,
+    /// dW
+    WeightGradient,
+    /// dX and dW, by one call
+    BothGradients,
+}
+
+/// `--rival`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rival {
+    /// The same kernels without a mask
+    Dense,
+    /// One mask for the whole batch, regenerated
+    Shared,
+    /// A mask that is written to memory, a byte for each connection, and read
+    Stored,
+    /// Nothing
+    None,
 }
 
 /// `--sweep`: a dimension of a shape, by its place there.
@@ -85,7 +123,11 @@ impl Default for BenchOptions {
             element: Vec::new(),
             seconds: Duration::from_millis(400),
             repeats: None,
-            warmup: 2,
+            warmup: None,
+            pass: Vec::new(),
+            rival: Vec::new(),
+            baseline: None,
+            slow_down: 0.0,
             tune: false,
             compare: None,
             json: None,

@@ -1,0 +1,123 @@
+//! What is to be measured, from the command line.
+
+use dropconnect::{DropProbability, ElementType, Shape};
+use dropconnect_testing::Pass;
+
+use super::problem::PASSES;
+use super::rounds::Effort;
+use super::stopwatch::Timer;
+use crate::cli::{BenchOptions, BenchPass, Dimension, Rival};
+use crate::error::{About, CliError};
+
+/// The layer of the paper's network, its MNIST layer, and one that divides by nothing.
+const SHAPES: [[usize; 3]; 3] = [[128, 1024, 1024], [128, 800, 784], [100, 1001, 777]];
+const PROBABILITIES: [f64; 2] = [0.5, 0.2];
+
+/// What is to be measured.
+pub struct Plan {
+    pub shapes: Vec<Shape>,
+    pub probabilities: Vec<DropProbability>,
+    pub elements: Vec<ElementType>,
+    pub passes: Vec<Pass>,
+    pub rivals: Vec<Rival>,
+    pub effort: Effort,
+    /// Our own calls are lengthened by this fraction.
+    pub slow_down: f64,
+}
+
+impl Plan {
+    pub fn new(options: &BenchOptions) -> Result<Self, CliError> {
+        let mut shapes = options.shape.clone();
+        if shapes.is_empty() {
+            for [batch, outputs, inputs] in SHAPES {
+                shapes.push(Shape::new(batch, outputs, inputs)?);
+            }
+        }
+        if let Some(dimension) = options.sweep {
+            if options.shape.len() > 1 {
+                let given = options.shape.len();
+                return Err(CliError::Usage(format!(
+                    "--sweep goes from one shape; --shape is given {given} times"
+                )));
+            }
+            shapes = sweep(shapes[0], dimension)?;
+        }
+        let probabilities = if options.p.is_empty() { &PROBABILITIES[..] } else { &options.p };
+        let probabilities: Result<_, _> = probabilities.iter().map(|&p| DropProbability::new(p)).collect();
+        let mut elements: Vec<_> = options.element.iter().map(|&element| element.into()).collect();
+        if elements.is_empty() {
+            elements.push(ElementType::F32);
+        }
+        let mut passes: Vec<_> = options.pass.iter().map(|&pass| pass.into()).collect();
+        if passes.is_empty() {
+            passes = PASSES.to_vec();
+        }
+        let mut rivals = options.rival.clone();
+        if rivals.is_empty() {
+            rivals = vec![Rival::Dense, Rival::Shared, Rival::Stored];
+        }
+        if rivals.contains(&Rival::None) && rivals.len() > 1 {
+            return Err(CliError::Usage(
+                "--rival none goes with no other rival; leave one of them out".to_owned(),
+            ));
+        }
+        let effort = Effort {
+            warmup: options.warmup,
+            repeats: options.repeats,
+            budget: options.seconds,
+            fewest_calls: 1,
+        };
+        let slow_down = options.slow_down / 100.0;
+        Ok(Self {
+            shapes,
+            probabilities: probabilities.about("--p")?,
+            elements,
+            passes,
+            rivals,
+            effort,
+            slow_down,
+        })
+    }
+
+    /// On an adapter with a clock of its own our calls are lengthened by whole calls.
+    pub fn timed_by(mut self, timer: Timer) -> Self {
+        if self.slow_down > 0.0 && timer == Timer::GpuTimestamps {
+            self.effort.fewest_calls = (1.0 / self.slow_down).ceil() as u32;
+        }
+        self
+    }
+
+    pub fn has(&self, rival: Rival) -> bool {
+        self.rivals.contains(&rival)
+    }
+
+    /// Contests, for the progress bar.
+    pub fn steps(&self) -> u64 {
+        (self.shapes.len() * self.elements.len() * self.passes.len() * self.probabilities.len()) as u64
+    }
+}
+
+impl From<BenchPass> for Pass {
+    fn from(pass: BenchPass) -> Self {
+        match pass {
+            BenchPass::Forward => Self::Forward,
+            BenchPass::InputGradient => Self::InputGradient,
+            BenchPass::WeightGradient => Self::WeightGradient,
+            BenchPass::BothGradients => Self::BothGradients,
+        }
+    }
+}
+
+/// A quarter, half, once, twice and four times a dimension.
+fn sweep(shape: Shape, dimension: Dimension) -> Result<Vec<Shape>, CliError> {
+    let dims = [shape.batch(), shape.outputs(), shape.inputs()];
+    let at = dimension as usize;
+    let mut sizes: Vec<_> = [1, 2, 4, 8, 16].iter().map(|&k| (dims[at] * k).div_ceil(4)).collect();
+    sizes.dedup();
+    let shape = |size| {
+        let mut dims = dims;
+        dims[at] = size;
+        Shape::new(dims[0], dims[1], dims[2]).about("--sweep")
+    };
+    sizes.into_iter().map(shape).collect()
+}
