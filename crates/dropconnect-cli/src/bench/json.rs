@@ -4,6 +4,7 @@ use dropconnect::{DropProbability, ElementType, Shape};
 use serde::Serialize;
 
 use super::environment::Environment;
+use super::floor::{Floor, Rates};
 use super::rounds::Series;
 use super::statistics::{self, Interval, MARGIN, SURE_OF_CHANGE, SURE_OF_TIME, Verdict};
 use super::stopwatch::Timer;
@@ -28,8 +29,8 @@ pub struct Report {
     pub slow_down_percent: f64,
     /// The build that `--baseline` names.
     pub baseline: Option<Baseline>,
-    /// Independent f32 multiply-adds a second on this adapter, from registers. Not measured on the CPU.
-    pub multiply_adds_per_second: Option<f64>,
+    /// What this adapter does in a second. Not measured on the CPU.
+    pub rates: Option<Rates>,
     /// Why there are fewer results than were asked for, where there are.
     pub stopped: Option<String>,
     pub results: Vec<Entry>,
@@ -71,7 +72,7 @@ pub struct PassEntry {
     /// Of a sample of our result, against float64; relative L2.
     pub error: f64,
     /// What the pass takes at least on this adapter: `docs/performance.md`.
-    pub floor_ms: Option<f64>,
+    pub floor: Option<Floor>,
     pub ours: Samples,
     /// The same kernels without a mask.
     pub dense: Option<Samples>,
@@ -169,7 +170,7 @@ impl PassEntry {
         Self {
             pass,
             error,
-            floor_ms: None,
+            floor: None,
             ours,
             dense: None,
             shared_mask: None,
@@ -214,7 +215,7 @@ impl Report {
             timer_text: timer.describe(),
             slow_down_percent: 0.0,
             baseline: None,
-            multiply_adds_per_second: None,
+            rates: None,
             stopped: None,
             results: Vec::new(),
         }

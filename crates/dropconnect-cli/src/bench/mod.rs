@@ -23,7 +23,7 @@ mod template;
 pub use serve::run as serve;
 
 use dropconnect::gpu::Tuning;
-use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Sharing};
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape, Sharing};
 use dropconnect_testing::Pass;
 use indicatif::ProgressBar;
 
@@ -38,9 +38,10 @@ use compare::Earlier;
 use earlier_build::EarlierBuild;
 use engine::Engine;
 use environment::Environment;
+use floor::{Floor, Meter};
 use json::{Entry, Memory, PassEntry, Report, Samples};
 use plan::Plan;
-use problem::{Problem, Way, multiply_adds};
+use problem::{Problem, Way, moved_elements, multiply_adds};
 use protocol::Task;
 use stopwatch::Timer;
 
@@ -121,15 +122,21 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     let start = |program| EarlierBuild::start(program, given, &report.environment, timer);
     let mut earlier_build = options.baseline.as_deref().map(start).transpose()?;
     report.baseline = earlier_build.as_ref().map(|build| build.about.clone());
-    if let Some(gpu) = device.gpu() {
-        report.multiply_adds_per_second = Some(floor::multiply_adds_per_second(gpu, timer)?);
-    }
+    let meter = device.gpu().map(|gpu| Meter::new(gpu, timer)).transpose()?;
+    device.check()?;
+    report.rates = meter.as_ref().map(Meter::rates).transpose()?;
+    device.check()?;
     if let Some(earlier) = &earlier {
         earlier.warn(&report);
     }
     let bar = progress(plan.steps());
     let outcome = problems(&device, timer, &plan, earlier_build.as_mut(), &mut report, &bar);
     bar.finish_and_clear();
+    if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
+        // Again: a floor from rates of a slower moment would be none.
+        report.rates = Some(rates.best(&meter.rates()?));
+    }
+    floors(&device, &plan, &mut report)?;
     if let Err(error) = &outcome {
         if report.results.is_empty() {
             return outcome;
@@ -148,6 +155,24 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     }
 }
 
+/// The floors of all passes, once all rates are known.
+fn floors(device: &Selected, plan: &Plan, report: &mut Report) -> Result<(), CliError> {
+    let (Some(gpu), Some(rates)) = (device.gpu(), &report.rates) else { return Ok(()) };
+    let apply = gpu.kernels().tuning().apply;
+    for entry in &mut report.results {
+        let shape = Shape::new(entry.batch, entry.outputs, entry.inputs)?;
+        let probability = DropProbability::new(entry.p)?;
+        let element = ElementType::ALL.into_iter().find(|element| element.name() == entry.element);
+        let element = element.unwrap_or(ElementType::F32);
+        for pass in &mut entry.passes {
+            let Some(&of) = plan.passes.iter().find(|of| of.name() == pass.pass) else { continue };
+            let bytes = [entry.memory.tensors, moved_elements(of, &shape) * element.size() as u64];
+            pass.floor = Some(Floor::of(rates, apply, &probability, of, &shape, bytes));
+        }
+    }
+    Ok(())
+}
+
 /// All problems of a plan, into the report: what stands there when one fails is good.
 fn problems(
     device: &Selected,
@@ -157,7 +182,6 @@ fn problems(
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<(), CliError> {
-    let rate = report.multiply_adds_per_second;
     for &shape in &plan.shapes {
         for &element in &plan.elements {
             let outcome = Problem::new(shape, element, device.gpu().is_some()).and_then(|problem| {
@@ -166,7 +190,7 @@ fn problems(
                     let earlier = earlier.as_deref_mut();
                     let mut bench =
                         Bench { device, plan, problem: &problem, engine: &mut engine, earlier, bar };
-                    bench.entry(probability, rate, &mut report.results)
+                    bench.entry(probability, &mut report.results)
                 })
             });
             device.checked(outcome)?;
@@ -187,12 +211,7 @@ struct Bench<'a, 'e> {
 
 impl Bench<'_, '_> {
     /// All passes at one p.
-    fn entry(
-        &mut self,
-        probability: DropProbability,
-        rate: Option<f64>,
-        results: &mut Vec<Entry>,
-    ) -> Result<(), CliError> {
+    fn entry(&mut self, probability: DropProbability, results: &mut Vec<Entry>) -> Result<(), CliError> {
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), probability);
         let shared = mask.shared(Sharing::Batch);
         let missing = if self.plan.has(Rival::Stored) { self.engine.store_mask(&mask)? } else { None };
@@ -206,10 +225,7 @@ impl Bench<'_, '_> {
         }
         let mut passes = Vec::new();
         let outcome = self.plan.passes.iter().try_for_each(|&pass| {
-            let mut entry = self.pass(pass, &ways, probability)?;
-            let shape = &self.problem.shape;
-            entry.floor_ms = rate.map(|rate| floor::floor_ms(&probability, pass, shape, rate));
-            passes.push(entry);
+            passes.push(self.pass(pass, &ways, probability)?);
             self.bar.inc(1);
             // There is something to keep now.
             interrupt::defer();

@@ -13,6 +13,17 @@ pub fn multiply_adds(pass: Pass, shape: &Shape) -> u64 {
     pass.parts().len() as u64 * shape.connections()
 }
 
+/// Elements that a pass has to read or write at least once: its operands and results.
+pub fn moved_elements(pass: Pass, shape: &Shape) -> u64 {
+    let [x, weight, output] =
+        [shape.input_len(), shape.weight_len(), shape.output_len()].map(|length| length as u64);
+    match pass {
+        // X, W, Y; G, W, dX; G, X, dW: one of each.
+        Pass::BothGradients => 2 * (x + weight) + output,
+        _ => x + weight + output,
+    }
+}
+
 /// Which of Y, dX and dW the results of a pass are.
 pub fn places(pass: Pass) -> std::ops::Range<usize> {
     let parts = pass.parts();

@@ -1,6 +1,7 @@
 //! The table on standard output.
 
 use super::compare::Earlier;
+use super::floor::Rates;
 use super::json::{Entry, Report, Samples, groups};
 use crate::adapters::size;
 use crate::output::table;
@@ -57,7 +58,7 @@ pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
 fn times(report: &Report, earlier: Option<&Earlier>) -> String {
     let rivals = report.rivals();
     let mut columns = vec!["shape", "p", "type", "pass", "ours", "masked G/s"];
-    let floor = report.multiply_adds_per_second.is_some();
+    let floor = report.rates.is_some();
     columns.extend(floor.then_some("of floor"));
     columns.extend(rivals.iter().flat_map(|name| [name, "/ours"]));
     columns.extend(report.baseline.iter().flat_map(|_| ["baseline", "change (99 % interval)", "verdict"]));
@@ -76,7 +77,7 @@ fn times(report: &Report, earlier: Option<&Earlier>) -> String {
             ];
             if floor {
                 row.push(
-                    pass.floor_ms.map_or_else(String::new, |floor| percent(floor / pass.ours.median_ms)),
+                    pass.floor.map_or_else(String::new, |floor| percent(floor.ms / pass.ours.median_ms)),
                 );
             }
             for name in &rivals {
@@ -153,17 +154,35 @@ fn legend(report: &Report) -> String {
     if !rivals.is_empty() {
         text += "/ours: that time over ours, in the rounds of both.\n";
     }
-    if let Some(rate) = report.multiply_adds_per_second {
-        text += &format!(
-            "of floor: the issue slots a pass cannot do without (docs/performance.md), at the {:.4} T multiply-adds a \
-             second\nthat this adapter does from registers, over the time of ours.\n",
-            rate / 1e12
-        );
+    if let Some(rates) = &report.rates {
+        text += &rates_text(rates);
     }
     if report.baseline.is_some() {
         text += "verdict: faster or slower if all of the interval lies beyond 2 %, same if within 5 %, else unclear.\n";
     }
     text
+}
+
+fn rates_text(rates: &Rates) -> String {
+    let giga = |rate: f64| format!("{:.4}", rate / 1e9);
+    let off = rates.philox_rounds_predicted_per_second / rates.philox_rounds_per_second - 1.0;
+    format!(
+        "of floor: the operations a pass cannot do without (docs/performance.md), at the rates measured here, over the \
+         time of ours.\nG a second on this adapter: {} multiply-adds, {} {} products with an exclusive or, {} logic \
+         operations of three operands,\n{} tests of a bit; {:.0} % of the shorter waits for the longer; {} GB/s read from \
+         8 MiB, {} GB/s from 128 MiB.\nPhilox alone: {} G rounds a second, {} predicted from the products ({:+.0} %).\n",
+        giga(rates.multiply_adds_per_second),
+        giga(rates.products_per_second),
+        rates.product,
+        giga(rates.logic_per_second),
+        giga(rates.tests_per_second),
+        100.0 * rates.shared,
+        giga(rates.cached_bytes_per_second),
+        giga(rates.bytes_per_second),
+        giga(rates.philox_rounds_per_second),
+        giga(rates.philox_rounds_predicted_per_second),
+        100.0 * off,
+    )
 }
 
 /// The samples that lie far from the others, which medians pass over.
