@@ -244,6 +244,23 @@ impl Entry {
         }
     }
 
+    /// Examples x outputs x inputs: as many bytes as a stored mask has.
+    pub fn connections(&self) -> u64 {
+        [self.batch, self.outputs, self.inputs]
+            .iter()
+            .fold(1, |product: u64, &size| product.saturating_mul(size as u64))
+    }
+
+    /// The ways that were timed or do not fit, in their order.
+    pub fn ways(&self) -> Vec<&'static str> {
+        let mut ways: Vec<_> = self.passes.iter().flat_map(|pass| pass.ways()).map(|(way, _)| way).collect();
+        ways.extend(self.stored_mask_missing.as_ref().map(|_| "stored mask"));
+        ["ours", "dense", "shared mask", "stored mask", "baseline"]
+            .into_iter()
+            .filter(|way| ways.contains(way))
+            .collect()
+    }
+
     /// Batch x outputs x inputs.
     pub fn shape(&self) -> String {
         format!("{} x {} x {}", self.batch, self.outputs, self.inputs)

@@ -1,7 +1,6 @@
 //! `dropconnect bench`: all passes beside a dense layer and a stored mask, checked before they are timed.
 
 mod compare;
-mod earlier_build;
 mod engine;
 mod environment;
 mod floor;
@@ -14,13 +13,18 @@ mod report;
 mod rounds;
 mod sample;
 mod serve;
+mod served;
 mod statistics;
 mod stopwatch;
 mod stored_mask;
 mod table;
+mod targets;
 mod template;
+mod words;
 
 pub use serve::run as serve;
+
+use std::path::PathBuf;
 
 use dropconnect::gpu::Tuning;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape, Sharing};
@@ -29,13 +33,11 @@ use indicatif::ProgressBar;
 
 use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Rival};
 use crate::device::{self, Selected};
-use crate::error::{CliError, shown};
+use crate::error::CliError;
 use crate::interrupt;
-use crate::output::{self, note, progress};
+use crate::output::{note, progress};
 use crate::probability::warn_of_rounding;
-use crate::target::Target;
 use compare::Earlier;
-use earlier_build::EarlierBuild;
 use engine::Engine;
 use environment::Environment;
 use floor::{Floor, Meter};
@@ -43,46 +45,9 @@ use json::{Entry, Memory, PassEntry, Report, Samples};
 use plan::Plan;
 use problem::{Problem, Way, moved_elements, multiply_adds};
 use protocol::Task;
+use served::Twins;
 use stopwatch::Timer;
-
-/// Where the report goes, besides standard output.
-struct Targets {
-    json: Option<Target>,
-    html: Option<Target>,
-}
-
-impl Targets {
-    fn new(options: &BenchOptions) -> Result<Self, CliError> {
-        let json = options.json.as_deref().map(Target::new).transpose()?;
-        let html = options.html.as_deref().map(Target::new).transpose()?;
-        if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
-            let reason = "--json and --html name the same file; give each its own";
-            return Err(CliError::Usage(reason.to_owned()));
-        }
-        Ok(Self { json, html })
-    }
-
-    /// Writes what was measured everywhere: a place that fails keeps it from no other. Returns the first failure.
-    fn write(&self, report: &Report, earlier: Option<&Earlier>) -> Result<(), CliError> {
-        let targets: Vec<_> = self.json.iter().chain(&self.html).collect();
-        let mut outcomes = vec![output::summary(&table::text(report, earlier), &targets)];
-        let written = |target: &Target, text: String| {
-            target.write_all(text.as_bytes())?;
-            note(&format!("wrote {}", shown(target.path())));
-            Ok(())
-        };
-        if let Some(target) = &self.json {
-            outcomes.push(output::json(report).and_then(|text| written(target, text + "\n")));
-        }
-        if let Some(target) = &self.html {
-            outcomes.push(written(target, report::html(report)));
-        }
-        let mut failures = outcomes.into_iter().filter_map(Result::err);
-        let first = failures.next();
-        failures.for_each(|error| note(&format!("error: {error}")));
-        first.map_or(Ok(()), Err)
-    }
-}
+use targets::Targets;
 
 /// Runs the command.
 pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError> {
@@ -113,15 +78,18 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
         let tuning = Tuning::measured(gpu.device(), gpu.queue(), shape, p)?;
         device.check()?;
         note(&format!("fastest for {shape}, p = {}: --tuning {tuning}", p.requested()));
-        device = device::select(&DeviceOptions { tuning: Some(tuning), ..device_options })?;
+        device_options.tuning = Some(tuning);
+        device = device::select(&device_options)?;
     }
     let timer = Timer::of(device.gpu());
     let plan = plan.timed_by(timer);
     let mut report = Report::new(Environment::of(&device.device), timer);
     report.slow_down_percent = options.slow_down;
-    let start = |program| EarlierBuild::start(program, given, &report.environment, timer);
-    let mut earlier_build = options.baseline.as_deref().map(start).transpose()?;
-    report.baseline = earlier_build.as_ref().map(|build| build.about.clone());
+    let start = |program: &PathBuf| {
+        Twins::start(program, [given, &device_options], &report.environment, timer, options.slow_down)
+    };
+    let mut twins = options.baseline.as_ref().map(start).transpose()?;
+    report.baseline = twins.as_ref().map(|twins| twins.earlier.about.clone());
     let meter = device.gpu().map(|gpu| Meter::new(gpu, timer)).transpose()?;
     device.check()?;
     report.rates = meter.as_ref().map(Meter::rates).transpose()?;
@@ -130,7 +98,7 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
         earlier.warn(&report);
     }
     let bar = progress(plan.steps());
-    let outcome = problems(&device, timer, &plan, earlier_build.as_mut(), &mut report, &bar);
+    let outcome = problems(&device, timer, &plan, twins.as_mut(), &mut report, &bar);
     bar.finish_and_clear();
     if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
         // Again: a floor from rates of a slower moment would be none.
@@ -178,7 +146,7 @@ fn problems(
     device: &Selected,
     timer: Timer,
     plan: &Plan,
-    mut earlier: Option<&mut EarlierBuild>,
+    mut twins: Option<&mut Twins>,
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<(), CliError> {
@@ -187,9 +155,9 @@ fn problems(
             let outcome = Problem::new(shape, element, device.gpu().is_some()).and_then(|problem| {
                 let mut engine = Engine::new(device.gpu(), timer, &problem, plan.slow_down)?;
                 plan.probabilities.iter().try_for_each(|&probability| {
-                    let earlier = earlier.as_deref_mut();
+                    let twins = twins.as_deref_mut();
                     let mut bench =
-                        Bench { device, plan, problem: &problem, engine: &mut engine, earlier, bar };
+                        Bench { device, plan, problem: &problem, engine: &mut engine, twins, bar };
                     bench.entry(probability, &mut report.results)
                 })
             });
@@ -205,7 +173,7 @@ struct Bench<'a, 'e> {
     plan: &'a Plan,
     problem: &'a Problem,
     engine: &'a mut Engine<'e>,
-    earlier: Option<&'a mut EarlierBuild>,
+    twins: Option<&'a mut Twins>,
     bar: &'a ProgressBar,
 }
 
@@ -261,17 +229,17 @@ impl Bench<'_, '_> {
             lanes.push(self.engine.lane(pass, way)?);
         }
         let mut entrants = ways.len();
-        if let Some(earlier) = &mut self.earlier {
-            earlier.prepare(Task::new(shape, *element, probability.requested(), pass))?;
+        if let Some(twins) = &mut self.twins {
+            twins.prepare(&Task::new(shape, *element, probability.requested(), pass))?;
             entrants += 1;
         }
-        let twin = self.earlier.is_some().then_some(ways.len());
-        let series = rounds::contest(&self.plan.effort, entrants, twin, |way, calls, lead| {
-            match (lanes.get(way), &mut self.earlier) {
-                (None, Some(earlier)) => earlier.sample(calls, lead),
-                (lane, _) => self.engine.sample(lane.unwrap_or(&lanes[0]), calls, lead),
-            }
-        })?;
+        let twin = self.twins.is_some().then_some(ways.len());
+        let series =
+            rounds::contest(&self.plan.effort, entrants, twin, |way, calls, lead| match &mut self.twins {
+                Some(twins) if way == 0 => twins.ours.sample(calls, lead),
+                Some(twins) if way == ways.len() => twins.earlier.sample(calls, lead),
+                _ => self.engine.sample(&lanes[way], calls, lead),
+            })?;
         let products = multiply_adds(pass, shape);
         let ours = Samples::new(&series[0], products);
         let mut entry = PassEntry::new(pass.name(), errors[0], ours);

@@ -1,5 +1,7 @@
 //! What is to be measured, from the command line.
 
+use std::time::Duration;
+
 use dropconnect::{DropProbability, ElementType, Shape};
 use dropconnect_testing::Pass;
 
@@ -9,9 +11,31 @@ use super::stopwatch::Timer;
 use crate::cli::{BenchOptions, BenchPass, Dimension, Rival};
 use crate::error::{About, CliError};
 
+/// What no option says.
+struct Defaults {
+    shapes: &'static [[usize; 3]],
+    probabilities: &'static [f64],
+    passes: &'static [Pass],
+    rivals: &'static [Rival],
+    budget: Duration,
+}
+
 /// The layer of the paper's network, its MNIST layer, and one that divides by nothing.
-const SHAPES: [[usize; 3]; 3] = [[128, 1024, 1024], [128, 800, 784], [100, 1001, 777]];
-const PROBABILITIES: [f64; 2] = [0.5, 0.2];
+const FULL: Defaults = Defaults {
+    shapes: &[[128, 1024, 1024], [128, 800, 784], [100, 1001, 777]],
+    probabilities: &[0.5, 0.2],
+    passes: &PASSES,
+    rivals: &[Rival::Dense, Rival::Shared, Rival::Stored],
+    budget: Duration::from_millis(400),
+};
+/// `--quick`: eight kernels to compile, the stored mask's among them.
+const QUICK: Defaults = Defaults {
+    shapes: &[[128, 512, 512]],
+    probabilities: &[0.5],
+    passes: &[Pass::Forward, Pass::WeightGradient],
+    rivals: &[Rival::Dense, Rival::Stored],
+    budget: Duration::from_millis(200),
+};
 
 /// What is to be measured.
 pub struct Plan {
@@ -28,8 +52,9 @@ pub struct Plan {
 impl Plan {
     pub fn new(options: &BenchOptions) -> Result<Self, CliError> {
         let mut shapes = options.shape.clone();
+        let defaults = if options.quick { &QUICK } else { &FULL };
         if shapes.is_empty() {
-            for [batch, outputs, inputs] in SHAPES {
+            for &[batch, outputs, inputs] in defaults.shapes {
                 shapes.push(Shape::new(batch, outputs, inputs)?);
             }
         }
@@ -42,7 +67,7 @@ impl Plan {
             }
             shapes = sweep(shapes[0], dimension)?;
         }
-        let probabilities = if options.p.is_empty() { &PROBABILITIES[..] } else { &options.p };
+        let probabilities = if options.p.is_empty() { defaults.probabilities } else { &options.p };
         let probabilities: Result<_, _> = probabilities.iter().map(|&p| DropProbability::new(p)).collect();
         let mut elements: Vec<_> = options.element.iter().map(|&element| element.into()).collect();
         if elements.is_empty() {
@@ -50,11 +75,11 @@ impl Plan {
         }
         let mut passes: Vec<_> = options.pass.iter().map(|&pass| pass.into()).collect();
         if passes.is_empty() {
-            passes = PASSES.to_vec();
+            passes = defaults.passes.to_vec();
         }
         let mut rivals = options.rival.clone();
         if rivals.is_empty() {
-            rivals = vec![Rival::Dense, Rival::Shared, Rival::Stored];
+            rivals = defaults.rivals.to_vec();
         }
         if rivals.contains(&Rival::None) && rivals.len() > 1 {
             return Err(CliError::Usage(
@@ -64,7 +89,7 @@ impl Plan {
         let effort = Effort {
             warmup: options.warmup,
             repeats: options.repeats,
-            budget: options.seconds,
+            budget: options.seconds.unwrap_or(defaults.budget),
             fewest_calls: 1,
         };
         let slow_down = options.slow_down / 100.0;

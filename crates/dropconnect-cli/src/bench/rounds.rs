@@ -16,7 +16,7 @@ const LONG_CALL: f64 = 0.05;
 const WINDOW: usize = 3;
 const STEADY: f64 = 0.03;
 
-const FEWEST: usize = 3;
+const FEWEST: usize = 5;
 const MOST: usize = 200;
 /// Beside an earlier build: until the change is known to this, but at most so many rounds and times the budget.
 const PRECISE: f64 = 0.01;

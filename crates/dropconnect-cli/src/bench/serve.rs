@@ -10,14 +10,15 @@ use super::environment::Environment;
 use super::problem::{PASSES, Problem, Way};
 use super::protocol::{Greeting, PROTOCOL, Reply, Request, Task};
 use super::stopwatch::Timer;
-use crate::cli::DeviceOptions;
+use crate::cli::{DeviceOptions, ServeOptions};
 use crate::device::{self, Selected};
 use crate::error::CliError;
 use crate::output;
 
 /// Answers until standard input ends.
-pub fn run(options: &DeviceOptions) -> Result<(), CliError> {
-    let device = device::select(options)?;
+pub fn run(options: &ServeOptions, device: &DeviceOptions) -> Result<(), CliError> {
+    let device = device::select(device)?;
+    let slow_down = options.slow_down / 100.0;
     let timer = Timer::of(device.gpu());
     let mut next = request()?;
     while let Some(asked) = next {
@@ -27,7 +28,7 @@ pub fn run(options: &DeviceOptions) -> Result<(), CliError> {
                 request()?
             }
             Request::Prepare(task) => match task.problem() {
-                Ok(problem) => serve(&device, timer, &problem)?,
+                Ok(problem) => serve(&device, timer, slow_down, &problem)?,
                 Err(reason) => {
                     reply(&Reply::Unable(reason))?;
                     request()?
@@ -43,11 +44,12 @@ pub fn run(options: &DeviceOptions) -> Result<(), CliError> {
 fn serve(
     device: &Selected,
     timer: Timer,
+    slow_down: f64,
     (shape, element, probability, pass): &Asked,
 ) -> Result<Option<Request>, CliError> {
     let served = || {
         let problem = Problem::new(*shape, *element, device.gpu().is_some())?;
-        let mut engine = Engine::new(device.gpu(), timer, &problem, 0.0)?;
+        let mut engine = Engine::new(device.gpu(), timer, &problem, slow_down)?;
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), *probability);
         let way = Way::Ours(&mask);
         reply(&Reply::Ready(checked(&mut engine, &problem, *pass, way)?))?;

@@ -151,8 +151,11 @@ fn between(median: f64, resampled: &mut [f64], sure: Sure, samples: usize) -> In
     Interval { median, low: end(quantile(resampled, tail)), high: end(quantile(resampled, 1.0 - tail)) }
 }
 
-/// The places of outliers (Tukey's outer fences), in their order.
+/// The places of outliers (Tukey's outer fences), in their order; none among so few that nothing is far from them.
 pub fn outliers(values: &[f64]) -> Vec<usize> {
+    if values.len() < FEWEST_TO_JUDGE {
+        return Vec::new();
+    }
     let mut sorted = values.to_vec();
     let [lower, upper] = [0.25, 0.75].map(|fraction| quantile(&mut sorted, fraction));
     let fence = FENCE * (upper - lower);
@@ -283,7 +286,7 @@ mod tests {
         values[7] = 3.0;
         values[11] = 0.1;
         assert_eq!(outliers(&values), [7, 11]);
-        assert_eq!(outliers(&[2.0]), [0; 0]);
+        assert_eq!(outliers(&[2.0, 2.0, 2.0, 9.0]), [0; 0]);
     }
 
     #[test]

@@ -31,9 +31,14 @@ pub struct BenchOptions {
     /// How tensors are stored; repeat for several [default: f32]
     #[arg(long, value_enum)]
     pub element: Vec<Element>,
+    /// A first impression, in seconds also where compilers are slow: one shape, one p, forward and weight gradient,
+    /// beside a dense layer and a stored mask, each for a fifth of a second, unless other options say otherwise
+    #[arg(long)]
+    pub quick: bool,
     /// Time to spend on each measurement; with --baseline up to ten times as long, until a change shows
-    #[arg(long, default_value = "0.4", value_parser = parse::seconds, allow_negative_numbers = true)]
-    pub seconds: Duration,
+    /// [default: 0.4]
+    #[arg(long, value_parser = parse::seconds, allow_negative_numbers = true)]
+    pub seconds: Option<Duration>,
     /// Take exactly this many rounds, however long they take
     #[arg(
         long,
@@ -72,9 +77,23 @@ pub struct BenchOptions {
     /// Also write every sample to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Also write a line for each measurement to this file, as comma-separated values
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Also write a table for a README to this file
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Also write a report with charts to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// `bench-serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeOptions {
+    /// That of `bench`
+    #[arg(long, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse::percent)]
+    pub slow_down: f64,
 }
 
 /// `--pass`.
@@ -121,7 +140,8 @@ impl Default for BenchOptions {
             sweep: None,
             p: Vec::new(),
             element: Vec::new(),
-            seconds: Duration::from_millis(400),
+            quick: false,
+            seconds: None,
             repeats: None,
             warmup: None,
             pass: Vec::new(),
@@ -132,6 +152,8 @@ impl Default for BenchOptions {
             compare: None,
             json: None,
             html: None,
+            csv: None,
+            markdown: None,
         }
     }
 }

@@ -17,7 +17,7 @@ const CHAINS: u32 = 8;
 const TEXT: u32 = 8;
 const LOOPS: u32 = 128;
 /// Generators of a thread where Philox runs alone: enough that none waits for itself.
-const GENERATORS: u32 = 3;
+const GENERATORS: u32 = 4;
 /// Of the mixture: multiply-adds to one product, about as in a pass at p = 1/2.
 const MIXED_EVERY: u32 = 6;
 const WORKGROUP: u32 = 64;

@@ -1,4 +1,5 @@
-//! An earlier build as a process of its own, which `--baseline` names and which is sampled in the rounds of ours.
+//! A build of this program in a process of its own, whose samples are of the rounds here: the one that `--baseline`
+//! names, and this one beside it. A process pays for being woken and for its caches: both sides pay alike.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -27,8 +28,8 @@ const MOMENT: Duration = Duration::from_millis(100);
 const LONGEST: u64 = 1 << 16;
 
 /// A build that is running.
-pub struct EarlierBuild {
-    /// As it was named.
+pub struct Served {
+    /// For messages.
     name: String,
     child: Child,
     /// `None` once it is to end.
@@ -39,17 +40,20 @@ pub struct EarlierBuild {
     pub about: Baseline,
 }
 
-impl EarlierBuild {
-    /// Starts it on the same device. Fails where it does not speak the protocol, or is on another device.
+impl Served {
+    /// Starts it on the same device; `name` stands in messages. Fails where it does not speak the protocol, or is on another device.
     pub fn start(
+        name: String,
         program: &Path,
-        options: &DeviceOptions,
+        (options, slow_down): (&DeviceOptions, f64),
         environment: &Environment,
         timer: Timer,
     ) -> Result<Self, CliError> {
-        let name = format!("--baseline {}", shown(program));
         let mut command = Command::new(program);
         command.args(arguments(options, environment));
+        if slow_down > 0.0 {
+            command.args(["--slow-down".to_owned(), slow_down.to_string()]);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is ours to answer: it ends when its standard input does.
         #[cfg(unix)]
@@ -119,11 +123,11 @@ impl EarlierBuild {
     }
 
     /// Prepares a pass.
-    pub fn prepare(&mut self, task: Task) -> Result<(), CliError> {
+    fn prepare(&mut self, task: &Task) -> Result<(), CliError> {
         match self.ask(&Request::Prepare(task.clone()))? {
             Reply::Ready(_) => Ok(()),
             Reply::Unable(reason) => {
-                let Task { batch, outputs, inputs, element, pass, .. } = &task;
+                let Task { batch, outputs, inputs, element, pass, .. } = task;
                 let of = format!("{pass}, {batch} x {outputs} x {inputs}, {element}");
                 Err(self.fault(&format!("it does not do {of}: {}", excerpt(&reason))))
             }
@@ -195,7 +199,7 @@ impl EarlierBuild {
     }
 }
 
-impl Drop for EarlierBuild {
+impl Drop for Served {
     fn drop(&mut self) {
         // The end of its input is the end of its work; what does not take notice is not waited for.
         self.requests = None;
@@ -222,4 +226,35 @@ fn arguments(options: &DeviceOptions, environment: &Environment) -> Vec<String> 
     give("--adapter", options.adapter.clone());
     give("--tuning", options.tuning.as_ref().map(ToString::to_string));
     arguments
+}
+
+/// This build and an earlier one, both served.
+pub struct Twins {
+    pub ours: Served,
+    pub earlier: Served,
+}
+
+impl Twins {
+    /// Starts `program`, and this program with its own options and so many percent of `slow_down`.
+    pub fn start(
+        program: &Path,
+        [theirs, ours]: [&DeviceOptions; 2],
+        environment: &Environment,
+        timer: Timer,
+        slow_down: f64,
+    ) -> Result<Self, CliError> {
+        let name = format!("--baseline {}", shown(program));
+        let earlier = Served::start(name, program, (theirs, 0.0), environment, timer)?;
+        let fault =
+            |error| CliError::Usage(format!("--baseline: this program's own file is not known: {error}"));
+        let name = "--baseline, this build".to_owned();
+        let own = std::env::current_exe().map_err(fault)?;
+        let ours = Served::start(name, &own, (ours, slow_down), environment, timer)?;
+        Ok(Self { ours, earlier })
+    }
+
+    pub fn prepare(&mut self, task: &Task) -> Result<(), CliError> {
+        self.earlier.prepare(task)?;
+        self.ours.prepare(task)
+    }
 }
