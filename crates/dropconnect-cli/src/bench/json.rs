@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::environment::Environment;
 use super::floor::{Floor, Rates};
+use super::machine::Machine;
 use super::rounds::Series;
 use super::statistics::{self, Interval, MARGIN, SURE_OF_CHANGE, SURE_OF_TIME, Verdict};
 use super::stopwatch::Timer;
@@ -31,6 +32,8 @@ pub struct Report {
     pub baseline: Option<Baseline>,
     /// What this adapter does in a second. Not measured on the CPU.
     pub rates: Option<Rates>,
+    /// What else the machine did.
+    pub machine: Option<Machine>,
     /// Why there are fewer results than were asked for, where there are.
     pub stopped: Option<String>,
     pub results: Vec<Entry>,
@@ -216,6 +219,7 @@ impl Report {
             slow_down_percent: 0.0,
             baseline: None,
             rates: None,
+            machine: None,
             stopped: None,
             results: Vec::new(),
         }

@@ -5,6 +5,7 @@ mod engine;
 mod environment;
 mod floor;
 mod json;
+mod machine;
 mod on_cpu;
 mod plan;
 mod problem;
@@ -42,6 +43,7 @@ use engine::Engine;
 use environment::Environment;
 use floor::{Floor, Meter};
 use json::{Entry, Memory, PassEntry, Report, Samples};
+use machine::Watch;
 use plan::Plan;
 use problem::{Problem, Way, moved_elements, multiply_adds};
 use protocol::Task;
@@ -90,6 +92,7 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     };
     let mut twins = options.baseline.as_ref().map(start).transpose()?;
     report.baseline = twins.as_ref().map(|twins| twins.earlier.about.clone());
+    let watch = Watch::start(device.gpu());
     let meter = device.gpu().map(|gpu| Meter::new(gpu, timer)).transpose()?;
     device.check()?;
     report.rates = meter.as_ref().map(Meter::rates).transpose()?;
@@ -100,6 +103,8 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     let bar = progress(plan.steps());
     let outcome = problems(&device, timer, &plan, twins.as_mut(), &mut report, &bar);
     bar.finish_and_clear();
+    let served = twins.as_ref().map_or_else(Vec::new, Twins::processes);
+    report.machine = Some(watch.stop(&served, &report));
     if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
         // Again: a floor from rates of a slower moment would be none.
         report.rates = Some(rates.best(&meter.rates()?));

@@ -262,6 +262,11 @@ impl Twins {
         Ok(Self { ours, earlier })
     }
 
+    /// Their numbers.
+    pub fn processes(&self) -> Vec<u32> {
+        [&self.ours, &self.earlier].map(|served| served.child.id()).to_vec()
+    }
+
     pub fn prepare(&mut self, task: &Task) -> Result<(), CliError> {
         self.earlier.prepare(task)?;
         self.ours.prepare(task)

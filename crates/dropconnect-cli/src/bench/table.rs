@@ -41,6 +41,9 @@ pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
     if let Some(reason) = &report.stopped {
         text += &format!("STOPPED before all was measured: {reason}\n");
     }
+    for note in report.machine.iter().flat_map(|machine| &machine.notes) {
+        text += &format!("BUSY: {note}\n");
+    }
     text += "\n";
     text += &times(report, earlier);
     text += "\n\n";
