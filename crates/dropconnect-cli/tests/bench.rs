@@ -168,6 +168,20 @@ fn a_sweep_goes_through_one_dimension() {
             assert!(table.contains(shape), "{shape}: {table}");
         }
     }
+    let folder = tempfile::tempdir().unwrap();
+    let html = folder.path().join("curves.html");
+    let all = ["--shape", "128,128,128", "--sweep", "batch", "--sweep", "outputs", "--sweep", "inputs"];
+    let table = succeed(&[&quick[..], &all, &["--pass", "forward", "--html", text(&html)]].concat());
+    // 13 shapes: each dimension goes through the same one.
+    assert_eq!(table.matches("   0.5   f32    forward").count(), 13, "{table}");
+    let page = fs::read_to_string(&html).unwrap();
+    // For each dimension four curves of time, and two of memory, of which the stored mask's leaves the picture.
+    assert_eq!(
+        (page.matches("<polyline").count(), page.matches(" ↑</text>").count()),
+        (3 * (4 + 2), 3),
+        "{page}"
+    );
+    assert!(!page.contains("NaN") && !page.contains("inf,"), "{page}");
     let two = ["--shape", "8,6,10", "--shape", "1,1,1", "--sweep", "outputs"];
     fail(&[&quick[..], &two].concat(), 2, &["--sweep", "2 times"]);
     let large = ["--shape", "1,1,4000000000", "--sweep", "inputs"];

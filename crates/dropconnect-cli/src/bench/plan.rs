@@ -58,14 +58,23 @@ impl Plan {
                 shapes.push(Shape::new(batch, outputs, inputs)?);
             }
         }
-        if let Some(dimension) = options.sweep {
+        if !options.sweep.is_empty() {
             if options.shape.len() > 1 {
                 let given = options.shape.len();
                 return Err(CliError::Usage(format!(
                     "--sweep goes from one shape; --shape is given {given} times"
                 )));
             }
-            shapes = sweep(shapes[0], dimension)?;
+            let shape = shapes[0];
+            shapes.clear();
+            for &dimension in &options.sweep {
+                for swept in sweep(shape, dimension)? {
+                    // All dimensions go through the shape itself.
+                    if !shapes.contains(&swept) {
+                        shapes.push(swept);
+                    }
+                }
+            }
         }
         let probabilities = if options.p.is_empty() { defaults.probabilities } else { &options.p };
         let probabilities: Result<_, _> = probabilities.iter().map(|&p| DropProbability::new(p)).collect();

@@ -119,7 +119,8 @@ pub fn change(median: f64, low: f64, high: f64) -> String {
     format!("{median:+.1} % ({low:+.1}..{high:+.1})")
 }
 
-fn percent(fraction: f64) -> String {
+/// Of a whole.
+pub fn percent(fraction: f64) -> String {
     format!("{:.0} %", 100.0 * fraction)
 }
 

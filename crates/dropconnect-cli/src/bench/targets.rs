@@ -2,7 +2,7 @@
 
 use super::compare::Earlier;
 use super::json::Report;
-use super::{report, table, words};
+use super::{page, table, words};
 use crate::cli::BenchOptions;
 use crate::error::{CliError, shown};
 use crate::output::{self, note};
@@ -19,7 +19,7 @@ impl Targets {
     pub fn new(options: &BenchOptions) -> Result<Self, CliError> {
         let given: [(_, _, Write); 4] = [
             ("--json", &options.json, |report| Ok(output::json(report)? + "\n")),
-            ("--html", &options.html, |report| Ok(report::html(report))),
+            ("--html", &options.html, |report| Ok(page::html(report))),
             ("--markdown", &options.markdown, |report| Ok(words::markdown(report))),
             ("--csv", &options.csv, |report| Ok(words::csv(report))),
         ];

@@ -5,9 +5,10 @@ use super::table::{change, ms};
 use crate::adapters::size;
 use crate::escape::escaped;
 
-/// What was found, in one sentence: of the first problem and pass. None before anything was.
+/// What was found, in one sentence: of the largest problem and its first pass. None before anything was.
 pub fn headline(report: &Report) -> Option<String> {
-    let entry = report.results.first()?;
+    // Of several as large, the first.
+    let entry = report.results.iter().rev().max_by_key(|entry| entry.connections())?;
     let pass = entry.passes.first()?;
     let mut text = format!(
         "On {}, the {} pass of {} in {} at p = {} takes {} ms with a fresh mask for every example",

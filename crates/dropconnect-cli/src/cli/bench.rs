@@ -13,7 +13,7 @@ use super::{Element, parse};
 #[command(after_help = "Examples:\n  \
     dropconnect bench\n  \
     dropconnect bench --shape 256,4096,4096 --p 0.5 --element f16 --element f32\n  \
-    dropconnect bench --sweep batch --p 0.5\n  \
+    dropconnect bench --sweep batch --sweep outputs --sweep inputs --p 0.5 --html curves.html\n  \
     dropconnect bench --baseline target/before/dropconnect --shape 128,1024,1024 --p 0.5\n  \
     dropconnect bench --compare before.json --json after.json --html after.html\n\n\
     Results are checked against float64 before anything is timed; a mismatch exits with 1. Ctrl-C keeps what was \
@@ -22,9 +22,9 @@ pub struct BenchOptions {
     /// Batch, outputs and inputs; repeat for several [default: 128,1024,1024 128,800,784 100,1001,777]
     #[arg(long, value_name = "N,O,I", value_parser = parse::full_shape, allow_hyphen_values = true)]
     pub shape: Vec<Shape>,
-    /// Show how time grows: a quarter to four times this dimension of the shape
+    /// Show how time and memory grow: a quarter to four times this dimension of the shape; repeat for several
     #[arg(long, value_enum, value_name = "DIMENSION")]
-    pub sweep: Option<Dimension>,
+    pub sweep: Vec<Dimension>,
     /// Probability of dropping a connection; repeat for several [default: 0.5 0.2]
     #[arg(long, value_parser = parse::p, allow_negative_numbers = true)]
     pub p: Vec<f64>,
@@ -137,7 +137,7 @@ impl Default for BenchOptions {
     fn default() -> Self {
         Self {
             shape: Vec::new(),
-            sweep: None,
+            sweep: Vec::new(),
             p: Vec::new(),
             element: Vec::new(),
             quick: false,

@@ -1,12 +1,16 @@
 //! The page of `--html`: one file, no resources from elsewhere, for light and dark.
 
+mod bars;
+mod curves;
+
 use std::fmt::Write;
 
-use super::json::{Entry, PassEntry, Report, Samples, groups};
-use super::table::{against, ms, ratio};
+use super::json::{Entry, Report, Samples, groups};
+use super::table::{against, ms, percent, ratio};
+use super::words::headline;
 use crate::adapters::size;
 
-const STYLE: &str = include_str!("report.css");
+const STYLE: &str = include_str!("page.css");
 /// The ways, in the order of the bars: name, text, class.
 const WAYS: [(&str, &str, &str); 5] = [
     ("ours", "regenerated masks (ours)", "ours"),
@@ -25,10 +29,10 @@ pub fn html(report: &Report) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>dropconnect on {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header>\n<h1>DropConnect on {}</h1>\n\
-         <p class=\"lead\">A fresh weight mask for every example, regenerated in the kernel and never \
-         stored.</p>\n<dl>\n",
+         <p class=\"lead\">{}</p>\n<dl>\n",
         escape(&environment.adapter),
         escape(&environment.adapter),
+        escape(&headline(report).unwrap_or_default()),
     );
     let driver = format!("{}, {}", environment.backend, environment.driver);
     for (what, value) in [
@@ -50,19 +54,28 @@ pub fn html(report: &Report) -> String {
             format_args!("<p class=\"note\">Stopped before all was measured: {}</p>\n", escape(reason)),
         );
     }
+    for note in report.machine.iter().flat_map(|machine| &machine.notes) {
+        put(&mut page, format_args!("<p class=\"busy\">Busy machine: {}</p>\n", escape(note)));
+    }
+    if report.slow_down_percent > 0.0 {
+        let percent = report.slow_down_percent;
+        put(&mut page, format_args!("<p class=\"busy\">On purpose our calls take {percent} % longer.</p>\n"));
+    }
     page += "</header>\n";
-    page += "<section>\n<h2>Time per pass</h2>\n<p class=\"legend\">";
+    page += "<p class=\"legend\">";
     let (rivals, baseline) = (report.rivals(), report.baseline.is_some());
     for (name, text, class) in WAYS {
         if name == "ours" || rivals.contains(&name) || name == "baseline" && baseline {
             put(&mut page, format_args!("<span><i class=\"{class}\"></i>{text}</span> "));
         }
     }
-    page += "</p>\n<p class=\"note\">Median of a call in milliseconds, shorter is better; the thin line is \
+    page += "</p>\n";
+    curves::section(&mut page, report);
+    page += "<section>\n<h2>Time per pass</h2>\n<p class=\"note\">Median of a call in milliseconds, shorter is better; the thin line is \
              its 95 % interval. The stored mask, a byte per connection, is written by one kernel, counted in the \
              forward pass, and read by another.</p>\n<div class=\"charts\">\n";
     for entries in groups(&report.results) {
-        chart(&mut page, entries);
+        bars::chart(&mut page, entries);
     }
     page += "</div>\n</section>\n";
     table(&mut page, report);
@@ -80,102 +93,13 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-const WIDTH: f64 = 560.0;
-/// Where bars begin and how long the longest is; labels take the rest.
-const LEFT: f64 = 118.0;
-const LONGEST: f64 = 380.0;
-const BAR: f64 = 14.0;
-const GAP: f64 = 14.0;
-
-/// The bars of a pass, by way; nothing where a mask does not fit.
-fn bars<'a>(entry: &Entry, pass: &'a PassEntry) -> Vec<(&'static str, Option<&'a Samples>)> {
-    let mut bars: Vec<_> = pass.ways().map(|(name, samples)| (name, Some(samples))).collect();
-    bars.extend(entry.stored_mask_missing.as_ref().map(|_| ("stored mask", None)));
-    bars
-}
-
-/// Bars of every pass and p of one problem, on one scale.
-fn chart(page: &mut String, entries: &[Entry]) {
-    let rows: Vec<_> =
-        entries.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass))).collect();
-    let longest = rows
-        .iter()
-        .flat_map(|(_, pass)| pass.ways().map(|(_, samples)| samples.median_ms))
-        .fold(f64::MIN_POSITIVE, f64::max);
-    let heading = 22.0;
-    let row_height = |(entry, pass): &(&Entry, &PassEntry)| bars(entry, pass).len() as f64 * BAR + GAP;
-    let height = entries.len() as f64 * heading + rows.iter().map(row_height).sum::<f64>();
-    let Some(first) = entries.first() else { return };
-    put(
-        page,
-        format_args!(
-            "<figure>\n<figcaption>{} <small>batch × outputs × inputs, {}</small></figcaption>\n\
-             <svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Times of {} in {}\">\n",
-            first.shape(),
-            first.element,
-            first.shape(),
-            first.element
-        ),
-    );
-    let mut y = 0.0;
-    for entry in entries {
-        put(page, format_args!("<text class=\"p\" x=\"0\" y=\"{}\">p = {}</text>\n", y + 13.0, entry.p));
-        put(
-            page,
-            format_args!("<line class=\"rule\" x1=\"70\" x2=\"{WIDTH}\" y1=\"{0}\" y2=\"{0}\"/>\n", y + 9.0),
-        );
-        y += heading;
-        for pass in &entry.passes {
-            let bars = bars(entry, pass);
-            let middle = y + bars.len() as f64 / 2.0 * BAR + 4.0;
-            put(
-                page,
-                format_args!(
-                    "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>\n",
-                    LEFT - 12.0,
-                    pass.pass
-                ),
-            );
-            for (name, samples) in bars {
-                let (_, text, class) = WAYS.into_iter().find(|(way, ..)| *way == name).unwrap_or(WAYS[0]);
-                bar(page, y, samples, text, class, longest);
-                y += BAR;
-            }
-            y += GAP;
-        }
-    }
-    *page += "</svg>\n</figure>\n";
-}
-
-fn bar(page: &mut String, y: f64, samples: Option<&Samples>, name: &str, class: &str, longest: f64) {
-    let base = y + BAR - 4.0;
-    let Some(samples) = samples else {
-        put(
-            page,
-            format_args!("<text class=\"value\" x=\"{}\" y=\"{base}\">does not fit</text>\n", LEFT + 6.0),
-        );
-        return;
-    };
-    let x = |ms: f64| LEFT + (ms / longest * LONGEST).min(LONGEST + 8.0);
-    let (end, low, high) = (x(samples.median_ms), x(samples.low_ms), x(samples.high_ms));
-    let value = ms(samples.median_ms);
-    let (top, centre, height, width) = (y + 1.0, y + BAR / 2.0, BAR - 2.0, (end - LEFT).max(1.0));
-    let (surely, at_most, after) = (ms(samples.low_ms), ms(samples.high_ms), end.max(high) + 6.0);
-    put(
-        page,
-        format_args!(
-            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height}\" \
-             rx=\"2\"><title>{name}: {value} ms (95 %: {surely} to {at_most})</title></rect>\n\
-             <line class=\"spread\" x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{centre:.1}\" y2=\"{centre:.1}\"/>\n\
-             <text class=\"value\" x=\"{after:.1}\" y=\"{base:.1}\">{value}</text>\n"
-        ),
-    );
-}
-
 fn table(page: &mut String, report: &Report) {
     let rivals = report.rivals();
     *page += "<section>\n<h2>Numbers</h2>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>shape</th><th>p</th>\
               <th>type</th><th>pass</th><th>ours, ms</th><th>masked G/s</th>";
+    if report.rates.is_some() {
+        *page += "<th>of floor</th>";
+    }
     for name in &rivals {
         put(page, format_args!("<th>{name}, ms</th><th>÷ ours</th>"));
     }
@@ -196,6 +120,11 @@ fn table(page: &mut String, report: &Report) {
             }
             let mut numbers =
                 vec![time(&pass.ours), format!("{:.2}", pass.ours.multiply_adds_per_second / 1e9)];
+            if report.rates.is_some() {
+                numbers.push(
+                    pass.floor.map_or_else(String::new, |floor| percent(floor.ms / pass.ours.median_ms)),
+                );
+            }
             for name in &rivals {
                 let rival = pass.ways().find(|(way, _)| way == name).map(|(_, samples)| samples);
                 numbers.push(rival.map_or("does not fit".to_owned(), time));
@@ -213,7 +142,8 @@ fn table(page: &mut String, report: &Report) {
         }
     }
     *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: 10<sup>9</sup> masked multiply-adds a \
-              second. ÷ ours: the time before it over our time, in the same rounds. Error: relative L2 error of a \
+              second. Of floor: the least that the pass could take at the rates measured on this adapter, over what it takes. \
+              ÷ ours: the time before it over our time, in the same rounds. Error: relative L2 error of a \
               sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
 }
 
