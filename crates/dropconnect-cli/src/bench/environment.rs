@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::adapters;
 
 /// Where it ran.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Environment {
     /// The adapter, or `CPU backend`.
     pub adapter: String,

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::floor::{Floor, Rates};
 use super::machine::Machine;
 use super::rounds::Series;
-use super::statistics::{self, Interval, MARGIN, SURE_OF_CHANGE, SURE_OF_TIME, Verdict};
+use super::statistics::{self, Interval, SURE_OF_CHANGE, SURE_OF_TIME, Verdict};
 use super::stopwatch::Timer;
 
 /// The layout of the file. 1 had no rounds: a way was measured after the other.
@@ -120,6 +120,8 @@ pub struct Samples {
     pub over_ours: Option<Interval>,
     /// Of an earlier build: what ours is against it.
     pub verdict: Option<Verdict>,
+    /// How often the processes of both were started; 0 where there are none. A change has to show twice.
+    pub launches: usize,
     /// Places of the samples far outside the others.
     pub outliers: Vec<usize>,
     /// Of one call, in the order they were taken.
@@ -147,6 +149,7 @@ impl Samples {
             steady: series.steady,
             over_ours: None,
             verdict: None,
+            launches: 0,
             outliers: statistics::outliers(&samples_ms),
             samples_ms,
         }
@@ -159,11 +162,10 @@ impl Samples {
         Self { over_ours: Some(over_ours), ..Self::new(series, multiply_adds) }
     }
 
-    /// Those of an earlier build.
-    pub fn of_baseline(series: &Series, multiply_adds: u64, ours: &Series) -> Self {
-        let ratios = ours.log_ratios(series);
-        let verdict = Verdict::of(&statistics::interval(&ratios, SURE_OF_CHANGE), ratios.len(), MARGIN);
-        Self { verdict: Some(verdict), ..Self::beside(series, multiply_adds, ours) }
+    /// Those of an earlier build, with the verdict of each time that both were started.
+    pub fn of_baseline(series: &Series, multiply_adds: u64, ours: &Series, verdicts: &[Verdict]) -> Self {
+        let verdict = Some(Verdict::of_all(verdicts));
+        Self { verdict, launches: verdicts.len(), ..Self::beside(series, multiply_adds, ours) }
     }
 }
 

@@ -47,7 +47,8 @@ use machine::Watch;
 use plan::Plan;
 use problem::{Problem, Way, moved_elements, multiply_adds};
 use protocol::Task;
-use served::Twins;
+use served::{Start, Twins};
+use statistics::Verdict;
 use stopwatch::Timer;
 use targets::Targets;
 
@@ -88,7 +89,13 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     let mut report = Report::new(Environment::of(&device.device), timer);
     report.slow_down_percent = options.slow_down;
     let start = |program: &PathBuf| {
-        Twins::start(program, [given, &device_options], &report.environment, timer, options.slow_down)
+        Twins::start(Start {
+            program: program.clone(),
+            options: [given.clone(), device_options.clone()],
+            environment: report.environment.clone(),
+            timer,
+            slow_down: options.slow_down,
+        })
     };
     let mut twins = options.baseline.as_ref().map(start).transpose()?;
     report.baseline = twins.as_ref().map(|twins| twins.earlier.about.clone());
@@ -234,17 +241,30 @@ impl Bench<'_, '_> {
             lanes.push(self.engine.lane(pass, way)?);
         }
         let mut entrants = ways.len();
+        let task = Task::new(shape, *element, probability.requested(), pass);
         if let Some(twins) = &mut self.twins {
-            twins.prepare(&Task::new(shape, *element, probability.requested(), pass))?;
+            twins.prepare(&task)?;
             entrants += 1;
         }
         let twin = self.twins.is_some().then_some(ways.len());
-        let series =
-            rounds::contest(&self.plan.effort, entrants, twin, |way, calls, lead| match &mut self.twins {
-                Some(twins) if way == 0 => twins.ours.sample(calls, lead),
-                Some(twins) if way == ways.len() => twins.earlier.sample(calls, lead),
-                _ => self.engine.sample(&lanes[way], calls, lead),
+        let effort = &self.plan.effort;
+        let mut series = rounds::contest(effort, entrants, twin, |way, calls, lead| match &mut self.twins {
+            Some(twins) if way == 0 => twins.ours.sample(calls, lead),
+            Some(twins) if way == ways.len() => twins.earlier.sample(calls, lead),
+            _ => self.engine.sample(&lanes[way], calls, lead),
+        })?;
+        let mut verdicts = twin.map_or_else(Vec::new, |twin| vec![series[0].verdict(&series[twin])]);
+        while let (Some(twins), Some(twin), true) = (&mut self.twins, twin, Verdict::needs_another(&verdicts))
+        {
+            twins.restart()?;
+            twins.prepare(&task)?;
+            let again = rounds::contest(effort, 2, Some(1), |way, calls, lead| {
+                [&mut twins.ours, &mut twins.earlier][way].sample(calls, lead)
             })?;
+            verdicts.push(again[0].verdict(&again[1]));
+            series[0].milliseconds.extend(&again[0].milliseconds);
+            series[twin].milliseconds.extend(&again[1].milliseconds);
+        }
         let products = multiply_adds(pass, shape);
         let ours = Samples::new(&series[0], products);
         let mut entry = PassEntry::new(pass.name(), errors[0], ours);
@@ -257,7 +277,8 @@ impl Bench<'_, '_> {
                 Way::Stored(_) => entry.stored_mask = samples,
             }
         }
-        entry.baseline = twin.map(|twin| Samples::of_baseline(&series[twin], products, &series[0]));
+        entry.baseline =
+            twin.map(|twin| Samples::of_baseline(&series[twin], products, &series[0], &verdicts));
         Ok(entry)
     }
 }

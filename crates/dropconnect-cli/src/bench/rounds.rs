@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::statistics::{self, FEWEST_TO_JUDGE, SURE_OF_CHANGE};
+use super::statistics::{self, FEWEST_TO_JUDGE, MARGIN, SURE_OF_CHANGE, Verdict};
 use crate::error::CliError;
 use crate::interrupt;
 
@@ -54,6 +54,12 @@ pub struct Series {
 }
 
 impl Series {
+    /// What it is against an earlier build's series.
+    pub fn verdict(&self, earlier: &Self) -> Verdict {
+        let ratios = self.log_ratios(earlier);
+        Verdict::of(&statistics::interval(&ratios, SURE_OF_CHANGE), ratios.len(), MARGIN)
+    }
+
     /// Of the rounds that both have seen, the logarithms of this time over that of the other.
     pub fn log_ratios(&self, other: &Self) -> Vec<f64> {
         log_ratios((self.every, &self.milliseconds), (other.every, &other.milliseconds))

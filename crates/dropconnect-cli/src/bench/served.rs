@@ -2,7 +2,7 @@
 //! names, and this one beside it. A process pays for being woken and for its caches: both sides pay alike.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -241,25 +241,44 @@ fn arguments(options: &DeviceOptions, environment: &Environment) -> Vec<String> 
 pub struct Twins {
     pub ours: Served,
     pub earlier: Served,
+    how: Start,
 }
 
-impl Twins {
-    /// Starts `program`, and this program with its own options and so many percent of `slow_down`.
-    pub fn start(
-        program: &Path,
-        [theirs, ours]: [&DeviceOptions; 2],
-        environment: &Environment,
-        timer: Timer,
-        slow_down: f64,
-    ) -> Result<Self, CliError> {
+/// How they are started.
+pub struct Start {
+    /// The earlier build.
+    pub program: PathBuf,
+    /// The options of the earlier build, and of ours, which may have found a tuning.
+    pub options: [DeviceOptions; 2],
+    pub environment: Environment,
+    pub timer: Timer,
+    /// Of ours, in percent.
+    pub slow_down: f64,
+}
+
+impl Start {
+    fn start(&self) -> Result<[Served; 2], CliError> {
+        let Self { program, options: [theirs, ours], environment, timer, slow_down } = self;
         let name = format!("--baseline {}", shown(program));
-        let earlier = Served::start(name, program, (theirs, 0.0), environment, timer)?;
+        let earlier = Served::start(name, program, (theirs, 0.0), environment, *timer)?;
         let fault =
             |error| CliError::Usage(format!("--baseline: this program's own file is not known: {error}"));
         let name = "--baseline, this build".to_owned();
         let own = std::env::current_exe().map_err(fault)?;
-        let ours = Served::start(name, &own, (ours, slow_down), environment, timer)?;
-        Ok(Self { ours, earlier })
+        Ok([Served::start(name, &own, (ours, *slow_down), environment, *timer)?, earlier])
+    }
+}
+
+impl Twins {
+    pub fn start(how: Start) -> Result<Self, CliError> {
+        let [ours, earlier] = how.start()?;
+        Ok(Self { ours, earlier, how })
+    }
+
+    /// Both anew: where a process happens to lie in memory is worth a percent or three to it.
+    pub fn restart(&mut self) -> Result<(), CliError> {
+        [self.ours, self.earlier] = self.how.start()?;
+        Ok(())
     }
 
     /// Their numbers.

@@ -76,6 +76,26 @@ impl Verdict {
         }
     }
 
+    /// Whether processes have to be started once more, after they gave these: where one happens to lie in memory makes
+    /// a change now and then, which another does not repeat.
+    pub fn needs_another(verdicts: &[Self]) -> bool {
+        match *verdicts {
+            [only] => matches!(only, Self::Faster | Self::Slower),
+            [one, other] => one != other,
+            _ => false,
+        }
+    }
+
+    /// What two of them say; else unclear.
+    pub fn of_all(verdicts: &[Self]) -> Self {
+        match *verdicts {
+            [only] => only,
+            [one, other, ..] if one == other => one,
+            [one, other, last] if last == one || last == other => last,
+            _ => Self::Unclear,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Faster => "faster",
@@ -277,6 +297,27 @@ mod tests {
         assert_eq!(of(-0.3, 0.01, 100), Verdict::Unclear);
         assert_eq!(of(-0.01, 0.03, 100), Verdict::Same);
         assert_eq!(of(f64::NAN, f64::NAN, 100), Verdict::Unclear);
+    }
+
+    #[test]
+    fn a_change_has_to_show_twice() {
+        use Verdict::{Faster, Same, Slower, Unclear};
+        for (verdicts, another, all) in [
+            (&[Same][..], false, Same),
+            (&[Unclear], false, Unclear),
+            (&[Slower], true, Slower),
+            (&[Slower, Slower], false, Slower),
+            (&[Faster, Same], true, Unclear),
+            (&[Faster, Same, Faster], false, Faster),
+            (&[Faster, Same, Same], false, Same),
+            (&[Faster, Same, Slower], false, Unclear),
+        ] {
+            assert_eq!(
+                (Verdict::needs_another(verdicts), Verdict::of_all(verdicts)),
+                (another, all),
+                "{verdicts:?}"
+            );
+        }
     }
 
     #[test]
