@@ -45,6 +45,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
     match &cli.command {
         None => bench::run(&cli::BenchOptions::default(), &cli.device),
         Some(Command::Bench(options)) => bench::run(options, &cli.device),
+        Some(Command::BenchServe(options)) => bench::serve(options, &cli.device),
         Some(Command::Verify(options)) => verify::run(options, &cli.device),
         Some(Command::Adapters(options)) => adapters::run(options, &cli.device),
         Some(Command::Mask(command)) => mask::run(command, &cli.device),

@@ -10,7 +10,8 @@ use serde_json::Value;
 #[test]
 fn a_small_benchmark_writes_its_reports() {
     let folder = tempfile::tempdir().unwrap();
-    let (json, html) = (folder.path().join("bench.json"), folder.path().join("bench.html"));
+    let [json, html, csv, markdown] =
+        ["json", "html", "csv", "md"].map(|name| folder.path().join(format!("bench.{name}")));
     for device in devices("a_small_benchmark_writes_its_reports") {
         let table = succeed(&[
             "bench",
@@ -30,6 +31,10 @@ fn a_small_benchmark_writes_its_reports() {
             text(&json),
             "--html",
             text(&html),
+            "--csv",
+            text(&csv),
+            "--markdown",
+            text(&markdown),
         ]);
         assert!(table.contains("5 x 9 x 13") && table.contains("both gradients"), "{table}");
         let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
@@ -42,15 +47,41 @@ fn a_small_benchmark_writes_its_reports() {
         for result in results {
             assert_eq!((&result["p"], &result["element"]), (&Value::from(0.5), &Value::from("f32")));
             for pass in result["passes"].as_array().unwrap() {
-                for way in ["ours", "dense", "stored_mask"] {
+                for way in ["ours", "dense", "shared_mask", "stored_mask"] {
                     let times = &pass[way];
-                    let [min, median, max] =
-                        ["min_ms", "median_ms", "max_ms"].map(|of| times[of].as_f64().unwrap());
-                    assert!(0.0 < min && min <= median && median <= max);
-                    assert_eq!(times["samples_ms"].as_array().unwrap().len(), 3);
+                    for sorted in [["min_ms", "median_ms", "max_ms"], ["low_ms", "median_ms", "high_ms"]] {
+                        let sorted = sorted.map(|of| times[of].as_f64().unwrap());
+                        assert!(0.0 < sorted[0] && sorted.is_sorted(), "{sorted:?}");
+                    }
+                    let samples: Vec<_> = times["samples_ms"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|one| one.as_f64().unwrap())
+                        .collect();
+                    assert_eq!((samples.len(), times["every"].as_u64()), (3, Some(1)));
+                    assert!(times["calls"].as_u64().unwrap() > 0);
+                    assert_eq!(times["over_ours"].is_null(), way == "ours");
                 }
+                assert!(pass["baseline"].is_null());
             }
         }
+        let lines = fs::read_to_string(&csv).unwrap();
+        let (head, lines) = lines.split_once('\n').unwrap();
+        // Two problems, four passes, four ways; the adapter, which may have commas, is last.
+        assert_eq!(lines.lines().count(), 2 * 4 * 4, "{lines}");
+        assert!(head.ends_with(",error,adapter") && !head.contains(' '), "{head}");
+        for line in lines.lines() {
+            let fields = line.split(',').take(head.matches(',').count()).collect::<Vec<_>>();
+            let times: Vec<f64> = fields[7..12].iter().map(|field| field.parse().unwrap()).collect();
+            assert!(times.iter().all(|&time| time > 0.0), "{line}");
+            assert!(line.ends_with('"'), "{line}");
+        }
+        let said = fs::read_to_string(&markdown).unwrap();
+        assert!(said.starts_with("On ") && said.contains("with a fresh mask for every example"), "{said}");
+        let rows: Vec<_> = said.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(rows.len(), 2 * (2 + 4), "{said}");
+        assert!(rows.iter().all(|row| row.matches('|').count() == 7), "{said}");
         let page = fs::read_to_string(&html).unwrap();
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
         for resource in ["http:", "https:", "src=", "<script", "<link"] {
@@ -112,6 +143,20 @@ fn the_device_is_named_and_why() {
 }
 
 #[test]
+fn a_quick_run_is_of_little() {
+    let quick = ["bench", "--device", "cpu", "--quick", "--repeats", "1", "--warmup", "0"];
+    let table = succeed(&quick);
+    // One row with its shape in the table of times, one in that of memory.
+    assert_eq!(table.matches("128 x 512 x 512   0.5   f32    forward").count(), 1, "{table}");
+    assert_eq!(table.matches(" x ").count(), 4, "{table}");
+    assert!(
+        table.contains("stored mask") && !table.contains("shared mask") && !table.contains("input gradient")
+    );
+    let table = succeed(&[&quick[..], &["--shape", "3,4,8", "--p", "0.2", "--rival", "shared"]].concat());
+    assert!(table.contains("3 x 4 x 8   0.2") && table.contains("shared mask"), "{table}");
+}
+
+#[test]
 fn a_sweep_goes_through_one_dimension() {
     let quick = ["bench", "--device", "cpu", "--p", "0.5", "--repeats", "1", "--warmup", "0"];
     for (dimension, shapes) in [
@@ -123,6 +168,20 @@ fn a_sweep_goes_through_one_dimension() {
             assert!(table.contains(shape), "{shape}: {table}");
         }
     }
+    let folder = tempfile::tempdir().unwrap();
+    let html = folder.path().join("curves.html");
+    let all = ["--shape", "128,128,128", "--sweep", "batch", "--sweep", "outputs", "--sweep", "inputs"];
+    let table = succeed(&[&quick[..], &all, &["--pass", "forward", "--html", text(&html)]].concat());
+    // 13 shapes: each dimension goes through the same one.
+    assert_eq!(table.matches("   0.5   f32    forward").count(), 13, "{table}");
+    let page = fs::read_to_string(&html).unwrap();
+    // For each dimension four curves of time, and two of memory, of which the stored mask's leaves the picture.
+    assert_eq!(
+        (page.matches("<polyline").count(), page.matches(" ↑</text>").count()),
+        (3 * (4 + 2), 3),
+        "{page}"
+    );
+    assert!(!page.contains("NaN") && !page.contains("inf,"), "{page}");
     let two = ["--shape", "8,6,10", "--shape", "1,1,1", "--sweep", "outputs"];
     fail(&[&quick[..], &two].concat(), 2, &["--sweep", "2 times"]);
     let large = ["--shape", "1,1,4000000000", "--sweep", "inputs"];
@@ -140,12 +199,12 @@ fn a_run_is_compared_with_an_earlier_one() {
         // So slow that the change is the same however fast this machine is.
         let mut report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
         for pass in report["results"][0]["passes"].as_array_mut().unwrap() {
-            pass["ours"]["median_ms"] = 1e9.into();
-            assert_eq!(pass["floor_ms"].is_f64(), device == "gpu", "a floor is that of an adapter");
+            pass["ours"]["samples_ms"] = [1e9].as_slice().into();
+            assert_eq!(pass["floor"]["ms"].is_f64(), device == "gpu", "a floor is that of an adapter");
         }
         fs::write(&json, report.to_string()).unwrap();
         let table = with(&["--shape", "5,9,13", "--shape", "5,9,14", "--compare", text(&json)]);
-        assert_eq!(table.matches("-100 %").count(), 4, "{table}");
+        assert_eq!(table.matches("-100.0 % (-100.0..-100.0)   unclear").count(), 4, "{table}");
         let unknown = table.lines().filter(|line| line.trim_end().ends_with(" none")).count();
         assert_eq!(unknown, 4, "{table}");
         report["environment"]["adapter"] = "another".into();
@@ -154,9 +213,85 @@ fn a_run_is_compared_with_an_earlier_one() {
     }
     let compare = |parts: &[&str]| fail(&["bench", "--compare", text(&other)], 2, parts);
     compare(&["--compare", "other.json"]);
-    for (content, part) in [("{", "JSON"), ("{}", "format"), (r#"{"format": 1}"#, "missing")] {
+    for (content, part) in [
+        ("{", "JSON"),
+        ("{}", "format"),
+        (r#"{"format": 1}"#, "format is 1"),
+        (r#"{"format": 2}"#, "missing"),
+    ] {
         fs::write(&other, content).unwrap();
         compare(&["--compare", "other.json", part]);
+    }
+}
+
+/// This build as an earlier one of itself. What the verdict is, this machine decides: that verdicts are right is
+/// tested with made-up samples, and with real ones by scripts/bench-verdicts.sh.
+#[test]
+fn an_earlier_build_takes_part_in_the_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("bench.json");
+    let me = env!("CARGO_BIN_EXE_dropconnect");
+    for device in devices("an_earlier_build_takes_part_in_the_rounds") {
+        let slow = ["bench", "--device", device, "--shape", "64,64,64", "--p", "0.5", "--pass", "forward"];
+        let more = ["--repeats", "12", "--baseline", me, "--slow-down", "5", "--rival", "none"];
+        let table = succeed(&[&slow[..], &more, &["--json", text(&json)]].concat());
+        assert!(table.contains("change (99 % interval)   verdict"), "{table}");
+        assert!(table.contains("ON PURPOSE our calls take 5 % longer"), "{table}");
+        let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        assert_eq!(report["slow_down_percent"], 5.0);
+        assert_eq!(report["baseline"]["adapter"], report["environment"]["adapter"]);
+        let pass = &report["results"][0]["passes"][0];
+        let baseline = &pass["baseline"];
+        let verdict = baseline["verdict"].as_str().unwrap();
+        assert!(
+            ["faster", "slower", "same", "unclear"].contains(&verdict) && table.contains(verdict),
+            "{table}"
+        );
+        assert!(pass["dense"].is_null() && pass["stored_mask"].is_null());
+        // A change is one that shows twice.
+        let launches = baseline["launches"].as_u64().unwrap();
+        assert!((1..=3).contains(&launches), "{baseline}");
+        assert_eq!(baseline["samples_ms"].as_array().unwrap().len() as u64, 12 * launches);
+        if ["faster", "slower"].contains(&verdict) {
+            let over = baseline["over_ours"]["median"].as_f64().unwrap();
+            assert!(launches > 1 && (over < 1.0) == (verdict == "slower"), "{baseline}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_earlier_build_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |program: &str, parts: &[&str]| {
+        let args = ["bench", "--device", "cpu", "--repeats", "1", "--baseline", program];
+        fail(&args, 2, &[&["--baseline", "bench-serve"], parts].concat());
+    };
+    let script = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let missing = folder.path().join("none");
+    fail(&["bench", "--device", "cpu", "--baseline", text(&missing)], 2, &["does not start"]);
+    if cfg!(unix) {
+        let hello =
+            r#"{"hello":{"protocol":1,"version":"9","adapter":"AD","kernels":"","timer":"wall clock"}}"#;
+        // One that knows no `bench-serve`; one that says something else; one of another device, with a name that would
+        // colour the terminal; one of another protocol; one that fails later.
+        with(
+            &script("old", "#!/bin/sh\necho 'unrecognized subcommand' >&2; exit 2\n"),
+            &["unrecognized", "ended"],
+        );
+        with(&script("echo", "#!/bin/sh\nexec cat\n"), &["hello"]);
+        with(
+            &script("other", &format!("#!/bin/sh\nread line; echo '{hello}'; read line\n")),
+            &["AD", "adapter"],
+        );
+        let hello = hello.replace(":1,", ":7,");
+        with(&script("newer", &format!("#!/bin/sh\nread line; echo '{hello}'; read line\n")), &["7"]);
+        with(&script("zeros", "#!/bin/sh\nexec cat /dev/zero\n"), &["answers"]);
     }
 }
 
@@ -164,7 +299,7 @@ fn a_run_is_compared_with_an_earlier_one() {
 fn unwritable_reports_are_refused_before_anything_is_timed() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("no/such/bench.json");
-    for option in ["--json", "--html"] {
+    for option in ["--json", "--html", "--csv", "--markdown"] {
         let args = ["bench", "--device", "cpu", "--repeats", "100000", option, text(&missing)];
         fail(&args, 2, &["cannot write", "bench.json"]);
         let args = ["bench", "--device", "cpu", "--repeats", "100000", option, text(folder.path())];
@@ -192,6 +327,10 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--seconds", "-1"], &["--seconds", "-1"]);
     with(&["--seconds", "nan"], &["--seconds", "nan"]);
     with(&["--repeats", "0"], &["--repeats", "0"]);
+    with(&["--pass", "bias"], &["--pass", "bias", "both-gradients"]);
+    with(&["--rival", "torch"], &["--rival", "torch", "stored"]);
+    with(&["--rival", "none", "--rival", "dense"], &["--rival none"]);
+    with(&["--slow-down=-5"], &["--slow-down", "0 to 100"]);
     with(&["--tune"], &["--tune", "adapters"]);
     with(&["--tuning", "1x1"], &["--tuning", "1x1", "1x1x8x8"]);
     with(

@@ -2,25 +2,39 @@
 
 use std::time::{Duration, Instant};
 
-use dropconnect::cpu::{self, Backend};
 use dropconnect::gpu::{Gpu, Recording, Tensor};
 use dropconnect::{Bias, ElementType, Mask, Write, wgpu};
 use dropconnect_testing::{Operands, Pass};
-use rayon::prelude::*;
 
-use super::baseline::{StoredMask, Tensors};
-use super::measure::{Effort, Samples, Stopwatch, Timer, measure};
-use super::problem::{Problem, Way, multiply_adds, places};
-use crate::error::{CliError, room};
+use super::on_cpu::OnCpu;
+use super::problem::{Problem, Way, places};
+use super::stopwatch::{Stopwatch, Timer};
+use super::stored_mask::{StoredMask, Tensors};
+use crate::error::CliError;
 
 /// A device with the tensors of one problem.
-pub enum Engine<'a> {
+pub struct Engine<'a> {
+    device: On<'a>,
+    /// Our own calls take so much longer, by more work: `--slow-down`.
+    slow_down: f64,
+}
+
+enum On<'a> {
     Gpu(Box<OnGpu<'a>>),
     Cpu(OnCpu<'a>),
 }
 
-pub struct OnGpu<'a> {
+/// One way to do a pass, ready to be timed.
+pub struct Lane<'m> {
+    pass: Pass,
+    way: Way<'m>,
+    /// The library's call on an adapter; none for the stored mask.
+    recording: Option<Recording>,
+}
+
+struct OnGpu<'a> {
     gpu: &'a Gpu,
+    timer: Timer,
     stopwatch: Stopwatch<'a>,
     problem: &'a Problem,
     /// X, W, G.
@@ -34,31 +48,105 @@ pub struct OnGpu<'a> {
     parameter_bytes: u64,
 }
 
-pub struct OnCpu<'a> {
-    problem: &'a Problem,
-    results: [Vec<f32>; 3],
-    stored: Option<Result<Vec<u8>, String>>,
+impl<'a> Engine<'a> {
+    pub fn new(
+        gpu: Option<&'a Gpu>,
+        timer: Timer,
+        problem: &'a Problem,
+        slow_down: f64,
+    ) -> Result<Self, CliError> {
+        let device = match gpu {
+            Some(gpu) => On::Gpu(Box::new(OnGpu::new(gpu, timer, problem)?)),
+            None => On::Cpu(OnCpu::new(problem)?),
+        };
+        Ok(Self { device, slow_down })
+    }
+
+    /// Prepares a stored mask; `Some` says why there is none.
+    pub fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
+        match &mut self.device {
+            On::Gpu(engine) => engine.store_mask(mask),
+            On::Cpu(engine) => engine.store_mask(mask),
+        }
+    }
+
+    /// Bytes of the stored mask.
+    pub fn stored_bytes(&self) -> Option<u64> {
+        match &self.device {
+            On::Gpu(engine) => engine.stored.as_ref()?.as_ref().ok().map(StoredMask::bytes),
+            On::Cpu(engine) => engine.stored.as_ref()?.as_ref().ok().map(|mask| mask.len() as u64),
+        }
+    }
+
+    /// Bytes of device memory that our passes have taken besides the tensors.
+    pub fn parameter_bytes(&self) -> Option<u64> {
+        match &self.device {
+            On::Gpu(engine) => Some(engine.parameter_bytes),
+            On::Cpu(_) => None,
+        }
+    }
+
+    /// Runs a pass once, into results that hold NaN before, and returns them.
+    pub fn results(&mut self, pass: Pass, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+        match &mut self.device {
+            On::Gpu(engine) => engine.results(pass, way),
+            On::Cpu(engine) => engine.results(pass, way),
+        }
+    }
+
+    /// Prepares one way to do a pass.
+    pub fn lane<'m>(&mut self, pass: Pass, way: Way<'m>) -> Result<Lane<'m>, CliError> {
+        let recording = match &mut self.device {
+            On::Gpu(engine) => engine.recording(pass, way)?,
+            On::Cpu(_) => None,
+        };
+        Ok(Lane { pass, way, recording })
+    }
+
+    /// Runs so many calls, one after the other, and says how long they took together; with `lead`, after one that is
+    /// not timed.
+    pub fn sample(&mut self, lane: &Lane, calls: u32, lead: bool) -> Result<Duration, CliError> {
+        let slow_down = if matches!(lane.way, Way::Ours(_)) { self.slow_down } else { 0.0 };
+        match &mut self.device {
+            // The adapter's own clock sees only work of the adapter: whole calls.
+            On::Gpu(engine) if engine.timer == Timer::GpuTimestamps => {
+                let more = (f64::from(calls) * slow_down).round() as u32;
+                engine.sample(lane, calls + more, lead)
+            }
+            On::Gpu(engine) => Ok(lengthened(engine.sample(lane, calls, lead)?, slow_down)),
+            On::Cpu(engine) => {
+                if lead {
+                    engine.run(lane.pass, lane.way)?;
+                }
+                let start = Instant::now();
+                for _ in 0..calls {
+                    engine.run(lane.pass, lane.way)?;
+                }
+                Ok(lengthened(start.elapsed(), slow_down))
+            }
+        }
+    }
 }
 
-impl<'a> Engine<'a> {
-    pub fn new(gpu: Option<&'a Gpu>, timer: Timer, problem: &'a Problem) -> Result<Self, CliError> {
-        let Some(gpu) = gpu else {
-            let poisoned = |pass: Pass| {
-                let length = pass.result_len(&problem.shape);
-                let mut result = room("a result of the benchmark", length)?;
-                result.resize(length, f32::NAN);
-                Ok::<_, CliError>(result)
-            };
-            let [forward, input, weight] = Pass::LINEAR.map(poisoned);
-            return Ok(Self::Cpu(OnCpu { problem, results: [forward?, input?, weight?], stored: None }));
-        };
+/// Keeps a processor busy for a fraction of what was `taken`, and adds what that took.
+fn lengthened(taken: Duration, fraction: f64) -> Duration {
+    let start = Instant::now();
+    while start.elapsed() < taken.mul_f64(fraction) {
+        std::hint::spin_loop();
+    }
+    if fraction > 0.0 { taken + start.elapsed() } else { taken }
+}
+
+impl<'a> OnGpu<'a> {
+    fn new(gpu: &'a Gpu, timer: Timer, problem: &'a Problem) -> Result<Self, CliError> {
         let upload = |values: &[f32]| gpu.upload(&problem.element.encode(values));
         let inputs = [upload(&problem.x)?, upload(&problem.weight)?, upload(&problem.grad_output)?];
         let bytes = |pass: Pass| pass.result_len(&problem.shape) * problem.element.size();
         let result = |pass| gpu.buffer(bytes(pass) as u64);
         let [forward, input, weight] = Pass::LINEAR.map(result);
-        Ok(Self::Gpu(Box::new(OnGpu {
+        Ok(Self {
             gpu,
+            timer,
             stopwatch: Stopwatch::new(gpu, timer),
             problem,
             inputs,
@@ -66,69 +154,9 @@ impl<'a> Engine<'a> {
             wide: None,
             stored: None,
             parameter_bytes: 0,
-        })))
+        })
     }
 
-    /// Prepares a stored mask; `Some` says why there is none.
-    pub fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
-        match self {
-            Self::Gpu(engine) => engine.store_mask(mask),
-            Self::Cpu(engine) => engine.store_mask(mask),
-        }
-    }
-
-    /// Bytes of the stored mask.
-    pub fn stored_bytes(&self) -> Option<u64> {
-        match self {
-            Self::Gpu(engine) => engine.stored.as_ref()?.as_ref().ok().map(StoredMask::bytes),
-            Self::Cpu(engine) => engine.stored.as_ref()?.as_ref().ok().map(|mask| mask.len() as u64),
-        }
-    }
-
-    /// Bytes of device memory that our passes have taken besides the tensors.
-    pub fn parameter_bytes(&self) -> Option<u64> {
-        match self {
-            Self::Gpu(engine) => Some(engine.parameter_bytes),
-            Self::Cpu(_) => None,
-        }
-    }
-
-    /// Runs a pass once, into results that hold NaN before, and returns them.
-    pub fn results(&mut self, pass: Pass, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
-        match self {
-            Self::Gpu(engine) => engine.results(pass, way),
-            Self::Cpu(engine) => {
-                engine.results[places(pass)].iter_mut().for_each(|result| result.fill(f32::NAN));
-                engine.run(pass, way)?;
-                let copy = |result: &Vec<f32>| {
-                    let mut copy = room("a copy of a result of the benchmark", result.len())?;
-                    copy.extend_from_slice(result);
-                    Ok(copy)
-                };
-                engine.results[places(pass)].iter().map(copy).collect()
-            }
-        }
-    }
-
-    /// Times a pass.
-    pub fn time(&mut self, pass: Pass, way: Way, effort: &Effort) -> Result<Samples, CliError> {
-        match self {
-            Self::Gpu(engine) => {
-                let recording = engine.recording(pass, way)?;
-                measure(effort, multiply_adds(pass, &engine.problem.shape), || {
-                    engine.stopwatch.time(|into| engine.record(pass, recording.as_ref(), into))
-                })
-            }
-            Self::Cpu(engine) => measure(effort, multiply_adds(pass, &engine.problem.shape), || {
-                let start = Instant::now();
-                engine.run(pass, way)?;
-                Ok::<Duration, CliError>(start.elapsed())
-            }),
-        }
-    }
-}
-
-impl OnGpu<'_> {
     fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
         // The last one's memory first.
         self.stored = None;
@@ -150,7 +178,7 @@ impl OnGpu<'_> {
     /// The library's call; none for the stored mask.
     fn recording(&mut self, pass: Pass, way: Way) -> Result<Option<Recording>, CliError> {
         let mask = match way {
-            Way::Ours(mask) => Some(mask),
+            Way::Ours(mask) | Way::Shared(mask) => Some(mask),
             Way::Dense => None,
             Way::Stored(_) => return Ok(None),
         };
@@ -172,8 +200,16 @@ impl OnGpu<'_> {
             .map(|(buffer, part)| (tensor(buffer, part.result_len(shape)), Write::Overwrite))
             .collect();
         let recording = pass.record(self.gpu.kernels(), &operands, mask, &results)?;
-        self.parameter_bytes = self.parameter_bytes.max(recording.parameter_bytes());
+        if matches!(way, Way::Ours(_)) {
+            self.parameter_bytes = self.parameter_bytes.max(recording.parameter_bytes());
+        }
         Ok(Some(recording))
+    }
+
+    fn sample(&self, lane: &Lane, calls: u32, lead: bool) -> Result<Duration, CliError> {
+        self.stopwatch.time(calls, lead, |into, calls| {
+            (0..calls).for_each(|_| self.record(lane.pass, lane.recording.as_ref(), into));
+        })
     }
 
     /// Records the library's call, or where there is none, the stored mask's.
@@ -195,7 +231,7 @@ impl OnGpu<'_> {
         for buffer in buffers {
             self.gpu.queue().write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
         }
-        self.stopwatch.time(|into| self.record(pass, recording.as_ref(), into))?;
+        self.stopwatch.time(1, false, |into, _| self.record(pass, recording.as_ref(), into))?;
         let read = |(buffer, part): (&wgpu::Buffer, &Pass)| {
             let bytes = (part.result_len(&self.problem.shape) * element.size()) as u64;
             Ok(element.decode(&self.gpu.read(buffer, 0..bytes)?))
@@ -204,89 +240,16 @@ impl OnGpu<'_> {
     }
 }
 
-impl OnCpu<'_> {
-    fn store_mask(&mut self, mask: &Mask) -> Result<Option<String>, CliError> {
-        self.stored = None;
-        let bytes = self.problem.shape.connections();
-        let room = usize::try_from(bytes).ok().and_then(|bytes| room("a stored mask", bytes).ok());
-        let Some(mut kept) = room else {
-            let reason = format!("a mask of {bytes} bytes does not fit the host's memory");
-            self.stored = Some(Err(reason.clone()));
-            return Ok(Some(reason));
-        };
-        kept.resize(bytes as usize, 0);
-        cpu::mask(&self.problem.shape, mask, &mut kept)?;
-        self.stored = Some(Ok(kept));
-        Ok(None)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn run(&mut self, pass: Pass, way: Way) -> Result<(), CliError> {
-        let mask = match way {
-            Way::Ours(mask) => Some(mask),
-            Way::Dense => None,
-            Way::Stored(mask) => {
-                return pass.parts().iter().try_for_each(|&part| self.run_stored(part, mask));
-            }
-        };
-        let results = self.results[places(pass)].iter_mut();
-        let mut results: Vec<_> = results.map(|result| (&mut result[..], Write::Overwrite)).collect();
-        Ok(pass.compute(Backend::detect(), &self.problem.operands(), mask, &mut results)?)
+    #[test]
+    fn what_is_lengthened_takes_at_least_so_much_longer() {
+        let taken = Duration::from_millis(20);
+        assert_eq!(lengthened(taken, 0.0), taken);
+        let start = Instant::now();
+        let longer = lengthened(taken, 0.05);
+        assert!(longer >= taken.mul_f64(1.05) && start.elapsed() >= taken.mul_f64(0.05), "{longer:?}");
     }
-
-    /// Plain parallel loops that the compiler vectorises. The forward pass writes the mask first.
-    fn run_stored(&mut self, pass: Pass, mask: &Mask) -> Result<(), CliError> {
-        let Problem { shape, x, weight, grad_output, .. } = self.problem;
-        let (outputs, inputs) = (shape.outputs(), shape.inputs());
-        let [y, grad_input, grad_weight] = &mut self.results;
-        let Some(Ok(kept)) = &mut self.stored else { return Ok(()) };
-        if pass == Pass::Forward {
-            cpu::mask(shape, mask, kept)?;
-        }
-        let (kept, scale) = (&kept[..], mask.scale() as f32);
-        let add = |sums: &mut [f32], factor: f32, operand: &[f32], kept: &[u8]| {
-            for ((sum, &value), &kept) in sums.iter_mut().zip(operand).zip(kept) {
-                *sum += factor * value * f32::from(kept);
-            }
-        };
-        match pass {
-            Pass::Forward => y.par_iter_mut().enumerate().for_each(|(at, y)| {
-                let (n, o) = (at / outputs, at % outputs);
-                let x = &x[n * inputs..(n + 1) * inputs];
-                let weight = &weight[o * inputs..(o + 1) * inputs];
-                *y = scale * masked_dot(x, weight, &kept[at * inputs..(at + 1) * inputs]);
-            }),
-            Pass::InputGradient => grad_input.par_chunks_mut(inputs).enumerate().for_each(|(n, sums)| {
-                sums.fill(0.0);
-                for o in 0..outputs {
-                    let at = n * outputs + o;
-                    let weight = &weight[o * inputs..(o + 1) * inputs];
-                    add(sums, scale * grad_output[at], weight, &kept[at * inputs..(at + 1) * inputs]);
-                }
-            }),
-            _ => grad_weight.par_chunks_mut(inputs).enumerate().for_each(|(o, sums)| {
-                sums.fill(0.0);
-                for n in 0..shape.batch() {
-                    let at = n * outputs + o;
-                    let x = &x[n * inputs..(n + 1) * inputs];
-                    add(sums, scale * grad_output[at], x, &kept[at * inputs..(at + 1) * inputs]);
-                }
-            }),
-        }
-        Ok(())
-    }
-}
-
-/// In 16 sums, as many as the widest vector has.
-fn masked_dot(x: &[f32], weight: &[f32], kept: &[u8]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (xs, x_rest) = x.as_chunks::<16>();
-    let (weights, weight_rest) = weight.as_chunks::<16>();
-    let (keeps, kept_rest) = kept.as_chunks::<16>();
-    for ((x, weight), kept) in xs.iter().zip(weights).zip(keeps) {
-        for lane in 0..16 {
-            sums[lane] += x[lane] * weight[lane] * f32::from(kept[lane]);
-        }
-    }
-    let rest = x_rest.iter().zip(weight_rest).zip(kept_rest).map(|((x, w), &kept)| x * w * f32::from(kept));
-    sums.iter().sum::<f32>() + rest.sum::<f32>()
 }

@@ -1,13 +1,17 @@
-//! What a benchmark found, as it is written to `--json`.
+//! What a benchmark found, as it is written to `--json`. `docs/bench-json.md` describes every field.
 
-use dropconnect::{Device, DropProbability, ElementType, Shape, cpu};
+use dropconnect::{DropProbability, ElementType, Shape};
 use serde::Serialize;
 
-use super::measure::{Effort, Samples, Timer};
-use crate::adapters;
+use super::environment::Environment;
+use super::floor::{Floor, Rates};
+use super::machine::Machine;
+use super::rounds::Series;
+use super::statistics::{self, Interval, SURE_OF_CHANGE, SURE_OF_TIME, Verdict};
+use super::stopwatch::Timer;
 
-/// The layout of the file.
-pub const FORMAT: u32 = 1;
+/// The layout of the file. 1 had no rounds: a way was measured after the other.
+pub const FORMAT: u32 = 2;
 
 /// Everything.
 #[derive(Serialize)]
@@ -22,27 +26,17 @@ pub struct Report {
     pub timer: Timer,
     /// The timer in words.
     pub timer_text: &'static str,
-    pub warmup: u32,
-    /// Independent f32 multiply-adds a second on this adapter, from registers. Not measured on the CPU.
-    pub multiply_adds_per_second: Option<f64>,
+    /// By how much our own calls were lengthened on purpose, in percent; 0 but in tests of the benchmark itself.
+    pub slow_down_percent: f64,
+    /// The build that `--baseline` names.
+    pub baseline: Option<Baseline>,
+    /// What this adapter does in a second. Not measured on the CPU.
+    pub rates: Option<Rates>,
+    /// What else the machine did.
+    pub machine: Option<Machine>,
     /// Why there are fewer results than were asked for, where there are.
     pub stopped: Option<String>,
     pub results: Vec<Entry>,
-}
-
-/// Where it ran.
-#[derive(Serialize)]
-pub struct Environment {
-    /// The adapter, or `CPU backend`.
-    pub adapter: String,
-    /// What it is: discrete GPU, ..., CPU.
-    pub kind: String,
-    pub backend: String,
-    pub driver: String,
-    /// Kernel variant in use.
-    pub kernels: String,
-    pub os: String,
-    pub cpu: String,
 }
 
 /// One shape, element type and p.
@@ -74,28 +68,147 @@ pub struct Memory {
     pub stored_mask_extra: Option<u64>,
 }
 
-/// One pass.
+/// One pass. All its samples are of the same rounds.
 #[derive(Serialize)]
 pub struct PassEntry {
     pub pass: &'static str,
     /// Of a sample of our result, against float64; relative L2.
     pub error: f64,
     /// What the pass takes at least on this adapter: `docs/performance.md`.
-    pub floor_ms: Option<f64>,
+    pub floor: Option<Floor>,
     pub ours: Samples,
-    pub dense: Samples,
+    /// The same kernels without a mask.
+    pub dense: Option<Samples>,
+    /// The same kernels with one mask for the whole batch.
+    pub shared_mask: Option<Samples>,
+    /// A mask that is written to memory and read.
     pub stored_mask: Option<Samples>,
+    /// Ours, of the build that `--baseline` names.
+    pub baseline: Option<Samples>,
+}
+
+/// An earlier build.
+#[derive(Clone, Debug, Serialize)]
+pub struct Baseline {
+    /// The file, without its folder.
+    pub file: String,
+    /// What it says of itself.
+    pub version: String,
+    pub adapter: String,
+    pub kernels: String,
+}
+
+/// The samples of one way to do a pass.
+#[derive(Clone, Debug, Serialize)]
+pub struct Samples {
+    /// The middle one, and the interval that holds it with 95 %.
+    pub median_ms: f64,
+    pub low_ms: f64,
+    pub high_ms: f64,
+    /// The fastest and the slowest.
+    pub min_ms: f64,
+    pub max_ms: f64,
+    /// Multiply-adds a second at the median, masked or not.
+    pub multiply_adds_per_second: f64,
+    /// Calls of a sample, and rounds from one sample to the next.
+    pub calls: u32,
+    pub every: usize,
+    /// Calls before the first sample, and whether their times had become steady.
+    pub warmup_calls: u32,
+    pub steady: bool,
+    /// Of rivals: their time over ours, median of the rounds and the interval that holds it with 99 %.
+    pub over_ours: Option<Interval>,
+    /// Of an earlier build: what ours is against it.
+    pub verdict: Option<Verdict>,
+    /// How often the processes of both were started; 0 where there are none. A change has to show twice.
+    pub launches: usize,
+    /// Places of the samples far outside the others.
+    pub outliers: Vec<usize>,
+    /// Of one call, in the order they were taken.
+    pub samples_ms: Vec<f64>,
+}
+
+impl Samples {
+    /// Of a series of calls with so many multiply-adds.
+    pub fn new(series: &Series, multiply_adds: u64) -> Self {
+        let samples_ms = series.milliseconds.clone();
+        let median = statistics::median(&samples_ms);
+        // Of logarithms: no time is below 0.
+        let logarithms: Vec<_> = samples_ms.iter().map(|ms| ms.ln()).collect();
+        let Interval { low, high, .. } = statistics::interval(&logarithms, SURE_OF_TIME).exp();
+        Self {
+            median_ms: median,
+            low_ms: low,
+            high_ms: high,
+            min_ms: samples_ms.iter().copied().fold(f64::INFINITY, f64::min),
+            max_ms: samples_ms.iter().copied().fold(0.0, f64::max),
+            multiply_adds_per_second: multiply_adds as f64 / (median / 1e3),
+            calls: series.calls,
+            every: series.every,
+            warmup_calls: series.warmup,
+            steady: series.steady,
+            over_ours: None,
+            verdict: None,
+            launches: 0,
+            outliers: statistics::outliers(&samples_ms),
+            samples_ms,
+        }
+    }
+
+    /// Those of a rival, compared with ours in the rounds of both.
+    pub fn beside(series: &Series, multiply_adds: u64, ours: &Series) -> Self {
+        let ratios = series.log_ratios(ours);
+        let over_ours = statistics::interval(&ratios, SURE_OF_CHANGE).exp();
+        Self { over_ours: Some(over_ours), ..Self::new(series, multiply_adds) }
+    }
+
+    /// Those of an earlier build, with the verdict of each time that both were started.
+    pub fn of_baseline(series: &Series, multiply_adds: u64, ours: &Series, verdicts: &[Verdict]) -> Self {
+        let verdict = Some(Verdict::of_all(verdicts));
+        Self { verdict, launches: verdicts.len(), ..Self::beside(series, multiply_adds, ours) }
+    }
 }
 
 impl PassEntry {
-    /// The ways to do it, for table and charts: ours, dense, stored mask.
-    pub fn ways(&self) -> [Option<&Samples>; 3] {
-        [Some(&self.ours), Some(&self.dense), self.stored_mask.as_ref()]
+    /// Of ours alone.
+    pub fn new(pass: &'static str, error: f64, ours: Samples) -> Self {
+        Self {
+            pass,
+            error,
+            floor: None,
+            ours,
+            dense: None,
+            shared_mask: None,
+            stored_mask: None,
+            baseline: None,
+        }
+    }
+
+    /// All that was measured, by name.
+    pub fn ways(&self) -> impl Iterator<Item = (&'static str, &Samples)> {
+        let rivals = [
+            ("dense", &self.dense),
+            ("shared mask", &self.shared_mask),
+            ("stored mask", &self.stored_mask),
+            ("baseline", &self.baseline),
+        ];
+        let rivals = rivals.into_iter().filter_map(|(name, samples)| Some((name, samples.as_ref()?)));
+        std::iter::once(("ours", &self.ours)).chain(rivals)
     }
 }
 
 impl Report {
-    pub fn new(environment: Environment, timer: Timer, effort: &Effort) -> Self {
+    /// The rivals that there is something to say of, by the names of [`PassEntry::ways`].
+    pub fn rivals(&self) -> Vec<&'static str> {
+        let missing = self.results.iter().any(|entry| entry.stored_mask_missing.is_some());
+        let passes = || self.results.iter().flat_map(|entry| &entry.passes);
+        let there = |name: &&str| {
+            *name == "stored mask" && missing || passes().any(|pass| pass.ways().any(|(way, _)| way == *name))
+        };
+        ["dense", "shared mask", "stored mask"].into_iter().filter(there).collect()
+    }
+
+    pub fn new(environment: Environment, timer: Timer) -> Self {
         let now = time::OffsetDateTime::now_utc();
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self {
@@ -105,8 +218,10 @@ impl Report {
             environment,
             timer,
             timer_text: timer.describe(),
-            warmup: effort.warmup,
-            multiply_adds_per_second: None,
+            slow_down_percent: 0.0,
+            baseline: None,
+            rates: None,
+            machine: None,
             stopped: None,
             results: Vec::new(),
         }
@@ -135,6 +250,23 @@ impl Entry {
         }
     }
 
+    /// Examples x outputs x inputs: as many bytes as a stored mask has.
+    pub fn connections(&self) -> u64 {
+        [self.batch, self.outputs, self.inputs]
+            .iter()
+            .fold(1, |product: u64, &size| product.saturating_mul(size as u64))
+    }
+
+    /// The ways that were timed or do not fit, in their order.
+    pub fn ways(&self) -> Vec<&'static str> {
+        let mut ways: Vec<_> = self.passes.iter().flat_map(|pass| pass.ways()).map(|(way, _)| way).collect();
+        ways.extend(self.stored_mask_missing.as_ref().map(|_| "stored mask"));
+        ["ours", "dense", "shared mask", "stored mask", "baseline"]
+            .into_iter()
+            .filter(|way| ways.contains(way))
+            .collect()
+    }
+
     /// Batch x outputs x inputs.
     pub fn shape(&self) -> String {
         format!("{} x {} x {}", self.batch, self.outputs, self.inputs)
@@ -144,59 +276,4 @@ impl Entry {
 /// Runs of entries that share shape and element type.
 pub fn groups(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     entries.chunk_by(|a, b| a.shape() == b.shape() && a.element == b.element)
-}
-
-impl Environment {
-    pub fn of(device: &Device) -> Self {
-        let (os, cpu) = (os(), cpu_name());
-        let Some(gpu) = device.as_gpu() else {
-            return Self {
-                adapter: "CPU backend".to_owned(),
-                kind: "CPU".to_owned(),
-                backend: "none".to_owned(),
-                driver: "none".to_owned(),
-                kernels: format!(
-                    "{} instructions, {} threads",
-                    cpu::Backend::detect().name(),
-                    rayon::current_num_threads()
-                ),
-                os,
-                cpu,
-            };
-        };
-        let info = gpu.info();
-        let (multiply, tuning) = (gpu.kernels().multiply(), gpu.kernels().tuning());
-        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient].map(adapters::tile);
-        Self {
-            adapter: info.name.clone(),
-            kind: adapters::kind(info).to_owned(),
-            backend: info.backend.to_string(),
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            kernels: format!(
-                "{multiply:?} multiply, {:?} bits, bricks {}; both gradients {}",
-                tuning.apply,
-                tiles.join("; "),
-                adapters::both_gradients(tuning.both_gradients)
-            ),
-            os,
-            cpu,
-        }
-    }
-}
-
-/// The system, by its own name where it has one.
-fn os() -> String {
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    let name = name.map_or(std::env::consts::OS, |name| name.trim_matches('"'));
-    format!("{name} ({})", std::env::consts::ARCH)
-}
-
-/// The processor, where the system tells.
-fn cpu_name() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let name = name.map_or("unknown processor", |(_, name)| name.trim());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{name}, {threads} threads")
 }

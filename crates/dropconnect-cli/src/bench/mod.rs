@@ -1,141 +1,64 @@
 //! `dropconnect bench`: all passes beside a dense layer and a stored mask, checked before they are timed.
 
-mod baseline;
 mod compare;
 mod engine;
+mod environment;
 mod floor;
 mod json;
-mod measure;
+mod machine;
+mod on_cpu;
+mod page;
+mod plan;
 mod problem;
-mod report;
+mod protocol;
+mod rounds;
 mod sample;
+mod serve;
+mod served;
+mod statistics;
+mod stopwatch;
+mod stored_mask;
 mod table;
+mod targets;
 mod template;
+mod words;
+
+pub use serve::run as serve;
+
+use std::path::PathBuf;
 
 use dropconnect::gpu::Tuning;
-use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape, Sharing};
 use dropconnect_testing::Pass;
 use indicatif::ProgressBar;
 
-use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Dimension};
+use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Rival};
 use crate::device::{self, Selected};
-use crate::error::{About, CliError, shown};
+use crate::error::CliError;
 use crate::interrupt;
-use crate::output::{self, note, progress};
+use crate::output::{note, progress};
 use crate::probability::warn_of_rounding;
-use crate::target::Target;
 use compare::Earlier;
 use engine::Engine;
-use json::{Entry, Environment, Memory, PassEntry, Report};
-use measure::{Effort, Samples, Timer};
-use problem::{PASSES, Problem, Way};
-
-/// The layer of the paper's network, its MNIST layer, and one that divides by nothing.
-const SHAPES: [[usize; 3]; 3] = [[128, 1024, 1024], [128, 800, 784], [100, 1001, 777]];
-const PROBABILITIES: [f64; 2] = [0.5, 0.2];
-
-/// What is to be measured.
-struct Plan {
-    shapes: Vec<Shape>,
-    probabilities: Vec<DropProbability>,
-    elements: Vec<ElementType>,
-    effort: Effort,
-}
-
-impl Plan {
-    fn new(options: &BenchOptions) -> Result<Self, CliError> {
-        let mut shapes = options.shape.clone();
-        if shapes.is_empty() {
-            for [batch, outputs, inputs] in SHAPES {
-                shapes.push(Shape::new(batch, outputs, inputs)?);
-            }
-        }
-        if let Some(dimension) = options.sweep {
-            if options.shape.len() > 1 {
-                let given = options.shape.len();
-                return Err(CliError::Usage(format!(
-                    "--sweep goes from one shape; --shape is given {given} times"
-                )));
-            }
-            shapes = sweep(shapes[0], dimension)?;
-        }
-        let probabilities = if options.p.is_empty() { &PROBABILITIES[..] } else { &options.p };
-        let probabilities: Result<_, _> = probabilities.iter().map(|&p| DropProbability::new(p)).collect();
-        let mut elements: Vec<_> = options.element.iter().map(|&element| element.into()).collect();
-        if elements.is_empty() {
-            elements.push(ElementType::F32);
-        }
-        let effort = Effort { warmup: options.warmup, repeats: options.repeats, budget: options.seconds };
-        Ok(Self { shapes, probabilities: probabilities.about("--p")?, elements, effort })
-    }
-
-    /// Measurements, for the progress bar.
-    fn steps(&self) -> u64 {
-        let each = PASSES.len() * (1 + 2 * self.probabilities.len());
-        (self.shapes.len() * self.elements.len() * each) as u64
-    }
-}
-
-/// A quarter, half, once, twice and four times a dimension.
-fn sweep(shape: Shape, dimension: Dimension) -> Result<Vec<Shape>, CliError> {
-    let dims = [shape.batch(), shape.outputs(), shape.inputs()];
-    let at = dimension as usize;
-    let mut sizes: Vec<_> = [1, 2, 4, 8, 16].iter().map(|&k| (dims[at] * k).div_ceil(4)).collect();
-    sizes.dedup();
-    let shape = |size| {
-        let mut dims = dims;
-        dims[at] = size;
-        Shape::new(dims[0], dims[1], dims[2]).about("--sweep")
-    };
-    sizes.into_iter().map(shape).collect()
-}
-
-/// Where the report goes, besides standard output.
-struct Targets {
-    json: Option<Target>,
-    html: Option<Target>,
-}
-
-impl Targets {
-    fn new(options: &BenchOptions) -> Result<Self, CliError> {
-        let json = options.json.as_deref().map(Target::new).transpose()?;
-        let html = options.html.as_deref().map(Target::new).transpose()?;
-        if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
-            let reason = "--json and --html name the same file; give each its own";
-            return Err(CliError::Usage(reason.to_owned()));
-        }
-        Ok(Self { json, html })
-    }
-
-    /// Writes what was measured everywhere: a place that fails keeps it from no other. Returns the first failure.
-    fn write(&self, report: &Report, earlier: Option<&Earlier>) -> Result<(), CliError> {
-        let targets: Vec<_> = self.json.iter().chain(&self.html).collect();
-        let mut outcomes = vec![output::summary(&table::text(report, earlier), &targets)];
-        let written = |target: &Target, text: String| {
-            target.write_all(text.as_bytes())?;
-            output::say(&format!("wrote {}", shown(target.path())));
-            Ok(())
-        };
-        if let Some(target) = &self.json {
-            outcomes.push(output::json(report).and_then(|text| written(target, text + "\n")));
-        }
-        if let Some(target) = &self.html {
-            outcomes.push(written(target, report::html(report)));
-        }
-        let mut failures = outcomes.into_iter().filter_map(Result::err);
-        let first = failures.next();
-        failures.for_each(|error| note(&format!("error: {error}")));
-        first.map_or(Ok(()), Err)
-    }
-}
+use environment::Environment;
+use floor::{Floor, Meter};
+use json::{Entry, Memory, PassEntry, Report, Samples};
+use machine::Watch;
+use plan::Plan;
+use problem::{Problem, Way, moved_elements, multiply_adds};
+use protocol::Task;
+use served::{Start, Twins};
+use statistics::Verdict;
+use stopwatch::Timer;
+use targets::Targets;
 
 /// Runs the command.
-pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(), CliError> {
+pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError> {
     let plan = Plan::new(options)?;
     let targets = Targets::new(options)?;
     let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
     plan.probabilities.iter().for_each(warn_of_rounding);
-    let mut device_options = device_options.clone();
+    let mut device_options = given.clone();
     if options.tune && device_options.device == DeviceKind::Auto {
         // Kernel shapes are an adapter's: what would be found here is nothing to the CPU backend.
         device_options.device = DeviceKind::Gpu;
@@ -158,19 +81,42 @@ pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(),
         let tuning = Tuning::measured(gpu.device(), gpu.queue(), shape, p)?;
         device.check()?;
         note(&format!("fastest for {shape}, p = {}: --tuning {tuning}", p.requested()));
-        device = device::select(&DeviceOptions { tuning: Some(tuning), ..device_options })?;
+        device_options.tuning = Some(tuning);
+        device = device::select(&device_options)?;
     }
     let timer = Timer::of(device.gpu());
-    let mut report = Report::new(Environment::of(&device.device), timer, &plan.effort);
-    if let Some(gpu) = device.gpu() {
-        report.multiply_adds_per_second = Some(floor::multiply_adds_per_second(gpu, timer)?);
-    }
+    let plan = plan.timed_by(timer);
+    let mut report = Report::new(Environment::of(&device.device), timer);
+    report.slow_down_percent = options.slow_down;
+    let start = |program: &PathBuf| {
+        Twins::start(Start {
+            program: program.clone(),
+            options: [given.clone(), device_options.clone()],
+            environment: report.environment.clone(),
+            timer,
+            slow_down: options.slow_down,
+        })
+    };
+    let mut twins = options.baseline.as_ref().map(start).transpose()?;
+    report.baseline = twins.as_ref().map(|twins| twins.earlier.about.clone());
+    let watch = Watch::start(device.gpu());
+    let meter = device.gpu().map(|gpu| Meter::new(gpu, timer)).transpose()?;
+    device.check()?;
+    report.rates = meter.as_ref().map(Meter::rates).transpose()?;
+    device.check()?;
     if let Some(earlier) = &earlier {
         earlier.warn(&report);
     }
     let bar = progress(plan.steps());
-    let outcome = problems(&device, timer, &plan, &mut report, &bar);
+    let outcome = problems(&device, timer, &plan, twins.as_mut(), &mut report, &bar);
     bar.finish_and_clear();
+    let served = twins.as_ref().map_or_else(Vec::new, Twins::processes);
+    report.machine = Some(watch.stop(&served, &report));
+    if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
+        // Again: a floor from rates of a slower moment would be none.
+        report.rates = Some(rates.best(&meter.rates()?));
+    }
+    floors(&device, &plan, &mut report)?;
     if let Err(error) = &outcome {
         if report.results.is_empty() {
             return outcome;
@@ -189,101 +135,159 @@ pub fn run(options: &BenchOptions, device_options: &DeviceOptions) -> Result<(),
     }
 }
 
+/// The floors of all passes, once all rates are known.
+fn floors(device: &Selected, plan: &Plan, report: &mut Report) -> Result<(), CliError> {
+    let (Some(gpu), Some(rates)) = (device.gpu(), &report.rates) else { return Ok(()) };
+    let apply = gpu.kernels().tuning().apply;
+    for entry in &mut report.results {
+        let shape = Shape::new(entry.batch, entry.outputs, entry.inputs)?;
+        let probability = DropProbability::new(entry.p)?;
+        let element = ElementType::ALL.into_iter().find(|element| element.name() == entry.element);
+        let element = element.unwrap_or(ElementType::F32);
+        for pass in &mut entry.passes {
+            let Some(&of) = plan.passes.iter().find(|of| of.name() == pass.pass) else { continue };
+            let bytes = [entry.memory.tensors, moved_elements(of, &shape) * element.size() as u64];
+            pass.floor = Some(Floor::of(rates, apply, &probability, of, &shape, bytes));
+        }
+    }
+    Ok(())
+}
+
 /// All problems of a plan, into the report: what stands there when one fails is good.
 fn problems(
     device: &Selected,
     timer: Timer,
     plan: &Plan,
+    mut twins: Option<&mut Twins>,
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<(), CliError> {
-    let rate = report.multiply_adds_per_second;
-    for shape in &plan.shapes {
+    for &shape in &plan.shapes {
         for &element in &plan.elements {
-            let results = problem(device, timer, plan, (*shape, element), rate, bar, &mut report.results);
-            device.checked(results)?;
+            let outcome = Problem::new(shape, element, device.gpu().is_some()).and_then(|problem| {
+                let mut engine = Engine::new(device.gpu(), timer, &problem, plan.slow_down)?;
+                plan.probabilities.iter().try_for_each(|&probability| {
+                    let twins = twins.as_deref_mut();
+                    let mut bench =
+                        Bench { device, plan, problem: &problem, engine: &mut engine, twins, bar };
+                    bench.entry(probability, &mut report.results)
+                })
+            });
+            device.checked(outcome)?;
         }
     }
     Ok(())
 }
 
-/// One shape and element type at every p. The dense layer is the same at all of them.
-fn problem(
-    device: &Selected,
-    timer: Timer,
-    plan: &Plan,
-    (shape, element): (Shape, ElementType),
-    rate: Option<f64>,
-    bar: &ProgressBar,
-    results: &mut Vec<Entry>,
-) -> Result<(), CliError> {
-    let problem = Problem::new(shape, element, device.gpu().is_some())?;
-    let mut engine = Engine::new(device.gpu(), timer, &problem)?;
-    let mut dense = Vec::new();
-    for pass in PASSES {
-        dense.push(timed(&mut engine, &problem, pass, Way::Dense, plan, bar)?.1);
-    }
-    for &probability in &plan.probabilities {
+/// One problem on a device.
+struct Bench<'a, 'e> {
+    device: &'a Selected,
+    plan: &'a Plan,
+    problem: &'a Problem,
+    engine: &'a mut Engine<'e>,
+    twins: Option<&'a mut Twins>,
+    bar: &'a ProgressBar,
+}
+
+impl Bench<'_, '_> {
+    /// All passes at one p.
+    fn entry(&mut self, probability: DropProbability, results: &mut Vec<Entry>) -> Result<(), CliError> {
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), probability);
-        let missing = engine.store_mask(&mask)?;
+        let shared = mask.shared(Sharing::Batch);
+        let missing = if self.plan.has(Rival::Stored) { self.engine.store_mask(&mask)? } else { None };
+        let mut ways = vec![Way::Ours(&mask)];
+        for (rival, way, there) in [
+            (Rival::Dense, Way::Dense, true),
+            (Rival::Shared, Way::Shared(&shared), true),
+            (Rival::Stored, Way::Stored(&mask), missing.is_none()),
+        ] {
+            ways.extend((self.plan.has(rival) && there).then_some(way));
+        }
         let mut passes = Vec::new();
-        let outcome = PASSES.into_iter().zip(&dense).try_for_each(|(pass, dense)| {
-            let (error, ours) = timed(&mut engine, &problem, pass, Way::Ours(&mask), plan, bar)?;
-            let stored_mask = match missing {
-                None => Some(timed(&mut engine, &problem, pass, Way::Stored(&mask), plan, bar)?.1),
-                Some(_) => {
-                    bar.inc(1);
-                    None
-                }
-            };
-            let floor_ms = rate.map(|rate| floor::floor_ms(&probability, pass, &shape, rate));
-            let dense = dense.clone();
-            passes.push(PassEntry { pass: pass.name(), error, floor_ms, ours, dense, stored_mask });
+        let outcome = self.plan.passes.iter().try_for_each(|&pass| {
+            passes.push(self.pass(pass, &ways, probability)?);
+            self.bar.inc(1);
             // There is something to keep now.
             interrupt::defer();
             Ok::<_, CliError>(())
         });
         let memory = Memory {
-            tensors: problem.tensor_bytes(),
-            ours_extra: engine.parameter_bytes(),
-            stored_mask_extra: engine.stored_bytes(),
+            tensors: self.problem.tensor_bytes(),
+            ours_extra: self.engine.parameter_bytes(),
+            stored_mask_extra: self.engine.stored_bytes(),
         };
         // The device's own word on these passes, before they count.
-        device.check()?;
+        self.device.check()?;
         if !passes.is_empty() {
-            results.push(Entry::new(&shape, element, &probability, memory, missing, passes));
+            let (shape, element) = (&self.problem.shape, self.problem.element);
+            results.push(Entry::new(shape, element, &probability, memory, missing, passes));
         }
-        outcome?;
+        outcome
     }
-    Ok(())
-}
 
-/// Checks one way to do a pass, and times it. Returns the error of its results, too.
-fn timed(
-    engine: &mut Engine,
-    problem: &Problem,
-    pass: Pass,
-    way: Way,
-    plan: &Plan,
-    bar: &ProgressBar,
-) -> Result<(f64, Samples), CliError> {
-    interrupt::check()?;
-    bar.set_message(format!("{}: {}, {}, {}", pass.name(), way.name(), problem.shape, problem.element));
-    let error = checked(engine, problem, pass, way)?;
-    let samples = engine.time(pass, way, &plan.effort)?;
-    bar.inc(1);
-    Ok((error, samples))
+    /// Checks all ways to do a pass, and has them take turns. The first is ours.
+    fn pass(
+        &mut self,
+        pass: Pass,
+        ways: &[Way],
+        probability: DropProbability,
+    ) -> Result<PassEntry, CliError> {
+        let Problem { shape, element, .. } = self.problem;
+        let (mut lanes, mut errors) = (Vec::new(), Vec::new());
+        for &way in ways {
+            interrupt::check()?;
+            self.bar.set_message(format!("{}: {}, {shape}, {element}", pass.name(), way.name()));
+            errors.push(checked(self.engine, self.problem, pass, way)?);
+            lanes.push(self.engine.lane(pass, way)?);
+        }
+        let mut entrants = ways.len();
+        let task = Task::new(shape, *element, probability.requested(), pass);
+        if let Some(twins) = &mut self.twins {
+            twins.prepare(&task)?;
+            entrants += 1;
+        }
+        let twin = self.twins.is_some().then_some(ways.len());
+        let effort = &self.plan.effort;
+        let mut series = rounds::contest(effort, entrants, twin, |way, calls, lead| match &mut self.twins {
+            Some(twins) if way == 0 => twins.ours.sample(calls, lead),
+            Some(twins) if way == ways.len() => twins.earlier.sample(calls, lead),
+            _ => self.engine.sample(&lanes[way], calls, lead),
+        })?;
+        let mut verdicts = twin.map_or_else(Vec::new, |twin| vec![series[0].verdict(&series[twin])]);
+        while let (Some(twins), Some(twin), true) = (&mut self.twins, twin, Verdict::needs_another(&verdicts))
+        {
+            twins.restart()?;
+            twins.prepare(&task)?;
+            let again = rounds::contest(effort, 2, Some(1), |way, calls, lead| {
+                [&mut twins.ours, &mut twins.earlier][way].sample(calls, lead)
+            })?;
+            verdicts.push(again[0].verdict(&again[1]));
+            series[0].milliseconds.extend(&again[0].milliseconds);
+            series[twin].milliseconds.extend(&again[1].milliseconds);
+        }
+        let products = multiply_adds(pass, shape);
+        let ours = Samples::new(&series[0], products);
+        let mut entry = PassEntry::new(pass.name(), errors[0], ours);
+        for (way, series_of) in ways.iter().zip(&series).skip(1) {
+            let samples = Some(Samples::beside(series_of, products, &series[0]));
+            match way {
+                Way::Ours(_) => {}
+                Way::Dense => entry.dense = samples,
+                Way::Shared(_) => entry.shared_mask = samples,
+                Way::Stored(_) => entry.stored_mask = samples,
+            }
+        }
+        entry.baseline =
+            twin.map(|twin| Samples::of_baseline(&series[twin], products, &series[0], &verdicts));
+        Ok(entry)
+    }
 }
 
 /// Compares a sample of each of a pass's results with float64. Returns the largest relative error.
 fn checked(engine: &mut Engine, problem: &Problem, pass: Pass, way: Way) -> Result<f64, CliError> {
-    let mask = match way {
-        Way::Ours(mask) | Way::Stored(mask) => Some(mask),
-        Way::Dense => None,
-    };
     let mut largest = 0.0f64;
     for (&part, got) in pass.parts().iter().zip(engine.results(pass, way)?) {
-        let error = sample::relative_error(problem, part, mask, &got);
+        let error = sample::relative_error(problem, part, way.mask(), &got);
         let bound = sample::bound(problem, part);
         if error.is_nan() || error > bound {
             return Err(CliError::Check(format!(

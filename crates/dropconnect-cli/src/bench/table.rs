@@ -1,16 +1,27 @@
 //! The table on standard output.
 
 use super::compare::Earlier;
-use super::json::{Entry, Report, groups};
-use super::measure::Samples;
+use super::floor::Rates;
+use super::json::{Entry, Report, Samples, groups};
 use crate::adapters::size;
 use crate::output::table;
+
+/// What the rivals are, where they were timed.
+const RIVALS: [(&str, &str); 3] = [
+    ("dense", "dense: the same kernels without a mask."),
+    ("shared mask", "shared mask: one for the whole batch, which is another method."),
+    (
+        "stored mask",
+        "stored mask: one byte per connection, written by one kernel (counted in the forward pass) and \
+                     read by another.",
+    ),
+];
 
 /// The whole report as text.
 pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
     let environment = &report.environment;
     let mut text = format!(
-        "dropconnect {} on {} ({}, {})\n{}, {}\n{}\ntimes: median (min..max) in ms; {}\n\n",
+        "dropconnect {} on {} ({}, {})\n{}, {}\n{}\ntimes: median of a call (95 % interval) in ms; {}\n",
         report.version,
         environment.adapter,
         environment.backend,
@@ -20,65 +31,69 @@ pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
         report.date,
         report.timer_text
     );
-    if let Some(reason) = &report.stopped {
-        text += &format!("STOPPED before all was measured: {reason}\n\n");
+    if let Some(baseline) = &report.baseline {
+        text +=
+            &format!("baseline: {}, dropconnect {}, {}\n", baseline.file, baseline.version, baseline.kernels);
     }
+    if report.slow_down_percent > 0.0 {
+        text += &format!("ON PURPOSE our calls take {} % longer: --slow-down\n", report.slow_down_percent);
+    }
+    if let Some(reason) = &report.stopped {
+        text += &format!("STOPPED before all was measured: {reason}\n");
+    }
+    for note in report.machine.iter().flat_map(|machine| &machine.notes) {
+        text += &format!("BUSY: {note}\n");
+    }
+    text += "\n";
     text += &times(report, earlier);
     text += "\n\n";
     text += &memory(report);
-    text += "\n\nmasked G/s: 10^9 masked multiply-adds a second. both gradients: one call, which may draw the mask \
-             once for both.\ndense: the same kernels without a mask. stored mask: one byte per connection, written by \
-             one kernel (counted in\nthe forward pass) and read by another. /ours: that time over ours.\n";
-    if let Some(rate) = report.multiply_adds_per_second {
-        text += &format!(
-            "of floor: the issue slots a pass cannot do without (docs/performance.md), at the {:.4} T multiply-adds a \
-             second\nthat this adapter does from registers, over the time of ours.\n",
-            rate / 1e12
-        );
-    }
+    text += "\n\n";
+    text += &legend(report);
     if let Some(earlier) = earlier {
         text += &earlier.describe();
         text.push('\n');
     }
+    text += &outliers(report);
     text
 }
 
 fn times(report: &Report, earlier: Option<&Earlier>) -> String {
+    let rivals = report.rivals();
     let mut columns = vec!["shape", "p", "type", "pass", "ours", "masked G/s"];
-    let floor = report.multiply_adds_per_second.is_some();
+    let floor = report.rates.is_some();
     columns.extend(floor.then_some("of floor"));
-    columns.extend(["dense", "/ours", "stored mask", "/ours"]);
-    columns.extend(earlier.iter().flat_map(|_| ["earlier", "change"]));
+    columns.extend(rivals.iter().flat_map(|name| [name, "/ours"]));
+    columns.extend(report.baseline.iter().flat_map(|_| ["baseline", "change (99 % interval)", "verdict"]));
+    columns.extend(earlier.iter().flat_map(|_| ["earlier", "change (99 % interval)", "verdict"]));
     let mut table = table(&columns, 4..columns.len());
     for entry in &report.results {
         for (k, pass) in entry.passes.iter().enumerate() {
             let first = |text: String| if k == 0 { text } else { String::new() };
-            let [ours, dense, stored] = pass.ways().map(|samples| samples.map(spread));
-            let missing = || "does not fit".to_owned();
             let mut row = vec![
                 first(entry.shape()),
                 first(entry.p.to_string()),
                 first(entry.element.to_owned()),
                 pass.pass.to_owned(),
-                ours.unwrap_or_default(),
+                spread(&pass.ours),
                 format!("{:.2}", pass.ours.multiply_adds_per_second / 1e9),
             ];
             if floor {
                 row.push(
-                    pass.floor_ms.map_or_else(String::new, |floor| percent(floor / pass.ours.median_ms)),
+                    pass.floor.map_or_else(String::new, |floor| percent(floor.ms / pass.ours.median_ms)),
                 );
             }
-            row.extend([
-                dense.unwrap_or_default(),
-                ratio(&pass.dense, &pass.ours),
-                stored.unwrap_or_else(missing),
-                pass.stored_mask.as_ref().map_or_else(String::new, |stored| ratio(stored, &pass.ours)),
-            ]);
+            for name in &rivals {
+                let rival = pass.ways().find(|(way, _)| way == name).map(|(_, samples)| samples);
+                row.push(rival.map_or("does not fit".to_owned(), spread));
+                row.push(rival.map_or_else(String::new, ratio));
+            }
+            if let Some(baseline) = &pass.baseline {
+                row.push(spread(baseline));
+                row.extend(against(baseline));
+            }
             if let Some(earlier) = earlier {
-                let median = earlier.median_ms(entry, pass.pass);
-                row.push(median.map_or_else(|| "none".to_owned(), ms));
-                let change = median.map(|median| pass.ours.median_ms / median - 1.0);
-                row.push(change.map_or_else(String::new, |change| format!("{:+.0} %", 100.0 * change)));
+                row.extend(earlier.cells(entry, pass));
             }
             table.add_row(row);
         }
@@ -86,7 +101,26 @@ fn times(report: &Report, earlier: Option<&Earlier>) -> String {
     table.trim_fmt()
 }
 
-fn percent(fraction: f64) -> String {
+/// Ours against an earlier build, and what that comes to.
+pub fn against(baseline: &Samples) -> [String; 2] {
+    let change = baseline.over_ours.map(|over| {
+        // The other way round: ours over theirs.
+        change(1.0 / over.median, 1.0 / over.high, 1.0 / over.low)
+    });
+    [
+        change.unwrap_or_default(),
+        baseline.verdict.map_or_else(String::new, |verdict| verdict.name().to_owned()),
+    ]
+}
+
+/// A ratio as a change in percent.
+pub fn change(median: f64, low: f64, high: f64) -> String {
+    let [median, low, high] = [median, low, high].map(|ratio| 100.0 * (ratio - 1.0));
+    format!("{median:+.1} % ({low:+.1}..{high:+.1})")
+}
+
+/// Of a whole.
+pub fn percent(fraction: f64) -> String {
     format!("{:.0} %", 100.0 * fraction)
 }
 
@@ -110,9 +144,79 @@ fn memory(report: &Report) -> String {
     table.trim_fmt()
 }
 
+fn legend(report: &Report) -> String {
+    let mut text =
+        "masked G/s: 10^9 masked multiply-adds a second. both gradients: one call, which may draw the mask \
+                    once for both.\n"
+            .to_owned();
+    let rivals = report.rivals();
+    for (name, meaning) in RIVALS.iter().filter(|(name, _)| rivals.contains(name)) {
+        text += meaning;
+        text.push('\n');
+        debug_assert!(meaning.starts_with(name));
+    }
+    if !rivals.is_empty() {
+        text += "/ours: that time over ours, in the rounds of both.\n";
+    }
+    if let Some(rates) = &report.rates {
+        text += &rates_text(rates);
+    }
+    if report.baseline.is_some() {
+        text += "verdict: faster or slower if all of the interval lies beyond 2 %, same if within 5 %, else unclear.\n";
+    }
+    text
+}
+
+fn rates_text(rates: &Rates) -> String {
+    let giga = |rate: f64| format!("{:.4}", rate / 1e9);
+    let off = rates.philox_rounds_predicted_per_second / rates.philox_rounds_per_second - 1.0;
+    format!(
+        "of floor: the operations a pass cannot do without (docs/performance.md), at the rates measured here, over the \
+         time of ours.\nG a second on this adapter: {} multiply-adds, {} {} products with an exclusive or, {} logic \
+         operations of three operands,\n{} tests of a bit; {:.0} % of the shorter waits for the longer; {} GB/s read from \
+         8 MiB, {} GB/s from 128 MiB.\nPhilox alone: {} G rounds a second, {} predicted from the products ({:+.0} %).\n",
+        giga(rates.multiply_adds_per_second),
+        giga(rates.products_per_second),
+        rates.product,
+        giga(rates.logic_per_second),
+        giga(rates.tests_per_second),
+        100.0 * rates.shared,
+        giga(rates.cached_bytes_per_second),
+        giga(rates.bytes_per_second),
+        giga(rates.philox_rounds_per_second),
+        giga(rates.philox_rounds_predicted_per_second),
+        100.0 * off,
+    )
+}
+
+/// The samples that lie far from the others, which medians pass over.
+fn outliers(report: &Report) -> String {
+    let mut text = String::new();
+    for (entry, pass) in
+        report.results.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass)))
+    {
+        let of = |(name, samples): (&str, &Samples)| {
+            let far = samples.outliers.iter().map(|&at| samples.samples_ms[at]).fold(0.0, f64::max);
+            let [some, all] = [samples.outliers.len(), samples.samples_ms.len()];
+            (some > 0).then(|| format!("{name} {some} of {all} (to {} ms)", ms(far)))
+        };
+        let named: Vec<_> = pass.ways().filter_map(of).collect();
+        if !named.is_empty() {
+            text += &format!(
+                "outliers: {}, p = {}, {}: {}\n",
+                entry.shape(),
+                entry.p,
+                pass.pass,
+                named.join(", ")
+            );
+        }
+    }
+    text
+}
+
 fn spread(samples: &Samples) -> String {
-    let Samples { median_ms, min_ms, max_ms, .. } = samples;
-    format!("{} ({}..{})", ms(*median_ms), ms(*min_ms), ms(*max_ms))
+    let Samples { median_ms, low_ms, high_ms, .. } = samples;
+    format!("{} ({}..{})", ms(*median_ms), ms(*low_ms), ms(*high_ms))
 }
 
 /// Three digits.
@@ -127,6 +231,6 @@ pub fn ms(value: f64) -> String {
 }
 
 /// How often the time of ours goes into that of the other.
-pub fn ratio(other: &Samples, ours: &Samples) -> String {
-    format!("{:.2}", other.median_ms / ours.median_ms)
+pub fn ratio(other: &Samples) -> String {
+    other.over_ours.map_or_else(String::new, |over| format!("{:.2}", over.median))
 }

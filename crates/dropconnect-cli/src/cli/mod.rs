@@ -6,7 +6,7 @@ mod parse;
 mod shader;
 
 pub use apply::{ApplyCommand, Mode};
-pub use bench::{BenchOptions, Dimension};
+pub use bench::{BenchOptions, BenchPass, Dimension, Rival, ServeOptions};
 pub use shader::{BiasKind, Class, Language, MultiplyName, ShaderCommand, ShaderPass};
 
 use std::path::PathBuf;
@@ -97,6 +97,9 @@ pub enum Backend {
 pub enum Command {
     /// Time all passes beside a dense layer and a stored mask (the default command)
     Bench(BenchOptions),
+    /// Answer a later build's `bench --baseline`, on standard input and output
+    #[command(hide = true)]
+    BenchServe(ServeOptions),
     /// Check the mask bits and every pass of this device against the CPU and float64
     Verify(VerifyOptions),
     /// List the adapters and which kernel variants they would get

@@ -7,7 +7,6 @@ use dropconnect::wgpu;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::interrupt;
 
 /// How a time was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,85 +42,6 @@ impl Timer {
     }
 }
 
-/// How long to measure.
-#[derive(Clone, Copy, Debug)]
-pub struct Effort {
-    /// Runs before the first sample.
-    pub warmup: u32,
-    /// Exactly so many samples.
-    pub repeats: Option<u32>,
-    /// Otherwise samples for about so long, but at least [`FEWEST`] and at most [`MOST`].
-    pub budget: Duration,
-}
-
-const FEWEST: usize = 3;
-const MOST: usize = 1000;
-
-/// The samples of one measurement, in milliseconds.
-#[derive(Clone, Debug, Serialize)]
-pub struct Samples {
-    /// The middle one.
-    pub median_ms: f64,
-    /// The fastest.
-    pub min_ms: f64,
-    /// The slowest.
-    pub max_ms: f64,
-    /// Multiply-adds a second at the median, masked or (in a dense layer) not.
-    pub multiply_adds_per_second: f64,
-    /// All of them, in the order they were taken.
-    pub samples_ms: Vec<f64>,
-}
-
-impl Samples {
-    fn new(samples_ms: Vec<f64>, multiply_adds: u64) -> Self {
-        let mut sorted = samples_ms.clone();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        let median_ms = match sorted.len() % 2 {
-            0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
-            _ => sorted[middle],
-        };
-        Self {
-            median_ms,
-            min_ms: sorted[0],
-            max_ms: sorted[sorted.len() - 1],
-            multiply_adds_per_second: multiply_adds as f64 / (median_ms / 1e3),
-            samples_ms,
-        }
-    }
-}
-
-/// Runs `once`, which returns how long it took, as often as the effort asks. Fails at the first signal.
-pub fn measure(
-    effort: &Effort,
-    multiply_adds: u64,
-    mut once: impl FnMut() -> Result<Duration, CliError>,
-) -> Result<Samples, CliError> {
-    // Where one run takes as long as all are meant to, one is warm-up enough.
-    let start = Instant::now();
-    for _ in 0..effort.warmup {
-        interrupt::check()?;
-        once()?;
-        if effort.repeats.is_none() && start.elapsed() >= effort.budget {
-            break;
-        }
-    }
-    let mut samples = Vec::new();
-    let start = Instant::now();
-    loop {
-        interrupt::check()?;
-        let sample = once()?;
-        samples.push(sample.as_secs_f64().max(1e-9) * 1e3);
-        let enough = match effort.repeats {
-            Some(repeats) => samples.len() >= repeats as usize,
-            None => samples.len() >= MOST || samples.len() >= FEWEST && start.elapsed() >= effort.budget,
-        };
-        if enough {
-            return Ok(Samples::new(samples, multiply_adds));
-        }
-    }
-}
-
 /// Takes the time of compute passes on one adapter.
 pub struct Stopwatch<'a> {
     gpu: &'a Gpu,
@@ -149,24 +69,54 @@ impl<'a> Stopwatch<'a> {
         Self { gpu, queries }
     }
 
-    /// Records into a compute pass, runs it and waits for it.
-    pub fn time(&self, record: impl FnOnce(&mut wgpu::ComputePass)) -> Result<Duration, CliError> {
+    /// Records into a compute pass, runs it and waits for it; with `lead`, records and runs it once before.
+    ///
+    /// `record` is told how often.
+    pub fn time(
+        &self,
+        calls: u32,
+        lead: bool,
+        record: impl Fn(&mut wgpu::ComputePass, u32),
+    ) -> Result<Duration, CliError> {
         let label = Some("dropconnect.bench");
+        let device = self.gpu.device();
+        let encoder = || device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+        let pass = |encoder: &mut wgpu::CommandEncoder, timestamp_writes, calls| {
+            record(
+                &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes }),
+                calls,
+            );
+        };
+        let Some((set, resolved)) = &self.queries else {
+            if lead {
+                let mut encoder = encoder();
+                pass(&mut encoder, None, 1);
+                self.gpu.queue().submit([encoder.finish()]);
+                self.gpu.wait()?;
+            }
+            let start = Instant::now();
+            let mut encoder = encoder();
+            pass(&mut encoder, None, calls);
+            self.gpu.queue().submit([encoder.finish()]);
+            self.gpu.wait()?;
+            return Ok(start.elapsed());
+        };
         let start = Instant::now();
-        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-        let timestamp_writes = self.queries.as_ref().map(|(set, _)| wgpu::ComputePassTimestampWrites {
+        let mut encoder = encoder();
+        if lead {
+            // In the same submission: between two of them an adapter lowers its clocks.
+            pass(&mut encoder, None, 1);
+        }
+        let timestamps = wgpu::ComputePassTimestampWrites {
             query_set: set,
             beginning_of_pass_write_index: Some(0),
             end_of_pass_write_index: Some(1),
-        });
-        record(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes }));
-        if let Some((set, resolved)) = &self.queries {
-            encoder.resolve_query_set(set, 0..2, resolved, 0);
-        }
+        };
+        pass(&mut encoder, Some(timestamps), calls);
+        encoder.resolve_query_set(set, 0..2, resolved, 0);
         self.gpu.queue().submit([encoder.finish()]);
         self.gpu.wait()?;
         let wall = start.elapsed();
-        let Some((_, resolved)) = &self.queries else { return Ok(wall) };
         let bytes = self.gpu.read(resolved, 0..16)?;
         let [begin, end] = [0, 8].map(|at| {
             let mut tick = [0; 8];

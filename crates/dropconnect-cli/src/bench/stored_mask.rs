@@ -178,7 +178,7 @@ fn source(pass: Pass, element: ElementType, whole_quads: bool) -> String {
         workgroup => WORKGROUP,
         gradient_rows => ROWS,
     };
-    render(include_str!("baseline.wgsl"), &values)
+    render(include_str!("stored_mask.wgsl"), &values)
 }
 
 #[cfg(test)]

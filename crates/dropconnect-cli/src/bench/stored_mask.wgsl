@@ -1,4 +1,4 @@
-// A layer whose mask is stored, a byte for each connection, and read: the baseline of the benchmark. baseline.rs
+// A layer whose mask is stored, a byte for each connection, and read: what the benchmark compares with. stored_mask.rs
 // renders this template, one text for each pass, element type, and rows that are whole quads or not.
 //
 // `a` is read in quads, four inputs of a row; `b` too in the forward pass, else a number at a time. Operands are X

@@ -1,0 +1,76 @@
+//! Where a benchmark ran: device, driver, system, processor.
+
+use dropconnect::{Device, cpu};
+use serde::Serialize;
+
+use crate::adapters;
+
+/// Where it ran.
+#[derive(Clone, Serialize)]
+pub struct Environment {
+    /// The adapter, or `CPU backend`.
+    pub adapter: String,
+    /// What it is: discrete GPU, ..., CPU.
+    pub kind: String,
+    pub backend: String,
+    pub driver: String,
+    /// Kernel variant in use.
+    pub kernels: String,
+    pub os: String,
+    pub cpu: String,
+}
+
+impl Environment {
+    pub fn of(device: &Device) -> Self {
+        let (os, cpu) = (os(), cpu_name());
+        let Some(gpu) = device.as_gpu() else {
+            return Self {
+                adapter: "CPU backend".to_owned(),
+                kind: "CPU".to_owned(),
+                backend: "none".to_owned(),
+                driver: "none".to_owned(),
+                kernels: format!(
+                    "{} instructions, {} threads",
+                    cpu::Backend::detect().name(),
+                    rayon::current_num_threads()
+                ),
+                os,
+                cpu,
+            };
+        };
+        let info = gpu.info();
+        let (multiply, tuning) = (gpu.kernels().multiply(), gpu.kernels().tuning());
+        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient].map(adapters::tile);
+        Self {
+            adapter: info.name.clone(),
+            kind: adapters::kind(info).to_owned(),
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            kernels: format!(
+                "{multiply:?} multiply, {:?} bits, bricks {}; both gradients {}",
+                tuning.apply,
+                tiles.join("; "),
+                adapters::both_gradients(tuning.both_gradients)
+            ),
+            os,
+            cpu,
+        }
+    }
+}
+
+/// The system, by its own name where it has one.
+fn os() -> String {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let name = name.map_or(std::env::consts::OS, |name| name.trim_matches('"'));
+    format!("{name} ({})", std::env::consts::ARCH)
+}
+
+/// The processor, where the system tells.
+fn cpu_name() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let name = name.map_or("unknown processor", |(_, name)| name.trim());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{name}, {threads} threads")
+}

@@ -1,0 +1,113 @@
+//! `dropconnect bench-serve`: this build as the earlier one of a later build's `bench --baseline`.
+
+use std::io::{self, BufRead};
+
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
+
+use super::checked;
+use super::engine::Engine;
+use super::environment::Environment;
+use super::problem::{PASSES, Problem, Way};
+use super::protocol::{Greeting, PROTOCOL, Reply, Request, Task};
+use super::stopwatch::Timer;
+use crate::cli::{DeviceOptions, ServeOptions};
+use crate::device::{self, Selected};
+use crate::error::CliError;
+use crate::output;
+
+/// Answers until standard input ends.
+pub fn run(options: &ServeOptions, device: &DeviceOptions) -> Result<(), CliError> {
+    let device = device::select(device)?;
+    let slow_down = options.slow_down / 100.0;
+    let timer = Timer::of(device.gpu());
+    let mut next = request()?;
+    while let Some(asked) = next {
+        next = match asked {
+            Request::Hello(PROTOCOL) => {
+                reply(&Reply::Hello(Greeting::new(&Environment::of(&device.device), timer)))?;
+                request()?
+            }
+            Request::Prepare(task) => match task.problem() {
+                Ok(problem) => serve(&device, timer, slow_down, &problem)?,
+                Err(reason) => {
+                    reply(&Reply::Unable(reason))?;
+                    request()?
+                }
+            },
+            other => return Err(out_of_place(&other)),
+        };
+    }
+    Ok(())
+}
+
+/// Prepares a pass and samples it, until something else is asked for.
+fn serve(
+    device: &Selected,
+    timer: Timer,
+    slow_down: f64,
+    (shape, element, probability, pass): &Asked,
+) -> Result<Option<Request>, CliError> {
+    let served = || {
+        let problem = Problem::new(*shape, *element, device.gpu().is_some())?;
+        let mut engine = Engine::new(device.gpu(), timer, &problem, slow_down)?;
+        let mask = Mask::new(MaskKey::new(42, 0).at_step(1), *probability);
+        let way = Way::Ours(&mask);
+        reply(&Reply::Ready(checked(&mut engine, &problem, *pass, way)?))?;
+        let lane = engine.lane(*pass, way)?;
+        loop {
+            match request()? {
+                Some(Request::Sample { calls, lead }) => {
+                    let taken = engine.sample(&lane, calls, lead)?;
+                    device.check()?;
+                    reply(&Reply::Milliseconds(taken.as_secs_f64() * 1e3))?;
+                }
+                other => return Ok(other),
+            }
+        }
+    };
+    let answered: Result<_, CliError> = served();
+    if let Err(error) = &answered {
+        reply(&Reply::Fault(error.to_string()))?;
+    }
+    answered
+}
+
+/// What a task comes to.
+type Asked = (Shape, ElementType, DropProbability, dropconnect_testing::Pass);
+
+impl Task {
+    /// The problem, or why there is none.
+    fn problem(&self) -> Result<Asked, String> {
+        let shape = Shape::new(self.batch, self.outputs, self.inputs).map_err(|error| error.to_string())?;
+        let probability = DropProbability::new(self.p).map_err(|error| error.to_string())?;
+        let element = ElementType::ALL.into_iter().find(|element| element.name() == self.element);
+        let element = element.ok_or_else(|| format!("this build has no element type `{}`", self.element))?;
+        let pass = PASSES.into_iter().find(|pass| pass.name() == self.pass);
+        let pass = pass.ok_or_else(|| format!("this build times no pass `{}`", self.pass))?;
+        if shape.batch() == 0 {
+            return Err("`batch` is 0; there is nothing to time".to_owned());
+        }
+        Ok((shape, element, probability, pass))
+    }
+}
+
+fn out_of_place(request: &Request) -> CliError {
+    CliError::Usage(format!("bench-serve: {request:?} is not to be answered here; protocol {PROTOCOL}"))
+}
+
+/// The next line; none at the end.
+fn request() -> Result<Option<Request>, CliError> {
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line);
+    let read = read.map_err(|error| CliError::Usage(format!("bench-serve: standard input: {error}")))?;
+    if read == 0 {
+        return Ok(None);
+    }
+    let fault = |error| CliError::Usage(format!("bench-serve: no request of protocol {PROTOCOL}: {error}"));
+    serde_json::from_str(&line).map(Some).map_err(fault)
+}
+
+fn reply(reply: &Reply) -> Result<(), CliError> {
+    let line = serde_json::to_string(reply).map_err(|error| CliError::Stdout(error.into()))?;
+    output::print_bytes((line + "\n").as_bytes())
+}
