@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Records this machine's figures: verification first, then the benchmark in every element type, as JSON, HTML,
-# CSV, Markdown and text, then the fastest kernel shapes. usage: scripts/bench-gpu.sh [OUTPUT FOLDER] [dropconnect options, such as
-# --adapter NAME]
+# CSV, Markdown and text, then curves, then the fastest kernel shapes. usage: scripts/bench-gpu.sh [OUTPUT FOLDER]
+# [dropconnect options, such as --adapter NAME]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

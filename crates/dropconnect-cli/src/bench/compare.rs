@@ -1,7 +1,7 @@
 //! An earlier run, to compare with: `--compare`.
 //!
-//! What differs from one run to the next (clocks, neighbours, temperature) is in no run's samples. So what is compared is
-//! our time over that of the dense layer in the same rounds, which the same machine slows alike, and a change has to
+//! What differs from one run to the next (clocks, neighbours, temperature) is in no run's samples. So what is compared
+//! is our time over that of the dense layer in the same rounds, which the same machine slows alike, and a change has to
 //! be larger than one of the same rounds.
 
 use std::collections::HashMap;
@@ -155,9 +155,9 @@ impl Earlier {
     /// What the comparison is with.
     pub fn describe(&self) -> String {
         format!(
-            "earlier: {} on {}; change: of our time over that of the dense layer in the same rounds, negative is faster.\n\
-             The runs are of different times, which no interval covers: faster or slower are beyond {:.0} %, and \
-             --baseline sees less.",
+            "earlier: {} on {}; change: of our time over that of the dense layer in the same rounds, negative is \
+             faster.\nThe runs are of different times, which no interval covers: faster or slower are beyond \
+             {:.0} %, and --baseline sees less.",
             self.date,
             self.adapter,
             100.0 * MARGIN

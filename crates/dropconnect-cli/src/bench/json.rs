@@ -120,7 +120,7 @@ pub struct Samples {
     pub over_ours: Option<Interval>,
     /// Of an earlier build: what ours is against it.
     pub verdict: Option<Verdict>,
-    /// How often the processes of both were started; 0 where there are none. A change has to show twice.
+    /// How often the processes of both were started; 0 where there are none. A verdict has to show twice.
     pub launches: usize,
     /// Places of the samples far outside the others.
     pub outliers: Vec<usize>,

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::json::Report;
 use super::statistics::median;
 
-/// More than this of all processors, or of their time withheld by the host of a virtual machine, is said; and a clock, or
-/// a time of the same calls, that changes by more.
+/// More than this of all processors, or of their time withheld by the host of a virtual machine, is said; and a clock,
+/// or a time of the same calls, that changes by more.
 const NOTABLE: f64 = 0.05;
 /// Per cent of a GPU in use before we have begun.
 const GPU_NOTABLE: f64 = 5.0;

@@ -44,7 +44,8 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts it on the same device; `name` stands in messages. Fails where it does not speak the protocol, or is on another device.
+    /// Starts it on the same device; `name` stands in messages. Fails where it does not speak the protocol, or
+    /// is on another device.
     pub fn start(
         name: String,
         program: &Path,
@@ -59,8 +60,8 @@ impl Served {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Where the stack begins depends on the length of the program's path, and how fast some loops are on where the
-        // stack begins (Mytkowicz et al., ASPLOS 2009): 1.4 % of the CPU backend's forward pass. So all have one name, and
-        // what is left of their paths is made up for.
+        // stack begins (Mytkowicz et al., ASPLOS 2009): 1.4 % of the CPU backend's forward pass. So all have one name,
+        // and what is left of their paths is made up for.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::arg0(&mut command, "dropconnect");
         command.env(PADDING, "-".repeat(PAGE - program.as_os_str().len() % PAGE));

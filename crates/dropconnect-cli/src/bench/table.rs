@@ -168,13 +168,14 @@ fn legend(report: &Report) -> String {
 }
 
 fn rates_text(rates: &Rates) -> String {
-    let giga = |rate: f64| format!("{:.4}", rate / 1e9);
+    let giga = |rate: f64| ms(rate / 1e9);
     let off = rates.philox_rounds_predicted_per_second / rates.philox_rounds_per_second - 1.0;
     format!(
         "of floor: the operations a pass cannot do without (docs/performance.md), at the rates measured here, over the \
          time of ours.\nG a second on this adapter: {} multiply-adds, {} {} products with an exclusive or, {} logic \
-         operations of three operands,\n{} tests of a bit; {:.0} % of the shorter waits for the longer; {} GB/s read from \
-         8 MiB, {} GB/s from 128 MiB.\nPhilox alone: {} G rounds a second, {} predicted from the products ({:+.0} %).\n",
+         operations of three operands,\n{} tests of a bit; {:.0} % of the shorter waits for the longer; {} GB/s read \
+         from 8 MiB, {} GB/s from 128 MiB.\nPhilox alone: {} G rounds a second, {} predicted from the products \
+         ({:+.0} %).\n",
         giga(rates.multiply_adds_per_second),
         giga(rates.products_per_second),
         rates.product,

@@ -25,6 +25,11 @@ fn product(s: u32, key: u32) -> u32 {
     return p.x ^ p.y ^ key;
 }
 
+// All bits if this one is set, else none.
+fn ones_if(word: u32, bit: u32) -> u32 {
+    return bitcast<u32>(extractBits(bitcast<i32>(word), bit, 1u));
+}
+
 fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
     let a = multiply_wide(${multipliers[0]}u, c.x);
     let b = multiply_wide(${multipliers[1]}u, c.z);
@@ -58,7 +63,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 //% elif kind == "logic"
         s_${k} ^= s_${(k + 1) % chains} ^ s_${(k + 3) % chains};
 //% elif kind == "test"
-        s_${k} = (s_${(k + 1) % chains} & bitcast<u32>(extractBits(bitcast<i32>(s_${k}), ${(5 * t + k) % 32}u, 1u))) | key.x;
+        s_${k} = (s_${(k + 1) % chains} & ones_if(s_${k}, ${(5 * t + k) % 32}u)) | key.x;
 //% endif
 //% endfor
 //% endif

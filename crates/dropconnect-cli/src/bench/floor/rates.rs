@@ -41,8 +41,8 @@ pub struct Rates {
     pub logic_per_second: f64,
     /// Tests of a bit: a bit field, an `and` and an `or`.
     pub tests_per_second: f64,
-    /// How much of its own time the shorter of multiply-adds and products adds to the longer, when mixed as in a pass: 0
-    /// where they run side by side, 1 where one waits for the other.
+    /// How much of its own time the shorter of multiply-adds and products adds to the longer, when mixed as in a pass:
+    /// 0 where they run side by side, 1 where one waits for the other.
     pub shared: f64,
     /// Reading a buffer of 8 MiB and of 128 MiB (or the largest binding), time after time.
     pub cached_bytes_per_second: f64,
@@ -212,8 +212,7 @@ mod tests {
 
     #[test]
     fn every_kind_renders_what_is_counted() {
-        for (kind, text) in [("multiply_add", "= fma("), ("product", "= product("), ("test", "extractBits(")]
-        {
+        for (kind, text) in [("multiply_add", "= fma("), ("product", "= product("), ("test", "& ones_if(")] {
             for wide in [false, true] {
                 let source = operations(kind, wide);
                 assert!(!source.contains("//%") && !source.contains('$'), "{source}");

@@ -71,9 +71,9 @@ pub fn html(report: &Report) -> String {
     }
     page += "</p>\n";
     curves::section(&mut page, report);
-    page += "<section>\n<h2>Time per pass</h2>\n<p class=\"note\">Median of a call in milliseconds, shorter is better; the thin line is \
-             its 95 % interval. The stored mask, a byte per connection, is written by one kernel, counted in the \
-             forward pass, and read by another.</p>\n<div class=\"charts\">\n";
+    page += "<section>\n<h2>Time per pass</h2>\n<p class=\"note\">Median of a call in milliseconds, shorter is \
+             better; the thin line is its 95 % interval. The stored mask, a byte per connection, is written by one \
+             kernel, counted in the forward pass, and read by another.</p>\n<div class=\"charts\">\n";
     for entries in groups(&report.results) {
         bars::chart(&mut page, entries);
     }
@@ -142,8 +142,8 @@ fn table(page: &mut String, report: &Report) {
         }
     }
     *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: 10<sup>9</sup> masked multiply-adds a \
-              second. Of floor: the least that the pass could take at the rates measured on this adapter, over what it takes. \
-              ÷ ours: the time before it over our time, in the same rounds. Error: relative L2 error of a \
+              second. Of floor: the least that the pass could take at the rates measured on this adapter, over what it \
+              takes. ÷ ours: the time before it over our time, in the same rounds. Error: relative L2 error of a \
               sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
 }
 
