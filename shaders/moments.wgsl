@@ -28,6 +28,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for c in range(4 * columns)
     let w_row_${c} = min(u32(o + ${c}), params.outputs - 1u);
 //% endfor
+    // 0, which a compiler is not to know.
+    let nothing = bitcast<f32>(~params.all_ones);
     let blocks = (params.inputs + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 4u);
@@ -38,20 +40,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let x_${r} = x_quad(x_row_${r}, i);
 //% for c in range(4 * columns)
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_${r}_${c} = w_${c} * x_${r};
         let scaled_${r}_${c} = params.scale * product_${r}_${c};
         mean_${r}_${c} += dot(w_${c}, x_${r});
+        var four_${r}_${c} = nothing;
 //% for lane in xyzw
-        square_${r}_${c} = fma(scaled_${r}_${c}.${lane}, product_${r}_${c}.${lane}, square_${r}_${c});
+        four_${r}_${c} = fma(scaled_${r}_${c}.${lane}, product_${r}_${c}.${lane}, four_${r}_${c});
 //% endfor
+        square_${r}_${c} += four_${r}_${c};
 //% endfor
 //% endfor
     }
 //% for column in range(columns)
 //% if bias
     let bias_${column} = bias_quad(0u, ${quad_at("o", column, 1)});
-    let spread_${column} = select(vec4(0.0), params.scale * bias_${column} * bias_${column}, params.masked_bias == 1u);
+    // Of these three factors it would take the square first: the product passes through bits that it cannot tell.
+    let scaled_bias_${column} =
+        bitcast<vec4<f32>>(bitcast<vec4<u32>>(params.scale * bias_${column}) ^ vec4(~params.all_ones));
+    let spread_${column} = select(vec4(0.0), scaled_bias_${column} * bias_${column}, params.masked_bias == 1u);
 //% endif
 //% for n in range(4 * rows)
     let means_${n}_${column} = vec4(

@@ -228,6 +228,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let w_row_5 = min(u32(o + 5), params.outputs - 1u);
     let w_row_6 = min(u32(o + 6), params.outputs - 1u);
     let w_row_7 = min(u32(o + 7), params.outputs - 1u);
+    // 0, which a compiler is not to know.
+    let nothing = bitcast<f32>(~params.all_ones);
     let blocks = (params.inputs + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 4u);
@@ -241,299 +243,366 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let w_7 = w_quad(w_row_7, i);
         let x_0 = x_quad(x_row_0, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_0 = w_0 * x_0;
         let scaled_0_0 = params.scale * product_0_0;
         mean_0_0 += dot(w_0, x_0);
-        square_0_0 = fma(scaled_0_0.x, product_0_0.x, square_0_0);
-        square_0_0 = fma(scaled_0_0.y, product_0_0.y, square_0_0);
-        square_0_0 = fma(scaled_0_0.z, product_0_0.z, square_0_0);
-        square_0_0 = fma(scaled_0_0.w, product_0_0.w, square_0_0);
+        var four_0_0 = nothing;
+        four_0_0 = fma(scaled_0_0.x, product_0_0.x, four_0_0);
+        four_0_0 = fma(scaled_0_0.y, product_0_0.y, four_0_0);
+        four_0_0 = fma(scaled_0_0.z, product_0_0.z, four_0_0);
+        four_0_0 = fma(scaled_0_0.w, product_0_0.w, four_0_0);
+        square_0_0 += four_0_0;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_1 = w_1 * x_0;
         let scaled_0_1 = params.scale * product_0_1;
         mean_0_1 += dot(w_1, x_0);
-        square_0_1 = fma(scaled_0_1.x, product_0_1.x, square_0_1);
-        square_0_1 = fma(scaled_0_1.y, product_0_1.y, square_0_1);
-        square_0_1 = fma(scaled_0_1.z, product_0_1.z, square_0_1);
-        square_0_1 = fma(scaled_0_1.w, product_0_1.w, square_0_1);
+        var four_0_1 = nothing;
+        four_0_1 = fma(scaled_0_1.x, product_0_1.x, four_0_1);
+        four_0_1 = fma(scaled_0_1.y, product_0_1.y, four_0_1);
+        four_0_1 = fma(scaled_0_1.z, product_0_1.z, four_0_1);
+        four_0_1 = fma(scaled_0_1.w, product_0_1.w, four_0_1);
+        square_0_1 += four_0_1;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_2 = w_2 * x_0;
         let scaled_0_2 = params.scale * product_0_2;
         mean_0_2 += dot(w_2, x_0);
-        square_0_2 = fma(scaled_0_2.x, product_0_2.x, square_0_2);
-        square_0_2 = fma(scaled_0_2.y, product_0_2.y, square_0_2);
-        square_0_2 = fma(scaled_0_2.z, product_0_2.z, square_0_2);
-        square_0_2 = fma(scaled_0_2.w, product_0_2.w, square_0_2);
+        var four_0_2 = nothing;
+        four_0_2 = fma(scaled_0_2.x, product_0_2.x, four_0_2);
+        four_0_2 = fma(scaled_0_2.y, product_0_2.y, four_0_2);
+        four_0_2 = fma(scaled_0_2.z, product_0_2.z, four_0_2);
+        four_0_2 = fma(scaled_0_2.w, product_0_2.w, four_0_2);
+        square_0_2 += four_0_2;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_3 = w_3 * x_0;
         let scaled_0_3 = params.scale * product_0_3;
         mean_0_3 += dot(w_3, x_0);
-        square_0_3 = fma(scaled_0_3.x, product_0_3.x, square_0_3);
-        square_0_3 = fma(scaled_0_3.y, product_0_3.y, square_0_3);
-        square_0_3 = fma(scaled_0_3.z, product_0_3.z, square_0_3);
-        square_0_3 = fma(scaled_0_3.w, product_0_3.w, square_0_3);
+        var four_0_3 = nothing;
+        four_0_3 = fma(scaled_0_3.x, product_0_3.x, four_0_3);
+        four_0_3 = fma(scaled_0_3.y, product_0_3.y, four_0_3);
+        four_0_3 = fma(scaled_0_3.z, product_0_3.z, four_0_3);
+        four_0_3 = fma(scaled_0_3.w, product_0_3.w, four_0_3);
+        square_0_3 += four_0_3;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_4 = w_4 * x_0;
         let scaled_0_4 = params.scale * product_0_4;
         mean_0_4 += dot(w_4, x_0);
-        square_0_4 = fma(scaled_0_4.x, product_0_4.x, square_0_4);
-        square_0_4 = fma(scaled_0_4.y, product_0_4.y, square_0_4);
-        square_0_4 = fma(scaled_0_4.z, product_0_4.z, square_0_4);
-        square_0_4 = fma(scaled_0_4.w, product_0_4.w, square_0_4);
+        var four_0_4 = nothing;
+        four_0_4 = fma(scaled_0_4.x, product_0_4.x, four_0_4);
+        four_0_4 = fma(scaled_0_4.y, product_0_4.y, four_0_4);
+        four_0_4 = fma(scaled_0_4.z, product_0_4.z, four_0_4);
+        four_0_4 = fma(scaled_0_4.w, product_0_4.w, four_0_4);
+        square_0_4 += four_0_4;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_5 = w_5 * x_0;
         let scaled_0_5 = params.scale * product_0_5;
         mean_0_5 += dot(w_5, x_0);
-        square_0_5 = fma(scaled_0_5.x, product_0_5.x, square_0_5);
-        square_0_5 = fma(scaled_0_5.y, product_0_5.y, square_0_5);
-        square_0_5 = fma(scaled_0_5.z, product_0_5.z, square_0_5);
-        square_0_5 = fma(scaled_0_5.w, product_0_5.w, square_0_5);
+        var four_0_5 = nothing;
+        four_0_5 = fma(scaled_0_5.x, product_0_5.x, four_0_5);
+        four_0_5 = fma(scaled_0_5.y, product_0_5.y, four_0_5);
+        four_0_5 = fma(scaled_0_5.z, product_0_5.z, four_0_5);
+        four_0_5 = fma(scaled_0_5.w, product_0_5.w, four_0_5);
+        square_0_5 += four_0_5;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_6 = w_6 * x_0;
         let scaled_0_6 = params.scale * product_0_6;
         mean_0_6 += dot(w_6, x_0);
-        square_0_6 = fma(scaled_0_6.x, product_0_6.x, square_0_6);
-        square_0_6 = fma(scaled_0_6.y, product_0_6.y, square_0_6);
-        square_0_6 = fma(scaled_0_6.z, product_0_6.z, square_0_6);
-        square_0_6 = fma(scaled_0_6.w, product_0_6.w, square_0_6);
+        var four_0_6 = nothing;
+        four_0_6 = fma(scaled_0_6.x, product_0_6.x, four_0_6);
+        four_0_6 = fma(scaled_0_6.y, product_0_6.y, four_0_6);
+        four_0_6 = fma(scaled_0_6.z, product_0_6.z, four_0_6);
+        four_0_6 = fma(scaled_0_6.w, product_0_6.w, four_0_6);
+        square_0_6 += four_0_6;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_0_7 = w_7 * x_0;
         let scaled_0_7 = params.scale * product_0_7;
         mean_0_7 += dot(w_7, x_0);
-        square_0_7 = fma(scaled_0_7.x, product_0_7.x, square_0_7);
-        square_0_7 = fma(scaled_0_7.y, product_0_7.y, square_0_7);
-        square_0_7 = fma(scaled_0_7.z, product_0_7.z, square_0_7);
-        square_0_7 = fma(scaled_0_7.w, product_0_7.w, square_0_7);
+        var four_0_7 = nothing;
+        four_0_7 = fma(scaled_0_7.x, product_0_7.x, four_0_7);
+        four_0_7 = fma(scaled_0_7.y, product_0_7.y, four_0_7);
+        four_0_7 = fma(scaled_0_7.z, product_0_7.z, four_0_7);
+        four_0_7 = fma(scaled_0_7.w, product_0_7.w, four_0_7);
+        square_0_7 += four_0_7;
         let x_1 = x_quad(x_row_1, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_0 = w_0 * x_1;
         let scaled_1_0 = params.scale * product_1_0;
         mean_1_0 += dot(w_0, x_1);
-        square_1_0 = fma(scaled_1_0.x, product_1_0.x, square_1_0);
-        square_1_0 = fma(scaled_1_0.y, product_1_0.y, square_1_0);
-        square_1_0 = fma(scaled_1_0.z, product_1_0.z, square_1_0);
-        square_1_0 = fma(scaled_1_0.w, product_1_0.w, square_1_0);
+        var four_1_0 = nothing;
+        four_1_0 = fma(scaled_1_0.x, product_1_0.x, four_1_0);
+        four_1_0 = fma(scaled_1_0.y, product_1_0.y, four_1_0);
+        four_1_0 = fma(scaled_1_0.z, product_1_0.z, four_1_0);
+        four_1_0 = fma(scaled_1_0.w, product_1_0.w, four_1_0);
+        square_1_0 += four_1_0;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_1 = w_1 * x_1;
         let scaled_1_1 = params.scale * product_1_1;
         mean_1_1 += dot(w_1, x_1);
-        square_1_1 = fma(scaled_1_1.x, product_1_1.x, square_1_1);
-        square_1_1 = fma(scaled_1_1.y, product_1_1.y, square_1_1);
-        square_1_1 = fma(scaled_1_1.z, product_1_1.z, square_1_1);
-        square_1_1 = fma(scaled_1_1.w, product_1_1.w, square_1_1);
+        var four_1_1 = nothing;
+        four_1_1 = fma(scaled_1_1.x, product_1_1.x, four_1_1);
+        four_1_1 = fma(scaled_1_1.y, product_1_1.y, four_1_1);
+        four_1_1 = fma(scaled_1_1.z, product_1_1.z, four_1_1);
+        four_1_1 = fma(scaled_1_1.w, product_1_1.w, four_1_1);
+        square_1_1 += four_1_1;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_2 = w_2 * x_1;
         let scaled_1_2 = params.scale * product_1_2;
         mean_1_2 += dot(w_2, x_1);
-        square_1_2 = fma(scaled_1_2.x, product_1_2.x, square_1_2);
-        square_1_2 = fma(scaled_1_2.y, product_1_2.y, square_1_2);
-        square_1_2 = fma(scaled_1_2.z, product_1_2.z, square_1_2);
-        square_1_2 = fma(scaled_1_2.w, product_1_2.w, square_1_2);
+        var four_1_2 = nothing;
+        four_1_2 = fma(scaled_1_2.x, product_1_2.x, four_1_2);
+        four_1_2 = fma(scaled_1_2.y, product_1_2.y, four_1_2);
+        four_1_2 = fma(scaled_1_2.z, product_1_2.z, four_1_2);
+        four_1_2 = fma(scaled_1_2.w, product_1_2.w, four_1_2);
+        square_1_2 += four_1_2;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_3 = w_3 * x_1;
         let scaled_1_3 = params.scale * product_1_3;
         mean_1_3 += dot(w_3, x_1);
-        square_1_3 = fma(scaled_1_3.x, product_1_3.x, square_1_3);
-        square_1_3 = fma(scaled_1_3.y, product_1_3.y, square_1_3);
-        square_1_3 = fma(scaled_1_3.z, product_1_3.z, square_1_3);
-        square_1_3 = fma(scaled_1_3.w, product_1_3.w, square_1_3);
+        var four_1_3 = nothing;
+        four_1_3 = fma(scaled_1_3.x, product_1_3.x, four_1_3);
+        four_1_3 = fma(scaled_1_3.y, product_1_3.y, four_1_3);
+        four_1_3 = fma(scaled_1_3.z, product_1_3.z, four_1_3);
+        four_1_3 = fma(scaled_1_3.w, product_1_3.w, four_1_3);
+        square_1_3 += four_1_3;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_4 = w_4 * x_1;
         let scaled_1_4 = params.scale * product_1_4;
         mean_1_4 += dot(w_4, x_1);
-        square_1_4 = fma(scaled_1_4.x, product_1_4.x, square_1_4);
-        square_1_4 = fma(scaled_1_4.y, product_1_4.y, square_1_4);
-        square_1_4 = fma(scaled_1_4.z, product_1_4.z, square_1_4);
-        square_1_4 = fma(scaled_1_4.w, product_1_4.w, square_1_4);
+        var four_1_4 = nothing;
+        four_1_4 = fma(scaled_1_4.x, product_1_4.x, four_1_4);
+        four_1_4 = fma(scaled_1_4.y, product_1_4.y, four_1_4);
+        four_1_4 = fma(scaled_1_4.z, product_1_4.z, four_1_4);
+        four_1_4 = fma(scaled_1_4.w, product_1_4.w, four_1_4);
+        square_1_4 += four_1_4;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_5 = w_5 * x_1;
         let scaled_1_5 = params.scale * product_1_5;
         mean_1_5 += dot(w_5, x_1);
-        square_1_5 = fma(scaled_1_5.x, product_1_5.x, square_1_5);
-        square_1_5 = fma(scaled_1_5.y, product_1_5.y, square_1_5);
-        square_1_5 = fma(scaled_1_5.z, product_1_5.z, square_1_5);
-        square_1_5 = fma(scaled_1_5.w, product_1_5.w, square_1_5);
+        var four_1_5 = nothing;
+        four_1_5 = fma(scaled_1_5.x, product_1_5.x, four_1_5);
+        four_1_5 = fma(scaled_1_5.y, product_1_5.y, four_1_5);
+        four_1_5 = fma(scaled_1_5.z, product_1_5.z, four_1_5);
+        four_1_5 = fma(scaled_1_5.w, product_1_5.w, four_1_5);
+        square_1_5 += four_1_5;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_6 = w_6 * x_1;
         let scaled_1_6 = params.scale * product_1_6;
         mean_1_6 += dot(w_6, x_1);
-        square_1_6 = fma(scaled_1_6.x, product_1_6.x, square_1_6);
-        square_1_6 = fma(scaled_1_6.y, product_1_6.y, square_1_6);
-        square_1_6 = fma(scaled_1_6.z, product_1_6.z, square_1_6);
-        square_1_6 = fma(scaled_1_6.w, product_1_6.w, square_1_6);
+        var four_1_6 = nothing;
+        four_1_6 = fma(scaled_1_6.x, product_1_6.x, four_1_6);
+        four_1_6 = fma(scaled_1_6.y, product_1_6.y, four_1_6);
+        four_1_6 = fma(scaled_1_6.z, product_1_6.z, four_1_6);
+        four_1_6 = fma(scaled_1_6.w, product_1_6.w, four_1_6);
+        square_1_6 += four_1_6;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_1_7 = w_7 * x_1;
         let scaled_1_7 = params.scale * product_1_7;
         mean_1_7 += dot(w_7, x_1);
-        square_1_7 = fma(scaled_1_7.x, product_1_7.x, square_1_7);
-        square_1_7 = fma(scaled_1_7.y, product_1_7.y, square_1_7);
-        square_1_7 = fma(scaled_1_7.z, product_1_7.z, square_1_7);
-        square_1_7 = fma(scaled_1_7.w, product_1_7.w, square_1_7);
+        var four_1_7 = nothing;
+        four_1_7 = fma(scaled_1_7.x, product_1_7.x, four_1_7);
+        four_1_7 = fma(scaled_1_7.y, product_1_7.y, four_1_7);
+        four_1_7 = fma(scaled_1_7.z, product_1_7.z, four_1_7);
+        four_1_7 = fma(scaled_1_7.w, product_1_7.w, four_1_7);
+        square_1_7 += four_1_7;
         let x_2 = x_quad(x_row_2, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_0 = w_0 * x_2;
         let scaled_2_0 = params.scale * product_2_0;
         mean_2_0 += dot(w_0, x_2);
-        square_2_0 = fma(scaled_2_0.x, product_2_0.x, square_2_0);
-        square_2_0 = fma(scaled_2_0.y, product_2_0.y, square_2_0);
-        square_2_0 = fma(scaled_2_0.z, product_2_0.z, square_2_0);
-        square_2_0 = fma(scaled_2_0.w, product_2_0.w, square_2_0);
+        var four_2_0 = nothing;
+        four_2_0 = fma(scaled_2_0.x, product_2_0.x, four_2_0);
+        four_2_0 = fma(scaled_2_0.y, product_2_0.y, four_2_0);
+        four_2_0 = fma(scaled_2_0.z, product_2_0.z, four_2_0);
+        four_2_0 = fma(scaled_2_0.w, product_2_0.w, four_2_0);
+        square_2_0 += four_2_0;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_1 = w_1 * x_2;
         let scaled_2_1 = params.scale * product_2_1;
         mean_2_1 += dot(w_1, x_2);
-        square_2_1 = fma(scaled_2_1.x, product_2_1.x, square_2_1);
-        square_2_1 = fma(scaled_2_1.y, product_2_1.y, square_2_1);
-        square_2_1 = fma(scaled_2_1.z, product_2_1.z, square_2_1);
-        square_2_1 = fma(scaled_2_1.w, product_2_1.w, square_2_1);
+        var four_2_1 = nothing;
+        four_2_1 = fma(scaled_2_1.x, product_2_1.x, four_2_1);
+        four_2_1 = fma(scaled_2_1.y, product_2_1.y, four_2_1);
+        four_2_1 = fma(scaled_2_1.z, product_2_1.z, four_2_1);
+        four_2_1 = fma(scaled_2_1.w, product_2_1.w, four_2_1);
+        square_2_1 += four_2_1;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_2 = w_2 * x_2;
         let scaled_2_2 = params.scale * product_2_2;
         mean_2_2 += dot(w_2, x_2);
-        square_2_2 = fma(scaled_2_2.x, product_2_2.x, square_2_2);
-        square_2_2 = fma(scaled_2_2.y, product_2_2.y, square_2_2);
-        square_2_2 = fma(scaled_2_2.z, product_2_2.z, square_2_2);
-        square_2_2 = fma(scaled_2_2.w, product_2_2.w, square_2_2);
+        var four_2_2 = nothing;
+        four_2_2 = fma(scaled_2_2.x, product_2_2.x, four_2_2);
+        four_2_2 = fma(scaled_2_2.y, product_2_2.y, four_2_2);
+        four_2_2 = fma(scaled_2_2.z, product_2_2.z, four_2_2);
+        four_2_2 = fma(scaled_2_2.w, product_2_2.w, four_2_2);
+        square_2_2 += four_2_2;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_3 = w_3 * x_2;
         let scaled_2_3 = params.scale * product_2_3;
         mean_2_3 += dot(w_3, x_2);
-        square_2_3 = fma(scaled_2_3.x, product_2_3.x, square_2_3);
-        square_2_3 = fma(scaled_2_3.y, product_2_3.y, square_2_3);
-        square_2_3 = fma(scaled_2_3.z, product_2_3.z, square_2_3);
-        square_2_3 = fma(scaled_2_3.w, product_2_3.w, square_2_3);
+        var four_2_3 = nothing;
+        four_2_3 = fma(scaled_2_3.x, product_2_3.x, four_2_3);
+        four_2_3 = fma(scaled_2_3.y, product_2_3.y, four_2_3);
+        four_2_3 = fma(scaled_2_3.z, product_2_3.z, four_2_3);
+        four_2_3 = fma(scaled_2_3.w, product_2_3.w, four_2_3);
+        square_2_3 += four_2_3;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_4 = w_4 * x_2;
         let scaled_2_4 = params.scale * product_2_4;
         mean_2_4 += dot(w_4, x_2);
-        square_2_4 = fma(scaled_2_4.x, product_2_4.x, square_2_4);
-        square_2_4 = fma(scaled_2_4.y, product_2_4.y, square_2_4);
-        square_2_4 = fma(scaled_2_4.z, product_2_4.z, square_2_4);
-        square_2_4 = fma(scaled_2_4.w, product_2_4.w, square_2_4);
+        var four_2_4 = nothing;
+        four_2_4 = fma(scaled_2_4.x, product_2_4.x, four_2_4);
+        four_2_4 = fma(scaled_2_4.y, product_2_4.y, four_2_4);
+        four_2_4 = fma(scaled_2_4.z, product_2_4.z, four_2_4);
+        four_2_4 = fma(scaled_2_4.w, product_2_4.w, four_2_4);
+        square_2_4 += four_2_4;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_5 = w_5 * x_2;
         let scaled_2_5 = params.scale * product_2_5;
         mean_2_5 += dot(w_5, x_2);
-        square_2_5 = fma(scaled_2_5.x, product_2_5.x, square_2_5);
-        square_2_5 = fma(scaled_2_5.y, product_2_5.y, square_2_5);
-        square_2_5 = fma(scaled_2_5.z, product_2_5.z, square_2_5);
-        square_2_5 = fma(scaled_2_5.w, product_2_5.w, square_2_5);
+        var four_2_5 = nothing;
+        four_2_5 = fma(scaled_2_5.x, product_2_5.x, four_2_5);
+        four_2_5 = fma(scaled_2_5.y, product_2_5.y, four_2_5);
+        four_2_5 = fma(scaled_2_5.z, product_2_5.z, four_2_5);
+        four_2_5 = fma(scaled_2_5.w, product_2_5.w, four_2_5);
+        square_2_5 += four_2_5;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_6 = w_6 * x_2;
         let scaled_2_6 = params.scale * product_2_6;
         mean_2_6 += dot(w_6, x_2);
-        square_2_6 = fma(scaled_2_6.x, product_2_6.x, square_2_6);
-        square_2_6 = fma(scaled_2_6.y, product_2_6.y, square_2_6);
-        square_2_6 = fma(scaled_2_6.z, product_2_6.z, square_2_6);
-        square_2_6 = fma(scaled_2_6.w, product_2_6.w, square_2_6);
+        var four_2_6 = nothing;
+        four_2_6 = fma(scaled_2_6.x, product_2_6.x, four_2_6);
+        four_2_6 = fma(scaled_2_6.y, product_2_6.y, four_2_6);
+        four_2_6 = fma(scaled_2_6.z, product_2_6.z, four_2_6);
+        four_2_6 = fma(scaled_2_6.w, product_2_6.w, four_2_6);
+        square_2_6 += four_2_6;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_2_7 = w_7 * x_2;
         let scaled_2_7 = params.scale * product_2_7;
         mean_2_7 += dot(w_7, x_2);
-        square_2_7 = fma(scaled_2_7.x, product_2_7.x, square_2_7);
-        square_2_7 = fma(scaled_2_7.y, product_2_7.y, square_2_7);
-        square_2_7 = fma(scaled_2_7.z, product_2_7.z, square_2_7);
-        square_2_7 = fma(scaled_2_7.w, product_2_7.w, square_2_7);
+        var four_2_7 = nothing;
+        four_2_7 = fma(scaled_2_7.x, product_2_7.x, four_2_7);
+        four_2_7 = fma(scaled_2_7.y, product_2_7.y, four_2_7);
+        four_2_7 = fma(scaled_2_7.z, product_2_7.z, four_2_7);
+        four_2_7 = fma(scaled_2_7.w, product_2_7.w, four_2_7);
+        square_2_7 += four_2_7;
         let x_3 = x_quad(x_row_3, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_0 = w_0 * x_3;
         let scaled_3_0 = params.scale * product_3_0;
         mean_3_0 += dot(w_0, x_3);
-        square_3_0 = fma(scaled_3_0.x, product_3_0.x, square_3_0);
-        square_3_0 = fma(scaled_3_0.y, product_3_0.y, square_3_0);
-        square_3_0 = fma(scaled_3_0.z, product_3_0.z, square_3_0);
-        square_3_0 = fma(scaled_3_0.w, product_3_0.w, square_3_0);
+        var four_3_0 = nothing;
+        four_3_0 = fma(scaled_3_0.x, product_3_0.x, four_3_0);
+        four_3_0 = fma(scaled_3_0.y, product_3_0.y, four_3_0);
+        four_3_0 = fma(scaled_3_0.z, product_3_0.z, four_3_0);
+        four_3_0 = fma(scaled_3_0.w, product_3_0.w, four_3_0);
+        square_3_0 += four_3_0;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_1 = w_1 * x_3;
         let scaled_3_1 = params.scale * product_3_1;
         mean_3_1 += dot(w_1, x_3);
-        square_3_1 = fma(scaled_3_1.x, product_3_1.x, square_3_1);
-        square_3_1 = fma(scaled_3_1.y, product_3_1.y, square_3_1);
-        square_3_1 = fma(scaled_3_1.z, product_3_1.z, square_3_1);
-        square_3_1 = fma(scaled_3_1.w, product_3_1.w, square_3_1);
+        var four_3_1 = nothing;
+        four_3_1 = fma(scaled_3_1.x, product_3_1.x, four_3_1);
+        four_3_1 = fma(scaled_3_1.y, product_3_1.y, four_3_1);
+        four_3_1 = fma(scaled_3_1.z, product_3_1.z, four_3_1);
+        four_3_1 = fma(scaled_3_1.w, product_3_1.w, four_3_1);
+        square_3_1 += four_3_1;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_2 = w_2 * x_3;
         let scaled_3_2 = params.scale * product_3_2;
         mean_3_2 += dot(w_2, x_3);
-        square_3_2 = fma(scaled_3_2.x, product_3_2.x, square_3_2);
-        square_3_2 = fma(scaled_3_2.y, product_3_2.y, square_3_2);
-        square_3_2 = fma(scaled_3_2.z, product_3_2.z, square_3_2);
-        square_3_2 = fma(scaled_3_2.w, product_3_2.w, square_3_2);
+        var four_3_2 = nothing;
+        four_3_2 = fma(scaled_3_2.x, product_3_2.x, four_3_2);
+        four_3_2 = fma(scaled_3_2.y, product_3_2.y, four_3_2);
+        four_3_2 = fma(scaled_3_2.z, product_3_2.z, four_3_2);
+        four_3_2 = fma(scaled_3_2.w, product_3_2.w, four_3_2);
+        square_3_2 += four_3_2;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_3 = w_3 * x_3;
         let scaled_3_3 = params.scale * product_3_3;
         mean_3_3 += dot(w_3, x_3);
-        square_3_3 = fma(scaled_3_3.x, product_3_3.x, square_3_3);
-        square_3_3 = fma(scaled_3_3.y, product_3_3.y, square_3_3);
-        square_3_3 = fma(scaled_3_3.z, product_3_3.z, square_3_3);
-        square_3_3 = fma(scaled_3_3.w, product_3_3.w, square_3_3);
+        var four_3_3 = nothing;
+        four_3_3 = fma(scaled_3_3.x, product_3_3.x, four_3_3);
+        four_3_3 = fma(scaled_3_3.y, product_3_3.y, four_3_3);
+        four_3_3 = fma(scaled_3_3.z, product_3_3.z, four_3_3);
+        four_3_3 = fma(scaled_3_3.w, product_3_3.w, four_3_3);
+        square_3_3 += four_3_3;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_4 = w_4 * x_3;
         let scaled_3_4 = params.scale * product_3_4;
         mean_3_4 += dot(w_4, x_3);
-        square_3_4 = fma(scaled_3_4.x, product_3_4.x, square_3_4);
-        square_3_4 = fma(scaled_3_4.y, product_3_4.y, square_3_4);
-        square_3_4 = fma(scaled_3_4.z, product_3_4.z, square_3_4);
-        square_3_4 = fma(scaled_3_4.w, product_3_4.w, square_3_4);
+        var four_3_4 = nothing;
+        four_3_4 = fma(scaled_3_4.x, product_3_4.x, four_3_4);
+        four_3_4 = fma(scaled_3_4.y, product_3_4.y, four_3_4);
+        four_3_4 = fma(scaled_3_4.z, product_3_4.z, four_3_4);
+        four_3_4 = fma(scaled_3_4.w, product_3_4.w, four_3_4);
+        square_3_4 += four_3_4;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_5 = w_5 * x_3;
         let scaled_3_5 = params.scale * product_3_5;
         mean_3_5 += dot(w_5, x_3);
-        square_3_5 = fma(scaled_3_5.x, product_3_5.x, square_3_5);
-        square_3_5 = fma(scaled_3_5.y, product_3_5.y, square_3_5);
-        square_3_5 = fma(scaled_3_5.z, product_3_5.z, square_3_5);
-        square_3_5 = fma(scaled_3_5.w, product_3_5.w, square_3_5);
+        var four_3_5 = nothing;
+        four_3_5 = fma(scaled_3_5.x, product_3_5.x, four_3_5);
+        four_3_5 = fma(scaled_3_5.y, product_3_5.y, four_3_5);
+        four_3_5 = fma(scaled_3_5.z, product_3_5.z, four_3_5);
+        four_3_5 = fma(scaled_3_5.w, product_3_5.w, four_3_5);
+        square_3_5 += four_3_5;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_6 = w_6 * x_3;
         let scaled_3_6 = params.scale * product_3_6;
         mean_3_6 += dot(w_6, x_3);
-        square_3_6 = fma(scaled_3_6.x, product_3_6.x, square_3_6);
-        square_3_6 = fma(scaled_3_6.y, product_3_6.y, square_3_6);
-        square_3_6 = fma(scaled_3_6.z, product_3_6.z, square_3_6);
-        square_3_6 = fma(scaled_3_6.w, product_3_6.w, square_3_6);
+        var four_3_6 = nothing;
+        four_3_6 = fma(scaled_3_6.x, product_3_6.x, four_3_6);
+        four_3_6 = fma(scaled_3_6.y, product_3_6.y, four_3_6);
+        four_3_6 = fma(scaled_3_6.z, product_3_6.z, four_3_6);
+        four_3_6 = fma(scaled_3_6.w, product_3_6.w, four_3_6);
+        square_3_6 += four_3_6;
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
-        // results do not leave. No dot product: NVIDIA's driver takes a factor out of it.
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
         let product_3_7 = w_7 * x_3;
         let scaled_3_7 = params.scale * product_3_7;
         mean_3_7 += dot(w_7, x_3);
-        square_3_7 = fma(scaled_3_7.x, product_3_7.x, square_3_7);
-        square_3_7 = fma(scaled_3_7.y, product_3_7.y, square_3_7);
-        square_3_7 = fma(scaled_3_7.z, product_3_7.z, square_3_7);
-        square_3_7 = fma(scaled_3_7.w, product_3_7.w, square_3_7);
+        var four_3_7 = nothing;
+        four_3_7 = fma(scaled_3_7.x, product_3_7.x, four_3_7);
+        four_3_7 = fma(scaled_3_7.y, product_3_7.y, four_3_7);
+        four_3_7 = fma(scaled_3_7.z, product_3_7.z, four_3_7);
+        four_3_7 = fma(scaled_3_7.w, product_3_7.w, four_3_7);
+        square_3_7 += four_3_7;
     }
     let bias_0 = bias_quad(0u, o);
-    let spread_0 = select(vec4(0.0), params.scale * bias_0 * bias_0, params.masked_bias == 1u);
+    // Of these three factors it would take the square first: the product passes through bits that it cannot tell.
+    let scaled_bias_0 =
+    bitcast<vec4<f32>>(bitcast<vec4<u32>>(params.scale * bias_0) ^ vec4(~params.all_ones));
+    let spread_0 = select(vec4(0.0), scaled_bias_0 * bias_0, params.masked_bias == 1u);
     let means_0_0 = vec4(
         mean_0_0,
         mean_0_1,
@@ -615,7 +684,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     store_mean_quad(n + 3, o, means_3_0);
     store_variance_quad(n + 3, o, variance_3_0);
     let bias_1 = bias_quad(0u, min(o + 4, i32(params.outputs) - 4));
-    let spread_1 = select(vec4(0.0), params.scale * bias_1 * bias_1, params.masked_bias == 1u);
+    // Of these three factors it would take the square first: the product passes through bits that it cannot tell.
+    let scaled_bias_1 =
+    bitcast<vec4<f32>>(bitcast<vec4<u32>>(params.scale * bias_1) ^ vec4(~params.all_ones));
+    let spread_1 = select(vec4(0.0), scaled_bias_1 * bias_1, params.masked_bias == 1u);
     let means_0_1 = vec4(
         mean_0_4,
         mean_0_5,

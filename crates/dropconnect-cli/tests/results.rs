@@ -27,7 +27,8 @@ fn time(samples: &Value) -> Result<String, String> {
     };
     let shown = |value: f64| match value {
         10.0.. => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        1.0.. => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     };
     let [median, min, max] = [number("median_ms")?, number("min_ms")?, number("max_ms")?];
     if !(min..=max).contains(&median) {
