@@ -396,3 +396,19 @@ fn unknown_adapters() {
         assert!(error.contains(&gpu.info().name), "{error}");
     }
 }
+
+/// docs/errors.md says what to do about each variant.
+#[test]
+fn every_variant_is_explained() {
+    let (source, page) = (include_str!("../src/error.rs"), include_str!("../docs/errors.md"));
+    let variants = source.split_once("pub enum Error {").unwrap().1.split_once("\n}").unwrap().0;
+    let variants: Vec<&str> = variants
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ").filter(|line| line.starts_with(char::is_uppercase)))
+        .map(|line| line.trim_end_matches([' ', '{', ',']))
+        .collect();
+    assert!(variants.len() > 30, "{variants:?}");
+    let unexplained: Vec<_> =
+        variants.into_iter().filter(|variant| !page.contains(&format!("`{variant}`"))).collect();
+    assert!(unexplained.is_empty(), "docs/errors.md says nothing of {unexplained:?}");
+}
