@@ -31,7 +31,8 @@ pub fn pages(command: &ManCommand) -> Result<(), CliError> {
         path: folder.clone(),
         source,
     })?;
-    let commands: Vec<_> = program.get_subcommands().cloned().collect();
+    let commands: Vec<_> =
+        program.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
     write(folder, "dropconnect", program)?;
     for command in &commands {
         write(folder, &format!("dropconnect-{}", command.get_name()), command.clone())?;

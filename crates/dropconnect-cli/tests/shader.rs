@@ -71,7 +71,7 @@ fn an_adapter_gets_its_own_text() {
 #[test]
 fn translations_are_those_of_wgpu() {
     for (language, sign) in
-        [("msl", "kernel void main_("), ("hlsl", "[numthreads(8, 4, "), ("glsl", "local_size_x = 8")]
+        [("msl", "kernel void main_("), ("hlsl", "[numthreads(2, 16, "), ("glsl", "local_size_x = 2")]
     {
         let text = succeed(&["shader", "forward", "--class", "nvidia", "--as", language]);
         assert!(text.contains(sign), "{language}: {text}");
