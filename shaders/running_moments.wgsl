@@ -8,9 +8,9 @@
 //% set number = "vec4<f32>" if vector else "f32"
 //% set bits = "vec4<u32>" if vector else "u32"
 // The number itself, which drivers cannot tell, so that they leave its factors where they are: they may take sums and
-// products in any order, and NVIDIA's does. `count` is never 0.
-fn as_computed(number: ${number}, count: u32) -> ${number} {
-    return bitcast<${number}>(bitcast<${bits}>(number) ^ ${bits}(u32(count == 0u)));
+// products in any order, and NVIDIA's does.
+fn as_computed(number: ${number}) -> ${number} {
+    return bitcast<${number}>(bitcast<${bits}>(number) ^ ${bits}(~params.all_ones));
 }
 
 // What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
@@ -25,9 +25,9 @@ fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
     }
     let share = 1.0 / f32(count);
     let rest = 1.0 / f32(max(count, 2u) - 1u);
-    let halves = as_computed(0.5 * value, count) - as_computed(0.5 * before, count);
+    let halves = as_computed(0.5 * value) - as_computed(0.5 * before);
     let after = before + halves * (2.0 * share);
-    let term = as_computed((value - before) * rest, count) * (value - after);
+    let term = as_computed((value - before) * rest) * (value - after);
     let next = bitcast<${bits}>(spread + (term - spread * rest));
     // An infinite variance stays: it is not infinity less infinity. Where a value is infinite or NaN there is none,
     // and an infinite mean stays unless its opposite comes. By bits: drivers may assume there is no such thing.

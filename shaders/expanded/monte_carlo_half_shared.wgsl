@@ -172,9 +172,9 @@ fn keep_quad(values: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
 @group(0) @binding(5) var<storage, read_write> variance: array<vec4<f32>>;
 
 // The number itself, which drivers cannot tell, so that they leave its factors where they are: they may take sums and
-// products in any order, and NVIDIA's does. `count` is never 0.
-fn as_computed(number: vec4<f32>, count: u32) -> vec4<f32> {
-    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(number) ^ vec4<u32>(u32(count == 0u)));
+// products in any order, and NVIDIA's does.
+fn as_computed(number: vec4<f32>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(number) ^ vec4<u32>(~params.all_ones));
 }
 
 // What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
@@ -189,9 +189,9 @@ fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
     }
     let share = 1.0 / f32(count);
     let rest = 1.0 / f32(max(count, 2u) - 1u);
-    let halves = as_computed(0.5 * value, count) - as_computed(0.5 * before, count);
+    let halves = as_computed(0.5 * value) - as_computed(0.5 * before);
     let after = before + halves * (2.0 * share);
-    let term = as_computed((value - before) * rest, count) * (value - after);
+    let term = as_computed((value - before) * rest) * (value - after);
     let next = bitcast<vec4<u32>>(spread + (term - spread * rest));
     // An infinite variance stays: it is not infinity less infinity. Where a value is infinite or NaN there is none,
     // and an infinite mean stays unless its opposite comes. By bits: drivers may assume there is no such thing.

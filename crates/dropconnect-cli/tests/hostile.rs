@@ -138,10 +138,18 @@ fn a_probability_that_rounds_to_another_is_said() {
     fail(&[&mask[..], &["--p", "0.999999"]].concat(), 2, &["0.999999", "at most"]);
 }
 
+/// What a shell's `exec "$0" ...` comes to, `$0` being the program and `$1` the input, with so many KiB of addresses and
+/// so many threads.
+///
 /// glibc reserves 64 MiB of addresses for each thread that allocates, where there are so many: then more memory can be
-/// less, and what is left may be too little for a message. One arena for all, and memory is what the limit says.
+/// less, and what is left may be too little for a message. With one arena for all, memory is what the limit says.
 #[cfg(target_os = "linux")]
-const ONE_ARENA: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
+fn limited(kib: u32, threads: &str, exec: &str, input: &Path) -> std::process::Output {
+    let script = format!("ulimit -v {kib}; {exec}");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_dropconnect"), text(input)]);
+    command.env("RAYON_NUM_THREADS", threads).env("MALLOC_ARENA_MAX", "1").output().unwrap()
+}
 
 /// Runs `apply` on one file in many sizes of memory, from too little for the input to enough for all.
 #[cfg(target_os = "linux")]
@@ -149,12 +157,8 @@ fn in_little_memory(input: &Path, options: &str) {
     let mut codes = Vec::new();
     // KiB of addresses: `ulimit -v`.
     for limit in (30_000..=430_000).step_by(40_000) {
-        let script = format!(
-            "ulimit -v {limit}; exec \"$0\" apply --device cpu --input \"$1\" --output \"$1.out\" {options}"
-        );
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_dropconnect"), text(input)]);
-        let output = command.env("RAYON_NUM_THREADS", "2").env(ONE_ARENA.0, ONE_ARENA.1).output().unwrap();
+        let exec = format!("exec \"$0\" apply --device cpu --input \"$1\" --output \"$1.out\" {options}");
+        let output = limited(limit, "2", &exec, input);
         let error = String::from_utf8_lossy(&output.stderr);
         let typed = output.status.success() || error.contains("memory does not hold");
         assert!(typed && !error.contains("allocation"), "{options}, {limit}: {:?}\n{error}", output.status);
@@ -188,21 +192,15 @@ fn a_mode_that_memory_does_not_hold_is_refused() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_row_longer_than_memory_is_written_in_parts() {
-    let script =
-        "ulimit -v 350000; exec \"$0\" mask --device cpu --shape 1,1,600000000 --out /dev/fd/1 > /dev/null";
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_dropconnect")]).env("RAYON_NUM_THREADS", "2");
-    let output = command.env(ONE_ARENA.0, ONE_ARENA.1).output().unwrap();
+    let exec = "exec \"$0\" mask --device cpu --shape 1,1,600000000 --out /dev/fd/1 > /dev/null";
+    let output = limited(350_000, "2", exec, Path::new(""));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_system_without_threads_to_spare_is_an_error() {
-    let script = "ulimit -v 2000000; exec \"$0\" verify --quick --device cpu";
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_dropconnect")]).env("RAYON_NUM_THREADS", "5000");
-    let output = command.env(ONE_ARENA.0, ONE_ARENA.1).output().unwrap();
+    let output = limited(2_000_000, "5000", "exec \"$0\" verify --quick --device cpu", Path::new(""));
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("RAYON_NUM_THREADS") && !error.contains("panicked"), "{error}");

@@ -164,7 +164,7 @@ impl Plan<'_> {
     /// How many threads may share a tile: as many as the device lets, and as find registers for it in one workgroup.
     pub(super) fn most_threads_of_a_tile(&self, tile: Tile) -> u32 {
         /// A multiprocessor of NVIDIA has 65,536 registers: 128 for each of so many threads, which one brick or two
-        /// fit. A thousand threads of two bricks took three times as long as one brick's (docs/performance.md).
+        /// fit. A thousand threads of two bricks took three times as long as one brick's (docs/nvidia.md).
         const MOST: u32 = 512;
         let [x, y] = tile.workgroup;
         let most = (2 * MOST / (tile.rows * tile.columns)).min(MOST).min(self.kernels.invocations_limit);

@@ -289,7 +289,7 @@ impl Tuning {
         if vendor != NVIDIA {
             return unmeasured;
         }
-        // The best over p = 1/2 and 1/5, a large layer and a small one, on an H200 (docs/performance.md). What a load
+        // The best over p = 1/2 and 1/5, a large layer and a small one, on an H200 (docs/nvidia.md). What a load
         // costs there goes by the lines that it touches: X and W in the forward pass, and G for dX, are read along
         // rows, which few threads of a workgroup differ in.
         Self {
