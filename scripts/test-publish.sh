@@ -6,6 +6,8 @@
 #   archive  the library's archive, unpacked elsewhere: its tests without adapters, and an example
 #   msrv     each crate compiles with the Rust that its manifest states, and the dependencies of Cargo.lock
 #   deny     licences, sources, duplicates and advisories (deny.toml); needs cargo-deny
+#   api      what the libraries make public is what tests/api/ says; needs a nightly toolchain and cargo-public-api.
+#            DROPCONNECT_WRITE_API=1 writes those files anew
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # So that the builds for this machine stay warm.
@@ -48,7 +50,24 @@ check_deny() {
     cargo deny check
 }
 
-(($#)) || set -- package archive msrv deny
+check_api() {
+    local package now changed=0
+    # The form of rustdoc's JSON changes with the toolchain, the text that this makes of it does not.
+    cargo public-api --version >/dev/null 2>&1 \
+        || { echo "cargo-public-api is missing: cargo install --locked cargo-public-api" >&2; return 1; }
+    for package in dropconnect dropconnect-burn; do
+        # Without what every type has: blanket, automatic and derived implementations.
+        now=$(cargo +nightly public-api --package "$package" -sss)
+        if [[ "${DROPCONNECT_WRITE_API:-}" == 1 ]]; then
+            echo "$now" > "tests/api/$package.txt"
+        else
+            diff -u "tests/api/$package.txt" - <<<"$now" || changed=1
+        fi
+    done
+    ((changed == 0)) || { echo "the public API has changed: see DROPCONNECT_WRITE_API above" >&2; return 1; }
+}
+
+(($#)) || set -- package archive msrv deny api
 for check in "$@"; do
     declare -F "check_$check" >/dev/null || { echo "no check \`$check\`" >&2; exit 2; }
 done

@@ -14,8 +14,22 @@ use crate::target::Target;
 /// Prints the completions of a shell.
 pub fn completions(command: &CompletionsCommand) -> Result<(), CliError> {
     let mut text = Vec::new();
-    clap_complete::generate(command.shell, &mut Cli::command(), "dropconnect", &mut text);
+    clap_complete::generate(command.shell, &mut visible(&Cli::command()), "dropconnect", &mut text);
     print_bytes(&text)
+}
+
+/// A command without what is hidden, which completions would name.
+fn visible(command: &clap::Command) -> clap::Command {
+    let mut copy = clap::Command::new(command.get_name().to_owned());
+    if let Some(about) = command.get_about() {
+        copy = copy.about(about.clone());
+    }
+    // With one it has `--version`.
+    if let Some(version) = command.get_version() {
+        copy = copy.version(version.to_owned());
+    }
+    copy.args(command.get_arguments().filter(|argument| !argument.is_hide_set()).cloned())
+        .subcommands(command.get_subcommands().filter(|command| !command.is_hide_set()).map(visible))
 }
 
 /// Prints the page of the program, or writes those of it and of its commands.

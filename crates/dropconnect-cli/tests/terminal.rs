@@ -52,6 +52,9 @@ fn completions_name_commands_and_options() {
         for word in COMMANDS.into_iter().chain(["examples-per-mask"]) {
             assert!(script.contains(word), "{shell} without {word}");
         }
+        for word in ["bench-serve", "bench__serve", "bench__subcmd__serve", "slow-down"] {
+            assert!(!script.contains(word), "{shell} with {word}, which is hidden");
+        }
     }
     // The values of arguments without a name are completed by these two.
     for shell in ["bash", "zsh"] {
