@@ -41,7 +41,7 @@ check_msrv() {
         [[ -n "$version" ]] || { echo "$manifest states no Rust" >&2; return 1; }
         echo "$package: Rust $version"
         rustup toolchain install "$version" --profile minimal >/dev/null
-        cargo "+$version" check --locked --package "$package" --lib --bins
+        cargo "+$version" check --locked --package "$package"
     done
 }
 

@@ -1,12 +1,10 @@
 //! LSTM and GRU against Burn's own, against finite differences, and their masks over time.
 #![cfg(feature = "flex")]
 
-mod common;
-
+use crate::common::{assert_close, device, ramp, values};
 use burn::module::Module;
 use burn::nn::{GruConfig, LstmConfig};
 use burn::tensor::{Device, Tensor, s};
-use common::{assert_close, device, ramp, values};
 use dropconnect_burn::{
     Draw, DropConnectConfig, DropConnectGru, DropConnectLstm, DropConnectRnnConfig, Error, Per, Sampler,
 };

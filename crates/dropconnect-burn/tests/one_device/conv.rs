@@ -1,13 +1,11 @@
 //! The convolution against one in float64, written out, with the masks that the layer says it draws.
 
-mod common;
-
+use crate::common::{assert_close, device, ramp, relative_error, values};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
-use common::{assert_close, device, ramp, relative_error, values};
 use dropconnect_burn::{Draw, DropConnectConv2d, DropConnectConv2dConfig, Error, Sampler};
 
 const DRAW: Draw = Draw { step: 6, pass: None, first_example: 3 };

@@ -1,12 +1,10 @@
 //! The layer and the operation against what Burn computes from its own tensors.
 
-mod common;
-
+use crate::common::{assert_close, config, device, numbered, ramp, relative_error, values};
 use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData, activation::relu};
-use common::{assert_close, config, device, numbered, ramp, relative_error, values};
 use dropconnect::{DropProbability, Mask, MaskKey, Origin, Shape, cpu};
 use dropconnect_burn::{Draw, drop_connect};
 

@@ -1,13 +1,11 @@
 //! Saving, loading and going on.
 
-mod common;
-
+use crate::common::{config, device, numbered, ramp, values};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, activation::relu};
-use common::{config, device, numbered, ramp, values};
 use dropconnect_burn::DropConnect;
 
 #[derive(Module, Debug)]
@@ -81,7 +79,7 @@ fn records_go_to_burns_linear_and_back() {
     let record = ModuleRecord::from_bytes(bytes).unwrap().allow_partial(true);
     let layer = config(12, 20).init(&device).load_record(record);
     assert_eq!(values(layer.weight.val()), weight);
-    common::assert_close(&values(layer.forward(x.clone())), &want, 1e-6, "inference");
+    crate::common::assert_close(&values(layer.forward(x.clone())), &want, 1e-6, "inference");
 
     let bytes = layer.clone().into_record().into_bytes().unwrap();
     let record = ModuleRecord::from_bytes(bytes).unwrap();

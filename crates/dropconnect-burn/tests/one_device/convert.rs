@@ -1,14 +1,12 @@
 //! A model of Burn's own layers whose weights are dropped, its type unchanged.
 #![cfg(feature = "flex")]
 
-mod common;
-
+use crate::common::{assert_close, device, ramp, values};
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use common::{assert_close, device, ramp, values};
 use dropconnect_burn::{Draw, DropConnect, DropConnectConfig, ModelConfig, Sampler, WeightDrop, convert};
 
 #[derive(Module, Debug)]

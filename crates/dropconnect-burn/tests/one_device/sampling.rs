@@ -1,11 +1,9 @@
 //! A whole network over many masks in one run, against passes one by one, on any device.
 
-mod common;
-
+use crate::common::{assert_close, device, numbered, ramp, values};
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use common::{assert_close, device, numbered, ramp, values};
 use dropconnect_burn::{Draw, DropConnect, Error, Per, Sampler};
 
 const PASSES: u32 = 7;

@@ -1,9 +1,7 @@
 //! Inference over masks, against float64 and against masks that are drawn.
 
-mod common;
-
+use crate::common::{assert_close, config, device, ramp, values};
 use burn::tensor::Tensor;
-use common::{assert_close, config, device, ramp, values};
 use dropconnect_burn::dropconnect::call::MonteCarlo;
 use dropconnect_burn::dropconnect::{Activation, Bias, Mask, Shape, reference};
 use dropconnect_burn::{Draw, DropConnect};

@@ -1,11 +1,9 @@
 //! A probability that changes, and one for each layer.
 
-mod common;
-
+use crate::common::{config, device, ramp, values};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use common::{config, device, ramp, values};
 use dropconnect_burn::{Draw, DropConnect, DropSchedule, Error, ModelConfig};
 
 #[test]

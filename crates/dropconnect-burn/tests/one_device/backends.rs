@@ -1,9 +1,7 @@
 //! Shards, other backends, other element types, other devices.
 
-mod common;
-
+use crate::common::{assert_close, config, device, ramp, values};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use common::{assert_close, config, device, ramp, values};
 use dropconnect_burn::{Draw, DropConnect, Error, try_drop_connect};
 
 /// Y and the gradients of the weight, the bias and x, with the upstream gradient `[batch, 12]`.
