@@ -58,11 +58,12 @@ struct GpuState {
 }
 
 impl Watch {
-    pub fn start(gpu: Option<&Gpu>) -> Self {
+    /// `served` are processes of ours that run already.
+    pub fn start(gpu: Option<&Gpu>, served: &[u32]) -> Self {
         let vendor = gpu.map_or(0, |gpu| gpu.info().vendor);
         let name = gpu.map_or_else(String::new, |gpu| gpu.info().name.clone());
         let gpu = gpu_state(vendor, &name);
-        Self { times: times(), own: own_ticks(&[]), clock: clock(), vendor, name, gpu }
+        Self { times: times(), own: own_ticks(served), clock: clock(), vendor, name, gpu }
     }
 
     /// What has been since; `served` are processes of ours.
@@ -142,13 +143,14 @@ fn times() -> Option<[u64; 3]> {
     Some([busy, stolen, busy + idle + waiting + stolen])
 }
 
-/// Ticks of this process and of others of ours.
+/// Ticks of this process and of others of ours, and of those that they have started and seen the end of.
 fn own_ticks(served: &[u32]) -> u64 {
     let of = |process: &str| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // After the name, which is in brackets and may be anything: state, ten numbers, user and system time.
+        // After the name, which is in brackets and may be anything: state, ten numbers, user and system time, and those
+        // of its children that have ended.
         let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+        fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()
     };
     let served = served.iter().filter_map(|process| of(&process.to_string()));
     of("self").unwrap_or(0) + served.sum::<u64>()
