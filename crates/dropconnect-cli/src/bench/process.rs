@@ -204,6 +204,13 @@ impl Drop for Process {
             }
             thread::sleep(MOMENT / 10);
         }
+        // What it has started itself goes with it: a script that waits for its program, say.
+        #[cfg(unix)]
+        // SAFETY: `kill` takes two numbers. The group is the one that was made for this child, and no other has its
+        // number while the child is not waited for.
+        unsafe {
+            libc::kill(-(self.child.id() as libc::pid_t), libc::SIGKILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
