@@ -37,6 +37,11 @@ def available():
         return None
 
 
+def processors():
+    """As many as this process may use, where the system tells, as ours counts them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Unable(Exception):
     """This pass is not for this program, in words."""
 
@@ -120,7 +125,7 @@ class Program:
 
     def __init__(self, way, device):
         self.way, self.device, self.task = way, device, None
-        threads = int(os.environ.get("RAYON_NUM_THREADS") or 0) or len(os.sched_getaffinity(0))
+        threads = int(os.environ.get("RAYON_NUM_THREADS") or 0) or processors()
         torch.set_num_threads(threads)
         torch.backends.cuda.matmul.allow_tf32 = False
         self.missing = device == "cuda" and not torch.cuda.is_available()

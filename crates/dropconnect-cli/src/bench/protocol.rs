@@ -62,7 +62,7 @@ pub enum Reply {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Greeting {
     pub protocol: u32,
-    /// What its samples are shown under, where it is a rival of its own. Builds of the time before `--beside` have none.
+    /// What its samples are shown under, where it is a rival of its own. Builds from before `--beside` have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub version: String,

@@ -1,5 +1,5 @@
-//! `dropconnect bench-serve`: this build as the earlier one of a later build's `bench --baseline`, or with a name beside
-//! any.
+//! `dropconnect bench-serve`: this build as the earlier one of a later build's `bench --baseline`, or with a name
+//! beside any.
 
 use std::io::{self, BufRead};
 

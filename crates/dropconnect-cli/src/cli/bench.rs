@@ -67,8 +67,8 @@ pub struct BenchOptions {
     /// An earlier build of this program, which is run in the same rounds: is this one faster, slower, the same?
     #[arg(long, value_name = "PROGRAM")]
     pub baseline: Option<PathBuf>,
-    /// A program of others, and its first arguments, which is run in the same rounds under the name that it gives; repeat
-    /// for several. It speaks as docs/bench-json.md says
+    /// A program of others and its first arguments, which is run in the same rounds under the name that it gives;
+    /// repeat for several. It speaks as docs/bench-json.md says
     #[arg(long, value_name = "PROGRAM ARG...")]
     pub beside: Vec<OsString>,
     /// How many seconds an answer of such a program may take: drivers compile for minutes at worst
