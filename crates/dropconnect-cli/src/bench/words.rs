@@ -102,7 +102,12 @@ pub fn markdown(report: &Report) -> String {
     );
     for line in beside(report) {
         // What it says of itself is text, whatever it would be in Markdown.
-        text += &format!("\n- {}", line.replace(['`', '|', '<', '>', '*', '[', ']'], " "));
+        let mut marked = String::new();
+        for c in line.chars() {
+            marked.extend("`|<>*_[]\\".contains(c).then_some('\\'));
+            marked.push(c);
+        }
+        text += &format!("\n- {marked}");
     }
     if !report.beside.is_empty() {
         text += "\n";
