@@ -13,6 +13,9 @@ use super::stopwatch::Timer;
 /// The layout of the file. 1 had no rounds: a way was measured after the other.
 pub const FORMAT: u32 = 2;
 
+/// The names of our own ways, in the order they are shown; programs of others have their own before the last.
+pub const OURS: [&str; 5] = ["ours", "dense", "shared mask", "stored mask", "baseline"];
+
 /// Everything.
 #[derive(Serialize)]
 pub struct Report {
@@ -30,6 +33,8 @@ pub struct Report {
     pub slow_down_percent: f64,
     /// The build that `--baseline` names.
     pub baseline: Option<Baseline>,
+    /// The programs that `--beside` names.
+    pub beside: Vec<Program>,
     /// What this adapter does in a second. Not measured on the CPU.
     pub rates: Option<Rates>,
     /// What else the machine did.
@@ -83,8 +88,36 @@ pub struct PassEntry {
     pub shared_mask: Option<Samples>,
     /// A mask that is written to memory and read.
     pub stored_mask: Option<Samples>,
+    /// What the programs of `--beside` do, one for each.
+    pub beside: Vec<Beside>,
     /// Ours, of the build that `--baseline` names.
     pub baseline: Option<Samples>,
+}
+
+/// A pass of a program that `--beside` names.
+#[derive(Serialize)]
+pub struct Beside {
+    pub name: String,
+    /// Of its result against float64, as it says; relative L2.
+    pub error: Option<f64>,
+    /// Why it has no samples.
+    pub missing: Option<String>,
+    #[serde(flatten)]
+    pub samples: Option<Samples>,
+}
+
+/// A program that `--beside` names.
+#[derive(Clone, Debug, Serialize)]
+pub struct Program {
+    /// What its samples are shown under.
+    pub name: String,
+    /// What was started, without folders.
+    pub command: String,
+    /// What it says of itself.
+    pub version: String,
+    pub adapter: String,
+    pub kernels: String,
+    pub timer: String,
 }
 
 /// An earlier build.
@@ -180,32 +213,36 @@ impl PassEntry {
             dense: None,
             shared_mask: None,
             stored_mask: None,
+            beside: Vec::new(),
             baseline: None,
         }
     }
 
     /// All that was measured, by name.
-    pub fn ways(&self) -> impl Iterator<Item = (&'static str, &Samples)> {
-        let rivals = [
-            ("dense", &self.dense),
-            ("shared mask", &self.shared_mask),
-            ("stored mask", &self.stored_mask),
-            ("baseline", &self.baseline),
-        ];
-        let rivals = rivals.into_iter().filter_map(|(name, samples)| Some((name, samples.as_ref()?)));
+    pub fn ways(&self) -> impl Iterator<Item = (&str, &Samples)> {
+        let rivals =
+            [("dense", &self.dense), ("shared mask", &self.shared_mask), ("stored mask", &self.stored_mask)];
+        let beside = self.beside.iter().map(|beside| (&beside.name[..], &beside.samples));
+        let rivals = rivals.into_iter().chain(beside).chain([("baseline", &self.baseline)]);
+        let rivals = rivals.filter_map(|(name, samples)| Some((name, samples.as_ref()?)));
         std::iter::once(("ours", &self.ours)).chain(rivals)
+    }
+
+    /// The samples of a way.
+    pub fn way(&self, name: &str) -> Option<&Samples> {
+        self.ways().find(|(way, _)| *way == name).map(|(_, samples)| samples)
     }
 }
 
 impl Report {
     /// The rivals that there is something to say of, by the names of [`PassEntry::ways`].
-    pub fn rivals(&self) -> Vec<&'static str> {
+    pub fn rivals(&self) -> Vec<&str> {
         let missing = self.results.iter().any(|entry| entry.stored_mask_missing.is_some());
         let passes = || self.results.iter().flat_map(|entry| &entry.passes);
-        let there = |name: &&str| {
-            *name == "stored mask" && missing || passes().any(|pass| pass.ways().any(|(way, _)| way == *name))
-        };
-        ["dense", "shared mask", "stored mask"].into_iter().filter(there).collect()
+        let there =
+            |name: &&str| *name == "stored mask" && missing || passes().any(|pass| pass.way(name).is_some());
+        let ours = ["dense", "shared mask", "stored mask"].into_iter().filter(there);
+        ours.chain(self.beside.iter().map(|program| &program.name[..])).collect()
     }
 
     pub fn new(environment: Environment, timer: Timer) -> Self {
@@ -220,6 +257,7 @@ impl Report {
             timer_text: timer.describe(),
             slow_down_percent: 0.0,
             baseline: None,
+            beside: Vec::new(),
             rates: None,
             machine: None,
             stopped: None,
@@ -258,19 +296,25 @@ impl Entry {
     }
 
     /// The ways that were timed or do not fit, in their order.
-    pub fn ways(&self) -> Vec<&'static str> {
-        let mut ways: Vec<_> = self.passes.iter().flat_map(|pass| pass.ways()).map(|(way, _)| way).collect();
-        ways.extend(self.stored_mask_missing.as_ref().map(|_| "stored mask"));
-        ["ours", "dense", "shared mask", "stored mask", "baseline"]
-            .into_iter()
-            .filter(|way| ways.contains(way))
-            .collect()
+    pub fn ways(&self) -> Vec<&str> {
+        let mut timed: Vec<_> = self.passes.iter().flat_map(|pass| pass.ways()).map(|(way, _)| way).collect();
+        timed.extend(self.stored_mask_missing.as_ref().map(|_| "stored mask"));
+        let [ours @ .., baseline] = OURS;
+        let beside = self.passes.iter().take(1).flat_map(|pass| &pass.beside).map(|beside| &beside.name[..]);
+        let timed = |way: &&str| timed.contains(way);
+        let ours = ours.into_iter().filter(timed);
+        ours.chain(beside).chain(Some(baseline).into_iter().filter(timed)).collect()
     }
 
     /// Batch x outputs x inputs.
     pub fn shape(&self) -> String {
         format!("{} x {} x {}", self.batch, self.outputs, self.inputs)
     }
+}
+
+/// What stands where a rival has no samples: its reason is elsewhere.
+pub fn absent(way: &str) -> &'static str {
+    if way == "stored mask" { "does not fit" } else { "unable" }
 }
 
 /// Runs of entries that share shape and element type.

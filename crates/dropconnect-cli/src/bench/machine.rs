@@ -58,11 +58,12 @@ struct GpuState {
 }
 
 impl Watch {
-    pub fn start(gpu: Option<&Gpu>) -> Self {
+    /// `served` are processes of ours that run already.
+    pub fn start(gpu: Option<&Gpu>, served: &[u32]) -> Self {
         let vendor = gpu.map_or(0, |gpu| gpu.info().vendor);
         let name = gpu.map_or_else(String::new, |gpu| gpu.info().name.clone());
         let gpu = gpu_state(vendor, &name);
-        Self { times: times(), own: own_ticks(&[]), clock: clock(), vendor, name, gpu }
+        Self { times: times(), own: own_ticks(served), clock: clock(), vendor, name, gpu }
     }
 
     /// What has been since; `served` are processes of ours.
@@ -142,16 +143,19 @@ fn times() -> Option<[u64; 3]> {
     Some([busy, stolen, busy + idle + waiting + stolen])
 }
 
-/// Ticks of this process and of others of ours.
+/// Ticks of this process and of others of ours, and of those that they have started and seen the end of.
 fn own_ticks(served: &[u32]) -> u64 {
-    let of = |process: &str| {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // After the name, which is in brackets and may be anything: state, ten numbers, user and system time.
-        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
-    };
+    let of = |process: &str| ticks(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?);
     let served = served.iter().filter_map(|process| of(&process.to_string()));
     of("self").unwrap_or(0) + served.sum::<u64>()
+}
+
+/// Of a process and its children that have ended.
+fn ticks(stat: &str) -> Option<u64> {
+    // After the name, which is in brackets and may be anything: state, ten numbers, user and system time, the same of
+    // the children.
+    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>().ok()).sum()
 }
 
 /// MHz of the first processor.
@@ -237,6 +241,14 @@ mod tests {
         for part in ["1.5 of 8 processors", "20 %", "40 % busy", "3000 MHz before and 2000", "30 % longer"] {
             assert!(said.contains(part), "{part}: {said}");
         }
+    }
+
+    /// A script's program, and an earlier build that was started again.
+    #[test]
+    fn time_of_children_that_have_ended_is_counted() {
+        let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 1 2 3 4 100 20 3000 40000 20 0 1 0 5 6 7";
+        assert_eq!(ticks(stat), Some(43_120));
+        assert_eq!(ticks("7 (a) S 1"), None);
     }
 
     /// The run of this test counts as ours: some of it is seen.

@@ -1,5 +1,6 @@
 //! `dropconnect bench`: all passes beside a dense layer and a stored mask, checked before they are timed.
 
+mod beside;
 mod compare;
 mod engine;
 mod environment;
@@ -10,6 +11,7 @@ mod on_cpu;
 mod page;
 mod plan;
 mod problem;
+mod process;
 mod protocol;
 mod rounds;
 mod sample;
@@ -38,14 +40,16 @@ use crate::error::CliError;
 use crate::interrupt;
 use crate::output::{note, progress};
 use crate::probability::warn_of_rounding;
+use beside::Programs;
 use compare::Earlier;
 use engine::Engine;
 use environment::Environment;
 use floor::{Floor, Meter};
-use json::{Entry, Memory, PassEntry, Report, Samples};
+use json::{Beside, Entry, Memory, PassEntry, Report, Samples};
 use machine::Watch;
 use plan::Plan;
 use problem::{Problem, Way, moved_elements, multiply_adds};
+use process::Prepared;
 use protocol::Task;
 use served::{Start, Twins};
 use statistics::Verdict;
@@ -95,11 +99,18 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
             environment: report.environment.clone(),
             timer,
             slow_down: options.slow_down,
+            patience: options.patience,
         })
     };
     let mut twins = options.baseline.as_ref().map(start).transpose()?;
     report.baseline = twins.as_ref().map(|twins| twins.earlier.about.clone());
-    let watch = Watch::start(device.gpu());
+    let mut programs = Programs::start(&options.beside, given, &report.environment, options.patience)?;
+    report.beside = programs.about();
+    let served = |twins: &Option<Twins>, programs: &Programs| {
+        let twins = twins.as_ref().map_or_else(Vec::new, Twins::processes);
+        [twins, programs.processes()].concat()
+    };
+    let watch = Watch::start(device.gpu(), &served(&twins, &programs));
     let meter = device.gpu().map(|gpu| Meter::new(gpu, timer)).transpose()?;
     device.check()?;
     report.rates = meter.as_ref().map(Meter::rates).transpose()?;
@@ -108,10 +119,9 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
         earlier.warn(&report);
     }
     let bar = progress(plan.steps());
-    let outcome = problems(&device, timer, &plan, twins.as_mut(), &mut report, &bar);
+    let outcome = problems(&device, timer, &plan, (twins.as_mut(), &mut programs), &mut report, &bar);
     bar.finish_and_clear();
-    let served = twins.as_ref().map_or_else(Vec::new, Twins::processes);
-    report.machine = Some(watch.stop(&served, &report));
+    report.machine = Some(watch.stop(&served(&twins, &programs), &report));
     if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
         // Again: a floor from rates of a slower moment would be none.
         report.rates = Some(rates.best(&meter.rates()?));
@@ -158,7 +168,7 @@ fn problems(
     device: &Selected,
     timer: Timer,
     plan: &Plan,
-    mut twins: Option<&mut Twins>,
+    (mut twins, programs): (Option<&mut Twins>, &mut Programs),
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<(), CliError> {
@@ -168,8 +178,8 @@ fn problems(
                 let mut engine = Engine::new(device.gpu(), timer, &problem, plan.slow_down)?;
                 plan.probabilities.iter().try_for_each(|&probability| {
                     let twins = twins.as_deref_mut();
-                    let mut bench =
-                        Bench { device, plan, problem: &problem, engine: &mut engine, twins, bar };
+                    let (problem, engine, programs) = (&problem, &mut engine, &mut *programs);
+                    let mut bench = Bench { device, plan, problem, engine, twins, programs, bar };
                     bench.entry(probability, &mut report.results)
                 })
             });
@@ -186,6 +196,7 @@ struct Bench<'a, 'e> {
     problem: &'a Problem,
     engine: &'a mut Engine<'e>,
     twins: Option<&'a mut Twins>,
+    programs: &'a mut Programs,
     bar: &'a ProgressBar,
 }
 
@@ -240,18 +251,22 @@ impl Bench<'_, '_> {
             errors.push(checked(self.engine, self.problem, pass, way)?);
             lanes.push(self.engine.lane(pass, way)?);
         }
-        let mut entrants = ways.len();
         let task = Task::new(shape, *element, probability.requested(), pass);
+        let prepared = self.programs.prepare(&task)?;
+        let ready = |(which, one): (usize, &Prepared)| matches!(one, Prepared::Ready(_)).then_some(which);
+        let able: Vec<_> = prepared.iter().enumerate().filter_map(ready).collect();
+        let others = ways.len() + able.len();
         if let Some(twins) = &mut self.twins {
             twins.prepare(&task)?;
-            entrants += 1;
         }
-        let twin = self.twins.is_some().then_some(ways.len());
+        let twin = self.twins.is_some().then_some(others);
+        let entrants = others + usize::from(twin.is_some());
         let effort = &self.plan.effort;
         let mut series = rounds::contest(effort, entrants, twin, |way, calls, lead| match &mut self.twins {
             Some(twins) if way == 0 => twins.ours.sample(calls, lead),
-            Some(twins) if way == ways.len() => twins.earlier.sample(calls, lead),
-            _ => self.engine.sample(&lanes[way], calls, lead),
+            Some(twins) if way == others => twins.earlier.sample(calls, lead),
+            _ if way < ways.len() => self.engine.sample(&lanes[way], calls, lead),
+            _ => self.programs.sample(able[way - ways.len()], calls, lead),
         })?;
         let mut verdicts = twin.map_or_else(Vec::new, |twin| vec![series[0].verdict(&series[twin])]);
         while let (Some(twins), Some(twin), true) = (&mut self.twins, twin, Verdict::needs_another(&verdicts))
@@ -276,6 +291,15 @@ impl Bench<'_, '_> {
                 Way::Shared(_) => entry.shared_mask = samples,
                 Way::Stored(_) => entry.stored_mask = samples,
             }
+        }
+        let mut timed = series[ways.len()..].iter().map(|one| Samples::beside(one, products, &series[0]));
+        for (program, prepared) in self.programs.about().into_iter().zip(prepared) {
+            let (error, missing) = match prepared {
+                Prepared::Ready(error) => (Some(error), None),
+                Prepared::Unable(reason) => (None, Some(reason)),
+            };
+            let samples = error.and_then(|_| timed.next());
+            entry.beside.push(Beside { name: program.name, error, missing, samples });
         }
         entry.baseline =
             twin.map(|twin| Samples::of_baseline(&series[twin], products, &series[0], &verdicts));

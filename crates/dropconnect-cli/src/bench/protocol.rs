@@ -1,4 +1,5 @@
-//! What a benchmark and an earlier build say to each other: a line of JSON each, the benchmark first.
+//! What a benchmark and a program that takes part in its rounds say to each other, an earlier build or one of others:
+//! a line of JSON each, the benchmark first.
 //! `docs/bench-json.md` describes it for programs that are no build of this one.
 
 use dropconnect::{ElementType, Shape};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::environment::Environment;
 use super::stopwatch::Timer;
 
-/// A change of what is said is another one.
+/// A change of what is said is another one; a field that may be left out is none.
 pub const PROTOCOL: u32 = 1;
 
 /// What the benchmark asks.
@@ -49,7 +50,7 @@ pub enum Reply {
     Hello(Greeting),
     /// Checked against float64, with this relative error.
     Ready(f64),
-    /// This build has no such pass, element type or problem; why in words.
+    /// This program has no such pass, element type or problem; why in words.
     Unable(String),
     /// Of all the calls.
     Milliseconds(f64),
@@ -61,6 +62,9 @@ pub enum Reply {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Greeting {
     pub protocol: u32,
+    /// What its samples are shown under, where it is a rival of its own. Builds from before `--beside` have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub version: String,
     pub adapter: String,
     pub kernels: String,
@@ -68,9 +72,10 @@ pub struct Greeting {
 }
 
 impl Greeting {
-    pub fn new(environment: &Environment, timer: Timer) -> Self {
+    pub fn new(name: Option<String>, environment: &Environment, timer: Timer) -> Self {
         Self {
             protocol: PROTOCOL,
+            name,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             adapter: environment.adapter.clone(),
             kernels: environment.kernels.clone(),

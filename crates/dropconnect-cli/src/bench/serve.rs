@@ -1,4 +1,5 @@
-//! `dropconnect bench-serve`: this build as the earlier one of a later build's `bench --baseline`.
+//! `dropconnect bench-serve`: this build as the earlier one of a later build's `bench --baseline`, or with a name
+//! beside any.
 
 use std::io::{self, BufRead};
 
@@ -24,7 +25,11 @@ pub fn run(options: &ServeOptions, device: &DeviceOptions) -> Result<(), CliErro
     while let Some(asked) = next {
         next = match asked {
             Request::Hello(PROTOCOL) => {
-                reply(&Reply::Hello(Greeting::new(&Environment::of(&device.device), timer)))?;
+                reply(&Reply::Hello(Greeting::new(
+                    options.name.clone(),
+                    &Environment::of(&device.device),
+                    timer,
+                )))?;
                 request()?
             }
             Request::Prepare(task) => match task.problem() {

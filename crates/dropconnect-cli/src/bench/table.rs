@@ -2,7 +2,7 @@
 
 use super::compare::Earlier;
 use super::floor::Rates;
-use super::json::{Entry, Report, Samples, groups};
+use super::json::{Entry, Program, Report, Samples, absent, groups};
 use crate::adapters::size;
 use crate::output::table;
 
@@ -84,8 +84,8 @@ fn times(report: &Report, earlier: Option<&Earlier>) -> String {
                 );
             }
             for name in &rivals {
-                let rival = pass.ways().find(|(way, _)| way == name).map(|(_, samples)| samples);
-                row.push(rival.map_or("does not fit".to_owned(), spread));
+                let rival = pass.way(name);
+                row.push(rival.map_or(absent(name).to_owned(), spread));
                 row.push(rival.map_or_else(String::new, ratio));
             }
             if let Some(baseline) = &pass.baseline {
@@ -155,6 +155,10 @@ fn legend(report: &Report) -> String {
         text.push('\n');
         debug_assert!(meaning.starts_with(name));
     }
+    for line in beside(report) {
+        text += &line;
+        text.push('\n');
+    }
     if !rivals.is_empty() {
         text += "/ours: that time over ours, in the rounds of both.\n";
     }
@@ -165,6 +169,36 @@ fn legend(report: &Report) -> String {
         text += "verdict: faster or slower if all of the interval lies beyond 2 %, same if within 5 %, else unclear.\n";
     }
     text
+}
+
+/// What the programs of `--beside` are, how far off they say they are, and what they are unable to do.
+pub fn beside(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    for program in &report.beside {
+        let Program { name, version, adapter, kernels, timer, .. } = program;
+        let of = || {
+            let passes =
+                report.results.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass)));
+            passes.flat_map(|(entry, pass)| pass.beside.iter().map(move |beside| (entry, pass, beside)))
+        };
+        let of = || of().filter(|(.., beside)| beside.name == *name);
+        let error = of().filter_map(|(.., beside)| beside.error).max_by(f64::total_cmp);
+        let error =
+            error.map_or_else(String::new, |error| format!("; off by {error:.0e} at most, by its own check"));
+        lines.push(format!("{name}: {version}, {kernels}; {adapter}; {timer}{error}."));
+        let mut unable = Vec::new();
+        for (entry, pass, beside) in of() {
+            let Some(reason) = &beside.missing else { continue };
+            let line =
+                format!("{name} is unable: {}, {}, {}: {reason}", entry.shape(), entry.element, pass.pass);
+            // Of one p as of another.
+            if !unable.contains(&line) {
+                unable.push(line);
+            }
+        }
+        lines.append(&mut unable);
+    }
+    lines
 }
 
 fn rates_text(rates: &Rates) -> String {

@@ -1,7 +1,7 @@
 //! A report in a sentence, as Markdown and as CSV.
 
-use super::json::{Entry, PassEntry, Report, Samples};
-use super::table::{change, ms};
+use super::json::{Entry, PassEntry, Report, Samples, absent};
+use super::table::{beside, change, ms};
 use crate::adapters::size;
 use crate::escape::escaped;
 
@@ -45,13 +45,14 @@ fn times(ratio: f64) -> String {
 }
 
 /// What a way is, in a row of its own.
-fn described(way: &str) -> &'static str {
+fn described(way: &str) -> &str {
     match way {
         "ours" => "DropConnect, masks regenerated (ours)",
         "dense" => "dense layer, no mask",
         "shared mask" => "one mask for the whole batch (another method)",
         "stored mask" => "DropConnect, mask stored and read",
-        _ => "ours, earlier build",
+        "baseline" => "ours, earlier build",
+        beside => beside,
     }
 }
 
@@ -72,7 +73,7 @@ pub fn markdown(report: &Report) -> String {
         for way in entry.ways() {
             text += &format!("| {} |", described(way));
             for pass in &entry.passes {
-                let samples = pass.ways().find(|(name, _)| *name == way).map(|(_, samples)| samples);
+                let samples = pass.way(way);
                 let cell = |samples: &Samples| {
                     let Samples { median_ms, low_ms, high_ms, verdict, .. } = samples;
                     let mut cell = format!("{} ({}..{})", ms(*median_ms), ms(*low_ms), ms(*high_ms));
@@ -82,7 +83,7 @@ pub fn markdown(report: &Report) -> String {
                     }
                     cell
                 };
-                text += &format!(" {} |", samples.map_or("does not fit".to_owned(), cell));
+                text += &format!(" {} |", samples.map_or(absent(way).to_owned(), cell));
             }
             text += &format!(" {} |\n", memory(entry, way));
         }
@@ -99,6 +100,18 @@ pub fn markdown(report: &Report) -> String {
         report.date,
         report.timer_text
     );
+    for line in beside(report) {
+        // What it says of itself is text, whatever it would be in Markdown.
+        let mut marked = String::new();
+        for c in line.chars() {
+            marked.extend("`|<>*_[]\\".contains(c).then_some('\\'));
+            marked.push(c);
+        }
+        text += &format!("\n- {marked}");
+    }
+    if !report.beside.is_empty() {
+        text += "\n";
+    }
     if let Some(reason) = &report.stopped {
         text += &format!("\nStopped before all was measured: {reason}\n");
     }
@@ -139,6 +152,10 @@ fn line(pass: &PassEntry, way: &str, samples: &Samples) -> String {
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let over = samples.over_ours;
     let ours = (way == "ours").then_some(());
+    let error = match pass.beside.iter().find(|beside| beside.name == way) {
+        Some(beside) => beside.error,
+        None => ours.map(|()| pass.error),
+    };
     let fields = [
         samples.median_ms.to_string(),
         samples.low_ms.to_string(),
@@ -154,7 +171,7 @@ fn line(pass: &PassEntry, way: &str, samples: &Samples) -> String {
         number(over.map(|over| over.high)),
         samples.verdict.map_or_else(String::new, |verdict| verdict.name().to_owned()),
         number(ours.and(pass.floor).map(|floor| floor.ms)),
-        number(ours.map(|()| pass.error)),
+        number(error),
     ];
     fields.join(",")
 }

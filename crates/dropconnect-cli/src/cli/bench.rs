@@ -1,5 +1,6 @@
 //! `dropconnect bench`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::{Element, parse};
     dropconnect bench --shape 256,4096,4096 --p 0.5 --element f16 --element f32\n  \
     dropconnect bench --sweep batch --sweep outputs --sweep inputs --p 0.5 --html curves.html\n  \
     dropconnect bench --baseline target/before/dropconnect --shape 128,1024,1024 --p 0.5\n  \
+    dropconnect bench --beside target/release/examples/bench_dense --device cpu\n  \
     dropconnect bench --compare before.json --json after.json --html after.html\n\n\
     Results are checked against float64 before anything is timed; a mismatch exits with 1. Ctrl-C keeps what was \
     measured, a second one ends at once.")]
@@ -65,6 +67,13 @@ pub struct BenchOptions {
     /// An earlier build of this program, which is run in the same rounds: is this one faster, slower, the same?
     #[arg(long, value_name = "PROGRAM")]
     pub baseline: Option<PathBuf>,
+    /// A program of others and its first arguments, which is run in the same rounds under the name that it gives;
+    /// repeat for several. It speaks as docs/bench-json.md says
+    #[arg(long, value_name = "PROGRAM ARG...")]
+    pub beside: Vec<OsString>,
+    /// How many seconds an answer of such a program may take: drivers compile for minutes at worst
+    #[arg(long, hide = true, default_value = "300", value_name = "SECONDS", value_parser = parse::seconds)]
+    pub patience: Duration,
     /// Lengthen our own calls by so many percent, to see whether that is found
     #[arg(long, hide = true, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse::percent)]
     pub slow_down: f64,
@@ -91,6 +100,9 @@ pub struct BenchOptions {
 /// `bench-serve`.
 #[derive(Args, Clone, Debug)]
 pub struct ServeOptions {
+    /// What `bench --beside` is to show it under
+    #[arg(long)]
+    pub name: Option<String>,
     /// That of `bench`
     #[arg(long, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse::percent)]
     pub slow_down: f64,
@@ -147,6 +159,8 @@ impl Default for BenchOptions {
             pass: Vec::new(),
             rival: Vec::new(),
             baseline: None,
+            beside: Vec::new(),
+            patience: Duration::from_secs(300),
             slow_down: 0.0,
             tune: false,
             compare: None,

@@ -96,7 +96,7 @@ pub enum Backend {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Time all passes beside a dense layer and a stored mask (the default command)
-    Bench(BenchOptions),
+    Bench(Box<BenchOptions>),
     /// Answer a later build's `bench --baseline`, on standard input and output
     #[command(hide = true)]
     BenchServe(ServeOptions),

@@ -1,7 +1,7 @@
 //! The bars of a problem.
 
-use super::{WAYS, put};
-use crate::bench::json::{Entry, PassEntry, Samples};
+use super::{Look, put};
+use crate::bench::json::{Entry, PassEntry, Samples, absent};
 use crate::bench::table::ms;
 
 const WIDTH: f64 = 560.0;
@@ -11,15 +11,17 @@ const LONGEST: f64 = 380.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 14.0;
 
-/// The bars of a pass, by way; nothing where a mask does not fit.
-fn bars<'a>(entry: &Entry, pass: &'a PassEntry) -> Vec<(&'static str, Option<&'a Samples>)> {
+/// The bars of a pass, by way; nothing where a mask does not fit, or a program is unable.
+fn bars<'a>(entry: &Entry, pass: &'a PassEntry) -> Vec<(&'a str, Option<&'a Samples>)> {
     let mut bars: Vec<_> = pass.ways().map(|(name, samples)| (name, Some(samples))).collect();
     bars.extend(entry.stored_mask_missing.as_ref().map(|_| ("stored mask", None)));
+    let unable = pass.beside.iter().filter(|beside| beside.samples.is_none());
+    bars.extend(unable.map(|beside| (&beside.name[..], None)));
     bars
 }
 
 /// Bars of every pass and p of one problem, on one scale.
-pub fn chart(page: &mut String, entries: &[Entry]) {
+pub fn chart(page: &mut String, entries: &[Entry], looks: &[Look]) {
     let rows: Vec<_> =
         entries.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass))).collect();
     let longest = rows
@@ -61,8 +63,8 @@ pub fn chart(page: &mut String, entries: &[Entry]) {
                 ),
             );
             for (name, samples) in bars {
-                let (_, text, class) = WAYS.into_iter().find(|(way, ..)| *way == name).unwrap_or(WAYS[0]);
-                bar(page, y, samples, text, class, longest);
+                let Some(look) = looks.iter().find(|look| look.name == name) else { continue };
+                bar(page, y, samples, look, longest);
                 y += BAR;
             }
             y += GAP;
@@ -71,12 +73,13 @@ pub fn chart(page: &mut String, entries: &[Entry]) {
     *page += "</svg>\n</figure>\n";
 }
 
-fn bar(page: &mut String, y: f64, samples: Option<&Samples>, name: &str, class: &str, longest: f64) {
+fn bar(page: &mut String, y: f64, samples: Option<&Samples>, look: &Look, longest: f64) {
+    let Look { name: way, text: name, class } = look;
     let base = y + BAR - 4.0;
     let Some(samples) = samples else {
         put(
             page,
-            format_args!("<text class=\"value\" x=\"{}\" y=\"{base}\">does not fit</text>\n", LEFT + 6.0),
+            format_args!("<text class=\"value\" x=\"{}\" y=\"{base}\">{}</text>\n", LEFT + 6.0, absent(way)),
         );
         return;
     };

@@ -1,6 +1,6 @@
 //! How time and memory grow with a dimension: curves on logarithmic scales, from any entries that differ in it alone.
 
-use super::{WAYS, put};
+use super::{Look, put};
 use crate::adapters::size;
 use crate::bench::json::{Entry, PassEntry, Report};
 use crate::bench::table::ms;
@@ -50,7 +50,7 @@ fn families(report: &Report) -> Vec<Family<'_>> {
 }
 
 /// The section, or nothing where no entries make a curve.
-pub fn section(page: &mut String, report: &Report) {
+pub fn section(page: &mut String, report: &Report, looks: &[Look]) {
     let families = families(report);
     if families.is_empty() {
         return;
@@ -64,28 +64,26 @@ pub fn section(page: &mut String, report: &Report) {
         let of = |entry: &Entry, name: &str| entry.passes.iter().any(|pass| pass.pass == name);
         let pass = first.passes.iter().find(|pass| family.entries.iter().all(|entry| of(entry, pass.pass)));
         if let Some(pass) = pass {
-            time(page, family, pass.pass);
+            time(page, family, pass.pass, looks);
         }
-        memory(page, family);
+        memory(page, family, looks);
     }
     *page += "</div>\n</section>\n";
 }
 
 /// A line: its class, what it is, and points of x, y, low, high.
-struct Line {
+struct Line<'a> {
     class: &'static str,
-    name: &'static str,
+    name: &'a str,
     points: Vec<[f64; 4]>,
 }
 
-fn time(page: &mut String, family: &Family, pass: &str) {
+fn time(page: &mut String, family: &Family, pass: &str, looks: &[Look]) {
     let mut lines = Vec::new();
-    for (way, name, class) in WAYS {
+    for &Look { name: way, text: name, class } in looks {
         let point = |entry: &&Entry| {
             let of = |pass: &&PassEntry| {
-                pass.ways()
-                    .find(|(name, _)| *name == way)
-                    .map(|(_, samples)| [samples.median_ms, samples.low_ms, samples.high_ms])
+                pass.way(way).map(|samples| [samples.median_ms, samples.low_ms, samples.high_ms])
             };
             let [median, low, high] = of(&entry.passes.iter().find(|one| one.pass == pass)?)?;
             Some([dims(entry)[family.dimension] as f64, median, low, high])
@@ -102,16 +100,18 @@ fn time(page: &mut String, family: &Family, pass: &str) {
     figure(page, family, &format!("{pass}, ms"), &lines, range, round, step);
 }
 
-fn memory(page: &mut String, family: &Family) {
-    let line = |class, name, bytes: &dyn Fn(&Entry) -> u64| {
+fn memory(page: &mut String, family: &Family, looks: &[Look]) {
+    let line = |way, bytes: &dyn Fn(&Entry) -> u64| {
+        let look = looks.iter().find(|look| look.name == way);
+        let (class, name) = look.map_or(("", way), |look| (look.class, look.text));
         let point = |entry: &&Entry| {
             let bytes = bytes(entry) as f64;
             [dims(entry)[family.dimension] as f64, bytes, bytes, bytes]
         };
         Line { class, name, points: family.entries.iter().map(point).collect() }
     };
-    let ours = line("ours", WAYS[0].1, &|entry| entry.memory.tensors + entry.memory.ours_extra.unwrap_or(0));
-    let stored = line("stored", WAYS[3].1, &|entry| entry.memory.tensors.saturating_add(entry.connections()));
+    let ours = line("ours", &|entry| entry.memory.tensors + entry.memory.ours_extra.unwrap_or(0));
+    let stored = line("stored mask", &|entry| entry.memory.tensors.saturating_add(entry.connections()));
     let needed = || ours.points.iter().map(|point| point[1]);
     let top = MEMORY_TOP * needed().fold(0.0, f64::max);
     let range = [needed().fold(f64::INFINITY, f64::min) / 1.3, top];
@@ -147,7 +147,7 @@ fn figure(
     page: &mut String,
     family: &Family,
     what: &str,
-    lines: &[Line],
+    lines: &[Line<'_>],
     range: [f64; 2],
     label: impl Fn(f64) -> String,
     step: f64,
@@ -217,7 +217,7 @@ fn figure(
 }
 
 /// A curve as far as it is in the picture; where it leaves, what it comes to is said.
-fn draw(page: &mut String, line: &Line, scale: &Scale, label: &impl Fn(f64) -> String, top: f64) {
+fn draw(page: &mut String, line: &Line<'_>, scale: &Scale, label: &impl Fn(f64) -> String, top: f64) {
     let Line { class, name, points } = line;
     let at: Vec<_> = points.iter().map(|[x, y, ..]| [scale.x(*x), scale.y(*y)]).collect();
     let mut path = Vec::new();

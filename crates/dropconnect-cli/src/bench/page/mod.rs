@@ -5,20 +5,42 @@ mod curves;
 
 use std::fmt::Write;
 
-use super::json::{Entry, Report, Samples, groups};
-use super::table::{against, ms, percent, ratio};
+use super::json::{Entry, OURS, Report, Samples, absent, groups};
+use super::table::{against, beside, ms, percent, ratio};
 use super::words::headline;
 use crate::adapters::size;
 
 const STYLE: &str = include_str!("page.css");
-/// The ways, in the order of the bars: name, text, class.
-const WAYS: [(&str, &str, &str); 5] = [
-    ("ours", "regenerated masks (ours)", "ours"),
-    ("dense", "dense layer, no mask", "dense"),
-    ("shared mask", "one mask for the batch", "shared"),
-    ("stored mask", "stored mask", "stored"),
-    ("baseline", "ours, earlier build", "baseline"),
+/// Text and class of our own ways.
+const TEXTS: [(&str, &str); OURS.len()] = [
+    ("regenerated masks (ours)", "ours"),
+    ("dense layer, no mask", "dense"),
+    ("one mask for the batch", "shared"),
+    ("stored mask", "stored"),
+    ("ours, earlier build", "baseline"),
 ];
+/// Classes of the programs beside ours, in turn.
+const BESIDE: [&str; 4] = ["beside0", "beside1", "beside2", "beside3"];
+
+/// How a way is shown.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    name: &'a str,
+    text: &'a str,
+    class: &'static str,
+}
+
+/// All ways, in the order of the bars.
+fn looks(report: &Report) -> Vec<Look<'_>> {
+    let ours = OURS.iter().zip(TEXTS).map(|(name, (text, class))| Look { name, text, class });
+    let mut looks: Vec<_> = ours.collect();
+    let baseline = looks.pop();
+    // A name is of letters that mean nothing to HTML.
+    let beside = report.beside.iter().zip(BESIDE.iter().cycle());
+    looks.extend(beside.map(|(program, class)| Look { name: &program.name, text: &program.name, class }));
+    looks.extend(baseline);
+    looks
+}
 
 /// The page.
 pub fn html(report: &Report) -> String {
@@ -64,18 +86,19 @@ pub fn html(report: &Report) -> String {
     page += "</header>\n";
     page += "<p class=\"legend\">";
     let (rivals, baseline) = (report.rivals(), report.baseline.is_some());
-    for (name, text, class) in WAYS {
-        if name == "ours" || rivals.contains(&name) || name == "baseline" && baseline {
+    let looks = looks(report);
+    for Look { name, text, class } in &looks {
+        if *name == "ours" || rivals.contains(name) || *name == "baseline" && baseline {
             put(&mut page, format_args!("<span><i class=\"{class}\"></i>{text}</span> "));
         }
     }
     page += "</p>\n";
-    curves::section(&mut page, report);
+    curves::section(&mut page, report, &looks);
     page += "<section>\n<h2>Time per pass</h2>\n<p class=\"note\">Median of a call in milliseconds, shorter is \
              better; the thin line is its 95 % interval. The stored mask, a byte per connection, is written by one \
              kernel, counted in the forward pass, and read by another.</p>\n<div class=\"charts\">\n";
     for entries in groups(&report.results) {
-        bars::chart(&mut page, entries);
+        bars::chart(&mut page, entries, &looks);
     }
     page += "</div>\n</section>\n";
     table(&mut page, report);
@@ -126,8 +149,8 @@ fn table(page: &mut String, report: &Report) {
                 );
             }
             for name in &rivals {
-                let rival = pass.ways().find(|(way, _)| way == name).map(|(_, samples)| samples);
-                numbers.push(rival.map_or("does not fit".to_owned(), time));
+                let rival = pass.way(name);
+                numbers.push(rival.map_or(absent(name).to_owned(), time));
                 numbers.push(rival.map_or_else(String::new, ratio));
             }
             if let Some(baseline) = &pass.baseline {
@@ -144,7 +167,11 @@ fn table(page: &mut String, report: &Report) {
     *page += "</tbody>\n</table>\n</div>\n<p class=\"note\">Masked G/s: 10<sup>9</sup> masked multiply-adds a \
               second. Of floor: the least that the pass could take at the rates measured on this adapter, over what it \
               takes. ÷ ours: the time before it over our time, in the same rounds. Error: relative L2 error of a \
-              sample of our result against float64, checked before anything was timed.</p>\n</section>\n";
+              sample of our result against float64, checked before anything was timed.</p>\n";
+    for line in beside(report) {
+        put(page, format_args!("<p class=\"note\">{}</p>\n", escape(&line)));
+    }
+    *page += "</section>\n";
 }
 
 /// A line for each problem: its last entry has seen the most of its calls.
