@@ -17,6 +17,7 @@ mod adapter;
 mod call;
 mod compare;
 mod data;
+pub mod fuzz;
 mod mask_bits;
 mod operands;
 mod pass;
