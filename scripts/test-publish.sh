@@ -6,6 +6,7 @@
 #   archive  the library's archive, unpacked elsewhere: its tests without adapters, and an example
 #   msrv     each crate compiles with the Rust that its manifest states, and the dependencies of Cargo.lock
 #   deny     licences, sources, duplicates and advisories (deny.toml); needs cargo-deny
+#   fuzz     every fuzz target is built, and runs for FUZZ_SECONDS (30); needs a nightly toolchain and cargo-fuzz
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # So that the builds for this machine stay warm.
@@ -48,7 +49,25 @@ check_deny() {
     cargo deny check
 }
 
-(($#)) || set -- package archive msrv deny
+check_fuzz() {
+    local target of_calls
+    command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2; return 1; }
+    cargo +nightly --version >/dev/null 2>&1 \
+        || { echo "a nightly toolchain is missing: rustup toolchain install nightly" >&2; return 1; }
+    cargo +nightly fuzz build
+    for target in $(cargo +nightly fuzz list); do
+        # What is found meanwhile goes into the first folder.
+        mkdir -p "fuzz/corpus/$target" "fuzz/seeds/$target"
+        # Without a seed of a line or two, all lengths from the start.
+        of_calls=()
+        [[ -n "$(ls "fuzz/seeds/$target")" ]] || of_calls=(-len_control=0 -max_len=256)
+        cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+            -max_total_time="${FUZZ_SECONDS:-30}" -timeout=20 -malloc_limit_mb=600 \
+            ${of_calls[@]+"${of_calls[@]}"}
+    done
+}
+
+(($#)) || set -- package archive msrv deny fuzz
 for check in "$@"; do
     declare -F "check_$check" >/dev/null || { echo "no check \`$check\`" >&2; exit 2; }
 done

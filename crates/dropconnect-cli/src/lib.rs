@@ -1,4 +1,6 @@
 //! The headless binary `dropconnect`: benchmarks, checks, masks and whole passes on any device.
+//!
+//! A library so that fuzz targets (`fuzz/`) reach what the binary reads. It has no interface but [`main`].
 
 mod adapters;
 mod apply;
@@ -9,6 +11,8 @@ mod device;
 mod driver;
 mod error;
 mod escape;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod interrupt;
 mod manual;
 mod mask;
@@ -25,7 +29,8 @@ use clap::Parser;
 use cli::{Cli, Command};
 use error::CliError;
 
-fn main() -> ExitCode {
+/// The program.
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     output::set_quiet(cli.quiet);
     interrupt::install();

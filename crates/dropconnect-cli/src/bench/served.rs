@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use super::environment::Environment;
 use super::json::Baseline;
-use super::protocol::{Greeting, PROTOCOL, Reply, Request, Task};
+use super::protocol::{Greeting, LONGEST, PROTOCOL, Reply, Request, Task};
 use super::stopwatch::Timer;
 use crate::cli::DeviceOptions;
 use crate::error::{CliError, shown};
@@ -27,8 +27,6 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// The variable that makes the environments and paths of all builds as long, modulo a page.
 const PADDING: &str = "DROPCONNECT_PADDING";
 const PAGE: usize = 4096;
-/// No line is longer, and no more of what it complains of is kept.
-const LONGEST: u64 = 1 << 16;
 
 /// A build that is running.
 pub struct Served {
@@ -110,7 +108,10 @@ impl Served {
             Reply::Hello(greeting) if greeting.protocol == PROTOCOL => {
                 build.greeted(greeting, environment, timer)?
             }
-            other => return Err(build.fault(&format!("it answers {other:?}; protocol {PROTOCOL} is needed"))),
+            other => {
+                let answer = format!("it answers {}; protocol {PROTOCOL} is needed", other.shown());
+                return Err(build.fault(&answer));
+            }
         }
         Ok(build)
     }
@@ -147,11 +148,8 @@ impl Served {
 
     /// How long so many calls of it take.
     pub fn sample(&mut self, calls: u32, lead: bool) -> Result<Duration, CliError> {
-        match self.ask(&Request::Sample { calls, lead })? {
-            // As long as the clock of a day allows: nothing else makes a duration.
-            Reply::Milliseconds(ms) if (0.0..1e9).contains(&ms) => Ok(Duration::from_secs_f64(ms / 1e3)),
-            other => Err(self.unexpected(&other)),
-        }
+        let reply = self.ask(&Request::Sample { calls, lead })?;
+        reply.duration().ok_or_else(|| self.unexpected(&reply))
     }
 
     fn ask(&mut self, request: &Request) -> Result<Reply, CliError> {
@@ -175,11 +173,7 @@ impl Served {
                 }
             }
         };
-        match serde_json::from_str(&line) {
-            Ok(Reply::Fault(reason)) => Err(self.fault(&excerpt(&reason))),
-            Ok(reply) => Ok(reply),
-            Err(_) => Err(self.fault(&format!("it answers `{}`", excerpt(line.trim_end())))),
-        }
+        Reply::parse(&line).map_err(|fault| self.fault(&fault))
     }
 
     /// Waits for the last of what it says, unless somebody else holds that open.
@@ -193,7 +187,7 @@ impl Served {
     }
 
     fn unexpected(&self, reply: &Reply) -> CliError {
-        self.fault(&format!("it answers {}, which was not asked", excerpt(&format!("{reply:?}"))))
+        self.fault(&format!("it answers {}, which was not asked", reply.shown()))
     }
 
     fn fault(&self, what: &str) -> CliError {

@@ -17,6 +17,11 @@ impl<'a> Choices<'a> {
         byte
     }
 
+    /// The bytes that no choice has been made of.
+    pub fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Yes or no.
     pub fn flag(&mut self) -> bool {
         self.byte() % 2 == 1
@@ -52,5 +57,24 @@ impl<'a> Choices<'a> {
     /// Such a number, as far as the host counts.
     pub fn size(&mut self) -> usize {
         self.number() as usize
+    }
+
+    /// A few changes of a text: a byte more, another one, a part left out or taken twice.
+    pub fn mutated(&mut self, text: &[u8]) -> Vec<u8> {
+        let mut text = text.to_vec();
+        for _ in 0..self.byte() % 5 {
+            let mut place = || usize::from(u16::from_le_bytes([self.byte(), self.byte()])) % (text.len() + 1);
+            let (at, to) = (place(), place());
+            let part = at.min(to)..at.max(to).min(at.min(to) + 64);
+            match self.byte() % 5 {
+                0 => text.insert(at, self.byte()),
+                // Mostly another number or sign of the same kind.
+                1 if at < text.len() => text[at] = text[at].wrapping_add_signed(self.byte() as i8 % 4),
+                2 if at < text.len() => text[at] = self.byte(),
+                3 => drop(text.drain(part)),
+                _ => drop(text.splice(at..at, text[part].to_vec())),
+            }
+        }
+        text
     }
 }
