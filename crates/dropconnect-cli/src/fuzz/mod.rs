@@ -14,6 +14,13 @@ pub use tensors::tensors;
 /// Asserts that a text is a message for people, with nothing in it that a terminal acts upon.
 #[track_caller]
 pub(crate) fn is_message(text: &str) {
-    let acts = |c: char| c.is_control() || ('\u{200b}'..'\u{2070}').contains(&c);
-    assert!(!text.is_empty() && text.len() < 10_000 && !text.contains(acts), "{text:?}");
+    assert!(!text.is_empty() && text.len() < 10_000 && !acts(text), "{text:?}");
+}
+
+/// Whether a terminal would do something else than show a text: control characters, and those that show as nothing or
+/// turn it around.
+pub(crate) fn acts(text: &str) -> bool {
+    let format =
+        ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}', '\u{feff}'..='\u{feff}'];
+    text.contains(|c: char| c.is_control() || format.iter().any(|range| range.contains(&c)))
 }

@@ -443,9 +443,6 @@ fn layer(choices: &mut Choices, shape: &Shape, mask: &Mask) {
         layer.set_pass(Some(choices.number_32()));
     }
     let batch = usize::from(choices.byte() % 8);
-    if ((batch * inputs) as u64).saturating_mul(outputs as u64) > MOST_CONNECTIONS {
-        return;
-    }
     let [x, g] = [batch * inputs, batch * outputs].map(|right| ramp(length(choices, right), 3, 1));
     let rows = x.len().div_ceil(inputs);
     let fits = x.len() == rows * inputs;
