@@ -5,6 +5,7 @@
 
 mod arguments;
 mod choices;
+mod numbers;
 #[cfg(feature = "gpu")]
 mod tuning;
 
