@@ -8,6 +8,7 @@
 #   deny     licences, sources, duplicates and advisories (deny.toml); needs cargo-deny
 #   api      what the libraries make public is what tests/api/ says; needs a nightly toolchain and cargo-public-api.
 #            DROPCONNECT_WRITE_API=1 writes those files anew
+#   fuzz     every fuzz target is built, and runs for FUZZ_SECONDS (30); needs a nightly toolchain and cargo-fuzz
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # So that the builds for this machine stay warm.
@@ -67,7 +68,21 @@ check_api() {
     ((changed == 0)) || { echo "the public API has changed: see DROPCONNECT_WRITE_API above" >&2; return 1; }
 }
 
-(($#)) || set -- package archive msrv deny api
+check_fuzz() {
+    local target
+    command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2; return 1; }
+    cargo +nightly --version >/dev/null 2>&1 \
+        || { echo "a nightly toolchain is missing: rustup toolchain install nightly" >&2; return 1; }
+    cargo +nightly fuzz build
+    for target in $(cargo +nightly fuzz list); do
+        # What is found meanwhile goes into the first folder.
+        mkdir -p "fuzz/corpus/$target"
+        cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+            -max_total_time="${FUZZ_SECONDS:-30}" -timeout=20 -malloc_limit_mb=600
+    done
+}
+
+(($#)) || set -- package archive msrv deny api fuzz
 for check in "$@"; do
     declare -F "check_$check" >/dev/null || { echo "no check \`$check\`" >&2; exit 2; }
 done

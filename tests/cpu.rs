@@ -5,8 +5,10 @@ mod common;
 
 use std::num::NonZeroU32;
 
-use common::{Call, Data, Operands, Placement, Target, mask, origin, run_on};
-use dropconnect::{Bias, Error, Rounds, Shape, Sharing, Write, cpu, reference};
+use common::{BiasKind, Call, Data, MADE, Operands, Placement, Target, devices, mask, origin, run_on};
+use dropconnect::{
+    Bias, Device, DropConnect, ElementType, Error, Init, Rounds, Shape, Sharing, Write, cpu, reference,
+};
 
 /// Each of 1, 3, 4, 5, 7, 8, 9, 31, 33 and 100 in each place, and sizes that span several units of work.
 const SHAPES: [[usize; 3]; 14] = [
@@ -147,5 +149,45 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
         Ok(huge) => assert_eq!(named(cpu::mask(&huge, &mask(0.5), &mut [])), "out"),
         // Not even X has a size that 32 bits can tell.
         Err(error) => assert!(usize::BITS < 64 && matches!(error, Error::TooLarge { .. })),
+    }
+}
+
+/// What fuzz targets found: memory was asked for ahead of checks, and the error was of that.
+#[test]
+fn wrong_arguments_are_no_want_of_memory() {
+    // 2^63 elements: more than any memory, or on hosts of 32 bits than can be counted.
+    let Ok(large) = Shape::new(1 << 31, (1 << 31) + 1, 2) else { return };
+    let last = mask(0.5).at(origin(u32::MAX, 0, 0));
+    for wrong in [Device::Cpu.mask(&large, &last), Device::Cpu.bias_mask(&large, &last)] {
+        assert!(matches!(wrong, Err(Error::Origin { axis: "example", .. })), "{wrong:?}");
+    }
+    let (mask, none, wide) = (mask(0.5), &[0f32; 0][..], &[0f64; 0][..]);
+    let operands = Operands::of(large, BiasKind::None, [none; 4]);
+    let wrong = cpu::predictive(&operands.monte_carlo(&mask, 1, MADE));
+    assert!(matches!(wrong, Err(Error::Length { argument: "x", .. })), "{wrong:?}");
+    let operands = Operands::of(large, BiasKind::None, [wide; 4]);
+    let wrong = reference::monte_carlo(&operands.monte_carlo(&mask, u32::MAX, MADE));
+    assert!(matches!(wrong, Err(Error::Length { argument: "x", .. })), "{wrong:?}");
+    // A layer of one input, whose outputs for so many examples nobody holds.
+    let outputs = 1 << 20;
+    let layer = DropConnect::new(&Device::Cpu, mask.key, 1, outputs).origin(last.origin);
+    let layer =
+        layer.init(Init::Values { weight: vec![0.0; outputs], bias: vec![0.0; outputs] }).build().unwrap();
+    let x = vec![0.0; 1 << 20];
+    for wrong in
+        [layer.forward(&x), layer.pass_outputs(&x, 1 << 30), layer.monte_carlo(&x, 2).map(|_| Vec::new())]
+    {
+        assert!(matches!(wrong, Err(Error::Origin { axis: "example", .. })), "{:?}", wrong.map(|y| y.len()));
+    }
+}
+
+#[test]
+fn no_passes_are_refused() {
+    let shape = Shape::new(2, 3, 4).unwrap();
+    let data = Data::ramps(&shape);
+    let (mask, operands) = (mask(0.5), data.operands(&shape, BiasKind::Plain));
+    for device in devices("no_passes_are_refused: on the adapter") {
+        let outputs = device.pass_outputs(ElementType::F32, &operands.monte_carlo(&mask, 0, MADE));
+        assert!(matches!(outputs, Err(Error::Count { argument: "passes", value: 0, .. })), "{outputs:?}");
     }
 }

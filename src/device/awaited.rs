@@ -64,6 +64,7 @@ impl Device {
     /// # Errors
     /// As [`mask`](Self::mask).
     pub async fn mask_async(&self, shape: &Shape, mask: &Mask) -> Result<Vec<u8>, Error> {
+        mask.check(shape)?;
         let bytes = shape.output_len().checked_mul(shape.inputs()).ok_or(Error::TooLarge {
             argument: "batch * outputs * inputs",
             value: u64::MAX,
@@ -77,6 +78,7 @@ impl Device {
     /// # Errors
     /// As [`bias_mask`](Self::bias_mask).
     pub async fn bias_mask_async(&self, shape: &Shape, mask: &Mask) -> Result<Vec<u8>, Error> {
+        mask.check(shape)?;
         self.passes().mask(shape, mask, true, shape.output_len()).await
     }
 

@@ -52,7 +52,7 @@ impl Device {
     /// grows with the passes.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward).
+    /// [`Error::Count`] for 0 passes; as [`forward`](Self::forward).
     pub fn pass_outputs(
         &self,
         element: ElementType,

@@ -321,7 +321,7 @@ impl ApplyCommand {
     }
 
     /// Options of one mode are refused in the others, where they would be ignored.
-    fn check(&self) -> Result<(), CliError> {
+    pub fn check(&self) -> Result<(), CliError> {
         for (option, given, mode) in [
             ("--activation", self.activation.is_some(), Mode::Gaussian),
             ("--samples", self.samples.is_some(), Mode::Gaussian),

@@ -139,3 +139,9 @@ pub fn room<T>(what: &'static str, length: usize) -> Result<Vec<T>, CliError> {
     room.try_reserve_exact(length).map_err(|_| CliError::Memory { what, bytes })?;
     Ok(room)
 }
+
+/// Room for so many more elements in a vector, and for as many again as it has, so that it is moved seldom.
+pub fn make_room<T>(what: &'static str, vec: &mut Vec<T>, more: usize) -> Result<(), CliError> {
+    let bytes = ((vec.len() + more) as u64).saturating_mul(size_of::<T>() as u64);
+    vec.try_reserve(more).map_err(|_| CliError::Memory { what, bytes })
+}

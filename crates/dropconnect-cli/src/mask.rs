@@ -129,6 +129,37 @@ fn pieces(shape: &Shape, inputs: usize, mask: &Mask) -> Vec<(Shape, Mask)> {
     pieces
 }
 
+/// A property for a fuzz target and tests: a mask is refused in words, or its pieces are all of it, in order.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(command: &MaskCommand) {
+    let Ok(mask) = command.mask.mask() else { return };
+    let shape = command.shape;
+    let found = check_origin(&shape, &mask).and_then(|()| entries(&shape, command.bias));
+    let entries = match found {
+        Ok(entries) => entries,
+        Err(error) => return crate::fuzz::is_message(&error.to_string()),
+    };
+    for entry in entries {
+        let weights = entry.shape.len() == 3;
+        let inputs = if weights { shape.inputs() } else { 1 };
+        let mut at = 0;
+        for (piece, of_piece) in pieces(&shape, inputs, &mask) {
+            let row = if weights { piece.inputs() as u64 } else { 1 };
+            let [n, o, i] = [
+                (of_piece.origin.example, mask.origin.example),
+                (of_piece.origin.output, mask.origin.output),
+                (of_piece.origin.input, mask.origin.input),
+            ]
+            .map(|(piece, whole)| u64::from(piece - whole));
+            assert_eq!((n * shape.outputs() as u64 + o) * inputs as u64 + i, at, "{piece} of {shape}");
+            let bytes = piece.output_len() as u64 * row;
+            assert!(bytes <= PIECE as u64 && check_origin(&piece, &of_piece).is_ok(), "{piece} of {shape}");
+            at += bytes;
+        }
+        assert_eq!(at, entry.bytes, "{shape}");
+    }
+}
+
 /// All that a mask is a function of, so that it can be drawn again from a file alone; and what became of p, of which
 /// `bits` is the resolution that was asked for.
 pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {

@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde_json::{Map, Value, json};
 
-use crate::error::{CliError, reserve, room};
+use crate::error::{CliError, make_room, reserve, room};
 use crate::escape::{dims, excerpt, list};
 
 /// The largest header that the `safetensors` crate reads.
@@ -42,13 +42,22 @@ impl TensorFile {
     /// Reads the tensors of these names, those that are there.
     pub fn read(path: &Path, wanted: &[&'static str]) -> Result<Self, CliError> {
         let failed = |source| CliError::File { what: "cannot read", path: path.to_owned(), source };
-        let mut result = Self { path: path.to_owned(), names: Vec::new(), read: Vec::new() };
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?;
         let length = length.is_file().then_some(length.len());
-        let mut file = BufReader::new(file);
+        Self::parse(path, &mut BufReader::new(file), length, wanted)
+    }
 
-        let (size, header) = result.header(&mut file)?;
+    /// The same of what `path` names, which has this length, where that is known. No more memory is asked for than
+    /// what has come accounts for.
+    pub fn parse(
+        path: &Path,
+        file: &mut impl Read,
+        length: Option<u64>,
+        wanted: &[&'static str],
+    ) -> Result<Self, CliError> {
+        let mut result = Self { path: path.to_owned(), names: Vec::new(), read: Vec::new() };
+        let (size, header) = result.header(file)?;
         let data = header.data_len() as u64;
         let whole = size.checked_add(8).and_then(|head| head.checked_add(data));
         if length.is_some_and(|length| whole != Some(length)) {
@@ -68,16 +77,17 @@ impl TensorFile {
         found.sort_unstable_by_key(|(offsets, ..)| *offsets);
         let mut at = 0;
         for ((start, end), name, info, element) in found {
-            result.skip(&mut file, (start - at) as u64)?;
-            let values = result.values(&mut file, element, end - start)?;
+            result.skip(file, (start - at) as u64)?;
+            let values = result.values(file, element, end - start, length.is_some())?;
             result.read.push((name, FileTensor { shape: info.shape.clone(), element, values }));
             at = end;
         }
-        result.skip(&mut file, data - at as u64)?;
-        match file.read(&mut [0]) {
+        result.skip(file, data - at as u64)?;
+        // Not `read`, which a signal interrupts.
+        match io::copy(&mut file.take(1), &mut io::sink()) {
             Ok(0) => Ok(result),
             Ok(_) => Err(result.broken("it goes on after its tensors")),
-            Err(source) => Err(failed(source)),
+            Err(source) => Err(result.ended(source)),
         }
     }
 
@@ -91,10 +101,15 @@ impl TensorFile {
                 self.broken(&format!("its header has {size} bytes; at most {LARGEST_HEADER} are read"))
             );
         }
+        let mut header = Vec::new();
+        while header.len() < size as usize {
+            let start = header.len();
+            let part = CHUNK.min(size as usize - start);
+            make_room("the header of the input", &mut header, part)?;
+            header.resize(start + part, 0);
+            self.fill(file, &mut header[start..])?;
+        }
         reserve("the header of the input", &[size.checked_mul(PARSED)])?;
-        let mut header = room("the header of the input", size as usize)?;
-        header.resize(size as usize, 0);
-        self.fill(file, &mut header)?;
         let header = serde_json::from_slice(&header).map_err(|error| self.broken(&error.to_string()))?;
         Ok((size, header))
     }
@@ -116,12 +131,14 @@ impl TensorFile {
         file: &mut impl Read,
         element: ElementType,
         mut bytes: usize,
+        are_there: bool,
     ) -> Result<Vec<f32>, CliError> {
-        let mut values = room("the input", bytes / element.size())?;
+        let mut values = room("the input", if are_there { bytes / element.size() } else { 0 })?;
         let mut chunk = vec![0; CHUNK.min(bytes)];
         while bytes > 0 {
             let part = &mut chunk[..CHUNK.min(bytes)];
             self.fill(file, part)?;
+            make_room("the input", &mut values, part.len() / element.size())?;
             values.extend(element.decode(part));
             bytes -= part.len();
         }

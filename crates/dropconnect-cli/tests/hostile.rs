@@ -189,6 +189,25 @@ fn a_mode_that_memory_does_not_hold_is_refused() {
     in_little_memory(&large, "");
 }
 
+/// What a pipe only says to come takes no memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_pipe_promises_is_not_made_room_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    let exec = "cat \"$1\" | exec \"$0\" apply --device cpu --input /dev/stdin --output \"$1.out\"";
+    let ends_too_early = || {
+        let output = limited(300_000, "2", exec, &input);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains("it ends too early"), "{:?}: {error}", output.status);
+    };
+    // A header of almost 100 MB, and a tensor of 4 TB.
+    fs::write(&input, 99_000_000u64.to_le_bytes()).unwrap();
+    ends_too_early();
+    raw(&input, r#"{"x":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4000000000000]}}"#);
+    ends_too_early();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_row_longer_than_memory_is_written_in_parts() {

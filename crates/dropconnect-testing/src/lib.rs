@@ -6,6 +6,7 @@
 //! - [`Target`]: an adapter with some kernels, or the CPU backend with one instruction set.
 //! - [`Pool`] and `Arena`: tensors between guard bytes, in host memory and on a device. Results are poisoned first.
 //! - `verify`: the checks that a device is given, by `dropconnect verify` and in a page.
+//! - [`fuzz`]: what has to hold of arguments and texts of any kind.
 //! - [`mask_bits`]: a billion decisions of a target against plain code, and a digest of them.
 //! - [`close`] and its siblings, which refuse bounds that prove nothing; [`self_test`] feeds them wrong results.
 //!
@@ -17,6 +18,7 @@ mod adapter;
 mod call;
 mod compare;
 mod data;
+pub mod fuzz;
 mod mask_bits;
 mod operands;
 mod pass;

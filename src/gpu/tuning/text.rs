@@ -53,7 +53,8 @@ impl FromStr for BothGradientsTuning {
         let parts: Vec<&str> = text.split(':').collect();
         let [tile, rounds, threads] = parts[..] else { return Err(fault()) };
         let number = |text: &str| text.parse().map_err(|_| fault());
-        Ok(Self { tile: tile.parse()?, rounds: number(rounds)?, threads: number(threads)? })
+        let tile = tile.parse().map_err(|_| fault())?;
+        Ok(Self { tile, rounds: number(rounds)?, threads: number(threads)? })
     }
 }
 
@@ -68,10 +69,12 @@ impl FromStr for Tuning {
             return Err(fault());
         };
         let [forward, input_gradient, weight_gradient] = tiles else { return Err(fault()) };
+        // Not the error of the part: what was given is the whole line.
+        let tile = |text: &str| text.parse().map_err(|_| fault());
         Ok(Self {
-            forward: forward.parse()?,
-            input_gradient: input_gradient.parse()?,
-            weight_gradient: weight_gradient.parse()?,
+            forward: tile(forward)?,
+            input_gradient: tile(input_gradient)?,
+            weight_gradient: tile(weight_gradient)?,
             both_gradients: match *both_gradients {
                 "separate" => None,
                 _ => Some(both_gradients.parse().map_err(|_| fault())?),

@@ -83,7 +83,7 @@ struct EarlierSamples {
 fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     match usize::deserialize(deserializer)? {
         0 => Err(de::Error::custom("every is 0; a way has a sample of every 1st round at most")),
-        every => Ok(every.min(1 << 20)),
+        every => Ok(every),
     }
 }
 
@@ -110,8 +110,12 @@ impl Earlier {
     pub fn read(path: &Path) -> Result<Self, CliError> {
         let fault = |what: &str| CliError::Usage(format!("--compare {}: {}", shown(path), excerpt(what)));
         let file = File::open(path).map_err(|error| fault(&error.to_string()))?;
-        let report: EarlierReport = serde_json::from_reader(BufReader::new(file.take(LARGEST)))
-            .map_err(|error| fault(&format!("no JSON of `bench`: {error}")))?;
+        Self::parse(BufReader::new(file.take(LARGEST)))
+            .map_err(|error| fault(&format!("no JSON of `bench`: {error}")))
+    }
+
+    pub fn parse(report: impl Read) -> Result<Self, serde_json::Error> {
+        let report: EarlierReport = serde_json::from_reader(report)?;
         let mut passes = HashMap::new();
         for entry in report.results {
             for pass in entry.passes {

@@ -5,6 +5,8 @@ mod compare;
 mod engine;
 mod environment;
 mod floor;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod json;
 mod machine;
 mod on_cpu;

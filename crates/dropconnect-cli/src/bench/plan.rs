@@ -146,7 +146,8 @@ impl From<BenchPass> for Pass {
 fn sweep(shape: Shape, dimension: Dimension) -> Result<Vec<Shape>, CliError> {
     let dims = [shape.batch(), shape.outputs(), shape.inputs()];
     let at = dimension as usize;
-    let mut sizes: Vec<_> = [1, 2, 4, 8, 16].iter().map(|&k| (dims[at] * k).div_ceil(4)).collect();
+    let mut sizes: Vec<_> =
+        [1, 2, 4, 8, 16].iter().map(|&k| dims[at].saturating_mul(k).div_ceil(4)).collect();
     sizes.dedup();
     let shape = |size| {
         let mut dims = dims;

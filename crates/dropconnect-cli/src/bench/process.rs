@@ -7,15 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::protocol::{Greeting, PROTOCOL, Reply, Request, Task};
+use super::protocol::{Greeting, LONGEST, PROTOCOL, Reply, Request, Task};
 use crate::error::CliError;
 use crate::escape::excerpt;
 use crate::interrupt;
 
 /// How often a signal is looked for while an answer is waited for.
 const MOMENT: Duration = Duration::from_millis(100);
-/// No line is longer, and no more of what it complains of is kept.
-const LONGEST: u64 = 1 << 16;
 /// Lines that wait to be read: of a program that talks without end, no more are kept.
 const LINES: usize = 4;
 
@@ -83,6 +81,7 @@ impl Process {
                 let mut bytes = [0; 1024];
                 while let Ok(read @ 1..) = errors.read(&mut bytes) {
                     let mut kept = complaints.lock().unwrap_or_else(PoisonError::into_inner);
+                    // No more of this than of a line.
                     if (kept.len() as u64) < LONGEST {
                         *kept += &String::from_utf8_lossy(&bytes[..read]);
                     }
@@ -118,20 +117,18 @@ impl Process {
     /// How long so many calls of it take.
     pub fn sample(&mut self, calls: u32, lead: bool) -> Result<Duration, CliError> {
         let start = Instant::now();
-        match self.ask(&Request::Sample { calls, lead })? {
-            // As long as the clock of a day allows: nothing else makes a duration.
-            Reply::Milliseconds(ms) if (0.0..1e9).contains(&ms) => {
-                let passed = start.elapsed().as_secs_f64() * 1e3;
-                // Its clock may be another one: an adapter's, which runs a little faster.
-                if ms > 1.0 + 1.02 * passed {
-                    return Err(self.fault(&format!(
-                        "it answers that {calls} calls took {ms} ms, of {passed:.3} ms that passed"
-                    )));
-                }
-                Ok(Duration::from_secs_f64(ms / 1e3))
-            }
-            other => Err(self.unexpected(&other)),
+        let reply = self.ask(&Request::Sample { calls, lead })?;
+        let duration = reply.duration().ok_or_else(|| self.unexpected(&reply))?;
+        let passed = start.elapsed();
+        // Its clock may be another one: an adapter's, which runs a little faster.
+        if duration > Duration::from_millis(1) + passed.mul_f64(1.02) {
+            return Err(self.fault(&format!(
+                "it answers that {calls} calls took {} ms, of {:.3} ms that passed",
+                duration.as_secs_f64() * 1e3,
+                passed.as_secs_f64() * 1e3
+            )));
         }
+        Ok(duration)
     }
 
     fn ask(&mut self, request: &Request) -> Result<Reply, CliError> {
@@ -163,11 +160,7 @@ impl Process {
                 }
             }
         };
-        match serde_json::from_str(&line) {
-            Ok(Reply::Fault(reason)) => Err(self.fault(&excerpt(&reason))),
-            Ok(reply) => Ok(reply),
-            Err(_) => Err(self.fault(&format!("it answers `{}`", excerpt(line.trim_end())))),
-        }
+        Reply::parse(&line).map_err(|fault| self.fault(&fault))
     }
 
     /// Waits for the last of what it says, unless somebody else holds that open.
@@ -181,7 +174,7 @@ impl Process {
     }
 
     fn unexpected(&self, reply: &Reply) -> CliError {
-        self.fault(&format!("it answers {}, which was not asked", excerpt(&format!("{reply:?}"))))
+        self.fault(&format!("it answers {}, which was not asked", reply.shown()))
     }
 
     /// An error that says what is wrong with it, and what it complains of.

@@ -2,15 +2,21 @@
 //! a line of JSON each, the benchmark first.
 //! `docs/bench-json.md` describes it for programs that are no build of this one.
 
+use std::time::Duration;
+
 use dropconnect::{ElementType, Shape};
 use dropconnect_testing::Pass;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
 use super::stopwatch::Timer;
+use crate::escape::excerpt;
 
 /// A change of what is said is another one; a field that may be left out is none.
 pub const PROTOCOL: u32 = 1;
+
+/// No line is longer.
+pub const LONGEST: u64 = 1 << 16;
 
 /// What the benchmark asks.
 #[derive(Debug, Deserialize, Serialize)]
@@ -23,6 +29,19 @@ pub enum Request {
     /// So many calls of what was prepared, after one that is not timed if `lead`. Answered by
     /// [`Reply::Milliseconds`] or [`Reply::Fault`].
     Sample { calls: u32, lead: bool },
+}
+
+impl Request {
+    /// What a line asks for; or why it does not, to be shown.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        serde_json::from_str(line)
+            .map_err(|error| format!("no request of protocol {PROTOCOL}: {}", excerpt(&error.to_string())))
+    }
+
+    /// For messages.
+    pub fn shown(&self) -> String {
+        excerpt(&format!("{self:?}"))
+    }
 }
 
 /// A pass of one problem, with masks of this p.
@@ -56,6 +75,31 @@ pub enum Reply {
     Milliseconds(f64),
     /// Something failed; the program ends.
     Fault(String),
+}
+
+impl Reply {
+    /// What a line answers; or the fault that it tells of or is, to be shown.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        match serde_json::from_str(line) {
+            Ok(Self::Fault(reason)) => Err(excerpt(&reason)),
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(format!("it answers `{}`", excerpt(line.trim_end()))),
+        }
+    }
+
+    /// The time that it tells, if it tells one.
+    pub fn duration(&self) -> Option<Duration> {
+        match self {
+            // As long as the clock of a day allows: nothing else makes a duration.
+            Self::Milliseconds(ms) if (0.0..1e9).contains(ms) => Some(Duration::from_secs_f64(ms / 1e3)),
+            _ => None,
+        }
+    }
+
+    /// For messages.
+    pub fn shown(&self) -> String {
+        excerpt(&format!("{self:?}"))
+    }
 }
 
 /// Who answers.

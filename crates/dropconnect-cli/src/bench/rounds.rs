@@ -66,13 +66,17 @@ impl Series {
     }
 }
 
-/// Of samples of every so manieth round.
+/// Of samples of every so manieth round, of those rounds that both have.
 pub fn log_ratios((every, these): (usize, &[f64]), (others_every, those): (usize, &[f64])) -> Vec<f64> {
-    let rounds = (these.len() * every).max(those.len() * others_every);
-    (0..rounds)
-        .filter(|round| round.is_multiple_of(every) && round.is_multiple_of(others_every))
-        .filter_map(|round| Some((these.get(round / every)? / those.get(round / others_every)?).ln()))
-        .collect()
+    // From sample to sample, and not from round to round: a report may say that there are very many.
+    let common = greatest_divisor(every, others_every);
+    let these = these.iter().step_by(others_every / common);
+    these.zip(those.iter().step_by(every / common)).map(|(this, that)| (this / that).ln()).collect()
+}
+
+/// That of two numbers, of which neither is 0.
+fn greatest_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_divisor(b, a % b) }
 }
 
 /// Lets `ways` of them take turns. `sample(way, calls, lead)` runs so many calls and says how long they took, after
@@ -262,6 +266,10 @@ mod tests {
         assert_eq!(ratios.len(), slow.milliseconds.len());
         assert!(ratios.iter().all(|ratio| (ratio - 50f64.ln()).abs() < 0.02), "{ratios:?}");
         assert_eq!(log_ratios((1, &[1.0, 2.0, 4.0, 8.0]), (2, &[1.0, 1.0])), [0.0, 4f64.ln()]);
+        assert_eq!(log_ratios((2, &[1.0, 2.0, 4.0, 8.0]), (3, &[1.0, 1.0, 1.0])), [0.0, 8f64.ln()]);
+        // As a report may have it.
+        assert_eq!(log_ratios((usize::MAX, &[4.0, 2.0]), (usize::MAX - 1, &[1.0, 2.0])), [4f64.ln()]);
+        assert_eq!(log_ratios((1 << 62, &[4.0, 2.0]), (1 << 62, &[1.0, 2.0])), [4f64.ln(), 0.0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `dropconnect bench-serve`: this build as the earlier one of a later build's `bench --baseline`, or with a name
 //! beside any.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
 
@@ -9,7 +9,7 @@ use super::checked;
 use super::engine::Engine;
 use super::environment::Environment;
 use super::problem::{PASSES, Problem, Way};
-use super::protocol::{Greeting, PROTOCOL, Reply, Request, Task};
+use super::protocol::{Greeting, LONGEST, PROTOCOL, Reply, Request, Task};
 use super::stopwatch::Timer;
 use crate::cli::{DeviceOptions, ServeOptions};
 use crate::device::{self, Selected};
@@ -78,11 +78,11 @@ fn serve(
 }
 
 /// What a task comes to.
-type Asked = (Shape, ElementType, DropProbability, dropconnect_testing::Pass);
+pub type Asked = (Shape, ElementType, DropProbability, dropconnect_testing::Pass);
 
 impl Task {
     /// The problem, or why there is none.
-    fn problem(&self) -> Result<Asked, String> {
+    pub fn problem(&self) -> Result<Asked, String> {
         let shape = Shape::new(self.batch, self.outputs, self.inputs).map_err(|error| error.to_string())?;
         let probability = DropProbability::new(self.p).map_err(|error| error.to_string())?;
         let element = ElementType::ALL.into_iter().find(|element| element.name() == self.element);
@@ -97,19 +97,19 @@ impl Task {
 }
 
 fn out_of_place(request: &Request) -> CliError {
-    CliError::Usage(format!("bench-serve: {request:?} is not to be answered here; protocol {PROTOCOL}"))
+    let request = request.shown();
+    CliError::Usage(format!("bench-serve: {request} is not to be answered here; protocol {PROTOCOL}"))
 }
 
 /// The next line; none at the end.
 fn request() -> Result<Option<Request>, CliError> {
+    let fault = |what: &str| CliError::Usage(format!("bench-serve: {what}"));
     let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line);
-    let read = read.map_err(|error| CliError::Usage(format!("bench-serve: standard input: {error}")))?;
-    if read == 0 {
-        return Ok(None);
+    let read = io::stdin().lock().take(LONGEST).read_line(&mut line);
+    match read.map_err(|error| fault(&format!("standard input: {error}")))? {
+        0 => Ok(None),
+        _ => Request::parse(&line).map(Some).map_err(|error| fault(&error)),
     }
-    let fault = |error| CliError::Usage(format!("bench-serve: no request of protocol {PROTOCOL}: {error}"));
-    serde_json::from_str(&line).map(Some).map_err(fault)
 }
 
 fn reply(reply: &Reply) -> Result<(), CliError> {

@@ -2,6 +2,8 @@
 
 mod apply;
 mod bench;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod parse;
 mod shader;
 
