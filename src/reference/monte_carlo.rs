@@ -26,7 +26,7 @@ pub fn monte_carlo(call: &MonteCarlo<'_, &[f64], ()>) -> Result<(Vec<f64>, Vec<f
 
 /// Y of every pass.
 pub(super) fn outputs_of_passes(call: &MonteCarlo<'_, &[f64], ()>) -> Result<Vec<Vec<f64>>, Error> {
-    call.faces().check()?;
     Error::check_count("passes", call.passes, 1..=u32::MAX)?;
+    call.faces().check()?;
     host::try_collect((0..call.passes).map(|t| forward(&call.forward(&call.mask.pass(t), ()))))
 }

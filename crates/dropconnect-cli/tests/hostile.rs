@@ -109,6 +109,9 @@ fn an_earlier_report_does_not_command_the_terminal() {
     }
     fs::write(&json, HOSTILE).unwrap();
     harmless(&compare, 2);
+    fs::File::create(&json).unwrap().set_len((64 << 20) + 1).unwrap();
+    let said = harmless(&compare, 2);
+    assert!(said.contains("larger than 64 MiB"), "{said}");
 }
 
 #[test]

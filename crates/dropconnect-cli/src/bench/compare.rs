@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, de};
@@ -15,12 +15,14 @@ use super::json::{Entry, FORMAT, PassEntry, Report, Samples};
 use super::rounds::log_ratios;
 use super::statistics::{self, SURE_OF_CHANGE, Verdict};
 use super::table::{change, ms};
-use crate::error::{CliError, shown};
+use crate::error::{CliError, reserve, shown};
 use crate::escape::excerpt;
 use crate::output::note;
 
-/// No report is larger, whatever a device or pipe goes on to deliver.
-const LARGEST: u64 = 1 << 30;
+/// No report is larger, whatever a device or pipe goes on to deliver: one of all shapes has less than 1 MiB.
+const LARGEST: u64 = 64 << 20;
+/// Memory that parsing takes at most, for a byte: a digit and a comma become 8 bytes in a vector that doubles.
+const PARSED: u64 = 16;
 
 /// A change between two runs is one beyond this.
 const MARGIN: f64 = 0.05;
@@ -110,12 +112,19 @@ impl Earlier {
     pub fn read(path: &Path) -> Result<Self, CliError> {
         let fault = |what: &str| CliError::Usage(format!("--compare {}: {}", shown(path), excerpt(what)));
         let file = File::open(path).map_err(|error| fault(&error.to_string()))?;
-        Self::parse(BufReader::new(file.take(LARGEST)))
-            .map_err(|error| fault(&format!("no JSON of `bench`: {error}")))
+        let mut report = Vec::new();
+        // Memory that ends is an error of `read_to_end`, and would be the end of the parser.
+        file.take(LARGEST + 1).read_to_end(&mut report).map_err(|error| fault(&error.to_string()))?;
+        let size = report.len() as u64;
+        if size > LARGEST {
+            return Err(fault(&format!("it is larger than {} MiB, and no report of `bench`", LARGEST >> 20)));
+        }
+        reserve("the report of --compare", &[size.checked_mul(PARSED)])?;
+        Self::parse(&report).map_err(|error| fault(&format!("no JSON of `bench`: {error}")))
     }
 
-    pub fn parse(report: impl Read) -> Result<Self, serde_json::Error> {
-        let report: EarlierReport = serde_json::from_reader(report)?;
+    pub fn parse(report: &[u8]) -> Result<Self, serde_json::Error> {
+        let report: EarlierReport = serde_json::from_slice(report)?;
         let mut passes = HashMap::new();
         for entry in report.results {
             for pass in entry.passes {
