@@ -12,6 +12,7 @@
 #   wasm     the CPU tests for WebAssembly, with simd128 and without, in Node
 #   web      the page of web/ in headless Chromium (Tint, SwiftShader): masks, passes, `verify --quick`, a network that
 #            learns, faults; pictures of it in target/web-pictures
+#   fusion   the tests of Burn's module with Burn's lazy backend, which it calls fusion
 #   wgpu-py  the exported kernels in Python, by wgpu-native: masks against the vectors, passes against NumPy
 #   translators
 #            every variant of every kernel by the compilers of the languages that wgpu makes of it: spirv-val, glslang
@@ -29,7 +30,7 @@ source scripts/portability/std.sh
 export CARGO_TARGET_DIR="$PWD/target/portability"
 mkdir -p "$CARGO_TARGET_DIR"
 
-ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm web wgpu-py translators dxc masks)
+ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm web fusion wgpu-py translators dxc masks)
 
 # ------------------------------------------------------------------------------------------------ what engines need
 
@@ -161,6 +162,12 @@ engine_wasm() {
     set -ex
     cargo test "${CPU_TESTS[@]}" "${std[@]}"
     cargo test "${simd[@]}" "${CPU_TESTS[@]}" "${std[@]}"
+}
+
+engine_fusion() {
+    need_vulkan
+    set -ex
+    DROPCONNECT_REQUIRE_ADAPTER=1 cargo test --package dropconnect-burn --features fusion --tests
 }
 
 engine_wgpu-py() {
