@@ -163,7 +163,9 @@ fn in_little_memory(input: &Path, options: &str) {
         let exec = format!("exec \"$0\" apply --device cpu --input \"$1\" --output \"$1.out\" {options}");
         let output = limited(limit, "2", &exec, input);
         let error = String::from_utf8_lossy(&output.stderr);
-        let typed = output.status.success() || error.contains("memory does not hold");
+        // The least is too little for the stacks of threads where the program itself is large.
+        let named = ["memory does not hold", "the threads cannot start"];
+        let typed = output.status.success() || named.iter().any(|name| error.contains(name));
         assert!(typed && !error.contains("allocation"), "{options}, {limit}: {:?}\n{error}", output.status);
         codes.push(output.status.code().unwrap());
     }
