@@ -48,7 +48,6 @@ pub use activation::{closed_form, sampled};
 pub use monte_carlo::{RunningMoments, monte_carlo};
 pub use predictive::{RunningPredictive, predictive};
 
-pub(crate) use monte_carlo::check_passes;
 pub(crate) use normal::MILLS;
 pub(crate) use threads::count as thread_count;
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::call::MonteCarlo;
-use crate::{Error, Mask, Shape, host};
+use crate::{Error, Shape, host};
 
 /// Elements that one thread updates at a time.
 const CHUNK: usize = 4096;
@@ -119,18 +119,12 @@ pub fn monte_carlo(call: MonteCarlo<'_, &[f32], &mut [f32]>) -> Result<(), Error
     for_each_pass(&passes, |y| update(&mut done, mean, variance, y))
 }
 
-/// Checks what a call of several passes has besides its tensors.
-pub(crate) fn check_passes(shape: &Shape, mask: &Mask, passes: u32) -> Result<(), Error> {
-    Error::check_count("passes", passes, 1..=u32::MAX)?;
-    mask.check(shape)
-}
-
 /// Hands every pass's Y on.
 pub(super) fn for_each_pass(
     call: &MonteCarlo<'_, &[f32], ()>,
     mut each: impl FnMut(&[f32]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    check_passes(&call.shape, call.mask, call.passes)?;
+    call.mask.check_passes(&call.shape, call.passes)?;
     let mut y = host::zeros(call.shape.output_len())?;
     (0..call.passes).try_for_each(|t| {
         super::forward(call.forward(&call.mask.pass(t), &mut y[..]))?;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::monte_carlo::{check_passes, for_each_pass};
+use super::monte_carlo::for_each_pass;
 use super::normal::rectified;
 use crate::call::MonteCarlo;
 use crate::{Error, Predictive, Shape, host};
@@ -92,7 +92,7 @@ impl RunningPredictive {
 pub fn predictive(call: &MonteCarlo<'_, &[f32], ()>) -> Result<Predictive<f32>, Error> {
     // Before memory is asked for: no tensor may be what the shape says.
     call.faces().check()?;
-    check_passes(&call.shape, call.mask, call.passes)?;
+    call.mask.check_passes(&call.shape, call.passes)?;
     let mut running = RunningPredictive::new(call.shape.batch(), call.shape.outputs())?;
     for_each_pass(call, |y| running.add(y))?;
     running.finish()

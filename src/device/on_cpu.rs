@@ -149,7 +149,7 @@ impl WeightPasses for CpuWeights<'_> {
     fn monte_carlo<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Moments> {
         Box::pin(async move {
             let Self { shape, element, ref weight, .. } = *self;
-            cpu::check_passes(&shape, mask, passes)?;
+            mask.check_passes(&shape, passes)?;
             let mut moments = Moments::zeros(&shape)?;
             let (Moments { mean, variance }, x) = (&mut moments, &rounded(element, x)?);
             let bias = self.bias();
@@ -160,7 +160,7 @@ impl WeightPasses for CpuWeights<'_> {
 
     fn pass_outputs<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Vec<f32>> {
         Box::pin(async move {
-            cpu::check_passes(&self.shape, mask, passes)?;
+            mask.check_passes(&self.shape, passes)?;
             let mut samples = host::empty(self.shape.output_len().saturating_mul(passes as usize))?;
             for pass in 0..passes {
                 samples.extend(self.forward(Some(&mask.pass(pass)), x).await?);

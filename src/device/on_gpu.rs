@@ -12,7 +12,7 @@ use crate::gpu::{
 use crate::host::{self, encode};
 use crate::work::Work;
 use crate::{
-    Activation, Bias, DropProbability, ElementType, Error, Mask, Method, Moments, Predictive, Shape, cpu,
+    Activation, Bias, DropProbability, ElementType, Error, Mask, Method, Moments, Predictive, Shape,
 };
 
 impl Device {
@@ -244,7 +244,7 @@ impl WeightPasses for GpuWeights<'_> {
     fn pass_outputs<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Vec<f32>> {
         Box::pin(async move {
             let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
-            cpu::check_passes(&shape, mask, passes)?;
+            mask.check_passes(&shape, passes)?;
             let mut samples = host::empty(shape.output_len().saturating_mul(passes as usize))?;
             let x = Resident::of(gpu, element, x)?;
             let y = Resident::new(gpu, shape.output_len(), element)?;
@@ -263,7 +263,7 @@ impl WeightPasses for GpuWeights<'_> {
     fn predictive<'a>(&'a self, mask: &'a Mask, passes: u32, x: &'a [f32]) -> Work<'a, Predictive<f32>> {
         Box::pin(async move {
             let (&Self { gpu, shape, element, .. }, (weight, bias)) = (self, self.tensors());
-            cpu::check_passes(&shape, mask, passes)?;
+            mask.check_passes(&shape, passes)?;
             let x = Resident::of(gpu, element, x)?;
             let result = |elements| Resident::new(gpu, elements, ElementType::F32);
             let (logits, mean) = (result(shape.output_len())?, result(shape.output_len())?);

@@ -162,4 +162,10 @@ impl Mask {
     pub(crate) fn check(&self, shape: &Shape) -> Result<(), crate::Error> {
         self.origin.check(shape)
     }
+
+    /// The same, and that there are passes of it.
+    pub(crate) fn check_passes(&self, shape: &Shape, passes: u32) -> Result<(), crate::Error> {
+        crate::Error::check_count("passes", passes, 1..=u32::MAX)?;
+        self.check(shape)
+    }
 }
