@@ -1,4 +1,4 @@
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
@@ -7,11 +7,11 @@
 //% set xyzw = "xyzw"
 //% set decision = ", word: u32, bit: u32" if masked_walk else ""
 
-// sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>${decision}) -> f32 {
+// sum + the kept products of four inputs.
+fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>${decision}) -> f32 {
     var s = sum;
-//% for k in range(8)
-//% set lane = "_" ~ k // 4 ~ "." ~ xyzw[k % 4]
+//% for k in range(4)
+//% set lane = "." ~ xyzw[k]
 //% if not masked_walk
     s = fma(a${lane}, b${lane}, s);
 //% elif apply == "select"

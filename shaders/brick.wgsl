@@ -20,7 +20,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 //% endif
 //% if planes == "one"

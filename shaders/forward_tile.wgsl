@@ -1,9 +1,11 @@
 // Macros of forward.wgsl and monte_carlo.wgsl, whose tiles are examples by outputs. Oracle: src/reference/forward.rs.
 //% from "tile" import walk, tile_masks, kept, quad_at, row_at
+//% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
 // The sums of a tile: sum_N_O for example N and output O of the thread.
 //% macro sum_tile()
+//% if not staging
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)
     let x_row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
@@ -11,6 +13,7 @@
 //% for c in range(4 * columns)
     let w_row_${c} = u32(clamp(o + ${c}, 0, i32(params.outputs) - 1));
 //% endfor
+//% endif
 //% for r in range(4 * rows)
 //% for c in range(4 * columns)
     var sum_${r}_${c} = 0.0;
@@ -23,34 +26,26 @@
 //% call walk("i")
         ${tile_masks("n", "o")-}
 //% if sharing == "tile"
-        // The weights are masked once, as they are read.
 //% for column in range(columns)
         let keep_${column} = keep_0_${column}[shared_coordinate & 3u];
-//% for c in range(4)
-        let w_${4 * column + c}_0 = keep_quad(w_quad(w_row_${4 * column + c}, i), keep_${column}, ${8 * c}u);
-        let w_${4 * column + c}_1 = keep_quad(w_quad(w_row_${4 * column + c}, i + 4), keep_${column}, ${8 * c + 4}u);
-//% endfor
-//% endfor
-//% else
-//% for c in range(4 * columns)
-        let w_${c}_0 = w_quad(w_row_${c}, i);
-        let w_${c}_1 = w_quad(w_row_${c}, i + 4);
 //% endfor
 //% endif
-//% for row in range(rows)
-//% for n in range(4 * row, 4 * row + 4)
-        let x_${n}_0 = x_quad(x_row_${n}, i);
-        let x_${n}_1 = x_quad(x_row_${n}, i + 4);
+//% for half in range(2)
+//% for c in range(4 * columns)
+//% set read = column_quad(half, c, "w_quad(w_row_" ~ c ~ ", i + " ~ 4 * half ~ ")")
+//% if sharing == "tile"
+        // The weights are masked once, as they are read.
+        let w_${c}_${half} = keep_quad(${read}, keep_${c // 4}, ${8 * (c % 4) + 4 * half}u);
+//% else
+        let w_${c}_${half} = ${read};
+//% endif
 //% endfor
-//% for column in range(columns)
-//% for r in range(4)
-//% for c in range(4)
-//% set sum = "sum_" ~ (4 * row + r) ~ "_" ~ (4 * column + c)
-//% set x = "x_" ~ (4 * row + r)
-//% set w = "w_" ~ (4 * column + c)
-//% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c)
-        ${sum} = add_kept_dot(${sum}, ${x}_0, ${x}_1, ${w}_0, ${w}_1${decision});
-//% endfor
+//% for n in range(4 * rows)
+        let x_${n}_${half} = ${row_quad(half, n, "x_quad(x_row_" ~ n ~ ", i + " ~ 4 * half ~ ")")};
+//% for c in range(4 * columns)
+//% set sum = "sum_" ~ n ~ "_" ~ c
+//% set decision = kept("keep_" ~ n // 4 ~ "_" ~ c // 4 ~ "." ~ xyzw[n % 4], 8 * (c % 4) + 4 * half)
+        ${sum} = add_kept_dot(${sum}, x_${n}_${half}, w_${c}_${half}${decision});
 //% endfor
 //% endfor
 //% endfor

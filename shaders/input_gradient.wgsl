@@ -3,21 +3,30 @@
 // The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
 // ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs. They are those of the forward pass:
 // same coordinates, same words.
+//
+// Staged operands are taken output by output, which holds few of them in registers. A thread that reads for itself
+// takes all four outputs of a step together: sums that find no registers, as in the wide tiles of software adapters,
+// are then fetched once.
 //% from "tile" import begin_tile, quad_at, walk, tile_masks, kept, shared_parts, add_up_parts, store_rows
+//% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("n", "i")}
+//% if not staging
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)
     let g_row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
+//% endfor
+//% endif
+//% for r in range(4 * rows)
 //% for half in range(2 * columns)
     var sum_${r}_${half} = vec4(0.0);
 //% endfor
 //% endfor
-//% if vector
+//% if vector and not staging
     // And so do columns past the last.
 //% for half in range(2 * columns)
     let i_${half} = ${quad_at("i", half, 2)};
@@ -35,14 +44,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let keep_${column} = keep_0_${column}[shared_coordinate & 3u];
 //% endfor
 //% endif
-//% for c in range(4)
-//% if not vector
+//% for turn in range(4 if staging else 1)
+//% set turns = [turn] if staging else range(4)
+//% for c in turns
+//% if not (vector or staging)
         // An output that does not exist weighs nothing, whatever the row read in its place holds.
         let w_row_${c} = u32(clamp(o + ${c}, 0, i32(params.outputs) - 1));
         let exists_${c} = vec4(o + ${c} == i32(w_row_${c}));
 //% endif
 //% for half in range(2 * columns)
-//% if vector
+//% if staging
+//% set read = column_quad(c, half, "")
+//% elif vector
 //% set read = "w_quad(u32(o + " ~ c ~ "), i_" ~ half ~ ")"
 //% else
 //% set read = "select(vec4(0.0), w_quad(w_row_" ~ c ~ ", i + " ~ 4 * half ~ "), exists_" ~ c ~ ")"
@@ -55,16 +68,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
 //% for row in range(rows)
-//% for r in range(4 * row, 4 * row + 4)
-        let g_${r} = g_quad(g_row_${r}, o);
+//% for r in range(4 * row, 4 * row + 4) if turn == 0
+        let g_${r} = ${row_quad(0, r, "g_quad(g_row_" ~ r ~ ", o)")};
 //% endfor
 //% for column in range(columns)
 //% for r in range(4)
-//% for c in range(4)
+//% for c in turns
 //% for half in range(2 * column, 2 * column + 2)
 //% set sum = "sum_" ~ (4 * row + r) ~ "_" ~ half
 //% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c + 4 * (half % 2))
         ${sum} = add_kept_row(${sum}, g_${4 * row + r}.${xyzw[c]}, w_${c}_${half}${decision});
+//% endfor
 //% endfor
 //% endfor
 //% endfor

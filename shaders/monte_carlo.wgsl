@@ -2,7 +2,7 @@
 //
 // A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates mean and
 // variance where they live, in the results: it alone touches them.
-//% from "tile" import begin_tile, each_row, row_at, sum_quad
+//% from "tile" import begin_tile, shared_parts, each_row, row_at, sum_quad
 //% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
 
 @group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
@@ -10,6 +10,7 @@
 // The key of the current pass.
 var<private> pass_key: vec2<u32>;
 
+${shared_parts()}
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("n", "o")-}
@@ -18,6 +19,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let count = params.first_pass + t + 1u;
         pass_key = keys[${keys_base} + t];
         ${sum_tile()-}
+//% if staging
+        if inside {
+//% endif
 //% call(k) each_row(scalars=true)
 //% for column in range(columns)
         ${bias_mask(k, column, rolled)-}
@@ -37,5 +41,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
 //% endcall
+//% if staging
+        }
+//% endif
     }
 }

@@ -6,6 +6,7 @@
 //% set BRICK = {"n": 4, "o": 4, "i": 8}
 //% set xyzw = "xyzw"
 //% from "round_key" import climb
+//% from "staging" import begin_staging, read_first, stage, step_at
 
 // Where the thread's tile starts. With `all_rows` a workgroup owns all rows of the dispatch.
 //% macro begin_tile(row, column, all_rows=false)
@@ -13,10 +14,11 @@
     let tile_column = group.x * ${workgroup_x}u + local.x;
     let ${row} = i32(tile_row * ${BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
     let ${column} = i32(tile_column * ${BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
-//% if split > 1 or all_rows
+    ${begin_staging(row, column)-}
+//% if split > 1 or staging or all_rows
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
 //% endif
-//% if split > 1
+//% if split > 1 or staging
     let inside = ${row} < i32(params.${AXIS[row]}s) && ${column} < i32(params.${AXIS[column]}s);
 //% elif not all_rows
     if ${row} >= i32(params.${AXIS[row]}s) || ${column} >= i32(params.${AXIS[column]}s) {
@@ -41,11 +43,28 @@
 //% macro walk(walked)
 //% set length = BRICK[walked]
 //% set blocks = "(params." ~ AXIS[walked] ~ "s + u32(params." ~ AXIS[walked] ~ "_shift) + " ~ (length - 1) ~ "u)"
+//% set next = "block += " ~ split ~ "u" if split > 1 else "block++"
+//% if staging
+    let blocks = ${blocks} / ${length}u;
+    ${read_first(walked)-}
+    for (var first = 0u; first < blocks; first += ${staging.steps}u) {
+        ${stage(walked)-}
+        let end = select(0u, min(next, blocks), inside);
+        for (var block = first + ${first_block}; block < end; ${next}) {
+//% if walked == "n" and sharing == "rows"
+            let n = i32(block * ${length}u) - params.example_shift;
+//% endif
+            ${step_at()-}
+${caller()-}
+        }
+    }
+//% else
     let blocks = ${"select(0u, " if split > 1 else ""}${blocks} / ${length}u${", inside)" if split > 1 else ""};
-    for (var block = ${first_block}; block < blocks; ${"block += " ~ split ~ "u" if split > 1 else "block++"}) {
+    for (var block = ${first_block}; block < blocks; ${next}) {
         let ${walked} = i32(block * ${length}u) - params.${AXIS[walked]}_shift;
 ${caller()-}
     }
+//% endif
 //% endmacro
 
 // Where brick (`r`, `c`) of the tile is along an axis, in one step of the walk.
@@ -80,8 +99,8 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% endfor
 //% endfor
 //% elif planes != "one" and rolled
-    // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
-    // do not wait for those of another.
+    // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
+    // brick do not wait for those of another.
 //% set ns = namespace(bricks=[])
 //% for r in range(brick_rows)
 //% for c in range(columns)
@@ -114,10 +133,15 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 {%- else %}sum_${r}_${q}{% endif %}
 {% endmacro %}
 
-// Workgroup memory for the sums of threads that share a tile.
+// Workgroup memory for operands that are read together, and then for the sums of threads that share a tile.
 //% macro shared_parts()
+//% if staging
+// Parts of both operands, which a workgroup reads together.
+//% endif
 //% if split > 1
 // ${split} threads share a tile, each with a part of the sums.
+//% endif
+//% if split > 1 or staging
 var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 //% endif
 //% endmacro
@@ -129,6 +153,10 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 //% set stride = (split - 1) * threads
 //% if split > 1
 
+//% if staging
+    // The sums of threads go the way of the operands, once all have done with those.
+    workgroupBarrier();
+//% endif
     // The parts of the ${split} threads, two rows at a time, come to the first of them.
     let thread = ${local_y} * ${workgroup_x}u + local.x;
 //% for first in range(0, 4 * rows, 2)
@@ -162,6 +190,10 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
     if local.z > 0u || !inside {
         return;
     }
+//% elif staging
+    if !inside {
+        return;
+    }
 //% endif
 //% endmacro
 
@@ -170,8 +202,8 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 //% set width = 4 * quads if scalars else quads
 //% for k in range(1 if rolled else rows)
 //% if rolled
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-    // all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+    // than all the rest.
     for (var row = 0; row < ${rows}; row++) {
 ${caller(k)-}
 //% for r in range(4 * rows - 4)

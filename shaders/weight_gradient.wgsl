@@ -2,8 +2,9 @@
 //
 // The forward pass (forward.wgsl, and its departures) with examples to walk, four at a time: a thread owns
 // ${rows} x ${columns} bricks, ${4 * rows} outputs by ${8 * columns} inputs. They are those of the forward pass:
-// same coordinates, same words.
+// same coordinates, same words. Staged operands are taken example by example, as there output by output.
 //% from "tile" import begin_tile, quad_at, walk, tile_masks, kept, shared_parts, add_up_parts, store_rows
+//% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
 ${shared_parts()}
@@ -15,6 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_${c}_${half} = vec4(0.0);
 //% endfor
 //% endfor
+//% if not staging
     // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the last quad
     // again. Their sums are never stored.
 //% for half in range(2 * columns)
@@ -23,30 +25,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for row in range(rows)
     let o_${row} = ${quad_at("o", row, 1)};
 //% endfor
+//% endif
 
 //% call walk("n")
-//% for r in range(4)
+//% for turn in range(4 if staging else 1)
+//% set turns = [turn] if staging else range(4)
+//% for r in turns
+//% if not staging
         // An example that does not exist has no gradient; the row read in its place is the nearest one.
         let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
         let exists_${r} = vec4(n + ${r} == i32(row_${r}));
+//% endif
 //% for half in range(2 * columns)
-        let x_${r}_${half} = x_quad(row_${r}, i_${half});
+        let x_${r}_${half} = ${column_quad(r, half, "x_quad(row_" ~ r ~ ", i_" ~ half ~ ")")};
 //% endfor
 //% endfor
-//% if sharing != "tile"
+//% if sharing != "tile" and turn == 0
         ${tile_masks("o", "i")-}
 //% endif
 //% for row in range(rows)
-//% for r in range(4)
-        let g_${r}_${row} = select(vec4(0.0), g_quad(row_${r}, o_${row}), exists_${r});
+//% for r in turns
+//% set read = "select(vec4(0.0), g_quad(row_" ~ r ~ ", o_" ~ row ~ "), exists_" ~ r ~ ")"
+        let g_${r}_${row} = ${row_quad(r, row, read)};
 //% endfor
 //% for column in range(columns)
-//% for r in range(4)
+//% for r in turns
 //% for c in range(4)
 //% for half in range(2 * column, 2 * column + 2)
 //% set sum = "sum_" ~ (4 * row + c) ~ "_" ~ half
 //% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c + 4 * (half % 2))
         ${sum} = add_kept_row(${sum}, g_${r}_${row}.${xyzw[c]}, x_${r}_${half}${decision});
+//% endfor
 //% endfor
 //% endfor
 //% endfor

@@ -80,6 +80,7 @@ fn iterations_are_counted_to_the_last() {
         (rolled, own, [30_000, 30_000, 60_000]),
         (rolled, own.shared(group(4)), [8_000, 8_000, 16_000]),
         (rolled, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
+        (rolled.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(1)), own, [30_000, 30_000, 60_000]),
         (software, own, [30_000, 30_000, 60_000]),
         (software, own.shared(group(4)), [500, 500, 1_000]),
         (one_pass(rolled, 1, 1, [4, 2]), own, [5, 30_000, 9]),

@@ -4,10 +4,10 @@
 mod common;
 
 use common::{
-    BiasKind, Data, MADE, Operands, POISON, Placement, adapter, arena, assert_close, close, mask, origin,
-    plain_kernels, shape, wide,
+    BiasKind, Data, MADE, Operands, POISON, Placement, adapter, arena, assert_close, close, kernels, mask,
+    origin, plain_kernels, shape, small_tiles, wide,
 };
-use dropconnect::gpu::{Activate, Gpu, Kernels, Method, PredictivePass, Recording, Tensor};
+use dropconnect::gpu::{Activate, Apply, Gpu, Kernels, Method, PredictivePass, Recording, Tensor, Tile};
 use dropconnect::{
     Activation, DropProbability, ElementType, Error, MaskKey, Shape, Sharing, Write, reference,
 };
@@ -69,6 +69,33 @@ fn moments_agree_with_float64() {
                 assert_close(&got[1], &want.1, 1e-5, &what);
             }
         }
+    }
+}
+
+/// Operands that workgroups read together, pass after pass: the moments are those of threads that read for themselves.
+#[test]
+fn monte_carlo_passes_may_be_staged() {
+    let Some(gpu) = adapter("monte_carlo_passes_may_be_staged") else { return };
+    let mask = mask(0.5).at(origin(1, 2, 3));
+    for (dims, element, kind) in
+        [([33, 12, 40], ElementType::F32, BiasKind::None), ([5, 7, 9], ElementType::F16, BiasKind::Masked)]
+    {
+        let shape = shape(dims);
+        let data = Data::random(&shape, element, 300);
+        let operands = [&data.x, &data.weight, &data.bias].map(|values| element.encode(values));
+        let [alone, together] = [0, 2].map(|staged| {
+            let tuning = small_tiles(Apply::And).with_forward(Tile::new(1, 1, [4, 8]).with_staged(staged));
+            let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+            let results = [shape.output_len(); 2];
+            compute(gpu, Placement::PooledOdd, element, &operands, &results, |operands, results| {
+                let operands = on_device(shape, kind, operands);
+                kernels.monte_carlo(&operands.monte_carlo(&mask, 5, [results[0], results[1]]))
+            })
+        });
+        assert_eq!(alone, together, "{dims:?}");
+        let data = data.wide();
+        let want = data.operands(&shape, kind).monte_carlo(&mask, 5, MADE);
+        assert_close(&together[0], &reference::monte_carlo(&want).unwrap().0, 1e-5, &format!("{dims:?}"));
     }
 }
 

@@ -102,7 +102,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 
 // All ones where this bit of the threshold is 0.
@@ -196,7 +196,7 @@ fn store_grad_weight_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
@@ -278,8 +278,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         var step_2_1 = vec4(0.0);
         var step_3_0 = vec4(0.0);
         var step_3_1 = vec4(0.0);
-        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
-        // do not wait for those of another.
+        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
+        // brick do not wait for those of another.
         var state_0_0 = start(vec3(input_block, params.output_block + block, example_block));
         var drop_0_0 = first_planes(state_0_0);
         var key = params.round_keys[5].xy;
@@ -402,8 +402,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         workgroupBarrier();
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-    // all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+    // than all the rest.
     for (var row = 0; row < 1; row++) {
         store_grad_input_quad(n + 4 * row, i, params.scale * sum_0_0);
         store_grad_input_quad(n + 4 * row, i + 4, params.scale * sum_0_1);

@@ -112,7 +112,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 
 // All ones where this bit of the threshold is 0.
@@ -269,24 +269,20 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
 // `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 
-// sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+// sum + the kept products of four inputs.
+fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>, word: u32, bit: u32) -> f32 {
     var s = sum;
-    s = fma(a_0.x, keep_or_zero(b_0.x, word, bit), s);
-    s = fma(a_0.y, keep_or_zero(b_0.y, word, bit + 1u), s);
-    s = fma(a_0.z, keep_or_zero(b_0.z, word, bit + 2u), s);
-    s = fma(a_0.w, keep_or_zero(b_0.w, word, bit + 3u), s);
-    s = fma(a_1.x, keep_or_zero(b_1.x, word, bit + 4u), s);
-    s = fma(a_1.y, keep_or_zero(b_1.y, word, bit + 5u), s);
-    s = fma(a_1.z, keep_or_zero(b_1.z, word, bit + 6u), s);
-    s = fma(a_1.w, keep_or_zero(b_1.w, word, bit + 7u), s);
+    s = fma(a.x, keep_or_zero(b.x, word, bit), s);
+    s = fma(a.y, keep_or_zero(b.y, word, bit + 1u), s);
+    s = fma(a.z, keep_or_zero(b.z, word, bit + 2u), s);
+    s = fma(a.w, keep_or_zero(b.w, word, bit + 3u), s);
     return s;
 }
 
@@ -426,8 +422,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
     for (var block = 0u; block < blocks; block++) {
         let i = i32(block * 8u) - params.input_shift;
-        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
-        // do not wait for those of another.
+        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
+        // brick do not wait for those of another.
         var state_0_0 = start(vec3(params.input_block + block, output_block, example_block));
         var drop_0_0 = first_planes(state_0_0);
         var state_0_1 = start(vec3(params.input_block + block, output_block + 1u, example_block));
@@ -453,107 +449,171 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let keep_1_0 = others(drop_1_0);
         let keep_1_1 = others(drop_1_1);
         let w_0_0 = w_quad(w_row_0, i);
-        let w_0_1 = w_quad(w_row_0, i + 4);
         let w_1_0 = w_quad(w_row_1, i);
-        let w_1_1 = w_quad(w_row_1, i + 4);
         let w_2_0 = w_quad(w_row_2, i);
-        let w_2_1 = w_quad(w_row_2, i + 4);
         let w_3_0 = w_quad(w_row_3, i);
-        let w_3_1 = w_quad(w_row_3, i + 4);
         let w_4_0 = w_quad(w_row_4, i);
-        let w_4_1 = w_quad(w_row_4, i + 4);
         let w_5_0 = w_quad(w_row_5, i);
-        let w_5_1 = w_quad(w_row_5, i + 4);
         let w_6_0 = w_quad(w_row_6, i);
-        let w_6_1 = w_quad(w_row_6, i + 4);
         let w_7_0 = w_quad(w_row_7, i);
-        let w_7_1 = w_quad(w_row_7, i + 4);
         let x_0_0 = x_quad(x_row_0, i);
-        let x_0_1 = x_quad(x_row_0, i + 4);
+        sum_0_0 = add_kept_dot(sum_0_0, x_0_0, w_0_0, keep_0_0.x, 0u);
+        sum_0_1 = add_kept_dot(sum_0_1, x_0_0, w_1_0, keep_0_0.x, 8u);
+        sum_0_2 = add_kept_dot(sum_0_2, x_0_0, w_2_0, keep_0_0.x, 16u);
+        sum_0_3 = add_kept_dot(sum_0_3, x_0_0, w_3_0, keep_0_0.x, 24u);
+        sum_0_4 = add_kept_dot(sum_0_4, x_0_0, w_4_0, keep_0_1.x, 0u);
+        sum_0_5 = add_kept_dot(sum_0_5, x_0_0, w_5_0, keep_0_1.x, 8u);
+        sum_0_6 = add_kept_dot(sum_0_6, x_0_0, w_6_0, keep_0_1.x, 16u);
+        sum_0_7 = add_kept_dot(sum_0_7, x_0_0, w_7_0, keep_0_1.x, 24u);
         let x_1_0 = x_quad(x_row_1, i);
-        let x_1_1 = x_quad(x_row_1, i + 4);
+        sum_1_0 = add_kept_dot(sum_1_0, x_1_0, w_0_0, keep_0_0.y, 0u);
+        sum_1_1 = add_kept_dot(sum_1_1, x_1_0, w_1_0, keep_0_0.y, 8u);
+        sum_1_2 = add_kept_dot(sum_1_2, x_1_0, w_2_0, keep_0_0.y, 16u);
+        sum_1_3 = add_kept_dot(sum_1_3, x_1_0, w_3_0, keep_0_0.y, 24u);
+        sum_1_4 = add_kept_dot(sum_1_4, x_1_0, w_4_0, keep_0_1.y, 0u);
+        sum_1_5 = add_kept_dot(sum_1_5, x_1_0, w_5_0, keep_0_1.y, 8u);
+        sum_1_6 = add_kept_dot(sum_1_6, x_1_0, w_6_0, keep_0_1.y, 16u);
+        sum_1_7 = add_kept_dot(sum_1_7, x_1_0, w_7_0, keep_0_1.y, 24u);
         let x_2_0 = x_quad(x_row_2, i);
-        let x_2_1 = x_quad(x_row_2, i + 4);
+        sum_2_0 = add_kept_dot(sum_2_0, x_2_0, w_0_0, keep_0_0.z, 0u);
+        sum_2_1 = add_kept_dot(sum_2_1, x_2_0, w_1_0, keep_0_0.z, 8u);
+        sum_2_2 = add_kept_dot(sum_2_2, x_2_0, w_2_0, keep_0_0.z, 16u);
+        sum_2_3 = add_kept_dot(sum_2_3, x_2_0, w_3_0, keep_0_0.z, 24u);
+        sum_2_4 = add_kept_dot(sum_2_4, x_2_0, w_4_0, keep_0_1.z, 0u);
+        sum_2_5 = add_kept_dot(sum_2_5, x_2_0, w_5_0, keep_0_1.z, 8u);
+        sum_2_6 = add_kept_dot(sum_2_6, x_2_0, w_6_0, keep_0_1.z, 16u);
+        sum_2_7 = add_kept_dot(sum_2_7, x_2_0, w_7_0, keep_0_1.z, 24u);
         let x_3_0 = x_quad(x_row_3, i);
-        let x_3_1 = x_quad(x_row_3, i + 4);
-        sum_0_0 = add_kept_dot(sum_0_0, x_0_0, x_0_1, w_0_0, w_0_1, keep_0_0.x, 0u);
-        sum_0_1 = add_kept_dot(sum_0_1, x_0_0, x_0_1, w_1_0, w_1_1, keep_0_0.x, 8u);
-        sum_0_2 = add_kept_dot(sum_0_2, x_0_0, x_0_1, w_2_0, w_2_1, keep_0_0.x, 16u);
-        sum_0_3 = add_kept_dot(sum_0_3, x_0_0, x_0_1, w_3_0, w_3_1, keep_0_0.x, 24u);
-        sum_1_0 = add_kept_dot(sum_1_0, x_1_0, x_1_1, w_0_0, w_0_1, keep_0_0.y, 0u);
-        sum_1_1 = add_kept_dot(sum_1_1, x_1_0, x_1_1, w_1_0, w_1_1, keep_0_0.y, 8u);
-        sum_1_2 = add_kept_dot(sum_1_2, x_1_0, x_1_1, w_2_0, w_2_1, keep_0_0.y, 16u);
-        sum_1_3 = add_kept_dot(sum_1_3, x_1_0, x_1_1, w_3_0, w_3_1, keep_0_0.y, 24u);
-        sum_2_0 = add_kept_dot(sum_2_0, x_2_0, x_2_1, w_0_0, w_0_1, keep_0_0.z, 0u);
-        sum_2_1 = add_kept_dot(sum_2_1, x_2_0, x_2_1, w_1_0, w_1_1, keep_0_0.z, 8u);
-        sum_2_2 = add_kept_dot(sum_2_2, x_2_0, x_2_1, w_2_0, w_2_1, keep_0_0.z, 16u);
-        sum_2_3 = add_kept_dot(sum_2_3, x_2_0, x_2_1, w_3_0, w_3_1, keep_0_0.z, 24u);
-        sum_3_0 = add_kept_dot(sum_3_0, x_3_0, x_3_1, w_0_0, w_0_1, keep_0_0.w, 0u);
-        sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1, keep_0_0.w, 8u);
-        sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1, keep_0_0.w, 16u);
-        sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1, keep_0_0.w, 24u);
-        sum_0_4 = add_kept_dot(sum_0_4, x_0_0, x_0_1, w_4_0, w_4_1, keep_0_1.x, 0u);
-        sum_0_5 = add_kept_dot(sum_0_5, x_0_0, x_0_1, w_5_0, w_5_1, keep_0_1.x, 8u);
-        sum_0_6 = add_kept_dot(sum_0_6, x_0_0, x_0_1, w_6_0, w_6_1, keep_0_1.x, 16u);
-        sum_0_7 = add_kept_dot(sum_0_7, x_0_0, x_0_1, w_7_0, w_7_1, keep_0_1.x, 24u);
-        sum_1_4 = add_kept_dot(sum_1_4, x_1_0, x_1_1, w_4_0, w_4_1, keep_0_1.y, 0u);
-        sum_1_5 = add_kept_dot(sum_1_5, x_1_0, x_1_1, w_5_0, w_5_1, keep_0_1.y, 8u);
-        sum_1_6 = add_kept_dot(sum_1_6, x_1_0, x_1_1, w_6_0, w_6_1, keep_0_1.y, 16u);
-        sum_1_7 = add_kept_dot(sum_1_7, x_1_0, x_1_1, w_7_0, w_7_1, keep_0_1.y, 24u);
-        sum_2_4 = add_kept_dot(sum_2_4, x_2_0, x_2_1, w_4_0, w_4_1, keep_0_1.z, 0u);
-        sum_2_5 = add_kept_dot(sum_2_5, x_2_0, x_2_1, w_5_0, w_5_1, keep_0_1.z, 8u);
-        sum_2_6 = add_kept_dot(sum_2_6, x_2_0, x_2_1, w_6_0, w_6_1, keep_0_1.z, 16u);
-        sum_2_7 = add_kept_dot(sum_2_7, x_2_0, x_2_1, w_7_0, w_7_1, keep_0_1.z, 24u);
-        sum_3_4 = add_kept_dot(sum_3_4, x_3_0, x_3_1, w_4_0, w_4_1, keep_0_1.w, 0u);
-        sum_3_5 = add_kept_dot(sum_3_5, x_3_0, x_3_1, w_5_0, w_5_1, keep_0_1.w, 8u);
-        sum_3_6 = add_kept_dot(sum_3_6, x_3_0, x_3_1, w_6_0, w_6_1, keep_0_1.w, 16u);
-        sum_3_7 = add_kept_dot(sum_3_7, x_3_0, x_3_1, w_7_0, w_7_1, keep_0_1.w, 24u);
+        sum_3_0 = add_kept_dot(sum_3_0, x_3_0, w_0_0, keep_0_0.w, 0u);
+        sum_3_1 = add_kept_dot(sum_3_1, x_3_0, w_1_0, keep_0_0.w, 8u);
+        sum_3_2 = add_kept_dot(sum_3_2, x_3_0, w_2_0, keep_0_0.w, 16u);
+        sum_3_3 = add_kept_dot(sum_3_3, x_3_0, w_3_0, keep_0_0.w, 24u);
+        sum_3_4 = add_kept_dot(sum_3_4, x_3_0, w_4_0, keep_0_1.w, 0u);
+        sum_3_5 = add_kept_dot(sum_3_5, x_3_0, w_5_0, keep_0_1.w, 8u);
+        sum_3_6 = add_kept_dot(sum_3_6, x_3_0, w_6_0, keep_0_1.w, 16u);
+        sum_3_7 = add_kept_dot(sum_3_7, x_3_0, w_7_0, keep_0_1.w, 24u);
         let x_4_0 = x_quad(x_row_4, i);
-        let x_4_1 = x_quad(x_row_4, i + 4);
+        sum_4_0 = add_kept_dot(sum_4_0, x_4_0, w_0_0, keep_1_0.x, 0u);
+        sum_4_1 = add_kept_dot(sum_4_1, x_4_0, w_1_0, keep_1_0.x, 8u);
+        sum_4_2 = add_kept_dot(sum_4_2, x_4_0, w_2_0, keep_1_0.x, 16u);
+        sum_4_3 = add_kept_dot(sum_4_3, x_4_0, w_3_0, keep_1_0.x, 24u);
+        sum_4_4 = add_kept_dot(sum_4_4, x_4_0, w_4_0, keep_1_1.x, 0u);
+        sum_4_5 = add_kept_dot(sum_4_5, x_4_0, w_5_0, keep_1_1.x, 8u);
+        sum_4_6 = add_kept_dot(sum_4_6, x_4_0, w_6_0, keep_1_1.x, 16u);
+        sum_4_7 = add_kept_dot(sum_4_7, x_4_0, w_7_0, keep_1_1.x, 24u);
         let x_5_0 = x_quad(x_row_5, i);
-        let x_5_1 = x_quad(x_row_5, i + 4);
+        sum_5_0 = add_kept_dot(sum_5_0, x_5_0, w_0_0, keep_1_0.y, 0u);
+        sum_5_1 = add_kept_dot(sum_5_1, x_5_0, w_1_0, keep_1_0.y, 8u);
+        sum_5_2 = add_kept_dot(sum_5_2, x_5_0, w_2_0, keep_1_0.y, 16u);
+        sum_5_3 = add_kept_dot(sum_5_3, x_5_0, w_3_0, keep_1_0.y, 24u);
+        sum_5_4 = add_kept_dot(sum_5_4, x_5_0, w_4_0, keep_1_1.y, 0u);
+        sum_5_5 = add_kept_dot(sum_5_5, x_5_0, w_5_0, keep_1_1.y, 8u);
+        sum_5_6 = add_kept_dot(sum_5_6, x_5_0, w_6_0, keep_1_1.y, 16u);
+        sum_5_7 = add_kept_dot(sum_5_7, x_5_0, w_7_0, keep_1_1.y, 24u);
         let x_6_0 = x_quad(x_row_6, i);
-        let x_6_1 = x_quad(x_row_6, i + 4);
+        sum_6_0 = add_kept_dot(sum_6_0, x_6_0, w_0_0, keep_1_0.z, 0u);
+        sum_6_1 = add_kept_dot(sum_6_1, x_6_0, w_1_0, keep_1_0.z, 8u);
+        sum_6_2 = add_kept_dot(sum_6_2, x_6_0, w_2_0, keep_1_0.z, 16u);
+        sum_6_3 = add_kept_dot(sum_6_3, x_6_0, w_3_0, keep_1_0.z, 24u);
+        sum_6_4 = add_kept_dot(sum_6_4, x_6_0, w_4_0, keep_1_1.z, 0u);
+        sum_6_5 = add_kept_dot(sum_6_5, x_6_0, w_5_0, keep_1_1.z, 8u);
+        sum_6_6 = add_kept_dot(sum_6_6, x_6_0, w_6_0, keep_1_1.z, 16u);
+        sum_6_7 = add_kept_dot(sum_6_7, x_6_0, w_7_0, keep_1_1.z, 24u);
         let x_7_0 = x_quad(x_row_7, i);
+        sum_7_0 = add_kept_dot(sum_7_0, x_7_0, w_0_0, keep_1_0.w, 0u);
+        sum_7_1 = add_kept_dot(sum_7_1, x_7_0, w_1_0, keep_1_0.w, 8u);
+        sum_7_2 = add_kept_dot(sum_7_2, x_7_0, w_2_0, keep_1_0.w, 16u);
+        sum_7_3 = add_kept_dot(sum_7_3, x_7_0, w_3_0, keep_1_0.w, 24u);
+        sum_7_4 = add_kept_dot(sum_7_4, x_7_0, w_4_0, keep_1_1.w, 0u);
+        sum_7_5 = add_kept_dot(sum_7_5, x_7_0, w_5_0, keep_1_1.w, 8u);
+        sum_7_6 = add_kept_dot(sum_7_6, x_7_0, w_6_0, keep_1_1.w, 16u);
+        sum_7_7 = add_kept_dot(sum_7_7, x_7_0, w_7_0, keep_1_1.w, 24u);
+        let w_0_1 = w_quad(w_row_0, i + 4);
+        let w_1_1 = w_quad(w_row_1, i + 4);
+        let w_2_1 = w_quad(w_row_2, i + 4);
+        let w_3_1 = w_quad(w_row_3, i + 4);
+        let w_4_1 = w_quad(w_row_4, i + 4);
+        let w_5_1 = w_quad(w_row_5, i + 4);
+        let w_6_1 = w_quad(w_row_6, i + 4);
+        let w_7_1 = w_quad(w_row_7, i + 4);
+        let x_0_1 = x_quad(x_row_0, i + 4);
+        sum_0_0 = add_kept_dot(sum_0_0, x_0_1, w_0_1, keep_0_0.x, 4u);
+        sum_0_1 = add_kept_dot(sum_0_1, x_0_1, w_1_1, keep_0_0.x, 12u);
+        sum_0_2 = add_kept_dot(sum_0_2, x_0_1, w_2_1, keep_0_0.x, 20u);
+        sum_0_3 = add_kept_dot(sum_0_3, x_0_1, w_3_1, keep_0_0.x, 28u);
+        sum_0_4 = add_kept_dot(sum_0_4, x_0_1, w_4_1, keep_0_1.x, 4u);
+        sum_0_5 = add_kept_dot(sum_0_5, x_0_1, w_5_1, keep_0_1.x, 12u);
+        sum_0_6 = add_kept_dot(sum_0_6, x_0_1, w_6_1, keep_0_1.x, 20u);
+        sum_0_7 = add_kept_dot(sum_0_7, x_0_1, w_7_1, keep_0_1.x, 28u);
+        let x_1_1 = x_quad(x_row_1, i + 4);
+        sum_1_0 = add_kept_dot(sum_1_0, x_1_1, w_0_1, keep_0_0.y, 4u);
+        sum_1_1 = add_kept_dot(sum_1_1, x_1_1, w_1_1, keep_0_0.y, 12u);
+        sum_1_2 = add_kept_dot(sum_1_2, x_1_1, w_2_1, keep_0_0.y, 20u);
+        sum_1_3 = add_kept_dot(sum_1_3, x_1_1, w_3_1, keep_0_0.y, 28u);
+        sum_1_4 = add_kept_dot(sum_1_4, x_1_1, w_4_1, keep_0_1.y, 4u);
+        sum_1_5 = add_kept_dot(sum_1_5, x_1_1, w_5_1, keep_0_1.y, 12u);
+        sum_1_6 = add_kept_dot(sum_1_6, x_1_1, w_6_1, keep_0_1.y, 20u);
+        sum_1_7 = add_kept_dot(sum_1_7, x_1_1, w_7_1, keep_0_1.y, 28u);
+        let x_2_1 = x_quad(x_row_2, i + 4);
+        sum_2_0 = add_kept_dot(sum_2_0, x_2_1, w_0_1, keep_0_0.z, 4u);
+        sum_2_1 = add_kept_dot(sum_2_1, x_2_1, w_1_1, keep_0_0.z, 12u);
+        sum_2_2 = add_kept_dot(sum_2_2, x_2_1, w_2_1, keep_0_0.z, 20u);
+        sum_2_3 = add_kept_dot(sum_2_3, x_2_1, w_3_1, keep_0_0.z, 28u);
+        sum_2_4 = add_kept_dot(sum_2_4, x_2_1, w_4_1, keep_0_1.z, 4u);
+        sum_2_5 = add_kept_dot(sum_2_5, x_2_1, w_5_1, keep_0_1.z, 12u);
+        sum_2_6 = add_kept_dot(sum_2_6, x_2_1, w_6_1, keep_0_1.z, 20u);
+        sum_2_7 = add_kept_dot(sum_2_7, x_2_1, w_7_1, keep_0_1.z, 28u);
+        let x_3_1 = x_quad(x_row_3, i + 4);
+        sum_3_0 = add_kept_dot(sum_3_0, x_3_1, w_0_1, keep_0_0.w, 4u);
+        sum_3_1 = add_kept_dot(sum_3_1, x_3_1, w_1_1, keep_0_0.w, 12u);
+        sum_3_2 = add_kept_dot(sum_3_2, x_3_1, w_2_1, keep_0_0.w, 20u);
+        sum_3_3 = add_kept_dot(sum_3_3, x_3_1, w_3_1, keep_0_0.w, 28u);
+        sum_3_4 = add_kept_dot(sum_3_4, x_3_1, w_4_1, keep_0_1.w, 4u);
+        sum_3_5 = add_kept_dot(sum_3_5, x_3_1, w_5_1, keep_0_1.w, 12u);
+        sum_3_6 = add_kept_dot(sum_3_6, x_3_1, w_6_1, keep_0_1.w, 20u);
+        sum_3_7 = add_kept_dot(sum_3_7, x_3_1, w_7_1, keep_0_1.w, 28u);
+        let x_4_1 = x_quad(x_row_4, i + 4);
+        sum_4_0 = add_kept_dot(sum_4_0, x_4_1, w_0_1, keep_1_0.x, 4u);
+        sum_4_1 = add_kept_dot(sum_4_1, x_4_1, w_1_1, keep_1_0.x, 12u);
+        sum_4_2 = add_kept_dot(sum_4_2, x_4_1, w_2_1, keep_1_0.x, 20u);
+        sum_4_3 = add_kept_dot(sum_4_3, x_4_1, w_3_1, keep_1_0.x, 28u);
+        sum_4_4 = add_kept_dot(sum_4_4, x_4_1, w_4_1, keep_1_1.x, 4u);
+        sum_4_5 = add_kept_dot(sum_4_5, x_4_1, w_5_1, keep_1_1.x, 12u);
+        sum_4_6 = add_kept_dot(sum_4_6, x_4_1, w_6_1, keep_1_1.x, 20u);
+        sum_4_7 = add_kept_dot(sum_4_7, x_4_1, w_7_1, keep_1_1.x, 28u);
+        let x_5_1 = x_quad(x_row_5, i + 4);
+        sum_5_0 = add_kept_dot(sum_5_0, x_5_1, w_0_1, keep_1_0.y, 4u);
+        sum_5_1 = add_kept_dot(sum_5_1, x_5_1, w_1_1, keep_1_0.y, 12u);
+        sum_5_2 = add_kept_dot(sum_5_2, x_5_1, w_2_1, keep_1_0.y, 20u);
+        sum_5_3 = add_kept_dot(sum_5_3, x_5_1, w_3_1, keep_1_0.y, 28u);
+        sum_5_4 = add_kept_dot(sum_5_4, x_5_1, w_4_1, keep_1_1.y, 4u);
+        sum_5_5 = add_kept_dot(sum_5_5, x_5_1, w_5_1, keep_1_1.y, 12u);
+        sum_5_6 = add_kept_dot(sum_5_6, x_5_1, w_6_1, keep_1_1.y, 20u);
+        sum_5_7 = add_kept_dot(sum_5_7, x_5_1, w_7_1, keep_1_1.y, 28u);
+        let x_6_1 = x_quad(x_row_6, i + 4);
+        sum_6_0 = add_kept_dot(sum_6_0, x_6_1, w_0_1, keep_1_0.z, 4u);
+        sum_6_1 = add_kept_dot(sum_6_1, x_6_1, w_1_1, keep_1_0.z, 12u);
+        sum_6_2 = add_kept_dot(sum_6_2, x_6_1, w_2_1, keep_1_0.z, 20u);
+        sum_6_3 = add_kept_dot(sum_6_3, x_6_1, w_3_1, keep_1_0.z, 28u);
+        sum_6_4 = add_kept_dot(sum_6_4, x_6_1, w_4_1, keep_1_1.z, 4u);
+        sum_6_5 = add_kept_dot(sum_6_5, x_6_1, w_5_1, keep_1_1.z, 12u);
+        sum_6_6 = add_kept_dot(sum_6_6, x_6_1, w_6_1, keep_1_1.z, 20u);
+        sum_6_7 = add_kept_dot(sum_6_7, x_6_1, w_7_1, keep_1_1.z, 28u);
         let x_7_1 = x_quad(x_row_7, i + 4);
-        sum_4_0 = add_kept_dot(sum_4_0, x_4_0, x_4_1, w_0_0, w_0_1, keep_1_0.x, 0u);
-        sum_4_1 = add_kept_dot(sum_4_1, x_4_0, x_4_1, w_1_0, w_1_1, keep_1_0.x, 8u);
-        sum_4_2 = add_kept_dot(sum_4_2, x_4_0, x_4_1, w_2_0, w_2_1, keep_1_0.x, 16u);
-        sum_4_3 = add_kept_dot(sum_4_3, x_4_0, x_4_1, w_3_0, w_3_1, keep_1_0.x, 24u);
-        sum_5_0 = add_kept_dot(sum_5_0, x_5_0, x_5_1, w_0_0, w_0_1, keep_1_0.y, 0u);
-        sum_5_1 = add_kept_dot(sum_5_1, x_5_0, x_5_1, w_1_0, w_1_1, keep_1_0.y, 8u);
-        sum_5_2 = add_kept_dot(sum_5_2, x_5_0, x_5_1, w_2_0, w_2_1, keep_1_0.y, 16u);
-        sum_5_3 = add_kept_dot(sum_5_3, x_5_0, x_5_1, w_3_0, w_3_1, keep_1_0.y, 24u);
-        sum_6_0 = add_kept_dot(sum_6_0, x_6_0, x_6_1, w_0_0, w_0_1, keep_1_0.z, 0u);
-        sum_6_1 = add_kept_dot(sum_6_1, x_6_0, x_6_1, w_1_0, w_1_1, keep_1_0.z, 8u);
-        sum_6_2 = add_kept_dot(sum_6_2, x_6_0, x_6_1, w_2_0, w_2_1, keep_1_0.z, 16u);
-        sum_6_3 = add_kept_dot(sum_6_3, x_6_0, x_6_1, w_3_0, w_3_1, keep_1_0.z, 24u);
-        sum_7_0 = add_kept_dot(sum_7_0, x_7_0, x_7_1, w_0_0, w_0_1, keep_1_0.w, 0u);
-        sum_7_1 = add_kept_dot(sum_7_1, x_7_0, x_7_1, w_1_0, w_1_1, keep_1_0.w, 8u);
-        sum_7_2 = add_kept_dot(sum_7_2, x_7_0, x_7_1, w_2_0, w_2_1, keep_1_0.w, 16u);
-        sum_7_3 = add_kept_dot(sum_7_3, x_7_0, x_7_1, w_3_0, w_3_1, keep_1_0.w, 24u);
-        sum_4_4 = add_kept_dot(sum_4_4, x_4_0, x_4_1, w_4_0, w_4_1, keep_1_1.x, 0u);
-        sum_4_5 = add_kept_dot(sum_4_5, x_4_0, x_4_1, w_5_0, w_5_1, keep_1_1.x, 8u);
-        sum_4_6 = add_kept_dot(sum_4_6, x_4_0, x_4_1, w_6_0, w_6_1, keep_1_1.x, 16u);
-        sum_4_7 = add_kept_dot(sum_4_7, x_4_0, x_4_1, w_7_0, w_7_1, keep_1_1.x, 24u);
-        sum_5_4 = add_kept_dot(sum_5_4, x_5_0, x_5_1, w_4_0, w_4_1, keep_1_1.y, 0u);
-        sum_5_5 = add_kept_dot(sum_5_5, x_5_0, x_5_1, w_5_0, w_5_1, keep_1_1.y, 8u);
-        sum_5_6 = add_kept_dot(sum_5_6, x_5_0, x_5_1, w_6_0, w_6_1, keep_1_1.y, 16u);
-        sum_5_7 = add_kept_dot(sum_5_7, x_5_0, x_5_1, w_7_0, w_7_1, keep_1_1.y, 24u);
-        sum_6_4 = add_kept_dot(sum_6_4, x_6_0, x_6_1, w_4_0, w_4_1, keep_1_1.z, 0u);
-        sum_6_5 = add_kept_dot(sum_6_5, x_6_0, x_6_1, w_5_0, w_5_1, keep_1_1.z, 8u);
-        sum_6_6 = add_kept_dot(sum_6_6, x_6_0, x_6_1, w_6_0, w_6_1, keep_1_1.z, 16u);
-        sum_6_7 = add_kept_dot(sum_6_7, x_6_0, x_6_1, w_7_0, w_7_1, keep_1_1.z, 24u);
-        sum_7_4 = add_kept_dot(sum_7_4, x_7_0, x_7_1, w_4_0, w_4_1, keep_1_1.w, 0u);
-        sum_7_5 = add_kept_dot(sum_7_5, x_7_0, x_7_1, w_5_0, w_5_1, keep_1_1.w, 8u);
-        sum_7_6 = add_kept_dot(sum_7_6, x_7_0, x_7_1, w_6_0, w_6_1, keep_1_1.w, 16u);
-        sum_7_7 = add_kept_dot(sum_7_7, x_7_0, x_7_1, w_7_0, w_7_1, keep_1_1.w, 24u);
+        sum_7_0 = add_kept_dot(sum_7_0, x_7_1, w_0_1, keep_1_0.w, 4u);
+        sum_7_1 = add_kept_dot(sum_7_1, x_7_1, w_1_1, keep_1_0.w, 12u);
+        sum_7_2 = add_kept_dot(sum_7_2, x_7_1, w_2_1, keep_1_0.w, 20u);
+        sum_7_3 = add_kept_dot(sum_7_3, x_7_1, w_3_1, keep_1_0.w, 28u);
+        sum_7_4 = add_kept_dot(sum_7_4, x_7_1, w_4_1, keep_1_1.w, 4u);
+        sum_7_5 = add_kept_dot(sum_7_5, x_7_1, w_5_1, keep_1_1.w, 12u);
+        sum_7_6 = add_kept_dot(sum_7_6, x_7_1, w_6_1, keep_1_1.w, 20u);
+        sum_7_7 = add_kept_dot(sum_7_7, x_7_1, w_7_1, keep_1_1.w, 28u);
     }
 
     let bias_0 = bias_quad(0u, o);
     let bias_1 = bias_quad(0u, o + 4);
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-    // all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+    // than all the rest.
     for (var row = 0; row < 2; row++) {
         var keep_bias_0_0 = vec4(~0u);
         if params.masked_bias == 1u {

@@ -93,7 +93,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 
 // p = 1/2: a 1 in the only plane drops.
@@ -140,24 +140,20 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
 // `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 
-// sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>, word: u32, bit: u32) -> f32 {
+// sum + the kept products of four inputs.
+fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>, word: u32, bit: u32) -> f32 {
     var s = sum;
-    s = select(s, fma(a_0.x, b_0.x, s), (word & (1u << bit)) != 0u);
-    s = select(s, fma(a_0.y, b_0.y, s), (word & (1u << (bit + 1u))) != 0u);
-    s = select(s, fma(a_0.z, b_0.z, s), (word & (1u << (bit + 2u))) != 0u);
-    s = select(s, fma(a_0.w, b_0.w, s), (word & (1u << (bit + 3u))) != 0u);
-    s = select(s, fma(a_1.x, b_1.x, s), (word & (1u << (bit + 4u))) != 0u);
-    s = select(s, fma(a_1.y, b_1.y, s), (word & (1u << (bit + 5u))) != 0u);
-    s = select(s, fma(a_1.z, b_1.z, s), (word & (1u << (bit + 6u))) != 0u);
-    s = select(s, fma(a_1.w, b_1.w, s), (word & (1u << (bit + 7u))) != 0u);
+    s = select(s, fma(a.x, b.x, s), (word & (1u << bit)) != 0u);
+    s = select(s, fma(a.y, b.y, s), (word & (1u << (bit + 1u))) != 0u);
+    s = select(s, fma(a.z, b.z, s), (word & (1u << (bit + 2u))) != 0u);
+    s = select(s, fma(a.w, b.w, s), (word & (1u << (bit + 3u))) != 0u);
     return s;
 }
 
@@ -176,7 +172,7 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
 //
 // The kernel departs from this:
 //
-// 1. A thread owns 1 x 2 bricks, 4 examples by 8 outputs, and walks the inputs
+// 1. A thread owns 1 x 1 bricks, 4 examples by 4 outputs, and walks the inputs
 //    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
 //    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
 // 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
@@ -188,137 +184,161 @@ fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: v
 // 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
 // 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
-@compute @workgroup_size(2, 16)
+// Parts of both operands, which a workgroup reads together.
+var<workgroup> parts: array<vec4<f32>, 1040>;
+
+@compute @workgroup_size(16, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * 16u + local.y;
-    let tile_column = group.x * 2u + local.x;
+    let tile_column = group.x * 16u + local.x;
     let n = i32(tile_row * 4u) - params.example_shift;
-    let o = i32(tile_column * 8u) - params.output_shift;
-    if n >= i32(params.examples) || o >= i32(params.outputs) {
-        return;
-    }
+    let o = i32(tile_column * 4u) - params.output_shift;
+    let first_n = i32(group.y * 64u) - params.example_shift;
+    let first_o = i32(group.x * 64u) - params.output_shift;
+    let reader = local.y * 16u + local.x;
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
+    let inside = n < i32(params.examples) && o < i32(params.outputs);
     let example_block = params.example_block + tile_row;
-    let output_block = params.output_block + tile_column * 2u;
+    let output_block = params.output_block + tile_column;
 
-    // Rows past either end repeat the nearest one; their sums are never stored.
-    let x_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
-    let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
-    let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
-    let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
-    let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
-    let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
-    let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
-    let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
-    let w_row_4 = u32(clamp(o + 4, 0, i32(params.outputs) - 1));
-    let w_row_5 = u32(clamp(o + 5, 0, i32(params.outputs) - 1));
-    let w_row_6 = u32(clamp(o + 6, 0, i32(params.outputs) - 1));
-    let w_row_7 = u32(clamp(o + 7, 0, i32(params.outputs) - 1));
     var sum_0_0 = 0.0;
     var sum_0_1 = 0.0;
     var sum_0_2 = 0.0;
     var sum_0_3 = 0.0;
-    var sum_0_4 = 0.0;
-    var sum_0_5 = 0.0;
-    var sum_0_6 = 0.0;
-    var sum_0_7 = 0.0;
     var sum_1_0 = 0.0;
     var sum_1_1 = 0.0;
     var sum_1_2 = 0.0;
     var sum_1_3 = 0.0;
-    var sum_1_4 = 0.0;
-    var sum_1_5 = 0.0;
-    var sum_1_6 = 0.0;
-    var sum_1_7 = 0.0;
     var sum_2_0 = 0.0;
     var sum_2_1 = 0.0;
     var sum_2_2 = 0.0;
     var sum_2_3 = 0.0;
-    var sum_2_4 = 0.0;
-    var sum_2_5 = 0.0;
-    var sum_2_6 = 0.0;
-    var sum_2_7 = 0.0;
     var sum_3_0 = 0.0;
     var sum_3_1 = 0.0;
     var sum_3_2 = 0.0;
     var sum_3_3 = 0.0;
-    var sum_3_4 = 0.0;
-    var sum_3_5 = 0.0;
-    var sum_3_6 = 0.0;
-    var sum_3_7 = 0.0;
 
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-    for (var block = 0u; block < blocks; block++) {
-        let i = i32(block * 8u) - params.input_shift;
-        let keep_0_0 = brick(vec3(params.input_block + block, output_block, example_block));
-        let keep_0_1 = brick(vec3(params.input_block + block, output_block + 1u, example_block));
-        let w_0_0 = w_quad(w_row_0, i);
-        let w_0_1 = w_quad(w_row_0, i + 4);
-        let w_1_0 = w_quad(w_row_1, i);
-        let w_1_1 = w_quad(w_row_1, i + 4);
-        let w_2_0 = w_quad(w_row_2, i);
-        let w_2_1 = w_quad(w_row_2, i + 4);
-        let w_3_0 = w_quad(w_row_3, i);
-        let w_3_1 = w_quad(w_row_3, i + 4);
-        let w_4_0 = w_quad(w_row_4, i);
-        let w_4_1 = w_quad(w_row_4, i + 4);
-        let w_5_0 = w_quad(w_row_5, i);
-        let w_5_1 = w_quad(w_row_5, i + 4);
-        let w_6_0 = w_quad(w_row_6, i);
-        let w_6_1 = w_quad(w_row_6, i + 4);
-        let w_7_0 = w_quad(w_row_7, i);
-        let w_7_1 = w_quad(w_row_7, i + 4);
-        let x_0_0 = x_quad(x_row_0, i);
-        let x_0_1 = x_quad(x_row_0, i + 4);
-        let x_1_0 = x_quad(x_row_1, i);
-        let x_1_1 = x_quad(x_row_1, i + 4);
-        let x_2_0 = x_quad(x_row_2, i);
-        let x_2_1 = x_quad(x_row_2, i + 4);
-        let x_3_0 = x_quad(x_row_3, i);
-        let x_3_1 = x_quad(x_row_3, i + 4);
-        sum_0_0 = add_kept_dot(sum_0_0, x_0_0, x_0_1, w_0_0, w_0_1, keep_0_0.x, 0u);
-        sum_0_1 = add_kept_dot(sum_0_1, x_0_0, x_0_1, w_1_0, w_1_1, keep_0_0.x, 8u);
-        sum_0_2 = add_kept_dot(sum_0_2, x_0_0, x_0_1, w_2_0, w_2_1, keep_0_0.x, 16u);
-        sum_0_3 = add_kept_dot(sum_0_3, x_0_0, x_0_1, w_3_0, w_3_1, keep_0_0.x, 24u);
-        sum_1_0 = add_kept_dot(sum_1_0, x_1_0, x_1_1, w_0_0, w_0_1, keep_0_0.y, 0u);
-        sum_1_1 = add_kept_dot(sum_1_1, x_1_0, x_1_1, w_1_0, w_1_1, keep_0_0.y, 8u);
-        sum_1_2 = add_kept_dot(sum_1_2, x_1_0, x_1_1, w_2_0, w_2_1, keep_0_0.y, 16u);
-        sum_1_3 = add_kept_dot(sum_1_3, x_1_0, x_1_1, w_3_0, w_3_1, keep_0_0.y, 24u);
-        sum_2_0 = add_kept_dot(sum_2_0, x_2_0, x_2_1, w_0_0, w_0_1, keep_0_0.z, 0u);
-        sum_2_1 = add_kept_dot(sum_2_1, x_2_0, x_2_1, w_1_0, w_1_1, keep_0_0.z, 8u);
-        sum_2_2 = add_kept_dot(sum_2_2, x_2_0, x_2_1, w_2_0, w_2_1, keep_0_0.z, 16u);
-        sum_2_3 = add_kept_dot(sum_2_3, x_2_0, x_2_1, w_3_0, w_3_1, keep_0_0.z, 24u);
-        sum_3_0 = add_kept_dot(sum_3_0, x_3_0, x_3_1, w_0_0, w_0_1, keep_0_0.w, 0u);
-        sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1, keep_0_0.w, 8u);
-        sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1, keep_0_0.w, 16u);
-        sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1, keep_0_0.w, 24u);
-        sum_0_4 = add_kept_dot(sum_0_4, x_0_0, x_0_1, w_4_0, w_4_1, keep_0_1.x, 0u);
-        sum_0_5 = add_kept_dot(sum_0_5, x_0_0, x_0_1, w_5_0, w_5_1, keep_0_1.x, 8u);
-        sum_0_6 = add_kept_dot(sum_0_6, x_0_0, x_0_1, w_6_0, w_6_1, keep_0_1.x, 16u);
-        sum_0_7 = add_kept_dot(sum_0_7, x_0_0, x_0_1, w_7_0, w_7_1, keep_0_1.x, 24u);
-        sum_1_4 = add_kept_dot(sum_1_4, x_1_0, x_1_1, w_4_0, w_4_1, keep_0_1.y, 0u);
-        sum_1_5 = add_kept_dot(sum_1_5, x_1_0, x_1_1, w_5_0, w_5_1, keep_0_1.y, 8u);
-        sum_1_6 = add_kept_dot(sum_1_6, x_1_0, x_1_1, w_6_0, w_6_1, keep_0_1.y, 16u);
-        sum_1_7 = add_kept_dot(sum_1_7, x_1_0, x_1_1, w_7_0, w_7_1, keep_0_1.y, 24u);
-        sum_2_4 = add_kept_dot(sum_2_4, x_2_0, x_2_1, w_4_0, w_4_1, keep_0_1.z, 0u);
-        sum_2_5 = add_kept_dot(sum_2_5, x_2_0, x_2_1, w_5_0, w_5_1, keep_0_1.z, 8u);
-        sum_2_6 = add_kept_dot(sum_2_6, x_2_0, x_2_1, w_6_0, w_6_1, keep_0_1.z, 16u);
-        sum_2_7 = add_kept_dot(sum_2_7, x_2_0, x_2_1, w_7_0, w_7_1, keep_0_1.z, 24u);
-        sum_3_4 = add_kept_dot(sum_3_4, x_3_0, x_3_1, w_4_0, w_4_1, keep_0_1.w, 0u);
-        sum_3_5 = add_kept_dot(sum_3_5, x_3_0, x_3_1, w_5_0, w_5_1, keep_0_1.w, 8u);
-        sum_3_6 = add_kept_dot(sum_3_6, x_3_0, x_3_1, w_6_0, w_6_1, keep_0_1.w, 16u);
-        sum_3_7 = add_kept_dot(sum_3_7, x_3_0, x_3_1, w_7_0, w_7_1, keep_0_1.w, 24u);
+    let line_x_0 = reader % 8u;
+    let unit_x_0 = reader / 8u;
+    let to_x_0 = line_x_0 * 65u + unit_x_0 % 4u * 16u + unit_x_0 / 4u;
+    let line_x_1 = (reader + 256u) % 8u;
+    let unit_x_1 = (reader + 256u) / 8u;
+    let to_x_1 = line_x_1 * 65u + unit_x_1 % 4u * 16u + unit_x_1 / 4u;
+    let line_w_0 = reader % 8u;
+    let unit_w_0 = reader / 8u;
+    let to_w_0 = 520u + line_w_0 * 65u + unit_w_0 % 4u * 16u + unit_w_0 / 4u;
+    let line_w_1 = (reader + 256u) % 8u;
+    let unit_w_1 = (reader + 256u) / 8u;
+    let to_w_1 = 520u + line_w_1 * 65u + unit_w_1 % 4u * 16u + unit_w_1 / 4u;
+    let place_x_0 = i32(line_x_0 * 4u) - params.input_shift;
+    let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
+    let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
+    var from_x_0 = x_quad(u32(row_x_0), column_x_0);
+    let place_x_1 = i32(line_x_1 * 4u) - params.input_shift;
+    let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
+    let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
+    var from_x_1 = x_quad(u32(row_x_1), column_x_1);
+    let place_w_0 = i32(line_w_0 * 4u) - params.input_shift;
+    let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
+    let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
+    var from_w_0 = w_quad(u32(row_w_0), column_w_0);
+    let place_w_1 = i32(line_w_1 * 4u) - params.input_shift;
+    let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
+    let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
+    var from_w_1 = w_quad(u32(row_w_1), column_w_1);
+    for (var first = 0u; first < blocks; first += 4u) {
+        // Until all threads have done with the steps before.
+        workgroupBarrier();
+        parts[to_x_0] = from_x_0;
+        parts[to_x_1] = from_x_1;
+        parts[to_w_0] = from_w_0;
+        parts[to_w_1] = from_w_1;
+        workgroupBarrier();
+        let next = first + 4u;
+        if next < blocks {
+            let place_x_0 = i32(next * 8u + line_x_0 * 4u) - params.input_shift;
+            let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
+            let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
+            from_x_0 = x_quad(u32(row_x_0), column_x_0);
+            let place_x_1 = i32(next * 8u + line_x_1 * 4u) - params.input_shift;
+            let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
+            let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
+            from_x_1 = x_quad(u32(row_x_1), column_x_1);
+            let place_w_0 = i32(next * 8u + line_w_0 * 4u) - params.input_shift;
+            let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
+            let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
+            from_w_0 = w_quad(u32(row_w_0), column_w_0);
+            let place_w_1 = i32(next * 8u + line_w_1 * 4u) - params.input_shift;
+            let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
+            let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
+            from_w_1 = w_quad(u32(row_w_1), column_w_1);
+        }
+        let end = select(0u, min(next, blocks), inside);
+        for (var block = first; block < end; block++) {
+            let x_at = (block - first) * 130u + local.y;
+            let w_at = 520u + (block - first) * 130u + local.x;
+            let keep_0_0 = brick(vec3(params.input_block + block, output_block, example_block));
+            let w_0_0 = parts[w_at];
+            let w_1_0 = parts[w_at + 16u];
+            let w_2_0 = parts[w_at + 32u];
+            let w_3_0 = parts[w_at + 48u];
+            let x_0_0 = parts[x_at];
+            sum_0_0 = add_kept_dot(sum_0_0, x_0_0, w_0_0, keep_0_0.x, 0u);
+            sum_0_1 = add_kept_dot(sum_0_1, x_0_0, w_1_0, keep_0_0.x, 8u);
+            sum_0_2 = add_kept_dot(sum_0_2, x_0_0, w_2_0, keep_0_0.x, 16u);
+            sum_0_3 = add_kept_dot(sum_0_3, x_0_0, w_3_0, keep_0_0.x, 24u);
+            let x_1_0 = parts[x_at + 16u];
+            sum_1_0 = add_kept_dot(sum_1_0, x_1_0, w_0_0, keep_0_0.y, 0u);
+            sum_1_1 = add_kept_dot(sum_1_1, x_1_0, w_1_0, keep_0_0.y, 8u);
+            sum_1_2 = add_kept_dot(sum_1_2, x_1_0, w_2_0, keep_0_0.y, 16u);
+            sum_1_3 = add_kept_dot(sum_1_3, x_1_0, w_3_0, keep_0_0.y, 24u);
+            let x_2_0 = parts[x_at + 32u];
+            sum_2_0 = add_kept_dot(sum_2_0, x_2_0, w_0_0, keep_0_0.z, 0u);
+            sum_2_1 = add_kept_dot(sum_2_1, x_2_0, w_1_0, keep_0_0.z, 8u);
+            sum_2_2 = add_kept_dot(sum_2_2, x_2_0, w_2_0, keep_0_0.z, 16u);
+            sum_2_3 = add_kept_dot(sum_2_3, x_2_0, w_3_0, keep_0_0.z, 24u);
+            let x_3_0 = parts[x_at + 48u];
+            sum_3_0 = add_kept_dot(sum_3_0, x_3_0, w_0_0, keep_0_0.w, 0u);
+            sum_3_1 = add_kept_dot(sum_3_1, x_3_0, w_1_0, keep_0_0.w, 8u);
+            sum_3_2 = add_kept_dot(sum_3_2, x_3_0, w_2_0, keep_0_0.w, 16u);
+            sum_3_3 = add_kept_dot(sum_3_3, x_3_0, w_3_0, keep_0_0.w, 24u);
+            let w_0_1 = parts[w_at + 65u];
+            let w_1_1 = parts[w_at + 81u];
+            let w_2_1 = parts[w_at + 97u];
+            let w_3_1 = parts[w_at + 113u];
+            let x_0_1 = parts[x_at + 65u];
+            sum_0_0 = add_kept_dot(sum_0_0, x_0_1, w_0_1, keep_0_0.x, 4u);
+            sum_0_1 = add_kept_dot(sum_0_1, x_0_1, w_1_1, keep_0_0.x, 12u);
+            sum_0_2 = add_kept_dot(sum_0_2, x_0_1, w_2_1, keep_0_0.x, 20u);
+            sum_0_3 = add_kept_dot(sum_0_3, x_0_1, w_3_1, keep_0_0.x, 28u);
+            let x_1_1 = parts[x_at + 81u];
+            sum_1_0 = add_kept_dot(sum_1_0, x_1_1, w_0_1, keep_0_0.y, 4u);
+            sum_1_1 = add_kept_dot(sum_1_1, x_1_1, w_1_1, keep_0_0.y, 12u);
+            sum_1_2 = add_kept_dot(sum_1_2, x_1_1, w_2_1, keep_0_0.y, 20u);
+            sum_1_3 = add_kept_dot(sum_1_3, x_1_1, w_3_1, keep_0_0.y, 28u);
+            let x_2_1 = parts[x_at + 97u];
+            sum_2_0 = add_kept_dot(sum_2_0, x_2_1, w_0_1, keep_0_0.z, 4u);
+            sum_2_1 = add_kept_dot(sum_2_1, x_2_1, w_1_1, keep_0_0.z, 12u);
+            sum_2_2 = add_kept_dot(sum_2_2, x_2_1, w_2_1, keep_0_0.z, 20u);
+            sum_2_3 = add_kept_dot(sum_2_3, x_2_1, w_3_1, keep_0_0.z, 28u);
+            let x_3_1 = parts[x_at + 113u];
+            sum_3_0 = add_kept_dot(sum_3_0, x_3_1, w_0_1, keep_0_0.w, 4u);
+            sum_3_1 = add_kept_dot(sum_3_1, x_3_1, w_1_1, keep_0_0.w, 12u);
+            sum_3_2 = add_kept_dot(sum_3_2, x_3_1, w_2_1, keep_0_0.w, 20u);
+            sum_3_3 = add_kept_dot(sum_3_3, x_3_1, w_3_1, keep_0_0.w, 28u);
+        }
+    }
+    if !inside {
+        return;
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-    // all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+    // than all the rest.
     for (var row = 0; row < 1; row++) {
         store_result_quad(n + 4 * row, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3));
         store_result_quad(n + 4 * row + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3));
         store_result_quad(n + 4 * row + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3));
         store_result_quad(n + 4 * row + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3));
-        store_result_quad(n + 4 * row, o + 4, params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7));
-        store_result_quad(n + 4 * row + 1, o + 4, params.scale * vec4(sum_1_4, sum_1_5, sum_1_6, sum_1_7));
-        store_result_quad(n + 4 * row + 2, o + 4, params.scale * vec4(sum_2_4, sum_2_5, sum_2_6, sum_2_7));
-        store_result_quad(n + 4 * row + 3, o + 4, params.scale * vec4(sum_3_4, sum_3_5, sum_3_6, sum_3_7));
     }
 }

@@ -102,7 +102,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 
 // All ones where this bit of the threshold is 0.
@@ -172,7 +172,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
@@ -199,6 +199,10 @@ fn keep_or_zero(value: f32, word: u32, bit: u32) -> f32 {
 // The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
 // 8 x 2 bricks, 32 examples by 16 inputs. They are those of the forward pass:
 // same coordinates, same words.
+//
+// Staged operands are taken output by output, which holds few of them in registers. A thread that reads for itself
+// takes all four outputs of a step together: sums that find no registers, as in the wide tiles of software adapters,
+// are then fetched once.
 
 @compute @workgroup_size(16, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
@@ -214,161 +218,161 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
     // Rows past either end repeat the nearest one; their sums are never stored.
     let g_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
+    let g_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
+    let g_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
+    let g_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
+    let g_row_4 = u32(clamp(n + 4, 0, i32(params.examples) - 1));
+    let g_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
+    let g_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
+    let g_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
+    let g_row_8 = u32(clamp(n + 8, 0, i32(params.examples) - 1));
+    let g_row_9 = u32(clamp(n + 9, 0, i32(params.examples) - 1));
+    let g_row_10 = u32(clamp(n + 10, 0, i32(params.examples) - 1));
+    let g_row_11 = u32(clamp(n + 11, 0, i32(params.examples) - 1));
+    let g_row_12 = u32(clamp(n + 12, 0, i32(params.examples) - 1));
+    let g_row_13 = u32(clamp(n + 13, 0, i32(params.examples) - 1));
+    let g_row_14 = u32(clamp(n + 14, 0, i32(params.examples) - 1));
+    let g_row_15 = u32(clamp(n + 15, 0, i32(params.examples) - 1));
+    let g_row_16 = u32(clamp(n + 16, 0, i32(params.examples) - 1));
+    let g_row_17 = u32(clamp(n + 17, 0, i32(params.examples) - 1));
+    let g_row_18 = u32(clamp(n + 18, 0, i32(params.examples) - 1));
+    let g_row_19 = u32(clamp(n + 19, 0, i32(params.examples) - 1));
+    let g_row_20 = u32(clamp(n + 20, 0, i32(params.examples) - 1));
+    let g_row_21 = u32(clamp(n + 21, 0, i32(params.examples) - 1));
+    let g_row_22 = u32(clamp(n + 22, 0, i32(params.examples) - 1));
+    let g_row_23 = u32(clamp(n + 23, 0, i32(params.examples) - 1));
+    let g_row_24 = u32(clamp(n + 24, 0, i32(params.examples) - 1));
+    let g_row_25 = u32(clamp(n + 25, 0, i32(params.examples) - 1));
+    let g_row_26 = u32(clamp(n + 26, 0, i32(params.examples) - 1));
+    let g_row_27 = u32(clamp(n + 27, 0, i32(params.examples) - 1));
+    let g_row_28 = u32(clamp(n + 28, 0, i32(params.examples) - 1));
+    let g_row_29 = u32(clamp(n + 29, 0, i32(params.examples) - 1));
+    let g_row_30 = u32(clamp(n + 30, 0, i32(params.examples) - 1));
+    let g_row_31 = u32(clamp(n + 31, 0, i32(params.examples) - 1));
     var sum_0_0 = vec4(0.0);
     var sum_0_1 = vec4(0.0);
     var sum_0_2 = vec4(0.0);
     var sum_0_3 = vec4(0.0);
-    let g_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
     var sum_1_0 = vec4(0.0);
     var sum_1_1 = vec4(0.0);
     var sum_1_2 = vec4(0.0);
     var sum_1_3 = vec4(0.0);
-    let g_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
     var sum_2_0 = vec4(0.0);
     var sum_2_1 = vec4(0.0);
     var sum_2_2 = vec4(0.0);
     var sum_2_3 = vec4(0.0);
-    let g_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
     var sum_3_0 = vec4(0.0);
     var sum_3_1 = vec4(0.0);
     var sum_3_2 = vec4(0.0);
     var sum_3_3 = vec4(0.0);
-    let g_row_4 = u32(clamp(n + 4, 0, i32(params.examples) - 1));
     var sum_4_0 = vec4(0.0);
     var sum_4_1 = vec4(0.0);
     var sum_4_2 = vec4(0.0);
     var sum_4_3 = vec4(0.0);
-    let g_row_5 = u32(clamp(n + 5, 0, i32(params.examples) - 1));
     var sum_5_0 = vec4(0.0);
     var sum_5_1 = vec4(0.0);
     var sum_5_2 = vec4(0.0);
     var sum_5_3 = vec4(0.0);
-    let g_row_6 = u32(clamp(n + 6, 0, i32(params.examples) - 1));
     var sum_6_0 = vec4(0.0);
     var sum_6_1 = vec4(0.0);
     var sum_6_2 = vec4(0.0);
     var sum_6_3 = vec4(0.0);
-    let g_row_7 = u32(clamp(n + 7, 0, i32(params.examples) - 1));
     var sum_7_0 = vec4(0.0);
     var sum_7_1 = vec4(0.0);
     var sum_7_2 = vec4(0.0);
     var sum_7_3 = vec4(0.0);
-    let g_row_8 = u32(clamp(n + 8, 0, i32(params.examples) - 1));
     var sum_8_0 = vec4(0.0);
     var sum_8_1 = vec4(0.0);
     var sum_8_2 = vec4(0.0);
     var sum_8_3 = vec4(0.0);
-    let g_row_9 = u32(clamp(n + 9, 0, i32(params.examples) - 1));
     var sum_9_0 = vec4(0.0);
     var sum_9_1 = vec4(0.0);
     var sum_9_2 = vec4(0.0);
     var sum_9_3 = vec4(0.0);
-    let g_row_10 = u32(clamp(n + 10, 0, i32(params.examples) - 1));
     var sum_10_0 = vec4(0.0);
     var sum_10_1 = vec4(0.0);
     var sum_10_2 = vec4(0.0);
     var sum_10_3 = vec4(0.0);
-    let g_row_11 = u32(clamp(n + 11, 0, i32(params.examples) - 1));
     var sum_11_0 = vec4(0.0);
     var sum_11_1 = vec4(0.0);
     var sum_11_2 = vec4(0.0);
     var sum_11_3 = vec4(0.0);
-    let g_row_12 = u32(clamp(n + 12, 0, i32(params.examples) - 1));
     var sum_12_0 = vec4(0.0);
     var sum_12_1 = vec4(0.0);
     var sum_12_2 = vec4(0.0);
     var sum_12_3 = vec4(0.0);
-    let g_row_13 = u32(clamp(n + 13, 0, i32(params.examples) - 1));
     var sum_13_0 = vec4(0.0);
     var sum_13_1 = vec4(0.0);
     var sum_13_2 = vec4(0.0);
     var sum_13_3 = vec4(0.0);
-    let g_row_14 = u32(clamp(n + 14, 0, i32(params.examples) - 1));
     var sum_14_0 = vec4(0.0);
     var sum_14_1 = vec4(0.0);
     var sum_14_2 = vec4(0.0);
     var sum_14_3 = vec4(0.0);
-    let g_row_15 = u32(clamp(n + 15, 0, i32(params.examples) - 1));
     var sum_15_0 = vec4(0.0);
     var sum_15_1 = vec4(0.0);
     var sum_15_2 = vec4(0.0);
     var sum_15_3 = vec4(0.0);
-    let g_row_16 = u32(clamp(n + 16, 0, i32(params.examples) - 1));
     var sum_16_0 = vec4(0.0);
     var sum_16_1 = vec4(0.0);
     var sum_16_2 = vec4(0.0);
     var sum_16_3 = vec4(0.0);
-    let g_row_17 = u32(clamp(n + 17, 0, i32(params.examples) - 1));
     var sum_17_0 = vec4(0.0);
     var sum_17_1 = vec4(0.0);
     var sum_17_2 = vec4(0.0);
     var sum_17_3 = vec4(0.0);
-    let g_row_18 = u32(clamp(n + 18, 0, i32(params.examples) - 1));
     var sum_18_0 = vec4(0.0);
     var sum_18_1 = vec4(0.0);
     var sum_18_2 = vec4(0.0);
     var sum_18_3 = vec4(0.0);
-    let g_row_19 = u32(clamp(n + 19, 0, i32(params.examples) - 1));
     var sum_19_0 = vec4(0.0);
     var sum_19_1 = vec4(0.0);
     var sum_19_2 = vec4(0.0);
     var sum_19_3 = vec4(0.0);
-    let g_row_20 = u32(clamp(n + 20, 0, i32(params.examples) - 1));
     var sum_20_0 = vec4(0.0);
     var sum_20_1 = vec4(0.0);
     var sum_20_2 = vec4(0.0);
     var sum_20_3 = vec4(0.0);
-    let g_row_21 = u32(clamp(n + 21, 0, i32(params.examples) - 1));
     var sum_21_0 = vec4(0.0);
     var sum_21_1 = vec4(0.0);
     var sum_21_2 = vec4(0.0);
     var sum_21_3 = vec4(0.0);
-    let g_row_22 = u32(clamp(n + 22, 0, i32(params.examples) - 1));
     var sum_22_0 = vec4(0.0);
     var sum_22_1 = vec4(0.0);
     var sum_22_2 = vec4(0.0);
     var sum_22_3 = vec4(0.0);
-    let g_row_23 = u32(clamp(n + 23, 0, i32(params.examples) - 1));
     var sum_23_0 = vec4(0.0);
     var sum_23_1 = vec4(0.0);
     var sum_23_2 = vec4(0.0);
     var sum_23_3 = vec4(0.0);
-    let g_row_24 = u32(clamp(n + 24, 0, i32(params.examples) - 1));
     var sum_24_0 = vec4(0.0);
     var sum_24_1 = vec4(0.0);
     var sum_24_2 = vec4(0.0);
     var sum_24_3 = vec4(0.0);
-    let g_row_25 = u32(clamp(n + 25, 0, i32(params.examples) - 1));
     var sum_25_0 = vec4(0.0);
     var sum_25_1 = vec4(0.0);
     var sum_25_2 = vec4(0.0);
     var sum_25_3 = vec4(0.0);
-    let g_row_26 = u32(clamp(n + 26, 0, i32(params.examples) - 1));
     var sum_26_0 = vec4(0.0);
     var sum_26_1 = vec4(0.0);
     var sum_26_2 = vec4(0.0);
     var sum_26_3 = vec4(0.0);
-    let g_row_27 = u32(clamp(n + 27, 0, i32(params.examples) - 1));
     var sum_27_0 = vec4(0.0);
     var sum_27_1 = vec4(0.0);
     var sum_27_2 = vec4(0.0);
     var sum_27_3 = vec4(0.0);
-    let g_row_28 = u32(clamp(n + 28, 0, i32(params.examples) - 1));
     var sum_28_0 = vec4(0.0);
     var sum_28_1 = vec4(0.0);
     var sum_28_2 = vec4(0.0);
     var sum_28_3 = vec4(0.0);
-    let g_row_29 = u32(clamp(n + 29, 0, i32(params.examples) - 1));
     var sum_29_0 = vec4(0.0);
     var sum_29_1 = vec4(0.0);
     var sum_29_2 = vec4(0.0);
     var sum_29_3 = vec4(0.0);
-    let g_row_30 = u32(clamp(n + 30, 0, i32(params.examples) - 1));
     var sum_30_0 = vec4(0.0);
     var sum_30_1 = vec4(0.0);
     var sum_30_2 = vec4(0.0);
     var sum_30_3 = vec4(0.0);
-    let g_row_31 = u32(clamp(n + 31, 0, i32(params.examples) - 1));
     var sum_31_0 = vec4(0.0);
     var sum_31_1 = vec4(0.0);
     var sum_31_2 = vec4(0.0);
@@ -382,8 +386,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
     for (var block = 0u; block < blocks; block++) {
         let o = i32(block * 4u) - params.output_shift;
-        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one brick
-        // do not wait for those of another.
+        // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
+        // brick do not wait for those of another.
         var state_0_0 = start(vec3(input_block, params.output_block + block, example_block));
         var drop_0_0 = first_planes(state_0_0);
         var state_0_1 = start(vec3(input_block + 1u, params.output_block + block, example_block));
@@ -1030,8 +1034,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sum_31_3 = add_kept_row(sum_31_3, g_31.w, w_3_3, keep_7_1.w, 28u);
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-    // all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+    // than all the rest.
     for (var row = 0; row < 8; row++) {
         store_result_quad(n + 4 * row, i, params.scale * sum_0_0);
         store_result_quad(n + 4 * row, i + 4, params.scale * sum_0_1);

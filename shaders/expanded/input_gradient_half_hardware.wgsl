@@ -93,7 +93,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 
 // p = 1/2: a 1 in the only plane drops.
@@ -140,7 +140,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
@@ -160,157 +160,160 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 // dX = scale * (sum over o of M W G). Oracle: src/reference/input_gradient.rs.
 //
 // The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
-// 1 x 2 bricks, 4 examples by 16 inputs. They are those of the forward pass:
+// 1 x 1 bricks, 4 examples by 8 inputs. They are those of the forward pass:
 // same coordinates, same words.
+//
+// Staged operands are taken output by output, which holds few of them in registers. A thread that reads for itself
+// takes all four outputs of a step together: sums that find no registers, as in the wide tiles of software adapters,
+// are then fetched once.
 
-@compute @workgroup_size(4, 8)
+// Parts of both operands, which a workgroup reads together.
+var<workgroup> parts: array<vec4<f32>, 644>;
+
+@compute @workgroup_size(8, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 8u + local.y;
-    let tile_column = group.x * 4u + local.x;
+    let tile_row = group.y * 16u + local.y;
+    let tile_column = group.x * 8u + local.x;
     let n = i32(tile_row * 4u) - params.example_shift;
-    let i = i32(tile_column * 16u) - params.input_shift;
-    if n >= i32(params.examples) || i >= i32(params.inputs) {
-        return;
-    }
+    let i = i32(tile_column * 8u) - params.input_shift;
+    let first_n = i32(group.y * 64u) - params.example_shift;
+    let first_i = i32(group.x * 64u) - params.input_shift;
+    let reader = local.y * 8u + local.x;
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
+    let inside = n < i32(params.examples) && i < i32(params.inputs);
     let example_block = params.example_block + tile_row;
-    let input_block = params.input_block + tile_column * 2u;
+    let input_block = params.input_block + tile_column;
 
-    // Rows past either end repeat the nearest one; their sums are never stored.
-    let g_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
     var sum_0_0 = vec4(0.0);
     var sum_0_1 = vec4(0.0);
-    var sum_0_2 = vec4(0.0);
-    var sum_0_3 = vec4(0.0);
-    let g_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
     var sum_1_0 = vec4(0.0);
     var sum_1_1 = vec4(0.0);
-    var sum_1_2 = vec4(0.0);
-    var sum_1_3 = vec4(0.0);
-    let g_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
     var sum_2_0 = vec4(0.0);
     var sum_2_1 = vec4(0.0);
-    var sum_2_2 = vec4(0.0);
-    var sum_2_3 = vec4(0.0);
-    let g_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
     var sum_3_0 = vec4(0.0);
     var sum_3_1 = vec4(0.0);
-    var sum_3_2 = vec4(0.0);
-    var sum_3_3 = vec4(0.0);
-    // And so do columns past the last.
-    let i_0 = i;
-    let i_1 = i + 4;
-    let i_2 = min(i + 8, i32(params.inputs) - 4);
-    let i_3 = min(i + 12, i32(params.inputs) - 4);
 
     let blocks = (params.outputs + u32(params.output_shift) + 3u) / 4u;
-    for (var block = 0u; block < blocks; block++) {
-        let o = i32(block * 4u) - params.output_shift;
-        let keep_0_0 = brick(vec3(input_block, params.output_block + block, example_block));
-        let keep_0_1 = brick(vec3(input_block + 1u, params.output_block + block, example_block));
-        let w_0_0 = w_quad(u32(o), i_0);
-        let w_0_1 = w_quad(u32(o), i_1);
-        let w_0_2 = w_quad(u32(o), i_2);
-        let w_0_3 = w_quad(u32(o), i_3);
-        let w_1_0 = w_quad(u32(o + 1), i_0);
-        let w_1_1 = w_quad(u32(o + 1), i_1);
-        let w_1_2 = w_quad(u32(o + 1), i_2);
-        let w_1_3 = w_quad(u32(o + 1), i_3);
-        let w_2_0 = w_quad(u32(o + 2), i_0);
-        let w_2_1 = w_quad(u32(o + 2), i_1);
-        let w_2_2 = w_quad(u32(o + 2), i_2);
-        let w_2_3 = w_quad(u32(o + 2), i_3);
-        let w_3_0 = w_quad(u32(o + 3), i_0);
-        let w_3_1 = w_quad(u32(o + 3), i_1);
-        let w_3_2 = w_quad(u32(o + 3), i_2);
-        let w_3_3 = w_quad(u32(o + 3), i_3);
-        let g_0 = g_quad(g_row_0, o);
-        let g_1 = g_quad(g_row_1, o);
-        let g_2 = g_quad(g_row_2, o);
-        let g_3 = g_quad(g_row_3, o);
-        sum_0_0 = add_kept_row(sum_0_0, g_0.x, w_0_0, keep_0_0.x, 0u);
-        sum_0_1 = add_kept_row(sum_0_1, g_0.x, w_0_1, keep_0_0.x, 4u);
-        sum_0_0 = add_kept_row(sum_0_0, g_0.y, w_1_0, keep_0_0.x, 8u);
-        sum_0_1 = add_kept_row(sum_0_1, g_0.y, w_1_1, keep_0_0.x, 12u);
-        sum_0_0 = add_kept_row(sum_0_0, g_0.z, w_2_0, keep_0_0.x, 16u);
-        sum_0_1 = add_kept_row(sum_0_1, g_0.z, w_2_1, keep_0_0.x, 20u);
-        sum_0_0 = add_kept_row(sum_0_0, g_0.w, w_3_0, keep_0_0.x, 24u);
-        sum_0_1 = add_kept_row(sum_0_1, g_0.w, w_3_1, keep_0_0.x, 28u);
-        sum_1_0 = add_kept_row(sum_1_0, g_1.x, w_0_0, keep_0_0.y, 0u);
-        sum_1_1 = add_kept_row(sum_1_1, g_1.x, w_0_1, keep_0_0.y, 4u);
-        sum_1_0 = add_kept_row(sum_1_0, g_1.y, w_1_0, keep_0_0.y, 8u);
-        sum_1_1 = add_kept_row(sum_1_1, g_1.y, w_1_1, keep_0_0.y, 12u);
-        sum_1_0 = add_kept_row(sum_1_0, g_1.z, w_2_0, keep_0_0.y, 16u);
-        sum_1_1 = add_kept_row(sum_1_1, g_1.z, w_2_1, keep_0_0.y, 20u);
-        sum_1_0 = add_kept_row(sum_1_0, g_1.w, w_3_0, keep_0_0.y, 24u);
-        sum_1_1 = add_kept_row(sum_1_1, g_1.w, w_3_1, keep_0_0.y, 28u);
-        sum_2_0 = add_kept_row(sum_2_0, g_2.x, w_0_0, keep_0_0.z, 0u);
-        sum_2_1 = add_kept_row(sum_2_1, g_2.x, w_0_1, keep_0_0.z, 4u);
-        sum_2_0 = add_kept_row(sum_2_0, g_2.y, w_1_0, keep_0_0.z, 8u);
-        sum_2_1 = add_kept_row(sum_2_1, g_2.y, w_1_1, keep_0_0.z, 12u);
-        sum_2_0 = add_kept_row(sum_2_0, g_2.z, w_2_0, keep_0_0.z, 16u);
-        sum_2_1 = add_kept_row(sum_2_1, g_2.z, w_2_1, keep_0_0.z, 20u);
-        sum_2_0 = add_kept_row(sum_2_0, g_2.w, w_3_0, keep_0_0.z, 24u);
-        sum_2_1 = add_kept_row(sum_2_1, g_2.w, w_3_1, keep_0_0.z, 28u);
-        sum_3_0 = add_kept_row(sum_3_0, g_3.x, w_0_0, keep_0_0.w, 0u);
-        sum_3_1 = add_kept_row(sum_3_1, g_3.x, w_0_1, keep_0_0.w, 4u);
-        sum_3_0 = add_kept_row(sum_3_0, g_3.y, w_1_0, keep_0_0.w, 8u);
-        sum_3_1 = add_kept_row(sum_3_1, g_3.y, w_1_1, keep_0_0.w, 12u);
-        sum_3_0 = add_kept_row(sum_3_0, g_3.z, w_2_0, keep_0_0.w, 16u);
-        sum_3_1 = add_kept_row(sum_3_1, g_3.z, w_2_1, keep_0_0.w, 20u);
-        sum_3_0 = add_kept_row(sum_3_0, g_3.w, w_3_0, keep_0_0.w, 24u);
-        sum_3_1 = add_kept_row(sum_3_1, g_3.w, w_3_1, keep_0_0.w, 28u);
-        sum_0_2 = add_kept_row(sum_0_2, g_0.x, w_0_2, keep_0_1.x, 0u);
-        sum_0_3 = add_kept_row(sum_0_3, g_0.x, w_0_3, keep_0_1.x, 4u);
-        sum_0_2 = add_kept_row(sum_0_2, g_0.y, w_1_2, keep_0_1.x, 8u);
-        sum_0_3 = add_kept_row(sum_0_3, g_0.y, w_1_3, keep_0_1.x, 12u);
-        sum_0_2 = add_kept_row(sum_0_2, g_0.z, w_2_2, keep_0_1.x, 16u);
-        sum_0_3 = add_kept_row(sum_0_3, g_0.z, w_2_3, keep_0_1.x, 20u);
-        sum_0_2 = add_kept_row(sum_0_2, g_0.w, w_3_2, keep_0_1.x, 24u);
-        sum_0_3 = add_kept_row(sum_0_3, g_0.w, w_3_3, keep_0_1.x, 28u);
-        sum_1_2 = add_kept_row(sum_1_2, g_1.x, w_0_2, keep_0_1.y, 0u);
-        sum_1_3 = add_kept_row(sum_1_3, g_1.x, w_0_3, keep_0_1.y, 4u);
-        sum_1_2 = add_kept_row(sum_1_2, g_1.y, w_1_2, keep_0_1.y, 8u);
-        sum_1_3 = add_kept_row(sum_1_3, g_1.y, w_1_3, keep_0_1.y, 12u);
-        sum_1_2 = add_kept_row(sum_1_2, g_1.z, w_2_2, keep_0_1.y, 16u);
-        sum_1_3 = add_kept_row(sum_1_3, g_1.z, w_2_3, keep_0_1.y, 20u);
-        sum_1_2 = add_kept_row(sum_1_2, g_1.w, w_3_2, keep_0_1.y, 24u);
-        sum_1_3 = add_kept_row(sum_1_3, g_1.w, w_3_3, keep_0_1.y, 28u);
-        sum_2_2 = add_kept_row(sum_2_2, g_2.x, w_0_2, keep_0_1.z, 0u);
-        sum_2_3 = add_kept_row(sum_2_3, g_2.x, w_0_3, keep_0_1.z, 4u);
-        sum_2_2 = add_kept_row(sum_2_2, g_2.y, w_1_2, keep_0_1.z, 8u);
-        sum_2_3 = add_kept_row(sum_2_3, g_2.y, w_1_3, keep_0_1.z, 12u);
-        sum_2_2 = add_kept_row(sum_2_2, g_2.z, w_2_2, keep_0_1.z, 16u);
-        sum_2_3 = add_kept_row(sum_2_3, g_2.z, w_2_3, keep_0_1.z, 20u);
-        sum_2_2 = add_kept_row(sum_2_2, g_2.w, w_3_2, keep_0_1.z, 24u);
-        sum_2_3 = add_kept_row(sum_2_3, g_2.w, w_3_3, keep_0_1.z, 28u);
-        sum_3_2 = add_kept_row(sum_3_2, g_3.x, w_0_2, keep_0_1.w, 0u);
-        sum_3_3 = add_kept_row(sum_3_3, g_3.x, w_0_3, keep_0_1.w, 4u);
-        sum_3_2 = add_kept_row(sum_3_2, g_3.y, w_1_2, keep_0_1.w, 8u);
-        sum_3_3 = add_kept_row(sum_3_3, g_3.y, w_1_3, keep_0_1.w, 12u);
-        sum_3_2 = add_kept_row(sum_3_2, g_3.z, w_2_2, keep_0_1.w, 16u);
-        sum_3_3 = add_kept_row(sum_3_3, g_3.z, w_2_3, keep_0_1.w, 20u);
-        sum_3_2 = add_kept_row(sum_3_2, g_3.w, w_3_2, keep_0_1.w, 24u);
-        sum_3_3 = add_kept_row(sum_3_3, g_3.w, w_3_3, keep_0_1.w, 28u);
+    let line_g_0 = reader % 4u;
+    let unit_g_0 = reader / 4u;
+    let to_g_0 = line_g_0 * 65u + unit_g_0 % 4u * 16u + unit_g_0 / 4u;
+    let line_g_1 = (reader + 128u) % 4u;
+    let unit_g_1 = (reader + 128u) / 4u;
+    let to_g_1 = line_g_1 * 65u + unit_g_1 % 4u * 16u + unit_g_1 / 4u;
+    let unit_w_0 = reader % 16u;
+    let line_w_0 = reader / 16u;
+    let to_w_0 = 260u + line_w_0 * 24u + unit_w_0 % 2u * 12u + unit_w_0 / 2u;
+    let unit_w_1 = (reader + 128u) % 16u;
+    let line_w_1 = (reader + 128u) / 16u;
+    let to_w_1 = 260u + line_w_1 * 24u + unit_w_1 % 2u * 12u + unit_w_1 / 2u;
+    let place_g_0 = i32(line_g_0 * 4u) - params.output_shift;
+    let row_g_0 = clamp(first_n + i32(unit_g_0), 0, i32(params.examples) - 1);
+    let column_g_0 = min(place_g_0, i32(params.outputs) - 4);
+    var from_g_0 = g_quad(u32(row_g_0), column_g_0);
+    let place_g_1 = i32(line_g_1 * 4u) - params.output_shift;
+    let row_g_1 = clamp(first_n + i32(unit_g_1), 0, i32(params.examples) - 1);
+    let column_g_1 = min(place_g_1, i32(params.outputs) - 4);
+    var from_g_1 = g_quad(u32(row_g_1), column_g_1);
+    let place_w_0 = i32(line_w_0) - params.output_shift;
+    let row_w_0 = clamp(place_w_0, 0, i32(params.outputs) - 1);
+    let column_w_0 = min(first_i + i32(unit_w_0 * 4u), i32(params.inputs) - 4);
+    var from_w_0 = w_quad(u32(row_w_0), column_w_0);
+    let place_w_1 = i32(line_w_1) - params.output_shift;
+    let row_w_1 = clamp(place_w_1, 0, i32(params.outputs) - 1);
+    let column_w_1 = min(first_i + i32(unit_w_1 * 4u), i32(params.inputs) - 4);
+    var from_w_1 = w_quad(u32(row_w_1), column_w_1);
+    for (var first = 0u; first < blocks; first += 4u) {
+        // Until all threads have done with the steps before.
+        workgroupBarrier();
+        parts[to_g_0] = from_g_0;
+        parts[to_g_1] = from_g_1;
+        parts[to_w_0] = from_w_0;
+        parts[to_w_1] = from_w_1;
+        workgroupBarrier();
+        let next = first + 4u;
+        if next < blocks {
+            let place_g_0 = i32(next * 4u + line_g_0 * 4u) - params.output_shift;
+            let row_g_0 = clamp(first_n + i32(unit_g_0), 0, i32(params.examples) - 1);
+            let column_g_0 = min(place_g_0, i32(params.outputs) - 4);
+            from_g_0 = g_quad(u32(row_g_0), column_g_0);
+            let place_g_1 = i32(next * 4u + line_g_1 * 4u) - params.output_shift;
+            let row_g_1 = clamp(first_n + i32(unit_g_1), 0, i32(params.examples) - 1);
+            let column_g_1 = min(place_g_1, i32(params.outputs) - 4);
+            from_g_1 = g_quad(u32(row_g_1), column_g_1);
+            let place_w_0 = i32(next * 4u + line_w_0) - params.output_shift;
+            let row_w_0 = clamp(place_w_0, 0, i32(params.outputs) - 1);
+            let column_w_0 = min(first_i + i32(unit_w_0 * 4u), i32(params.inputs) - 4);
+            from_w_0 = w_quad(u32(row_w_0), column_w_0);
+            let place_w_1 = i32(next * 4u + line_w_1) - params.output_shift;
+            let row_w_1 = clamp(place_w_1, 0, i32(params.outputs) - 1);
+            let column_w_1 = min(first_i + i32(unit_w_1 * 4u), i32(params.inputs) - 4);
+            from_w_1 = w_quad(u32(row_w_1), column_w_1);
+        }
+        let end = select(0u, min(next, blocks), inside);
+        for (var block = first; block < end; block++) {
+            let g_at = (block - first) * 65u + local.y;
+            let w_at = 260u + (block - first) * 96u + local.x;
+            let keep_0_0 = brick(vec3(input_block, params.output_block + block, example_block));
+            let w_0_0 = parts[w_at];
+            let w_0_1 = parts[w_at + 12u];
+            let g_0 = parts[g_at];
+            let g_1 = parts[g_at + 16u];
+            let g_2 = parts[g_at + 32u];
+            let g_3 = parts[g_at + 48u];
+            sum_0_0 = add_kept_row(sum_0_0, g_0.x, w_0_0, keep_0_0.x, 0u);
+            sum_0_1 = add_kept_row(sum_0_1, g_0.x, w_0_1, keep_0_0.x, 4u);
+            sum_1_0 = add_kept_row(sum_1_0, g_1.x, w_0_0, keep_0_0.y, 0u);
+            sum_1_1 = add_kept_row(sum_1_1, g_1.x, w_0_1, keep_0_0.y, 4u);
+            sum_2_0 = add_kept_row(sum_2_0, g_2.x, w_0_0, keep_0_0.z, 0u);
+            sum_2_1 = add_kept_row(sum_2_1, g_2.x, w_0_1, keep_0_0.z, 4u);
+            sum_3_0 = add_kept_row(sum_3_0, g_3.x, w_0_0, keep_0_0.w, 0u);
+            sum_3_1 = add_kept_row(sum_3_1, g_3.x, w_0_1, keep_0_0.w, 4u);
+            let w_1_0 = parts[w_at + 24u];
+            let w_1_1 = parts[w_at + 36u];
+            sum_0_0 = add_kept_row(sum_0_0, g_0.y, w_1_0, keep_0_0.x, 8u);
+            sum_0_1 = add_kept_row(sum_0_1, g_0.y, w_1_1, keep_0_0.x, 12u);
+            sum_1_0 = add_kept_row(sum_1_0, g_1.y, w_1_0, keep_0_0.y, 8u);
+            sum_1_1 = add_kept_row(sum_1_1, g_1.y, w_1_1, keep_0_0.y, 12u);
+            sum_2_0 = add_kept_row(sum_2_0, g_2.y, w_1_0, keep_0_0.z, 8u);
+            sum_2_1 = add_kept_row(sum_2_1, g_2.y, w_1_1, keep_0_0.z, 12u);
+            sum_3_0 = add_kept_row(sum_3_0, g_3.y, w_1_0, keep_0_0.w, 8u);
+            sum_3_1 = add_kept_row(sum_3_1, g_3.y, w_1_1, keep_0_0.w, 12u);
+            let w_2_0 = parts[w_at + 48u];
+            let w_2_1 = parts[w_at + 60u];
+            sum_0_0 = add_kept_row(sum_0_0, g_0.z, w_2_0, keep_0_0.x, 16u);
+            sum_0_1 = add_kept_row(sum_0_1, g_0.z, w_2_1, keep_0_0.x, 20u);
+            sum_1_0 = add_kept_row(sum_1_0, g_1.z, w_2_0, keep_0_0.y, 16u);
+            sum_1_1 = add_kept_row(sum_1_1, g_1.z, w_2_1, keep_0_0.y, 20u);
+            sum_2_0 = add_kept_row(sum_2_0, g_2.z, w_2_0, keep_0_0.z, 16u);
+            sum_2_1 = add_kept_row(sum_2_1, g_2.z, w_2_1, keep_0_0.z, 20u);
+            sum_3_0 = add_kept_row(sum_3_0, g_3.z, w_2_0, keep_0_0.w, 16u);
+            sum_3_1 = add_kept_row(sum_3_1, g_3.z, w_2_1, keep_0_0.w, 20u);
+            let w_3_0 = parts[w_at + 72u];
+            let w_3_1 = parts[w_at + 84u];
+            sum_0_0 = add_kept_row(sum_0_0, g_0.w, w_3_0, keep_0_0.x, 24u);
+            sum_0_1 = add_kept_row(sum_0_1, g_0.w, w_3_1, keep_0_0.x, 28u);
+            sum_1_0 = add_kept_row(sum_1_0, g_1.w, w_3_0, keep_0_0.y, 24u);
+            sum_1_1 = add_kept_row(sum_1_1, g_1.w, w_3_1, keep_0_0.y, 28u);
+            sum_2_0 = add_kept_row(sum_2_0, g_2.w, w_3_0, keep_0_0.z, 24u);
+            sum_2_1 = add_kept_row(sum_2_1, g_2.w, w_3_1, keep_0_0.z, 28u);
+            sum_3_0 = add_kept_row(sum_3_0, g_3.w, w_3_0, keep_0_0.w, 24u);
+            sum_3_1 = add_kept_row(sum_3_1, g_3.w, w_3_1, keep_0_0.w, 28u);
+        }
+    }
+    if !inside {
+        return;
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-    // all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+    // than all the rest.
     for (var row = 0; row < 1; row++) {
         store_result_quad(n + 4 * row, i, params.scale * sum_0_0);
         store_result_quad(n + 4 * row, i + 4, params.scale * sum_0_1);
-        store_result_quad(n + 4 * row, i + 8, params.scale * sum_0_2);
-        store_result_quad(n + 4 * row, i + 12, params.scale * sum_0_3);
         store_result_quad(n + 4 * row + 1, i, params.scale * sum_1_0);
         store_result_quad(n + 4 * row + 1, i + 4, params.scale * sum_1_1);
-        store_result_quad(n + 4 * row + 1, i + 8, params.scale * sum_1_2);
-        store_result_quad(n + 4 * row + 1, i + 12, params.scale * sum_1_3);
         store_result_quad(n + 4 * row + 2, i, params.scale * sum_2_0);
         store_result_quad(n + 4 * row + 2, i + 4, params.scale * sum_2_1);
-        store_result_quad(n + 4 * row + 2, i + 8, params.scale * sum_2_2);
-        store_result_quad(n + 4 * row + 2, i + 12, params.scale * sum_2_3);
         store_result_quad(n + 4 * row + 3, i, params.scale * sum_3_0);
         store_result_quad(n + 4 * row + 3, i + 4, params.scale * sum_3_1);
-        store_result_quad(n + 4 * row + 3, i + 8, params.scale * sum_3_2);
-        store_result_quad(n + 4 * row + 3, i + 12, params.scale * sum_3_3);
     }
 }

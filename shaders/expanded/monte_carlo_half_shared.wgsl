@@ -93,7 +93,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 
 // p = 1/2: a 1 in the only plane drops.
@@ -129,24 +129,20 @@ fn w_quad(row: u32, column: i32) -> vec4<f32> {
     return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
 // `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
 // weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
 
-// sum + the kept products of eight inputs.
-fn add_kept_dot(sum: f32, a_0: vec4<f32>, a_1: vec4<f32>, b_0: vec4<f32>, b_1: vec4<f32>) -> f32 {
+// sum + the kept products of four inputs.
+fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>) -> f32 {
     var s = sum;
-    s = fma(a_0.x, b_0.x, s);
-    s = fma(a_0.y, b_0.y, s);
-    s = fma(a_0.z, b_0.z, s);
-    s = fma(a_0.w, b_0.w, s);
-    s = fma(a_1.x, b_1.x, s);
-    s = fma(a_1.y, b_1.y, s);
-    s = fma(a_1.z, b_1.z, s);
-    s = fma(a_1.w, b_1.w, s);
+    s = fma(a.x, b.x, s);
+    s = fma(a.y, b.y, s);
+    s = fma(a.z, b.z, s);
+    s = fma(a.w, b.w, s);
     return s;
 }
 
@@ -229,142 +225,171 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
 // The key of the current pass.
 var<private> pass_key: vec2<u32>;
 
-@compute @workgroup_size(2, 16)
+// Parts of both operands, which a workgroup reads together.
+var<workgroup> parts: array<vec4<f32>, 1040>;
+
+@compute @workgroup_size(16, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * 16u + local.y;
-    let tile_column = group.x * 2u + local.x;
+    let tile_column = group.x * 16u + local.x;
     let n = i32(tile_row * 4u) - params.example_shift;
-    let o = i32(tile_column * 8u) - params.output_shift;
-    if n >= i32(params.examples) || o >= i32(params.outputs) {
-        return;
-    }
-    let output_block = params.output_block + tile_column * 2u;
+    let o = i32(tile_column * 4u) - params.output_shift;
+    let first_n = i32(group.y * 64u) - params.example_shift;
+    let first_o = i32(group.x * 64u) - params.output_shift;
+    let reader = local.y * 16u + local.x;
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
+    let inside = n < i32(params.examples) && o < i32(params.outputs);
+    let output_block = params.output_block + tile_column;
     for (var t = 0u; t < params.passes; t++) {
         let count = params.first_pass + t + 1u;
         pass_key = keys[params.base[0].z + t];
-        // Rows past either end repeat the nearest one; their sums are never stored.
-        let x_row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
-        let x_row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
-        let x_row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
-        let x_row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
-        let w_row_0 = u32(clamp(o, 0, i32(params.outputs) - 1));
-        let w_row_1 = u32(clamp(o + 1, 0, i32(params.outputs) - 1));
-        let w_row_2 = u32(clamp(o + 2, 0, i32(params.outputs) - 1));
-        let w_row_3 = u32(clamp(o + 3, 0, i32(params.outputs) - 1));
-        let w_row_4 = u32(clamp(o + 4, 0, i32(params.outputs) - 1));
-        let w_row_5 = u32(clamp(o + 5, 0, i32(params.outputs) - 1));
-        let w_row_6 = u32(clamp(o + 6, 0, i32(params.outputs) - 1));
-        let w_row_7 = u32(clamp(o + 7, 0, i32(params.outputs) - 1));
         var sum_0_0 = 0.0;
         var sum_0_1 = 0.0;
         var sum_0_2 = 0.0;
         var sum_0_3 = 0.0;
-        var sum_0_4 = 0.0;
-        var sum_0_5 = 0.0;
-        var sum_0_6 = 0.0;
-        var sum_0_7 = 0.0;
         var sum_1_0 = 0.0;
         var sum_1_1 = 0.0;
         var sum_1_2 = 0.0;
         var sum_1_3 = 0.0;
-        var sum_1_4 = 0.0;
-        var sum_1_5 = 0.0;
-        var sum_1_6 = 0.0;
-        var sum_1_7 = 0.0;
         var sum_2_0 = 0.0;
         var sum_2_1 = 0.0;
         var sum_2_2 = 0.0;
         var sum_2_3 = 0.0;
-        var sum_2_4 = 0.0;
-        var sum_2_5 = 0.0;
-        var sum_2_6 = 0.0;
-        var sum_2_7 = 0.0;
         var sum_3_0 = 0.0;
         var sum_3_1 = 0.0;
         var sum_3_2 = 0.0;
         var sum_3_3 = 0.0;
-        var sum_3_4 = 0.0;
-        var sum_3_5 = 0.0;
-        var sum_3_6 = 0.0;
-        var sum_3_7 = 0.0;
 
         let shared_coordinate = mask_coordinate(n);
         let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-        for (var block = 0u; block < blocks; block++) {
-            let i = i32(block * 8u) - params.input_shift;
-            let keep_0_0 = brick(vec3(params.input_block + block, output_block, shared_coordinate / 4u));
-            let keep_0_1 = brick(vec3(params.input_block + block, output_block + 1u, shared_coordinate / 4u));
-            // The weights are masked once, as they are read.
-            let keep_0 = keep_0_0[shared_coordinate & 3u];
-            let w_0_0 = keep_quad(w_quad(w_row_0, i), keep_0, 0u);
-            let w_0_1 = keep_quad(w_quad(w_row_0, i + 4), keep_0, 4u);
-            let w_1_0 = keep_quad(w_quad(w_row_1, i), keep_0, 8u);
-            let w_1_1 = keep_quad(w_quad(w_row_1, i + 4), keep_0, 12u);
-            let w_2_0 = keep_quad(w_quad(w_row_2, i), keep_0, 16u);
-            let w_2_1 = keep_quad(w_quad(w_row_2, i + 4), keep_0, 20u);
-            let w_3_0 = keep_quad(w_quad(w_row_3, i), keep_0, 24u);
-            let w_3_1 = keep_quad(w_quad(w_row_3, i + 4), keep_0, 28u);
-            let keep_1 = keep_0_1[shared_coordinate & 3u];
-            let w_4_0 = keep_quad(w_quad(w_row_4, i), keep_1, 0u);
-            let w_4_1 = keep_quad(w_quad(w_row_4, i + 4), keep_1, 4u);
-            let w_5_0 = keep_quad(w_quad(w_row_5, i), keep_1, 8u);
-            let w_5_1 = keep_quad(w_quad(w_row_5, i + 4), keep_1, 12u);
-            let w_6_0 = keep_quad(w_quad(w_row_6, i), keep_1, 16u);
-            let w_6_1 = keep_quad(w_quad(w_row_6, i + 4), keep_1, 20u);
-            let w_7_0 = keep_quad(w_quad(w_row_7, i), keep_1, 24u);
-            let w_7_1 = keep_quad(w_quad(w_row_7, i + 4), keep_1, 28u);
-            let x_0_0 = x_quad(x_row_0, i);
-            let x_0_1 = x_quad(x_row_0, i + 4);
-            let x_1_0 = x_quad(x_row_1, i);
-            let x_1_1 = x_quad(x_row_1, i + 4);
-            let x_2_0 = x_quad(x_row_2, i);
-            let x_2_1 = x_quad(x_row_2, i + 4);
-            let x_3_0 = x_quad(x_row_3, i);
-            let x_3_1 = x_quad(x_row_3, i + 4);
-            sum_0_0 = add_kept_dot(sum_0_0, x_0_0, x_0_1, w_0_0, w_0_1);
-            sum_0_1 = add_kept_dot(sum_0_1, x_0_0, x_0_1, w_1_0, w_1_1);
-            sum_0_2 = add_kept_dot(sum_0_2, x_0_0, x_0_1, w_2_0, w_2_1);
-            sum_0_3 = add_kept_dot(sum_0_3, x_0_0, x_0_1, w_3_0, w_3_1);
-            sum_1_0 = add_kept_dot(sum_1_0, x_1_0, x_1_1, w_0_0, w_0_1);
-            sum_1_1 = add_kept_dot(sum_1_1, x_1_0, x_1_1, w_1_0, w_1_1);
-            sum_1_2 = add_kept_dot(sum_1_2, x_1_0, x_1_1, w_2_0, w_2_1);
-            sum_1_3 = add_kept_dot(sum_1_3, x_1_0, x_1_1, w_3_0, w_3_1);
-            sum_2_0 = add_kept_dot(sum_2_0, x_2_0, x_2_1, w_0_0, w_0_1);
-            sum_2_1 = add_kept_dot(sum_2_1, x_2_0, x_2_1, w_1_0, w_1_1);
-            sum_2_2 = add_kept_dot(sum_2_2, x_2_0, x_2_1, w_2_0, w_2_1);
-            sum_2_3 = add_kept_dot(sum_2_3, x_2_0, x_2_1, w_3_0, w_3_1);
-            sum_3_0 = add_kept_dot(sum_3_0, x_3_0, x_3_1, w_0_0, w_0_1);
-            sum_3_1 = add_kept_dot(sum_3_1, x_3_0, x_3_1, w_1_0, w_1_1);
-            sum_3_2 = add_kept_dot(sum_3_2, x_3_0, x_3_1, w_2_0, w_2_1);
-            sum_3_3 = add_kept_dot(sum_3_3, x_3_0, x_3_1, w_3_0, w_3_1);
-            sum_0_4 = add_kept_dot(sum_0_4, x_0_0, x_0_1, w_4_0, w_4_1);
-            sum_0_5 = add_kept_dot(sum_0_5, x_0_0, x_0_1, w_5_0, w_5_1);
-            sum_0_6 = add_kept_dot(sum_0_6, x_0_0, x_0_1, w_6_0, w_6_1);
-            sum_0_7 = add_kept_dot(sum_0_7, x_0_0, x_0_1, w_7_0, w_7_1);
-            sum_1_4 = add_kept_dot(sum_1_4, x_1_0, x_1_1, w_4_0, w_4_1);
-            sum_1_5 = add_kept_dot(sum_1_5, x_1_0, x_1_1, w_5_0, w_5_1);
-            sum_1_6 = add_kept_dot(sum_1_6, x_1_0, x_1_1, w_6_0, w_6_1);
-            sum_1_7 = add_kept_dot(sum_1_7, x_1_0, x_1_1, w_7_0, w_7_1);
-            sum_2_4 = add_kept_dot(sum_2_4, x_2_0, x_2_1, w_4_0, w_4_1);
-            sum_2_5 = add_kept_dot(sum_2_5, x_2_0, x_2_1, w_5_0, w_5_1);
-            sum_2_6 = add_kept_dot(sum_2_6, x_2_0, x_2_1, w_6_0, w_6_1);
-            sum_2_7 = add_kept_dot(sum_2_7, x_2_0, x_2_1, w_7_0, w_7_1);
-            sum_3_4 = add_kept_dot(sum_3_4, x_3_0, x_3_1, w_4_0, w_4_1);
-            sum_3_5 = add_kept_dot(sum_3_5, x_3_0, x_3_1, w_5_0, w_5_1);
-            sum_3_6 = add_kept_dot(sum_3_6, x_3_0, x_3_1, w_6_0, w_6_1);
-            sum_3_7 = add_kept_dot(sum_3_7, x_3_0, x_3_1, w_7_0, w_7_1);
+        let line_x_0 = reader % 8u;
+        let unit_x_0 = reader / 8u;
+        let to_x_0 = line_x_0 * 65u + unit_x_0 % 4u * 16u + unit_x_0 / 4u;
+        let line_x_1 = (reader + 256u) % 8u;
+        let unit_x_1 = (reader + 256u) / 8u;
+        let to_x_1 = line_x_1 * 65u + unit_x_1 % 4u * 16u + unit_x_1 / 4u;
+        let line_w_0 = reader % 8u;
+        let unit_w_0 = reader / 8u;
+        let to_w_0 = 520u + line_w_0 * 65u + unit_w_0 % 4u * 16u + unit_w_0 / 4u;
+        let line_w_1 = (reader + 256u) % 8u;
+        let unit_w_1 = (reader + 256u) / 8u;
+        let to_w_1 = 520u + line_w_1 * 65u + unit_w_1 % 4u * 16u + unit_w_1 / 4u;
+        let place_x_0 = i32(line_x_0 * 4u) - params.input_shift;
+        let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
+        let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
+        var from_x_0 = x_quad(u32(row_x_0), column_x_0);
+        let place_x_1 = i32(line_x_1 * 4u) - params.input_shift;
+        let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
+        let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
+        var from_x_1 = x_quad(u32(row_x_1), column_x_1);
+        let place_w_0 = i32(line_w_0 * 4u) - params.input_shift;
+        let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
+        let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
+        var from_w_0 = w_quad(u32(row_w_0), column_w_0);
+        let place_w_1 = i32(line_w_1 * 4u) - params.input_shift;
+        let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
+        let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
+        var from_w_1 = w_quad(u32(row_w_1), column_w_1);
+        for (var first = 0u; first < blocks; first += 4u) {
+            // Until all threads have done with the steps before.
+            workgroupBarrier();
+            parts[to_x_0] = from_x_0;
+            parts[to_x_1] = from_x_1;
+            parts[to_w_0] = from_w_0;
+            parts[to_w_1] = from_w_1;
+            workgroupBarrier();
+            let next = first + 4u;
+            if next < blocks {
+                let place_x_0 = i32(next * 8u + line_x_0 * 4u) - params.input_shift;
+                let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
+                let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
+                from_x_0 = x_quad(u32(row_x_0), column_x_0);
+                let place_x_1 = i32(next * 8u + line_x_1 * 4u) - params.input_shift;
+                let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
+                let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
+                from_x_1 = x_quad(u32(row_x_1), column_x_1);
+                let place_w_0 = i32(next * 8u + line_w_0 * 4u) - params.input_shift;
+                let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
+                let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
+                from_w_0 = w_quad(u32(row_w_0), column_w_0);
+                let place_w_1 = i32(next * 8u + line_w_1 * 4u) - params.input_shift;
+                let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
+                let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
+                from_w_1 = w_quad(u32(row_w_1), column_w_1);
+            }
+            let end = select(0u, min(next, blocks), inside);
+            for (var block = first; block < end; block++) {
+                let x_at = (block - first) * 130u + local.y;
+                let w_at = 520u + (block - first) * 130u + local.x;
+                let keep_0_0 = brick(vec3(params.input_block + block, output_block, shared_coordinate / 4u));
+                let keep_0 = keep_0_0[shared_coordinate & 3u];
+                // The weights are masked once, as they are read.
+                let w_0_0 = keep_quad(parts[w_at], keep_0, 0u);
+                // The weights are masked once, as they are read.
+                let w_1_0 = keep_quad(parts[w_at + 16u], keep_0, 8u);
+                // The weights are masked once, as they are read.
+                let w_2_0 = keep_quad(parts[w_at + 32u], keep_0, 16u);
+                // The weights are masked once, as they are read.
+                let w_3_0 = keep_quad(parts[w_at + 48u], keep_0, 24u);
+                let x_0_0 = parts[x_at];
+                sum_0_0 = add_kept_dot(sum_0_0, x_0_0, w_0_0);
+                sum_0_1 = add_kept_dot(sum_0_1, x_0_0, w_1_0);
+                sum_0_2 = add_kept_dot(sum_0_2, x_0_0, w_2_0);
+                sum_0_3 = add_kept_dot(sum_0_3, x_0_0, w_3_0);
+                let x_1_0 = parts[x_at + 16u];
+                sum_1_0 = add_kept_dot(sum_1_0, x_1_0, w_0_0);
+                sum_1_1 = add_kept_dot(sum_1_1, x_1_0, w_1_0);
+                sum_1_2 = add_kept_dot(sum_1_2, x_1_0, w_2_0);
+                sum_1_3 = add_kept_dot(sum_1_3, x_1_0, w_3_0);
+                let x_2_0 = parts[x_at + 32u];
+                sum_2_0 = add_kept_dot(sum_2_0, x_2_0, w_0_0);
+                sum_2_1 = add_kept_dot(sum_2_1, x_2_0, w_1_0);
+                sum_2_2 = add_kept_dot(sum_2_2, x_2_0, w_2_0);
+                sum_2_3 = add_kept_dot(sum_2_3, x_2_0, w_3_0);
+                let x_3_0 = parts[x_at + 48u];
+                sum_3_0 = add_kept_dot(sum_3_0, x_3_0, w_0_0);
+                sum_3_1 = add_kept_dot(sum_3_1, x_3_0, w_1_0);
+                sum_3_2 = add_kept_dot(sum_3_2, x_3_0, w_2_0);
+                sum_3_3 = add_kept_dot(sum_3_3, x_3_0, w_3_0);
+                // The weights are masked once, as they are read.
+                let w_0_1 = keep_quad(parts[w_at + 65u], keep_0, 4u);
+                // The weights are masked once, as they are read.
+                let w_1_1 = keep_quad(parts[w_at + 81u], keep_0, 12u);
+                // The weights are masked once, as they are read.
+                let w_2_1 = keep_quad(parts[w_at + 97u], keep_0, 20u);
+                // The weights are masked once, as they are read.
+                let w_3_1 = keep_quad(parts[w_at + 113u], keep_0, 28u);
+                let x_0_1 = parts[x_at + 65u];
+                sum_0_0 = add_kept_dot(sum_0_0, x_0_1, w_0_1);
+                sum_0_1 = add_kept_dot(sum_0_1, x_0_1, w_1_1);
+                sum_0_2 = add_kept_dot(sum_0_2, x_0_1, w_2_1);
+                sum_0_3 = add_kept_dot(sum_0_3, x_0_1, w_3_1);
+                let x_1_1 = parts[x_at + 81u];
+                sum_1_0 = add_kept_dot(sum_1_0, x_1_1, w_0_1);
+                sum_1_1 = add_kept_dot(sum_1_1, x_1_1, w_1_1);
+                sum_1_2 = add_kept_dot(sum_1_2, x_1_1, w_2_1);
+                sum_1_3 = add_kept_dot(sum_1_3, x_1_1, w_3_1);
+                let x_2_1 = parts[x_at + 97u];
+                sum_2_0 = add_kept_dot(sum_2_0, x_2_1, w_0_1);
+                sum_2_1 = add_kept_dot(sum_2_1, x_2_1, w_1_1);
+                sum_2_2 = add_kept_dot(sum_2_2, x_2_1, w_2_1);
+                sum_2_3 = add_kept_dot(sum_2_3, x_2_1, w_3_1);
+                let x_3_1 = parts[x_at + 113u];
+                sum_3_0 = add_kept_dot(sum_3_0, x_3_1, w_0_1);
+                sum_3_1 = add_kept_dot(sum_3_1, x_3_1, w_1_1);
+                sum_3_2 = add_kept_dot(sum_3_2, x_3_1, w_2_1);
+                sum_3_3 = add_kept_dot(sum_3_3, x_3_1, w_3_1);
+            }
         }
-        // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-        // all the rest.
-        for (var row = 0; row < 1; row++) {
-            update_quad(n + 4 * row, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
-            update_quad(n + 4 * row + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
-            update_quad(n + 4 * row + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
-            update_quad(n + 4 * row + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
-            update_quad(n + 4 * row, o + 4, params.scale * vec4(sum_0_4, sum_0_5, sum_0_6, sum_0_7), count);
-            update_quad(n + 4 * row + 1, o + 4, params.scale * vec4(sum_1_4, sum_1_5, sum_1_6, sum_1_7), count);
-            update_quad(n + 4 * row + 2, o + 4, params.scale * vec4(sum_2_4, sum_2_5, sum_2_6, sum_2_7), count);
-            update_quad(n + 4 * row + 3, o + 4, params.scale * vec4(sum_3_4, sum_3_5, sum_3_6, sum_3_7), count);
+        if inside {
+            // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+            // than all the rest.
+            for (var row = 0; row < 1; row++) {
+                update_quad(n + 4 * row, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
+                update_quad(n + 4 * row + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
+                update_quad(n + 4 * row + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
+                update_quad(n + 4 * row + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ fn start(block: vec3<u32>) -> vec4<u32> {
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
 fn others(drop: vec4<u32>) -> vec4<u32> {
-    return drop ^ vec4(params.all_ones);
+    return vec4(params.all_ones) - drop;
 }
 
 // p = 1/2: a 1 in the only plane drops.
@@ -140,7 +140,7 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Eight or four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
 // literal at every call: once a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
@@ -161,17 +161,22 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 //
 // The forward pass (forward.wgsl, and its departures) with examples to walk, four at a time: a thread owns
 // 1 x 1 bricks, 4 outputs by 8 inputs. They are those of the forward pass:
-// same coordinates, same words.
+// same coordinates, same words. Staged operands are taken example by example, as there output by output.
 
-@compute @workgroup_size(4, 16)
+// Parts of both operands, which a workgroup reads together.
+var<workgroup> parts: array<vec4<f32>, 640>;
+
+@compute @workgroup_size(8, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let tile_row = group.y * 16u + local.y;
-    let tile_column = group.x * 4u + local.x;
+    let tile_column = group.x * 8u + local.x;
     let o = i32(tile_row * 4u) - params.output_shift;
     let i = i32(tile_column * 8u) - params.input_shift;
-    if o >= i32(params.outputs) || i >= i32(params.inputs) {
-        return;
-    }
+    let first_o = i32(group.y * 64u) - params.output_shift;
+    let first_i = i32(group.x * 64u) - params.input_shift;
+    let reader = local.y * 8u + local.x;
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
+    let inside = o < i32(params.outputs) && i < i32(params.inputs);
     let output_block = params.output_block + tile_row;
     let input_block = params.input_block + tile_column;
 
@@ -183,76 +188,128 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_2_1 = vec4(0.0);
     var sum_3_0 = vec4(0.0);
     var sum_3_1 = vec4(0.0);
-    // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the last quad
-    // again. Their sums are never stored.
-    let i_0 = i;
-    let i_1 = i + 4;
-    let o_0 = o;
 
     let blocks = (params.examples + u32(params.example_shift) + 3u) / 4u;
-    for (var block = 0u; block < blocks; block++) {
-        let n = i32(block * 4u) - params.example_shift;
-        // An example that does not exist has no gradient; the row read in its place is the nearest one.
-        let row_0 = u32(clamp(n, 0, i32(params.examples) - 1));
-        let exists_0 = vec4(n == i32(row_0));
-        let x_0_0 = x_quad(row_0, i_0);
-        let x_0_1 = x_quad(row_0, i_1);
-        // An example that does not exist has no gradient; the row read in its place is the nearest one.
-        let row_1 = u32(clamp(n + 1, 0, i32(params.examples) - 1));
-        let exists_1 = vec4(n + 1 == i32(row_1));
-        let x_1_0 = x_quad(row_1, i_0);
-        let x_1_1 = x_quad(row_1, i_1);
-        // An example that does not exist has no gradient; the row read in its place is the nearest one.
-        let row_2 = u32(clamp(n + 2, 0, i32(params.examples) - 1));
-        let exists_2 = vec4(n + 2 == i32(row_2));
-        let x_2_0 = x_quad(row_2, i_0);
-        let x_2_1 = x_quad(row_2, i_1);
-        // An example that does not exist has no gradient; the row read in its place is the nearest one.
-        let row_3 = u32(clamp(n + 3, 0, i32(params.examples) - 1));
-        let exists_3 = vec4(n + 3 == i32(row_3));
-        let x_3_0 = x_quad(row_3, i_0);
-        let x_3_1 = x_quad(row_3, i_1);
-        let keep_0_0 = brick(vec3(input_block, output_block, params.example_block + block));
-        let g_0_0 = select(vec4(0.0), g_quad(row_0, o_0), exists_0);
-        let g_1_0 = select(vec4(0.0), g_quad(row_1, o_0), exists_1);
-        let g_2_0 = select(vec4(0.0), g_quad(row_2, o_0), exists_2);
-        let g_3_0 = select(vec4(0.0), g_quad(row_3, o_0), exists_3);
-        sum_0_0 = add_kept_row(sum_0_0, g_0_0.x, x_0_0, keep_0_0.x, 0u);
-        sum_0_1 = add_kept_row(sum_0_1, g_0_0.x, x_0_1, keep_0_0.x, 4u);
-        sum_1_0 = add_kept_row(sum_1_0, g_0_0.y, x_0_0, keep_0_0.x, 8u);
-        sum_1_1 = add_kept_row(sum_1_1, g_0_0.y, x_0_1, keep_0_0.x, 12u);
-        sum_2_0 = add_kept_row(sum_2_0, g_0_0.z, x_0_0, keep_0_0.x, 16u);
-        sum_2_1 = add_kept_row(sum_2_1, g_0_0.z, x_0_1, keep_0_0.x, 20u);
-        sum_3_0 = add_kept_row(sum_3_0, g_0_0.w, x_0_0, keep_0_0.x, 24u);
-        sum_3_1 = add_kept_row(sum_3_1, g_0_0.w, x_0_1, keep_0_0.x, 28u);
-        sum_0_0 = add_kept_row(sum_0_0, g_1_0.x, x_1_0, keep_0_0.y, 0u);
-        sum_0_1 = add_kept_row(sum_0_1, g_1_0.x, x_1_1, keep_0_0.y, 4u);
-        sum_1_0 = add_kept_row(sum_1_0, g_1_0.y, x_1_0, keep_0_0.y, 8u);
-        sum_1_1 = add_kept_row(sum_1_1, g_1_0.y, x_1_1, keep_0_0.y, 12u);
-        sum_2_0 = add_kept_row(sum_2_0, g_1_0.z, x_1_0, keep_0_0.y, 16u);
-        sum_2_1 = add_kept_row(sum_2_1, g_1_0.z, x_1_1, keep_0_0.y, 20u);
-        sum_3_0 = add_kept_row(sum_3_0, g_1_0.w, x_1_0, keep_0_0.y, 24u);
-        sum_3_1 = add_kept_row(sum_3_1, g_1_0.w, x_1_1, keep_0_0.y, 28u);
-        sum_0_0 = add_kept_row(sum_0_0, g_2_0.x, x_2_0, keep_0_0.z, 0u);
-        sum_0_1 = add_kept_row(sum_0_1, g_2_0.x, x_2_1, keep_0_0.z, 4u);
-        sum_1_0 = add_kept_row(sum_1_0, g_2_0.y, x_2_0, keep_0_0.z, 8u);
-        sum_1_1 = add_kept_row(sum_1_1, g_2_0.y, x_2_1, keep_0_0.z, 12u);
-        sum_2_0 = add_kept_row(sum_2_0, g_2_0.z, x_2_0, keep_0_0.z, 16u);
-        sum_2_1 = add_kept_row(sum_2_1, g_2_0.z, x_2_1, keep_0_0.z, 20u);
-        sum_3_0 = add_kept_row(sum_3_0, g_2_0.w, x_2_0, keep_0_0.z, 24u);
-        sum_3_1 = add_kept_row(sum_3_1, g_2_0.w, x_2_1, keep_0_0.z, 28u);
-        sum_0_0 = add_kept_row(sum_0_0, g_3_0.x, x_3_0, keep_0_0.w, 0u);
-        sum_0_1 = add_kept_row(sum_0_1, g_3_0.x, x_3_1, keep_0_0.w, 4u);
-        sum_1_0 = add_kept_row(sum_1_0, g_3_0.y, x_3_0, keep_0_0.w, 8u);
-        sum_1_1 = add_kept_row(sum_1_1, g_3_0.y, x_3_1, keep_0_0.w, 12u);
-        sum_2_0 = add_kept_row(sum_2_0, g_3_0.z, x_3_0, keep_0_0.w, 16u);
-        sum_2_1 = add_kept_row(sum_2_1, g_3_0.z, x_3_1, keep_0_0.w, 20u);
-        sum_3_0 = add_kept_row(sum_3_0, g_3_0.w, x_3_0, keep_0_0.w, 24u);
-        sum_3_1 = add_kept_row(sum_3_1, g_3_0.w, x_3_1, keep_0_0.w, 28u);
+    let unit_g_0 = reader % 16u;
+    let line_g_0 = reader / 16u;
+    let to_g_0 = line_g_0 * 16u + unit_g_0;
+    let unit_g_1 = (reader + 128u) % 16u;
+    let line_g_1 = (reader + 128u) / 16u;
+    let to_g_1 = line_g_1 * 16u + unit_g_1;
+    let unit_x_0 = reader % 16u;
+    let line_x_0 = reader / 16u;
+    let to_x_0 = 256u + line_x_0 * 24u + unit_x_0 % 2u * 12u + unit_x_0 / 2u;
+    let unit_x_1 = (reader + 128u) % 16u;
+    let line_x_1 = (reader + 128u) / 16u;
+    let to_x_1 = 256u + line_x_1 * 24u + unit_x_1 % 2u * 12u + unit_x_1 / 2u;
+    let place_g_0 = i32(line_g_0) - params.example_shift;
+    let row_g_0 = clamp(place_g_0, 0, i32(params.examples) - 1);
+    let column_g_0 = min(first_o + i32(unit_g_0 * 4u), i32(params.outputs) - 4);
+    // What does not exist adds nothing, whatever the row read in its place holds.
+    var from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(place_g_0 == row_g_0));
+    let place_g_1 = i32(line_g_1) - params.example_shift;
+    let row_g_1 = clamp(place_g_1, 0, i32(params.examples) - 1);
+    let column_g_1 = min(first_o + i32(unit_g_1 * 4u), i32(params.outputs) - 4);
+    // What does not exist adds nothing, whatever the row read in its place holds.
+    var from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(place_g_1 == row_g_1));
+    let place_x_0 = i32(line_x_0) - params.example_shift;
+    let row_x_0 = clamp(place_x_0, 0, i32(params.examples) - 1);
+    let column_x_0 = min(first_i + i32(unit_x_0 * 4u), i32(params.inputs) - 4);
+    // What does not exist adds nothing, whatever the row read in its place holds.
+    var from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(place_x_0 == row_x_0));
+    let place_x_1 = i32(line_x_1) - params.example_shift;
+    let row_x_1 = clamp(place_x_1, 0, i32(params.examples) - 1);
+    let column_x_1 = min(first_i + i32(unit_x_1 * 4u), i32(params.inputs) - 4);
+    // What does not exist adds nothing, whatever the row read in its place holds.
+    var from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(place_x_1 == row_x_1));
+    for (var first = 0u; first < blocks; first += 4u) {
+        // Until all threads have done with the steps before.
+        workgroupBarrier();
+        parts[to_g_0] = from_g_0;
+        parts[to_g_1] = from_g_1;
+        parts[to_x_0] = from_x_0;
+        parts[to_x_1] = from_x_1;
+        workgroupBarrier();
+        let next = first + 4u;
+        if next < blocks {
+            let place_g_0 = i32(next * 4u + line_g_0) - params.example_shift;
+            let row_g_0 = clamp(place_g_0, 0, i32(params.examples) - 1);
+            let column_g_0 = min(first_o + i32(unit_g_0 * 4u), i32(params.outputs) - 4);
+            // What does not exist adds nothing, whatever the row read in its place holds.
+            from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(place_g_0 == row_g_0));
+            let place_g_1 = i32(next * 4u + line_g_1) - params.example_shift;
+            let row_g_1 = clamp(place_g_1, 0, i32(params.examples) - 1);
+            let column_g_1 = min(first_o + i32(unit_g_1 * 4u), i32(params.outputs) - 4);
+            // What does not exist adds nothing, whatever the row read in its place holds.
+            from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(place_g_1 == row_g_1));
+            let place_x_0 = i32(next * 4u + line_x_0) - params.example_shift;
+            let row_x_0 = clamp(place_x_0, 0, i32(params.examples) - 1);
+            let column_x_0 = min(first_i + i32(unit_x_0 * 4u), i32(params.inputs) - 4);
+            // What does not exist adds nothing, whatever the row read in its place holds.
+            from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(place_x_0 == row_x_0));
+            let place_x_1 = i32(next * 4u + line_x_1) - params.example_shift;
+            let row_x_1 = clamp(place_x_1, 0, i32(params.examples) - 1);
+            let column_x_1 = min(first_i + i32(unit_x_1 * 4u), i32(params.inputs) - 4);
+            // What does not exist adds nothing, whatever the row read in its place holds.
+            from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(place_x_1 == row_x_1));
+        }
+        let end = select(0u, min(next, blocks), inside);
+        for (var block = first; block < end; block++) {
+            let g_at = (block - first) * 64u + local.y;
+            let x_at = 256u + (block - first) * 96u + local.x;
+            let x_0_0 = parts[x_at];
+            let x_0_1 = parts[x_at + 12u];
+            let keep_0_0 = brick(vec3(input_block, output_block, params.example_block + block));
+            let g_0_0 = parts[g_at];
+            sum_0_0 = add_kept_row(sum_0_0, g_0_0.x, x_0_0, keep_0_0.x, 0u);
+            sum_0_1 = add_kept_row(sum_0_1, g_0_0.x, x_0_1, keep_0_0.x, 4u);
+            sum_1_0 = add_kept_row(sum_1_0, g_0_0.y, x_0_0, keep_0_0.x, 8u);
+            sum_1_1 = add_kept_row(sum_1_1, g_0_0.y, x_0_1, keep_0_0.x, 12u);
+            sum_2_0 = add_kept_row(sum_2_0, g_0_0.z, x_0_0, keep_0_0.x, 16u);
+            sum_2_1 = add_kept_row(sum_2_1, g_0_0.z, x_0_1, keep_0_0.x, 20u);
+            sum_3_0 = add_kept_row(sum_3_0, g_0_0.w, x_0_0, keep_0_0.x, 24u);
+            sum_3_1 = add_kept_row(sum_3_1, g_0_0.w, x_0_1, keep_0_0.x, 28u);
+            let x_1_0 = parts[x_at + 24u];
+            let x_1_1 = parts[x_at + 36u];
+            let g_1_0 = parts[g_at + 16u];
+            sum_0_0 = add_kept_row(sum_0_0, g_1_0.x, x_1_0, keep_0_0.y, 0u);
+            sum_0_1 = add_kept_row(sum_0_1, g_1_0.x, x_1_1, keep_0_0.y, 4u);
+            sum_1_0 = add_kept_row(sum_1_0, g_1_0.y, x_1_0, keep_0_0.y, 8u);
+            sum_1_1 = add_kept_row(sum_1_1, g_1_0.y, x_1_1, keep_0_0.y, 12u);
+            sum_2_0 = add_kept_row(sum_2_0, g_1_0.z, x_1_0, keep_0_0.y, 16u);
+            sum_2_1 = add_kept_row(sum_2_1, g_1_0.z, x_1_1, keep_0_0.y, 20u);
+            sum_3_0 = add_kept_row(sum_3_0, g_1_0.w, x_1_0, keep_0_0.y, 24u);
+            sum_3_1 = add_kept_row(sum_3_1, g_1_0.w, x_1_1, keep_0_0.y, 28u);
+            let x_2_0 = parts[x_at + 48u];
+            let x_2_1 = parts[x_at + 60u];
+            let g_2_0 = parts[g_at + 32u];
+            sum_0_0 = add_kept_row(sum_0_0, g_2_0.x, x_2_0, keep_0_0.z, 0u);
+            sum_0_1 = add_kept_row(sum_0_1, g_2_0.x, x_2_1, keep_0_0.z, 4u);
+            sum_1_0 = add_kept_row(sum_1_0, g_2_0.y, x_2_0, keep_0_0.z, 8u);
+            sum_1_1 = add_kept_row(sum_1_1, g_2_0.y, x_2_1, keep_0_0.z, 12u);
+            sum_2_0 = add_kept_row(sum_2_0, g_2_0.z, x_2_0, keep_0_0.z, 16u);
+            sum_2_1 = add_kept_row(sum_2_1, g_2_0.z, x_2_1, keep_0_0.z, 20u);
+            sum_3_0 = add_kept_row(sum_3_0, g_2_0.w, x_2_0, keep_0_0.z, 24u);
+            sum_3_1 = add_kept_row(sum_3_1, g_2_0.w, x_2_1, keep_0_0.z, 28u);
+            let x_3_0 = parts[x_at + 72u];
+            let x_3_1 = parts[x_at + 84u];
+            let g_3_0 = parts[g_at + 48u];
+            sum_0_0 = add_kept_row(sum_0_0, g_3_0.x, x_3_0, keep_0_0.w, 0u);
+            sum_0_1 = add_kept_row(sum_0_1, g_3_0.x, x_3_1, keep_0_0.w, 4u);
+            sum_1_0 = add_kept_row(sum_1_0, g_3_0.y, x_3_0, keep_0_0.w, 8u);
+            sum_1_1 = add_kept_row(sum_1_1, g_3_0.y, x_3_1, keep_0_0.w, 12u);
+            sum_2_0 = add_kept_row(sum_2_0, g_3_0.z, x_3_0, keep_0_0.w, 16u);
+            sum_2_1 = add_kept_row(sum_2_1, g_3_0.z, x_3_1, keep_0_0.w, 20u);
+            sum_3_0 = add_kept_row(sum_3_0, g_3_0.w, x_3_0, keep_0_0.w, 24u);
+            sum_3_1 = add_kept_row(sum_3_1, g_3_0.w, x_3_1, keep_0_0.w, 28u);
+        }
+    }
+    if !inside {
+        return;
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile than
-    // all the rest.
+    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
+    // than all the rest.
     for (var row = 0; row < 1; row++) {
         store_result_quad(o + 4 * row, i, params.scale * sum_0_0);
         store_result_quad(o + 4 * row, i + 4, params.scale * sum_0_1);

@@ -8,28 +8,31 @@ use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tenso
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write};
 
-/// Bricks of a thread that are tried on hardware and on software adapters, rows and columns. More than four fit no
-/// registers, and compile for seconds.
-const TILES: [[u32; 2]; 5] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1]];
+/// Bricks of a thread that are tried on hardware and on software adapters, rows and columns. More than two fit no
+/// registers (docs/nvidia.md).
+const TILES: [[u32; 2]; 3] = [[1, 1], [2, 1], [1, 2]];
 const SOFTWARE_TILES: [[u32; 2]; 8] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1], [4, 2], [4, 4], [8, 2]];
 /// Workgroups that are tried there, threads along columns and rows.
-const WORKGROUPS: [[u32; 2]; 6] = [[8, 4], [4, 8], [2, 16], [4, 16], [8, 8], [32, 4]];
+const WORKGROUPS: [[u32; 2]; 3] = [[8, 4], [2, 16], [4, 16]];
 const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
+/// The same where a workgroup reads together, so many bricks of the walk at a time; on software adapters a thread finds
+/// what another has read.
+const STAGED_WORKGROUPS: [[u32; 2]; 3] = [[8, 8], [8, 16], [16, 16]];
+const STAGED: [u32; 2] = [2, 4];
 /// Numbers of threads, up to which sums are split, that are tried.
 const THREADS: [u32; 6] = [0, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
 const SOFTWARE_THREADS: [u32; 1] = [0];
 /// Tiles for both gradients that are tried. More threads along the inputs read fewer lines of G at a
 /// time, and leave fewer workgroups.
 const BOTH_GRADIENTS: [Tile; 6] = [
-    Tile { rows: 1, columns: 1, workgroup: [1, 128] },
-    Tile { rows: 1, columns: 1, workgroup: [2, 64] },
-    Tile { rows: 1, columns: 1, workgroup: [4, 32] },
-    Tile { rows: 2, columns: 1, workgroup: [1, 128] },
-    Tile { rows: 2, columns: 1, workgroup: [4, 32] },
-    Tile { rows: 1, columns: 2, workgroup: [1, 64] },
+    Tile::new(1, 1, [1, 128]),
+    Tile::new(1, 1, [2, 64]),
+    Tile::new(1, 1, [4, 32]),
+    Tile::new(2, 1, [1, 128]),
+    Tile::new(2, 1, [4, 32]),
+    Tile::new(1, 2, [1, 64]),
 ];
-const SOFTWARE_BOTH_GRADIENTS: [Tile; 2] =
-    [Tile { rows: 8, columns: 2, workgroup: [8, 1] }, Tile { rows: 8, columns: 1, workgroup: [16, 1] }];
+const SOFTWARE_BOTH_GRADIENTS: [Tile; 2] = [Tile::new(8, 2, [8, 1]), Tile::new(8, 1, [16, 1])];
 /// What the runs of one submission take together, about, so that the submission's own time counts little: some tens of
 /// microseconds, as long as a whole pass of a fast adapter. And how many they are at most.
 const SPAN: Duration = Duration::from_millis(4);
@@ -71,9 +74,15 @@ impl Tuning {
         let tiles: Vec<Tile> = bricks
             .iter()
             .flat_map(|&[rows, columns]| {
-                workgroups.iter().filter(fits).map(move |&workgroup| Tile { rows, columns, workgroup })
+                workgroups.iter().filter(fits).map(move |&workgroup| Tile::new(rows, columns, workgroup))
             })
             .collect();
+        let staged = bricks.iter().flat_map(|&[rows, columns]| {
+            let workgroups = STAGED_WORKGROUPS.iter().filter(fits);
+            workgroups.map(move |&workgroup| Tile::new(rows, columns, workgroup))
+        });
+        let staged = staged.flat_map(|tile| STAGED.map(|steps| tile.with_staged(steps)));
+        let tiles: Vec<Tile> = tiles.into_iter().chain(staged.filter(|_| !software)).collect();
         let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
         for apply in [Apply::Select, Apply::And] {

@@ -43,7 +43,7 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
 fn texts() -> Vec<(&'static str, Variant)> {
     let (nvidia, amd, software) = (hardware(0x10de), hardware(0x1002), Tuning::software());
     let any = |variant| Variant { planes: Planes::Many, ..variant };
-    let both = Tile { rows: 1, columns: 1, workgroup: [1, 32] };
+    let both = Tile::new(1, 1, [1, 32]);
     let unmasked = |pass, tile| Variant { planes: Planes::None, ..plain(pass, tile, &nvidia) };
     let mut texts = vec![
         ("forward_half_hardware", plain(Pass::Forward { bias: false }, nvidia.forward, &nvidia)),

@@ -21,7 +21,7 @@ impl Variant {
     /// At this resolution of p, among so many threads that share a tile at most. A loop counts one more than it
     /// runs, for the test that ends it.
     pub(crate) fn iterations(&self, bits: u32, most_split: u32) -> Iterations {
-        let Tile { rows, columns, workgroup: [_, y] } = self.tile;
+        let Tile { rows, columns, workgroup: [_, y], .. } = self.tile;
         let bricks = rows.saturating_mul(columns);
         // The loop over the planes of a brick, or of all bricks of a tile that decide for the same examples.
         let looped = self.rolled && matches!(self.planes, Planes::Few | Planes::Many);
@@ -57,6 +57,8 @@ impl Variant {
             // What a kernel with tiles has from `tile.wgsl`.
             _ => (stores + splits, masks),
         };
+        // The loop over what is staged at a time, of a step at least.
+        let step = step.saturating_add(if self.tile.staged > 0 { 2 } else { 0 });
         Iterations { fixed: fixed.saturating_add(2), step: step.saturating_add(1) }
     }
 }

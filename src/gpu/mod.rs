@@ -50,6 +50,7 @@ mod predictive;
 mod prepare;
 mod recording;
 mod shader;
+mod staging;
 mod tensor;
 mod text;
 mod transfer;
@@ -86,9 +87,9 @@ use crate::Error;
 use crate::call::Axis;
 
 /// The workgroup of the bias gradient: columns of outputs and rows that share the examples.
-const BIAS_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [16, 16] };
+const BIAS_TILE: Tile = Tile::new(1, 1, [16, 16]);
 /// The workgroup of kernels without tiles.
-const FLAT_TILE: Tile = Tile { rows: 1, columns: 1, workgroup: [64, 1] };
+const FLAT_TILE: Tile = Tile::new(1, 1, [64, 1]);
 /// A dispatch holds at least so much, or cuts would be finer than tiles.
 const LEAST_ITERATIONS: u32 = 1 << 12;
 const LEAST_CONNECTIONS: u64 = 1 << 20;
@@ -267,11 +268,14 @@ impl Kernels {
             (Pass::Predictive { threads }, None) if threads > 1 => {
                 Tile { workgroup: [threads, 1], ..FLAT_TILE }
             }
-            // Two sums to an output.
-            (Pass::Moments { .. }, None) => {
-                let Tile { rows, columns, workgroup } = self.tuning.forward;
-                Tile { rows: rows.min(2), columns: columns.min(2), workgroup }
-            }
+            // Two sums to an output, and operands that are not staged: where those of the forward pass are, a second
+            // brick and a warp that is tall read fewest lines for a brick (docs/nvidia.md).
+            (Pass::Moments { .. }, None) => match self.tuning.forward {
+                Tile { staged: 0, rows, columns, workgroup } => {
+                    Tile::new(rows.min(2), columns.min(2), workgroup)
+                }
+                _ => Tile::new(1, 2, [2, 16]),
+            },
             (_, None) => FLAT_TILE,
         }
     }

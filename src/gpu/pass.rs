@@ -13,6 +13,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("apply", include_str!("../../shaders/apply.wgsl")),
     ("tile", include_str!("../../shaders/tile.wgsl")),
     ("round_key", include_str!("../../shaders/round_key.wgsl")),
+    ("staging", include_str!("../../shaders/staging.wgsl")),
     ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
@@ -117,6 +118,12 @@ impl Pass {
             Self::BiasGradient | Self::Mask { .. } | Self::Moments { .. } | Self::Activation(_) => None,
             Self::Predictive { .. } | Self::Round | Self::Update => None,
         }
+    }
+
+    /// Whether the threads of a workgroup may read operands together. Those of both gradients add up in every step,
+    /// for which they need the memory.
+    pub(crate) const fn stages(self) -> bool {
+        self.walks().is_some() && !matches!(self, Self::BothGradients)
     }
 
     /// Whether the kernel adds a bias.

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
 use super::pass::{Integral, Pass, TEMPLATES};
+use super::staging::Staging;
 use super::text;
 use super::tuning::{Apply, Multiply, Tile};
 use crate::call::Axis;
@@ -127,7 +128,14 @@ impl Variant {
         } else {
             0
         };
-        steps.max(self.split_quads())
+        let staged = self.staging().map_or(0, |staging| staging.quads());
+        // Operands have done with it when sums come.
+        steps.max(self.split_quads()).max(staged)
+    }
+
+    /// Operands in workgroup memory, `tile.staged` steps of the walk at a time.
+    pub(crate) fn staging(&self) -> Option<Staging> {
+        (self.tile.staged > 0 && self.pass.stages()).then(|| Staging::new(self.pass, self.tile))?
     }
 
     /// The same in bytes.
@@ -169,7 +177,7 @@ impl Variant {
                 context! { name, base, rows, columns, stride, accumulate, kept }
             })
             .collect();
-        let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y] } =
+        let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y], .. } =
             self.tile;
         let monte_carlo = matches!(self.pass, Pass::MonteCarlo { .. });
         // Where the running moments are among the bindings.
@@ -224,6 +232,7 @@ impl Variant {
                 (_, split) => format!("{workgroup_x}, {workgroup_y}, {split}"),
             },
             split,
+            staging => self.staging().map(|staging| staging.values()),
             quads => self.row_quads(),
             shared_quads => self.shared_quads(),
             // The halves in which threads that share an example add up.

@@ -93,6 +93,40 @@ fn threads_that_share_a_tile_agree_with_float64() {
     }
 }
 
+/// Operands that a workgroup reads together, some steps of the walk at a time. The sums are those of threads that read
+/// for themselves, in the same order: bit for bit.
+#[test]
+fn operands_that_workgroups_read_together_give_the_same_bits() {
+    let Some(gpu) = adapter("operands_that_workgroups_read_together_give_the_same_bits") else { return };
+    // The last steps are fewer than those staged at a time, and the last threads read and own what is not there.
+    let even = ([48, 80, 264], [0, 0, 0], ElementType::F32, Placement::Separate);
+    let cut = ([35, 67, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
+    let half = ([33, 36, 72], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
+    let small = ([3, 2, 5], [2, 1, 3], ElementType::BF16, Placement::PooledOdd);
+    // Workgroups whose threads read a quad each, several, and parts of one; with threads that share a tile, too.
+    let hardware = tiles(1, 2, [4, 8], Apply::Select);
+    let split = tiles(1, 1, [8, 4], Apply::Select).with_threads(u32::MAX);
+    let wide = tiles(2, 2, [3, 2], Apply::And);
+    for (tuning, staged, mask, (dims, at, element, placement)) in [
+        (hardware, 3, None, even),
+        (hardware, 2, Some(mask(0.5)), cut),
+        (hardware, 256, Some(mask(0.5).shared(group(3))), cut),
+        (wide, 2, Some(mask(0.2).shared(Sharing::Batch)), even),
+        (wide, 1, Some(mask(0.2)), half),
+        (split, 16, Some(mask(0.2)), cut),
+        (split, 1, Some(mask(0.5)), small),
+    ] {
+        let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
+        let together = tuning.with_tiles(tuning.forward.with_staged(staged));
+        let call = Call { element, placement, write: WRITES[1], ..Call::new(shape(dims), mask) };
+        agree(&with(gpu, together), &call, 4000);
+        let data = Data::random(&call.shape, element, 4001);
+        let bits =
+            |tuning| run(gpu, kernels(gpu, tuning, gpu.kernels().multiply(), false), &call, &data).bits();
+        assert_eq!(bits(tuning), bits(together), "{together} {call:?}");
+    }
+}
+
 /// For finite operands both ways to apply a bit are the same sum, and so are both ways to multiply.
 #[test]
 fn the_ways_to_apply_and_to_multiply_give_the_same_bits() {

@@ -152,7 +152,9 @@ pub fn both_gradients(tuning: Option<BothGradientsTuning>) -> String {
 
 /// Bricks a thread owns, rows by columns, and the workgroup.
 pub fn tile(tile: Tile) -> String {
-    format!("{}x{} in {}x{}", tile.rows, tile.columns, tile.workgroup[0], tile.workgroup[1])
+    let [x, y] = tile.workgroup;
+    let staged = if tile.staged > 0 { format!(", {} staged", tile.staged) } else { String::new() };
+    format!("{}x{} in {x}x{y}{staged}", tile.rows, tile.columns)
 }
 
 fn text(report: &Report) -> String {

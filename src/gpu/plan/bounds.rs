@@ -38,8 +38,8 @@ impl Plan<'_> {
     /// How many outputs a dispatch of `Pass::BothGradients` walks at most.
     pub(crate) fn walk_of_both(&self) -> u32 {
         // Of the smallest tile along y, which adds up most quads a thread.
-        let Tile { rows, columns, workgroup: [x, _] } = self.variant.tile;
-        let tile = Tile { rows, columns, workgroup: [x, 1] };
+        let Tile { workgroup: [x, _], .. } = self.variant.tile;
+        let tile = Tile { workgroup: [x, 1], ..self.variant.tile };
         let steps = self.steps_of(Variant { tile, ..self.variant }).saturating_sub(1);
         steps.saturating_mul(Axis::Output.brick()).clamp(1, 1 << 30)
     }

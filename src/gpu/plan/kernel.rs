@@ -43,8 +43,10 @@ impl Plan<'_> {
     }
 
     /// The tile of a dispatch of so many bricks. Where a forward tile draws no mask, or one for all its examples, it
-    /// is twice as tall: what it draws for a column of bricks serves more examples. Where too few tiles are left
-    /// to keep the adapter busy, even split among threads, they are lower, and then narrower.
+    /// is twice as tall: what it draws for a column of bricks serves more examples. So is one of the weight gradient
+    /// that is staged and draws none: its registers are for sums. Where too few tiles are left to keep the adapter
+    /// busy, even split among threads, they are lower, then narrower, and then fewer threads read together, of which
+    /// more may share a tile.
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
         let tile = self.variant.tile;
         if self.variant.pass == Pass::BothGradients {
@@ -52,17 +54,19 @@ impl Plan<'_> {
         }
         let tall = self.within(Tile { rows: 2 * tile.rows, ..tile }, bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
-        let mut tile = if matches!(self.variant.pass, Pass::Forward { .. }) && same {
-            tall
-        } else {
-            self.within(tile, bricks)
+        let grows = match self.variant.pass {
+            Pass::Forward { .. } => same,
+            Pass::WeightGradient => tile.staged > 0 && self.variant.planes == Planes::None,
+            _ => false,
         };
+        let mut tile = if grows { tall } else { self.within(tile, bricks) };
         let few = |tile: Tile| {
             let most = self.most_threads_of_a_tile(tile);
             tile.count(bricks) * u64::from(most) < u64::from(self.kernels.tuning.threads)
         };
         while few(tile) {
-            let Some(less) = self.lower(tile, bricks).or_else(|| self.narrower(tile, bricks)) else { break };
+            let less = self.lower(tile, bricks).or_else(|| self.narrower(tile, bricks));
+            let Some(less) = less.or_else(|| self.smaller_workgroup(tile, bricks)) else { break };
             tile = less;
         }
         self.of_one_group(params, tile, bricks)
@@ -88,6 +92,17 @@ impl Plan<'_> {
     fn narrower(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
         let narrower = Tile { columns: tile.columns / 2, ..tile };
         Some(narrower).filter(|narrower| narrower.columns > 0 && self.holds(*narrower, bricks))
+    }
+
+    /// Half of the threads that read together, but no less than a warp.
+    fn smaller_workgroup(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
+        /// Threads that NVIDIA, and most others, run together.
+        const WARP: u32 = 32;
+        let [x, y] = tile.workgroup;
+        let workgroup = if x >= y { [x / 2, y] } else { [x, y / 2] };
+        let smaller = Tile { workgroup, ..tile };
+        let enough = tile.staged > 0 && x * y >= 2 * WARP;
+        Some(smaller).filter(|smaller| enough && self.holds(*smaller, bricks))
     }
 
     /// The tile, or less of it where the kernel would otherwise take a compiler that wants little text more than three
@@ -132,14 +147,14 @@ impl Plan<'_> {
 
     /// The tile of `Pass::BothGradients`, whose workgroups own all examples: no taller than they need.
     fn tile_of_all_examples(&self, bricks: [u32; 2]) -> Tile {
-        let Tile { mut rows, columns, workgroup: [x, _] } = self.variant.tile;
+        let Tile { mut rows, columns, workgroup: [x, _], .. } = self.variant.tile;
         let most = self.threads_along_examples();
         while rows > 1 && rows / 2 * most >= bricks[1] {
             rows /= 2;
         }
         // Powers of two, so that not every batch means a kernel of its own.
         let y = bricks[1].div_ceil(rows).next_power_of_two();
-        Tile { rows, columns, workgroup: [x, y] }.within([bricks[0], u32::MAX])
+        Tile::new(rows, columns, [x, y]).within([bricks[0], u32::MAX])
     }
 
     /// How many threads `Pass::BothGradients` has along the examples at most, a power of two; 0 where workgroup
@@ -171,6 +186,28 @@ impl Plan<'_> {
         (most / (x * y)).clamp(1, self.kernels.depth_limit.max(1))
     }
 
+    /// The steps that a kernel stages at a time: as many as its tuning says, whole ones for all threads that share a
+    /// tile, or half of that as often as it takes to fit the device; 0 where not even one for each does.
+    pub(super) fn staged(&self, variant: Variant) -> u32 {
+        /// Quads that a thread reads at a time: each is text, and has registers of its own.
+        const MOST: u32 = 16;
+        if !variant.pass.stages() || variant.tile.staged == 0 {
+            return 0;
+        }
+        let [x, y] = variant.tile.workgroup;
+        let fits = |&staged: &u32| {
+            let staged = Variant { tile: Tile { staged, ..variant.tile }, ..variant };
+            staged.shared_bytes() <= self.kernels.shared_limit
+                && staged.staging().is_none_or(|staging| staging.quads() <= MOST * x * y * variant.split)
+        };
+        let steps = |share: u32| share * variant.split;
+        let most = variant.tile.staged.div_ceil(variant.split);
+        std::iter::successors(Some(most), |share| Some(share / 2).filter(|&share| share > 0))
+            .map(steps)
+            .find(fits)
+            .unwrap_or(0)
+    }
+
     /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
     /// for the adapter, the parts get short, or the device's limits say no.
     pub(super) fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
@@ -182,11 +219,18 @@ impl Plan<'_> {
             (_, Some(walked)) => params.bricks()[walked as usize],
         };
         let threads = variant.tile.count(bricks);
+        let staged = self.staged(variant) > 0;
+        let fits = |split| {
+            let unstaged = Tile { staged: 0, ..variant.tile };
+            let parts = Variant { split, tile: unstaged, ..variant };
+            parts.shared_bytes() <= self.kernels.shared_limit
+                && (!staged || self.staged(Variant { split, ..variant }) > 0)
+        };
         let mut split = 1;
         while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
             && steps / (2 * split) >= LEAST
             && 2 * split <= self.most_threads_of_a_tile(variant.tile)
-            && (Variant { split: 2 * split, ..variant }).shared_bytes() <= self.kernels.shared_limit
+            && fits(2 * split)
         {
             split *= 2;
         }

@@ -140,6 +140,7 @@ impl<'k> Plan<'k> {
         };
         variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
+        variant.tile.staged = self.staged(variant);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
         let (device, label) = (&self.kernels.device, self.variant.pass.label());

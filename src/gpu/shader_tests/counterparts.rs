@@ -15,6 +15,7 @@ fn counterparts(stem: &str) -> Vec<String> {
         "philox" | "round_key" => &["src/mask/philox.rs"],
         "brick" | "tile" => &["src/mask/brick.rs"],
         "params" => &["src/gpu/params.rs"],
+        "staging" => &["src/gpu/staging.rs"],
         "elements" | "round" => &["src/element.rs"],
         "elementary" => &["src/reference/activation.rs"],
         "both_gradients" => &["src/reference/input_gradient.rs", "src/reference/weight_gradient.rs"],

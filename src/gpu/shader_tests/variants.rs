@@ -38,19 +38,27 @@ pub(in crate::gpu) const PASSES: &[Pass] = &[
 ];
 const BOOL: [bool; 2] = [false, true];
 
-/// The tiles of a pass: what GPUs get, what software adapters get, and one of several columns and rows.
+/// The tiles of a pass: what GPUs get, what software adapters get, and one of several columns or rows whose operands
+/// are staged.
 pub(in crate::gpu) fn tiles(pass: Pass) -> Vec<Tile> {
-    let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
+    let tile = Tile::new;
+    let staged = |rows, columns, workgroup, steps| tile(rows, columns, workgroup).with_staged(steps);
     match pass {
         Pass::BothGradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Predictive { .. } => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
         Pass::Moments { .. } => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
-        Pass::MonteCarlo { .. } => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1])],
+        Pass::MonteCarlo { .. } => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1]), staged(1, 1, [8, 8], 4)],
         _ => match pass.walks() {
-            Some(Axis::Input) => vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tile(2, 1, [8, 4])],
-            Some(Axis::Output) => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 1, [8, 8])],
-            Some(Axis::Example) => vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tile(2, 2, [8, 8])],
+            Some(Axis::Input) => {
+                vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), staged(2, 1, [8, 4], 4)]
+            }
+            Some(Axis::Output) => {
+                vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), staged(2, 1, [8, 8], 4)]
+            }
+            Some(Axis::Example) => {
+                vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), staged(2, 2, [6, 5], 4)]
+            }
             None => vec![FLAT_TILE],
         },
     }
@@ -153,6 +161,10 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     // Element types and access change declarations only: wide tiles, slow to translate, go without.
     if tile != tiles(pass)[0] {
         all.retain(|one| one.element == ElementType::F32 && !one.read_write);
+    }
+    // How operands come has nothing to do with how masks are drawn.
+    if tile.staged > 0 {
+        all.retain(|one| one.rounds == Rounds::Ten && one.multiply == Multiply::Wide);
     }
     let mut texts: Vec<_> = all.par_iter().map(|variant| (*variant, variant.source())).collect();
     let mut seen = HashSet::new();

@@ -4,7 +4,8 @@ mod text;
 
 use crate::Error;
 
-/// How many bricks a thread owns, and how threads form a workgroup: each number 1 to 256.
+/// How many bricks a thread owns, and how threads form a workgroup: each number 1 to 256, but for
+/// `staged`, which may be 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Tile {
@@ -14,12 +15,22 @@ pub struct Tile {
     pub columns: u32,
     /// Threads of a workgroup along columns and rows.
     pub workgroup: [u32; 2],
+    /// Bricks of the walk whose operands a workgroup reads together into its memory, for all of its threads, at a time;
+    /// 0: each thread reads its own. Fewer where they do not fit that memory. The forward pass and the gradients that
+    /// are not drawn together do so, the other passes do not.
+    pub staged: u32,
 }
 
 impl Tile {
     /// So many bricks a thread, rows by columns, in workgroups of so many threads along columns and rows.
     pub const fn new(rows: u32, columns: u32, workgroup: [u32; 2]) -> Self {
-        Self { rows, columns, workgroup }
+        Self { rows, columns, workgroup, staged: 0 }
+    }
+
+    /// The same with so many bricks of the walk staged in workgroup memory at a time; 0: none.
+    #[must_use]
+    pub const fn with_staged(self, staged: u32) -> Self {
+        Self { staged, ..self }
     }
 
     /// The same tile, halved until it is no larger than a problem of so many bricks: what lies outside the
@@ -199,6 +210,7 @@ impl Tuning {
         macro_rules! named {
             ($($field:literal: $tile:expr),*) => {
                 [$(([
+                    concat!("tuning.", $field, ".staged"),
                     concat!("tuning.", $field, ".rows"),
                     concat!("tuning.", $field, ".columns"),
                     concat!("tuning.", $field, ".workgroup[0]"),
@@ -213,7 +225,9 @@ impl Tuning {
             "both_gradients.tile": self.both_gradients.map(|both| both.tile)
         };
         for (names, tile) in tiles {
-            let Some(Tile { rows, columns, workgroup: [x, y] }) = tile else { continue };
+            let Some(Tile { rows, columns, workgroup: [x, y], staged }) = tile else { continue };
+            let [staged_name, names @ ..] = names;
+            Error::check_count(staged_name, staged, 0..=256)?;
             for (argument, value) in names.into_iter().zip([rows, columns, x, y]) {
                 Error::check_count(argument, value, 1..=256)?;
             }
@@ -247,7 +261,7 @@ impl Tuning {
     /// Software drivers: loads cost more than the products they feed (docs/performance.md), so that wide
     /// tiles win, registers or not; compiling takes long, so that text is kept short.
     pub fn software() -> Self {
-        let tile = |rows, columns| Tile { rows, columns, workgroup: [16, 1] };
+        let tile = |rows, columns| Tile::new(rows, columns, [16, 1]);
         Self {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
@@ -265,13 +279,13 @@ impl Tuning {
     /// Software adapters whose compilers take minutes for wide tiles: so many rows of bricks, which compile within
     /// three seconds (docs/performance.md).
     fn software_small(rows: u32) -> Self {
-        Self::software().with_tiles(Tile { rows, columns: 1, workgroup: [16, 1] })
+        Self::software().with_tiles(Tile::new(rows, 1, [16, 1]))
     }
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
     /// to be eight to a tile. A large adapter has some hundred multiprocessors, at home with some hundred threads each.
     fn discrete(vendor: u32) -> Self {
-        let tile = |rows, columns, workgroup| Tile { rows, columns, workgroup };
+        let tile = Tile::new;
         let unmeasured = Self {
             // Reads most for a brick, hence its second one.
             forward: tile(2, 1, [8, 4]),
@@ -289,13 +303,12 @@ impl Tuning {
         if vendor != NVIDIA {
             return unmeasured;
         }
-        // The best over p = 1/2 and 1/5, a large layer and a small one, on an H200 (docs/nvidia.md). What a load
-        // costs there goes by the lines that it touches: X and W in the forward pass, and G for dX, are read along
-        // rows, which few threads of a workgroup differ in.
+        // The best over p = 1/2 and 1/5, a large layer and a small one, on an H100 (docs/nvidia.md). What a load
+        // costs there goes by the lines that it touches, so that a workgroup reads lines together.
         Self {
-            forward: tile(1, 2, [2, 16]),
-            input_gradient: tile(1, 2, [4, 8]),
-            weight_gradient: tile(1, 1, [4, 16]),
+            forward: tile(1, 1, [16, 16]).with_staged(4),
+            input_gradient: tile(1, 1, [8, 16]).with_staged(4),
+            weight_gradient: tile(1, 1, [8, 16]).with_staged(4),
             apply: Apply::Select,
             rolled: true,
             ..unmeasured

@@ -9,11 +9,13 @@ use crate::Error;
 impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [x, y] = self.workgroup;
-        write!(f, "{}x{}x{x}x{y}", self.rows, self.columns)
+        write!(f, "{}x{}x{x}x{y}", self.rows, self.columns)?;
+        if self.staged > 0 { write!(f, "s{}", self.staged) } else { Ok(()) }
     }
 }
 
-/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxWORKGROUP`, `TILE:ROUNDS:THREADS` for
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxXxY`, with `sBRICKS`
+/// after it where so many are staged, `TILE:ROUNDS:THREADS` for
 /// both gradients or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
 /// threads that keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
@@ -37,10 +39,18 @@ impl FromStr for Tile {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let numbers: Option<Vec<u32>> = text.split('x').map(|number| number.parse().ok()).collect();
+        let fault = || Error::Tuning { text: text.to_owned() };
+        let (tile, staged) = match text.split_once('s') {
+            // A tile that stages none is written without.
+            Some((tile, staged)) => {
+                (tile, staged.parse().ok().filter(|&staged| staged > 0).ok_or_else(fault)?)
+            }
+            None => (text, 0),
+        };
+        let numbers: Option<Vec<u32>> = tile.split('x').map(|number| number.parse().ok()).collect();
         match numbers.as_deref() {
-            Some(&[rows, columns, x, y]) => Ok(Self { rows, columns, workgroup: [x, y] }),
-            _ => Err(Error::Tuning { text: text.to_owned() }),
+            Some(&[rows, columns, x, y]) => Ok(Self { rows, columns, workgroup: [x, y], staged }),
+            _ => Err(fault()),
         }
     }
 }
@@ -104,7 +114,7 @@ mod tests {
     fn tunings_survive_as_text() {
         let software = Tuning::software();
         let other = Tuning {
-            forward: Tile { rows: 1, columns: 2, workgroup: [32, 4] },
+            forward: Tile::new(1, 2, [32, 4]).with_staged(8),
             apply: Apply::Select,
             rolled: false,
             threads: 1 << 16,
@@ -113,7 +123,7 @@ mod tests {
         };
         let drawn_once = Tuning {
             both_gradients: Some(BothGradientsTuning {
-                tile: Tile { rows: 1, columns: 1, workgroup: [2, 64] },
+                tile: Tile::new(1, 1, [2, 64]),
                 rounds: 34,
                 threads: 512,
             }),
@@ -124,7 +134,7 @@ mod tests {
         }
         assert_eq!(
             other.to_string(),
-            "1x2x32x4,8x2x16x1,8x2x16x1,separate,select,unrolled,65536,32768,4294967296"
+            "1x2x32x4s8,8x2x16x1,8x2x16x1,separate,select,unrolled,65536,32768,4294967296"
         );
         assert!(drawn_once.to_string().contains(",1x1x2x64:34:512,select,"), "{drawn_once}");
         for text in [
@@ -133,6 +143,10 @@ mod tests {
             "1x1x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
             "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
             "1x1x8x8,1x1x8x8,1x1x8x8,1x1x8x8:9,and,rolled,0,4096,1048576",
+            "1x1x8x8s,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
+            "1x1x8x8s0,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
+            "1x1x8x8s4s4,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
+            "1x1x8s4x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
             "1x1x8x8,1x1x8x8,1x1x8x8,separate,or,rolled,0,4096,1048576",
             "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096",
             "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,4096,1048576",

@@ -10,7 +10,7 @@ use minijinja::Value;
 
 use super::params::Params;
 use super::shader::render;
-use super::{AdapterChoice, Gpu, KernelOptions, Kernels, Tensor};
+use super::{AdapterChoice, Gpu, KernelOptions, Kernels, Tensor, Tile};
 use crate::call::Forward;
 use crate::{Bias, ElementType, Error, Shape};
 
@@ -125,7 +125,7 @@ fn a_kernel_that_does_not_compile_is_not_kept() {
     };
     // More threads than any device has: past what `Kernels::new` lets through.
     let sound = kernels.tuning.forward;
-    kernels.tuning.forward.workgroup = [1 << 16, 1];
+    kernels.tuning.forward = Tile::new(1, 1, [1 << 16, 1]);
     for _ in 0..2 {
         let fault = kernels.forward(&call).map(drop);
         assert!(matches!(fault, Err(Error::DeviceFault { .. })), "{fault:?}");

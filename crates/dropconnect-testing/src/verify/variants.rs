@@ -42,6 +42,7 @@ impl Variants {
             ("mask bits applied by select", base.with_apply(Apply::Select)),
             ("mask bits applied by and", base.with_apply(Apply::And)),
             ("sums split among threads", one_brick.with_threads(u32::MAX)),
+            ("operands staged", one_brick.with_tiles(Tile::new(1, 1, [8, 8]).with_staged(2))),
             ("both gradients in one pass, sums split", one_pass([1, 32]).with_threads(u32::MAX)),
         ];
         let mut not_run = Vec::new();

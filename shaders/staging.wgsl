@@ -1,0 +1,114 @@
+// Macros for operands that a workgroup reads together, some steps of its walk at a time, for all of its threads.
+// Twin: src/gpu/staging.rs. Unit u of thread t, in line l, is at l * line_stride + u * unit_stride + t.
+//% set AXIS = {"n": "example", "o": "output", "i": "input"}
+//% set BRICK = {"n": 4, "o": 4, "i": 8}
+
+// Where the tile of the workgroup starts, and which of its threads this one is.
+//% macro begin_staging(row, column)
+//% if staging
+    let first_${row} = i32(group.y * ${workgroup_y * BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
+    let first_${column} = i32(group.x * ${workgroup_x * BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
+//% set depth = "local.z * " ~ workgroup_x * workgroup_y ~ "u + " if split > 1 else ""
+    let reader = ${depth}${local_y} * ${workgroup_x}u + local.x;
+//% endif
+//% endmacro
+
+// A column of quads, of which those past the last are never used.
+{% macro inside_row(axis, column) %}
+{% if vector %}min(${column}, i32(params.${AXIS[axis]}s) - 4){% else %}${column}{% endif %}
+{% endmacro %}
+
+// Calls back for each quad that a thread reads of both operands: the operand, the quad's place, a name.
+//% macro each_read()
+//% set readers = workgroup_x * workgroup_y * split
+//% for operand in [staging.row, staging.column]
+//% for k in range((operand.quads + readers - 1) // readers)
+//% set quad = "(reader + " ~ k * readers ~ "u)"
+//% set quad = quad if (k + 1) * readers <= operand.quads else "min" ~ quad[:-1] ~ ", " ~ (operand.quads - 1) ~ "u)"
+${caller(operand, quad, operand.name ~ "_" ~ k)-}
+//% endfor
+//% endfor
+//% endmacro
+
+// Which line and which unit a thread reads, and where in workgroup memory they go. Neighbours read along a row.
+//% macro places()
+//% call(operand, quad, name) each_read()
+//% set length = operand.all_lines if operand.walked_columns else operand.units * operand.threads
+//% set first = operand.first ~ "u + " if operand.first > 0 else ""
+//% set stride = operand.line_stride
+    let ${"line" if operand.walked_columns else "unit"}_${name} = ${quad} % ${length}u;
+    let ${"unit" if operand.walked_columns else "line"}_${name} = ${quad} / ${length}u;
+//% set unit = "unit_" ~ name
+//% set of_thread = unit ~ " % " ~ operand.units ~ "u * " ~ operand.unit_stride ~ "u + " ~ unit ~ " / " ~ operand.units
+    let to_${name} = ${first}line_${name} * ${stride}u + ${of_thread ~ "u" if operand.units > 1 else unit};
+//% endcall
+//% endmacro
+
+// Reads the quads of the steps from `start` on, if that is not the first; `keyword` declares them.
+//% macro read_quads(walked, start, keyword)
+//% call(operand, quad, name) each_read()
+//% set axis = operand.axis
+//% set quad = operand.name ~ "_quad(u32(row_" ~ name ~ "), column_" ~ name ~ ")"
+//% set place = start ~ " * " ~ BRICK[walked] ~ "u + line_" ~ name if start else "line_" ~ name
+    let place_${name} = i32(${place}${" * 4u" if operand.walked_columns}) - params.${AXIS[walked]}_shift;
+//% if operand.walked_columns
+    let row_${name} = clamp(first_${axis} + i32(unit_${name}), 0, i32(params.${AXIS[axis]}s) - 1);
+    let column_${name} = ${inside_row(walked, "place_" ~ name)};
+    ${keyword}from_${name} = ${quad};
+//% else
+    let row_${name} = clamp(place_${name}, 0, i32(params.${AXIS[walked]}s) - 1);
+    let column_${name} = ${inside_row(axis, "first_" ~ axis ~ " + i32(unit_" ~ name ~ " * 4u)")};
+//% if vector and walked != "n"
+    ${keyword}from_${name} = ${quad};
+//% else
+    // What does not exist adds nothing, whatever the row read in its place holds.
+    ${keyword}from_${name} = select(vec4(0.0), ${quad}, vec4(place_${name} == row_${name}));
+//% endif
+//% endif
+//% endcall
+//% endmacro
+
+// Both operands of the first steps, on their way.
+//% macro read_first(walked)
+    ${places()-}
+    ${read_quads(walked, "", "var ")-}
+//% endmacro
+
+// What has been read of both operands goes to workgroup memory, and those of the next steps are read while these are
+// walked.
+//% macro stage(walked)
+        // Until all threads have done with the steps before.
+        workgroupBarrier();
+//% call(operand, quad, name) each_read()
+        parts[to_${name}] = from_${name};
+//% endcall
+        workgroupBarrier();
+        let next = first + ${staging.steps}u;
+        if next < blocks {
+            ${read_quads(walked, "next", "")-}
+        }
+//% endmacro
+
+// Where a step starts in workgroup memory.
+//% macro step_at()
+//% for operand, thread in [[staging.row, local_y], [staging.column, "local.x"]]
+//% set step = operand.lines * operand.line_stride
+//% set start = operand.first ~ "u + " if operand.first > 0 else ""
+            let ${operand.name}_at = ${start}(block - first) * ${step}u + ${thread};
+//% endfor
+//% endmacro
+
+// An operand's quad, in workgroup memory: unit `unit` of line `line` of this step.
+{% macro staged_quad(operand, line, unit) %}
+parts[${operand.name}_at + ${line * operand.line_stride + unit * operand.unit_stride}u]
+{%- endmacro %}
+
+// The same of the operand along the rows of the tile, or else read as in `direct`.
+{% macro row_quad(line, unit, direct) %}
+{% if staging %}${staged_quad(staging.row, line, unit)}{% else %}${direct}{% endif %}
+{% endmacro %}
+
+// And of the one along its columns.
+{% macro column_quad(line, unit, direct) %}
+{% if staging %}${staged_quad(staging.column, line, unit)}{% else %}${direct}{% endif %}
+{% endmacro %}
