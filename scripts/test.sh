@@ -57,7 +57,8 @@ if grep -E '^(wgpu|naga|pollster|futures|minijinja)' <<<"$tree"; then
 fi
 # Unit, integration and doc tests; examples and benches are built.
 cargo test --workspace
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+# With the examples: then Burn has the features that clippy checked it with, and is not checked once more.
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lib --examples
 target=${CARGO_TARGET_DIR:-$PWD/target}
 # A workspace of its own. The tests of torch run where torch is, or with WITH_TORCH=1.
 DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh
