@@ -140,7 +140,7 @@ impl Variant {
 
     /// The same in bytes.
     pub(crate) fn shared_bytes(&self) -> u32 {
-        size_of::<[f32; 4]>() as u32 * self.shared_quads()
+        self.shared_quads().saturating_mul(size_of::<[f32; 4]>() as u32)
     }
 
     /// The WGSL of this variant.

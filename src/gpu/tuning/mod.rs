@@ -16,8 +16,8 @@ pub struct Tile {
     /// Threads of a workgroup along columns and rows.
     pub workgroup: [u32; 2],
     /// Bricks of the walk whose operands a workgroup reads together into its memory, for all of its threads, at a time;
-    /// 0: each thread reads its own. Fewer where they do not fit that memory. The forward pass and the gradients that
-    /// are not drawn together do so, the other passes do not.
+    /// 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass, Monte-Carlo passes
+    /// and gradients that are not drawn together; the other passes read as with 0.
     pub staged: u32,
 }
 
