@@ -55,16 +55,29 @@ tree=$(cargo tree --package dropconnect --no-default-features --edges normal --p
 if grep -E '^(wgpu|naga|pollster|futures|minijinja)' <<<"$tree"; then
     fail "a build without adapters depends on these"
 fi
-# Unit, integration and doc tests; examples and benches are built.
-cargo test --workspace
-# With the examples: then Burn has the features that clippy checked it with, and is not checked once more.
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lib --examples
+# Unit, integration and doc tests; examples and benches are built. Most tests keep one core busy, so that the rest is
+# done beside them: the documentation, the Python package, and the kernels as other hosts run them, in Python by
+# wgpu-native.
+cargo test --workspace --no-run
 target=${CARGO_TARGET_DIR:-$PWD/target}
-# A workspace of its own. The tests of torch run where torch is, or with WITH_TORCH=1.
-DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh
-# The kernels as other hosts run them: Python, by wgpu-native.
+the_rest() (
+    set -e
+    # With the examples: then Burn has the features that clippy checked it with, and is not checked once more.
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lib --examples
+    # The tests of torch run where torch is, or with WITH_TORCH=1. The package is a workspace of its own.
+    DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh
+    code=0
+    scripts/portability/wgpu-py.sh "$target/debug/dropconnect" "$target/wgpu-py" || code=$?
+    if [[ "$code" != 0 ]]; then
+        [[ "$code" == 77 && "${DROPCONNECT_REQUIRE_ENGINES:-}" != 1 ]] || fail "the export does not run in Python"
+    fi
+)
+log=$(mktemp)
+the_rest >"$log" 2>&1 &
+rest=$!
+trap 'kill "$rest" 2>/dev/null || true; rm -f "$log"' EXIT
+cargo test --workspace
 code=0
-scripts/portability/wgpu-py.sh "$target/debug/dropconnect" "$target/wgpu-py" || code=$?
-if [[ "$code" != 0 ]]; then
-    [[ "$code" == 77 && "${DROPCONNECT_REQUIRE_ENGINES:-}" != 1 ]] || fail "the export does not run in Python"
-fi
+wait "$rest" || code=$?
+cat "$log"
+((code == 0)) || fail "the documentation or the tests in Python fail, see above"

@@ -117,3 +117,69 @@ impl Staged {
         self.lines.saturating_mul(steps).saturating_mul(self.line_stride)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::gpu::Tuning;
+
+    const PASSES: [Pass; 3] = [Pass::Forward { bias: false }, Pass::InputGradient, Pass::WeightGradient];
+
+    /// Where the quads of an operand go, in the order in which neighbouring threads read them.
+    fn places(operand: &Staged, steps: u32) -> Vec<u32> {
+        let Staged { lines, units, threads, .. } = *operand;
+        let (lines, of_line) = (lines * steps, units * threads);
+        let quads = 0..lines * of_line;
+        let place = |line: u32, unit: u32| {
+            let of_thread = unit % units * operand.unit_stride + unit / units;
+            operand.first + line * operand.line_stride + of_thread
+        };
+        if operand.walked_columns {
+            quads.map(|quad| place(quad % lines, quad / lines)).collect()
+        } else {
+            quads.map(|quad| place(quad / of_line, quad % of_line)).collect()
+        }
+    }
+
+    #[test]
+    fn every_quad_has_a_place_of_its_own() {
+        let tile = |rows, columns, workgroup, steps| Tile::new(rows, columns, workgroup).with_staged(steps);
+        for pass in PASSES {
+            for tile in [
+                tile(1, 1, [16, 16], 4),
+                tile(2, 1, [6, 5], 3),
+                tile(1, 3, [1, 7], 1),
+                tile(4, 4, [16, 1], 2),
+            ] {
+                let staging = Staging::new(pass, tile).unwrap();
+                let mut seen = HashSet::new();
+                for place in staging.operands.iter().flat_map(|operand| places(operand, tile.staged)) {
+                    assert!(place < staging.quads() && seen.insert(place), "{pass:?} {tile}: {place}");
+                }
+            }
+        }
+    }
+
+    /// Eight threads at a time reach workgroup memory, and wait for each other where they meet in a bank.
+    #[test]
+    fn few_threads_meet_in_a_bank() {
+        let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
+        info.vendor = 0x10de;
+        let tuning = Tuning::for_adapter(&info, wgpu::Features::SHADER_INT64);
+        let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient];
+        for (pass, tile) in PASSES.into_iter().zip(tiles) {
+            let staging = Staging::new(pass, tile).expect("what NVIDIA gets is staged");
+            for operand in &staging.operands {
+                let meet = |places: &[u32]| {
+                    let banks = places.iter().map(|place| place % BANKS);
+                    (0..BANKS).map(|bank| banks.clone().filter(|&at| at == bank).count()).max().unwrap()
+                };
+                let written = places(operand, tile.staged);
+                let most = written.chunks(8).map(meet).max().unwrap();
+                assert!(most <= 2, "{pass:?} {}: {most} write", operand.name);
+            }
+        }
+    }
+}

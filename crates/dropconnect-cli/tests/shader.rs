@@ -71,9 +71,10 @@ fn an_adapter_gets_its_own_text() {
 #[test]
 fn translations_are_those_of_wgpu() {
     for (language, sign) in
-        [("msl", "kernel void main_("), ("hlsl", "[numthreads(2, 16, "), ("glsl", "local_size_x = 2")]
+        [("msl", "kernel void main_("), ("hlsl", "[numthreads(4, 8, "), ("glsl", "local_size_x = 4")]
     {
-        let text = succeed(&["shader", "forward", "--class", "nvidia", "--as", language]);
+        let tuning = "1x1x4x8s2,1x1x4x8s2,1x1x4x8s2,separate,select,rolled,0,32768,4294967296";
+        let text = succeed(&["shader", "forward", "--class", "nvidia", "--tuning", tuning, "--as", language]);
         assert!(text.contains(sign), "{language}: {text}");
         // The kernels are made without checks.
         assert!(!text.contains("loop_bound") && !text.contains("= (float4["), "{language}: {text}");
