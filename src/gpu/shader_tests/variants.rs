@@ -158,9 +158,12 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
         all.extend(split);
     }
-    // Access changes declarations only: with one way of applying and multiplying it has been seen.
-    all.retain(|one| !one.read_write || one.apply == Apply::And && one.multiply == Multiply::Split);
-    // Element types and access change declarations only: wide tiles, slow to translate, go without.
+    // Element types and access change declarations only: with one way of applying and multiplying they have been seen,
+    // and wide tiles, slow to translate, go without.
+    all.retain(|one| {
+        let usual = one.element == ElementType::F32 && !one.read_write;
+        usual || one.apply == Apply::And && one.multiply == Multiply::Split
+    });
     if tile != tiles(pass)[0] {
         all.retain(|one| one.element == ElementType::F32 && !one.read_write);
     }
