@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
+use super::tuning::has_fxc;
 use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write};
@@ -59,6 +60,7 @@ impl Tuning {
         probability: DropProbability,
     ) -> Result<Self, Error> {
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
+        let stages = !software && !has_fxc(&device.adapter_info(), device.features());
         let (bricks, workgroups, threads, both_gradients) = if software {
             (
                 &SOFTWARE_TILES[..],
@@ -82,7 +84,7 @@ impl Tuning {
             workgroups.map(move |&workgroup| Tile::new(rows, columns, workgroup))
         });
         let staged = staged.flat_map(|tile| STAGED.map(|steps| tile.with_staged(steps)));
-        let tiles: Vec<Tile> = tiles.into_iter().chain(staged.filter(|_| !software)).collect();
+        let tiles: Vec<Tile> = tiles.into_iter().chain(staged.filter(|_| stages)).collect();
         let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
         for apply in [Apply::Select, Apply::And] {

@@ -17,7 +17,8 @@ pub struct Tile {
     pub workgroup: [u32; 2],
     /// Bricks of the walk whose operands a workgroup reads together into its memory, for all of its threads, at a time;
     /// 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass, Monte-Carlo passes
-    /// and gradients that are not drawn together; the other passes read as with 0.
+    /// and gradients that are not drawn together; the other passes read as with 0. Microsoft's older compiler, FXC,
+    /// refuses such kernels.
     pub staged: u32,
 }
 
@@ -238,6 +239,7 @@ impl Tuning {
     /// The choice for a class of adapters, by what they are and not by their names, as small as its compiler needs it.
     /// `features` are those that the device has or would have.
     pub fn for_adapter(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
+        let fxc = has_fxc(info, features);
         let tuning = match info.device_type {
             wgpu::DeviceType::Cpu => match info.backend {
                 wgpu::Backend::Vulkan if info.vendor != GOOGLE => Self::software(),
@@ -248,13 +250,11 @@ impl Tuning {
             },
             // At 20 G connections a second, the least to expect of one, a fifth of a second.
             wgpu::DeviceType::IntegratedGpu => {
-                Self { threads: 1 << 13, connections: 1 << 32, ..Self::discrete(info.vendor) }
+                Self { threads: 1 << 13, connections: 1 << 32, ..Self::discrete(info.vendor, !fxc) }
             }
-            _ => Self::discrete(info.vendor),
+            _ => Self::discrete(info.vendor, !fxc),
         };
-        // 64-bit integers are what DXC has and Microsoft's older compiler, FXC, has not. That one takes 14 s for the
-        // forward kernel at any p where planes and stores are text, 2 s where they are loops.
-        let fxc = info.backend == wgpu::Backend::Dx12 && !features.contains(wgpu::Features::SHADER_INT64);
+        // FXC takes 14 s for the forward kernel at any p where planes and stores are text, 2 s where they are loops.
         if fxc { Self { rolled: true, ..tuning } } else { tuning }
     }
 
@@ -284,7 +284,8 @@ impl Tuning {
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
     /// to be eight to a tile. A large adapter has some hundred multiprocessors, at home with some hundred threads each.
-    fn discrete(vendor: u32) -> Self {
+    /// `staged`: whether its compiler takes kernels whose operands are staged.
+    fn discrete(vendor: u32, staged: bool) -> Self {
         let tile = Tile::new;
         let unmeasured = Self {
             // Reads most for a brick, hence its second one.
@@ -303,17 +304,31 @@ impl Tuning {
         if vendor != NVIDIA {
             return unmeasured;
         }
-        // The best over p = 1/2 and 1/5, a large layer and a small one, on an H100 (docs/nvidia.md). What a load
-        // costs there goes by the lines that it touches, so that a workgroup reads lines together.
+        // The best over p = 1/2 and 1/5, a large layer and a small one, on an H200 and an H100 (docs/nvidia.md). What
+        // a load costs there goes by the lines that it touches, so that a workgroup reads lines together. Where it
+        // cannot, few of its threads differ along the rows of what is read along rows.
+        let nvidia = Self { apply: Apply::Select, rolled: true, ..unmeasured };
+        if !staged {
+            return Self {
+                forward: tile(1, 2, [2, 16]),
+                input_gradient: tile(1, 2, [4, 8]),
+                weight_gradient: tile(1, 1, [4, 16]),
+                ..nvidia
+            };
+        }
         Self {
             forward: tile(1, 1, [16, 16]).with_staged(4),
             input_gradient: tile(1, 1, [8, 16]).with_staged(4),
             weight_gradient: tile(1, 1, [8, 16]).with_staged(4),
-            apply: Apply::Select,
-            rolled: true,
-            ..unmeasured
+            ..nvidia
         }
     }
+}
+
+/// Whether Microsoft's older compiler makes the kernels: 64-bit integers are what DXC has and FXC has not. FXC takes
+/// no barrier in a loop around a walk that may end earlier for some threads (error X4026), which staging needs.
+pub(crate) fn has_fxc(info: &wgpu::AdapterInfo, features: wgpu::Features) -> bool {
+    info.backend == wgpu::Backend::Dx12 && !features.contains(wgpu::Features::SHADER_INT64)
 }
 
 #[cfg(test)]
@@ -339,6 +354,10 @@ mod tests {
         assert!(of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, none).rolled, "FXC");
         assert!(!of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, int64).rolled, "DXC");
         assert!(!of(DeviceType::DiscreteGpu, Backend::Vulkan, AMD, none).rolled);
+        let staged = |tuning: Tuning| tuning.forward.staged > 0;
+        assert!(staged(of(DeviceType::DiscreteGpu, Backend::Vulkan, NVIDIA, none)));
+        assert!(staged(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, int64)), "DXC");
+        assert!(!staged(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, none)), "FXC refuses them");
         const AMD: u32 = 0x1002;
         const MICROSOFT: u32 = 0x1414;
         const MESA: u32 = 0x10005;
