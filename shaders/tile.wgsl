@@ -1,12 +1,10 @@
 // Macros of the passes whose threads own a tile of bricks. Twin: src/mask/brick.rs.
 //
-// They know the variant (`rows`, `split` and the like); all else is an argument. An axis of the box of connections goes
-// by the letter of its coordinate: n, o or i. Along `row` and `column` lies the result, along `walked` the sums.
-//% set AXIS = {"n": "example", "o": "output", "i": "input"}
-//% set BRICK = {"n": 4, "o": 4, "i": 8}
+// They know the variant (`rows`, `split` and the like); all else is an argument. An axis goes by the letter of its
+// coordinate (staging.wgsl): along `row` and `column` lies the result, along `walked` the sums.
 //% set xyzw = "xyzw"
 //% from "round_key" import climb
-//% from "staging" import begin_staging, read_first, stage, step_at
+//% from "staging" import AXIS, BRICK, begin_staging, read_first, stage, step_at
 
 // Where the thread's tile starts. With `all_rows` a workgroup owns all rows of the dispatch.
 //% macro begin_tile(row, column, all_rows=false)

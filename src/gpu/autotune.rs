@@ -73,18 +73,15 @@ impl Tuning {
         };
         let limits = device.limits();
         let fits = |[x, y]: &&[u32; 2]| x * y <= limits.max_compute_invocations_per_workgroup;
-        let tiles: Vec<Tile> = bricks
-            .iter()
-            .flat_map(|&[rows, columns]| {
+        let tiles = |workgroups: &[[u32; 2]]| -> Vec<Tile> {
+            let tiles = bricks.iter().flat_map(|&[rows, columns]| {
                 workgroups.iter().filter(fits).map(move |&workgroup| Tile::new(rows, columns, workgroup))
-            })
-            .collect();
-        let staged = bricks.iter().flat_map(|&[rows, columns]| {
-            let workgroups = STAGED_WORKGROUPS.iter().filter(fits);
-            workgroups.map(move |&workgroup| Tile::new(rows, columns, workgroup))
-        });
+            });
+            tiles.collect()
+        };
+        let staged = tiles(&STAGED_WORKGROUPS).into_iter().filter(|_| stages);
         let staged = staged.flat_map(|tile| STAGED.map(|steps| tile.with_staged(steps)));
-        let tiles: Vec<Tile> = tiles.into_iter().chain(staged.filter(|_| stages)).collect();
+        let tiles: Vec<Tile> = tiles(workgroups).into_iter().chain(staged).collect();
         let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
         for apply in [Apply::Select, Apply::And] {

@@ -268,13 +268,12 @@ impl Kernels {
             (Pass::Predictive { threads }, None) if threads > 1 => {
                 Tile { workgroup: [threads, 1], ..FLAT_TILE }
             }
-            // Two sums to an output, and operands that are not staged: where those of the forward pass are, a second
-            // brick and a warp that is tall read fewest lines for a brick (docs/nvidia.md).
+            // Two sums to an output, and operands that are not staged.
             (Pass::Moments { .. }, None) => match self.tuning.forward {
                 Tile { staged: 0, rows, columns, workgroup } => {
                     Tile::new(rows.min(2), columns.min(2), workgroup)
                 }
-                _ => Tile::new(1, 2, [2, 16]),
+                _ => tuning::UNSTAGED,
             },
             (_, None) => FLAT_TILE,
         }

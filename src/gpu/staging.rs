@@ -19,7 +19,7 @@ use crate::call::Axis;
 const BANKS: u32 = 8;
 
 /// Operands of a tile, as they lie in workgroup memory, so many steps of the walk at a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Staging {
     /// Steps of the walk: bricks along the walked axis.
     pub steps: u32,
@@ -28,7 +28,7 @@ pub(crate) struct Staging {
 }
 
 /// One operand. A line is what a tile needs of it for one quad along the walk, or for one place on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Staged {
     pub name: &'static str,
     /// Its rows are those of the tile, and its columns are walked: a unit is a row. Otherwise the walk is along its

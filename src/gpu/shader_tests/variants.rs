@@ -160,13 +160,11 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     }
     // Element types and access change declarations only: with one way of applying and multiplying they have been seen,
     // and wide tiles, slow to translate, go without.
+    let wide = tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
-        usual || one.apply == Apply::And && one.multiply == Multiply::Split
+        usual || !wide && one.apply == Apply::And && one.multiply == Multiply::Split
     });
-    if tile != tiles(pass)[0] {
-        all.retain(|one| one.element == ElementType::F32 && !one.read_write);
-    }
     // How operands come has nothing to do with how masks are drawn.
     if tile.staged > 0 {
         all.retain(|one| one.rounds == Rounds::Ten && one.multiply == Multiply::Wide);

@@ -202,6 +202,10 @@ impl Tuning {
 const NVIDIA: u32 = 0x10de;
 const GOOGLE: u32 = 0x1ae0;
 
+/// For outputs on NVIDIA, where operands are not staged: a second brick and a warp that is tall read fewest lines for a
+/// brick (docs/nvidia.md).
+pub(super) const UNSTAGED: Tile = Tile::new(1, 2, [2, 16]);
+
 /// Half of what llvmpipe allows: other drivers of its family may count a little otherwise.
 const ITERATIONS: u32 = 1 << 15;
 
@@ -310,7 +314,7 @@ impl Tuning {
         let nvidia = Self { apply: Apply::Select, rolled: true, ..unmeasured };
         if !staged {
             return Self {
-                forward: tile(1, 2, [2, 16]),
+                forward: UNSTAGED,
                 input_gradient: tile(1, 2, [4, 8]),
                 weight_gradient: tile(1, 1, [4, 16]),
                 ..nvidia
