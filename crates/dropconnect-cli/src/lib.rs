@@ -21,6 +21,7 @@ mod probability;
 mod shader;
 mod target;
 mod tensors;
+mod threads;
 mod verify;
 
 use std::process::ExitCode;
@@ -34,9 +35,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     output::set_quiet(cli.quiet);
     interrupt::install();
-    // Here, where it can fail: the first call that needs threads would panic.
-    let threads = rayon::ThreadPoolBuilder::new().build_global().map_err(CliError::Threads);
-    let result = threads.and_then(|()| run(&cli));
+    let result = threads::start().map_err(CliError::Threads).and_then(|()| run(&cli));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -229,8 +229,11 @@ fn a_row_longer_than_memory_is_written_in_parts() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_system_without_threads_to_spare_is_an_error() {
-    let output = limited(2_000_000, "5000", "exec \"$0\" verify --quick --device cpu", Path::new(""));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("RAYON_NUM_THREADS") && !error.contains("panicked"), "{error}");
+    // What is left beside the last stack that fits goes from nothing to almost one more, 2 MiB.
+    for kib in (100_000..102_100).step_by(10) {
+        let output = limited(kib, "5000", "exec \"$0\" verify --quick --device cpu", Path::new(""));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{kib}: {error}");
+        assert!(error.contains("RAYON_NUM_THREADS") && !error.contains("panicked"), "{kib}: {error}");
+    }
 }

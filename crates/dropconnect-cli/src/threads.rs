@@ -1,0 +1,37 @@
+//! The threads of the processor.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+
+use rayon::{ThreadBuilder, ThreadPoolBuildError, ThreadPoolBuilder};
+
+/// Bytes for each thread's stack: what the standard library gives where nobody says.
+const STACK: usize = 2 << 20;
+/// Bytes that a thread takes before the first line of ours: a stack for signals, and what its start allocates.
+#[cfg(unix)]
+const START: usize = 256 << 10;
+
+/// Starts rayon's threads, here where it can fail: the first call that needs them would panic.
+pub fn start() -> Result<(), ThreadPoolBuildError> {
+    ThreadPoolBuilder::new().stack_size(STACK).spawn_handler(spawn).build_global()
+}
+
+/// Starts one thread, and waits until it runs.
+///
+/// A thread that has room for its stack and no more aborts the process: the standard library panics where it cannot
+/// allocate the one for signals. So there has to be room for all of it, and no other thread that is about to take it.
+fn spawn(worker: ThreadBuilder) -> io::Result<()> {
+    // Mapped for itself: an allocator may have as much put by, where no stack can come from.
+    #[cfg(unix)]
+    drop(memmap2::MmapMut::map_anon(STACK + START)?);
+    let (started, starts) = mpsc::channel();
+    thread::Builder::new().stack_size(STACK).spawn(move || {
+        // The receiver is there: it waits.
+        let _ = started.send(());
+        worker.run();
+    })?;
+    // An error is a thread that has ended already.
+    let _ = starts.recv();
+    Ok(())
+}
