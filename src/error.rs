@@ -65,11 +65,11 @@ pub enum Error {
         /// The argument.
         argument: &'static str,
         /// What was given.
-        value: u32,
+        value: u64,
         /// The smallest value allowed.
-        least: u32,
+        least: u64,
         /// The largest value allowed.
-        most: u32,
+        most: u64,
     },
     /// A text that is no `gpu::Tuning`.
     #[error(
@@ -327,15 +327,15 @@ fn sized(what: &str, size: u64) -> String {
 
 impl Error {
     /// That a count is one of these.
-    pub(crate) fn check_count(
+    pub(crate) fn check_count<T: Copy + Into<u64> + PartialOrd>(
         argument: &'static str,
-        value: u32,
-        allowed: RangeInclusive<u32>,
+        value: T,
+        allowed: RangeInclusive<T>,
     ) -> Result<(), Self> {
         if allowed.contains(&value) {
             return Ok(());
         }
-        let (least, most) = allowed.into_inner();
-        Err(Self::Count { argument, value, least, most })
+        let (least, most) = (*allowed.start(), *allowed.end());
+        Err(Self::Count { argument, value: value.into(), least: least.into(), most: most.into() })
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::*;
-use dropconnect::gpu::Apply;
+use dropconnect::gpu::{Apply, Tile};
 use dropconnect::{Mask, Rounds, Sharing, reference};
 
 const TOLERANCE: f64 = 1e-5;
@@ -94,6 +94,27 @@ fn every_pass_follows_the_rule() {
                     let what = format!("{} {call:?}", target.name());
                     assert_all_close(&run_on(target, &call, &data), &want, TOLERANCE, &what);
                 }
+            }
+        }
+    }
+}
+
+/// Tiles whose rows are no powers of two, of which compilers get less than a tuning asks for: examples of one group
+/// stay examples of one group.
+#[test]
+fn tiles_of_odd_heights_follow_the_rule() {
+    let Some(gpu) = adapter("tiles_of_odd_heights_follow_the_rule") else { return };
+    for (rows, columns, size, dims) in [(5, 2, 20, [45, 6, 9]), (6, 2, 24, [50, 9, 8])] {
+        let tuning = small_tiles(Apply::And).with_tiles(Tile::new(rows, columns, [4, 2]));
+        let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+        let shape = shape(dims);
+        let data = Data::random(&shape, Default::default(), 77);
+        for sharing in [group(size), group(size + 4)] {
+            for n in [0, 7] {
+                let call = Call::new(shape, Some(mask(0.5).at(origin(n, 2, 5)).shared(sharing)));
+                let what = format!("{rows} x {columns} {call:?}");
+                let got = run_on(&Target::Adapter { gpu, kernels }, &call, &data);
+                assert_all_close(&got, &by_the_rule(&call, &data), TOLERANCE, &what);
             }
         }
     }

@@ -75,7 +75,8 @@ impl RunningMoments {
 /// Counts the pass and adds its values. The first finds memory that may hold anything.
 fn update(passes: &mut u32, mean: &mut [f32], variance: &mut [f32], values: &[f32]) -> Result<(), Error> {
     let Some(count) = passes.checked_add(1) else {
-        return Err(Error::Count { argument: "passes", value: *passes, least: 1, most: u32::MAX - 1 });
+        let (value, most) = ((*passes).into(), (u32::MAX - 1).into());
+        return Err(Error::Count { argument: "passes", value, least: 1, most });
     };
     super::threads::ready();
     *passes = count;

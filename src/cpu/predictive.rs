@@ -44,12 +44,8 @@ impl RunningPredictive {
         let shape = Shape::new(self.batch, self.classes, 1)?;
         shape.expect_len("logits", logits.len(), shape.output_len())?;
         let Some(passes) = self.passes.checked_add(1) else {
-            return Err(Error::Count {
-                argument: "passes",
-                value: self.passes,
-                least: 1,
-                most: u32::MAX - 1,
-            });
+            let (value, most) = (self.passes.into(), (u32::MAX - 1).into());
+            return Err(Error::Count { argument: "passes", value, least: 1, most });
         };
         let mut softmax: Vec<f32> = host::zeros(logits.len())?;
         super::threads::ready();

@@ -120,7 +120,7 @@ impl Kernels {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::gpu) mod tests {
     use std::collections::HashSet;
     use std::sync::{Arc, Mutex};
     use std::thread;
@@ -196,7 +196,7 @@ mod tests {
     }
 
     /// Kernels of their own, and the list of what they compile.
-    fn watched(gpu: &Gpu, tuning: Tuning) -> (Kernels, Arc<Mutex<Vec<Variant>>>) {
+    pub(in crate::gpu) fn watched(gpu: &Gpu, tuning: Tuning) -> (Kernels, Arc<Mutex<Vec<Variant>>>) {
         let options = KernelOptions { tuning: Some(tuning), ..Default::default() };
         let mut kernels = Kernels::new(gpu.device(), &options).unwrap();
         let list = Arc::new(Mutex::new(Vec::new()));

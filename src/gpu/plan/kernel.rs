@@ -81,11 +81,11 @@ impl Plan<'_> {
             .unwrap_or(tile)
     }
 
-    /// Half of the tile, along the rows of its result, unless there is none or so many more of them pass what a
-    /// dispatch holds.
+    /// Half of the tile, along the rows of its result, or the largest part that divides it: examples of which a group
+    /// shares a mask still do. Not where there is none, or so many more of them pass what a dispatch holds.
     fn lower(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
-        let lower = Tile { rows: tile.rows / 2, ..tile };
-        Some(lower).filter(|lower| lower.rows > 0 && self.holds(*lower, bricks))
+        let factor = (2..=tile.rows).find(|&factor| tile.rows.is_multiple_of(factor))?;
+        Some(Tile { rows: tile.rows / factor, ..tile }).filter(|lower| self.holds(*lower, bricks))
     }
 
     /// The same along its columns.
@@ -94,14 +94,14 @@ impl Plan<'_> {
         Some(narrower).filter(|narrower| narrower.columns > 0 && self.holds(*narrower, bricks))
     }
 
-    /// Half of the threads that read together, but no less than a warp.
+    /// Half of the threads that read together, along their longer side, but no less than a warp.
     fn smaller_workgroup(&self, tile: Tile, bricks: [u32; 2]) -> Option<Tile> {
         /// Threads that NVIDIA, and most others, run together.
         const WARP: u32 = 32;
         let [x, y] = tile.workgroup;
         let workgroup = if x >= y { [x / 2, y] } else { [x, y / 2] };
         let smaller = Tile { workgroup, ..tile };
-        let enough = tile.staged > 0 && x * y >= 2 * WARP;
+        let enough = tile.staged > 0 && workgroup[0] * workgroup[1] >= WARP;
         Some(smaller).filter(|smaller| enough && self.holds(*smaller, bricks))
     }
 
@@ -187,11 +187,14 @@ impl Plan<'_> {
     }
 
     /// The steps that a kernel stages at a time: as many as its tuning says, whole ones for all threads that share a
-    /// tile, or half of that as often as it takes to fit the device; 0 where not even one for each does.
-    pub(super) fn staged(&self, variant: Variant) -> u32 {
+    /// tile, or half of that as often as it takes to fit the device; 0 where not even one for each does. Nor is there
+    /// anything to read together where there is nothing to walk: the first steps are read without asking.
+    pub(super) fn staged(&self, params: &Params, variant: Variant) -> u32 {
         /// Quads that a thread reads at a time: each is text, and has registers of its own.
         const MOST: u32 = 16;
-        if !variant.pass.stages() || variant.tile.staged == 0 {
+        let walked = variant.pass.walks().map_or(0, |walked| params.bricks()[walked as usize]);
+        let wanted = variant.pass.stages() && variant.tile.staged > 0;
+        if !wanted || walked == 0 || !self.kernels.stages {
             return 0;
         }
         let [x, y] = variant.tile.workgroup;
@@ -219,12 +222,12 @@ impl Plan<'_> {
             (_, Some(walked)) => params.bricks()[walked as usize],
         };
         let threads = variant.tile.count(bricks);
-        let staged = self.staged(variant) > 0;
+        let staged = self.staged(params, variant) > 0;
         let fits = |split| {
             let unstaged = Tile { staged: 0, ..variant.tile };
             let parts = Variant { split, tile: unstaged, ..variant };
             parts.shared_bytes() <= self.kernels.shared_limit
-                && (!staged || self.staged(Variant { split, ..variant }) > 0)
+                && (!staged || self.staged(params, Variant { split, ..variant }) > 0)
         };
         let mut split = 1;
         while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)

@@ -4,6 +4,8 @@ mod bounds;
 mod kernel;
 mod purpose;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use purpose::{Purpose, scratch};
 pub(crate) use rows::{Rows, pieces};
@@ -140,7 +142,7 @@ impl<'k> Plan<'k> {
         };
         variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
-        variant.tile.staged = self.staged(variant);
+        variant.tile.staged = self.staged(&params, variant);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
         let (device, label) = (&self.kernels.device, self.variant.pass.label());

@@ -1,0 +1,110 @@
+//! Which kernels dispatches take, by what they compile.
+
+use std::num::NonZeroU32;
+
+use wgpu::Features;
+
+use crate::gpu::prepare::tests::watched;
+use crate::gpu::shader::{Shared, Variant};
+use crate::gpu::wgsl_tests::adapter::adapter;
+use crate::gpu::{Gpu, Kernels, LayerCall, Prepare, Tile, Tuning};
+use crate::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing};
+
+/// The kernel of a call at p = 1/2, with kernels that are changed first.
+fn taken(
+    gpu: &Gpu,
+    tuning: Tuning,
+    change: impl FnOnce(&mut Kernels),
+    call: LayerCall,
+    [batch, outputs, inputs]: [usize; 3],
+    sharing: Sharing,
+) -> Variant {
+    let (mut kernels, compiled) = watched(gpu, tuning);
+    change(&mut kernels);
+    let mask = Mask::new(MaskKey::new(1, 2), DropProbability::new(0.5).unwrap()).shared(sharing);
+    let shape = Shape::new(batch, outputs, inputs).unwrap();
+    let (operands, results) = (ElementType::F32, ElementType::F32);
+    let calls = &[call];
+    kernels.prepare(&Prepare { shape, mask: &mask, bias: Bias::None, operands, results, calls }).unwrap();
+    let compiled = compiled.lock().unwrap();
+    assert_eq!(compiled.len(), 1, "{compiled:?}");
+    compiled[0]
+}
+
+#[test]
+fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked() {
+    let test = "as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked";
+    let Some(gpu) = adapter(test) else { return };
+    let tile = Tile::new(1, 1, [4, 8]).with_staged(4);
+    let tuning = Tuning::software().with_tiles(tile);
+    for call in [LayerCall::Forward, LayerCall::InputGradient, LayerCall::WeightGradient] {
+        let dims = [40, 40, 80];
+        let of = |dims: [usize; 3], change: &dyn Fn(&mut Kernels)| {
+            taken(gpu, tuning, |kernels| change(kernels), call, dims, Sharing::Example)
+        };
+        let own = of(dims, &|kernels| kernels.stages = true);
+        assert_eq!(own.tile, tile, "{call:?}");
+        let bytes = |staged| Variant { tile: tile.with_staged(staged), ..own }.shared_bytes();
+        assert!(bytes(1) > 0 && bytes(2) > bytes(1) && bytes(4) > bytes(2), "{call:?}");
+        for (limit, want) in
+            [(bytes(4), 4), (bytes(4) - 1, 2), (bytes(2) - 1, 1), (bytes(1), 1), (bytes(1) - 1, 0), (0, 0)]
+        {
+            let taken = of(dims, &|kernels| (kernels.stages, kernels.shared_limit) = (true, limit));
+            assert_eq!(taken.tile.staged, want, "{call:?} in {limit} bytes");
+            assert!(taken.shared_bytes() <= limit, "{call:?} in {limit} bytes");
+        }
+        assert_eq!(of(dims, &|kernels| kernels.stages = false).tile.staged, 0, "{call:?}, by FXC");
+    }
+    // The batch is walked: its rows are not there to be read.
+    let empty = taken(gpu, tuning, |_| (), LayerCall::WeightGradient, [0, 40, 80], Sharing::Example);
+    assert_eq!(empty.tile.staged, 0);
+}
+
+/// Threads that share a tile have whole steps each.
+#[test]
+fn sums_that_are_split_stage_steps_for_all_threads() {
+    let Some(gpu) = adapter("sums_that_are_split_stage_steps_for_all_threads") else { return };
+    let tuning = Tuning::software().with_tiles(Tile::new(1, 1, [4, 8]).with_staged(3)).with_threads(u32::MAX);
+    let stages = |kernels: &mut Kernels| kernels.stages = true;
+    let variant = taken(gpu, tuning, stages, LayerCall::Forward, [8, 16, 264], Sharing::Example);
+    assert!(variant.split > 1 && variant.tile.staged > 0, "{variant:?}");
+    assert_eq!(variant.tile.staged % variant.split, 0, "{variant:?}");
+}
+
+/// A tile of one group's examples that is lowered for its compiler's sake: each part is of one group, too.
+#[test]
+fn a_lowered_tile_has_examples_of_one_group() {
+    let Some(gpu) = adapter("a_lowered_tile_has_examples_of_one_group") else { return };
+    for rows in [3, 5, 6, 7, 9, 12] {
+        let group = 4 * rows;
+        let tuning = Tuning::software().with_tiles(Tile::new(rows, 4, [16, 1]));
+        let sharing = Sharing::Group(NonZeroU32::new(group).unwrap());
+        for call in [LayerCall::Forward, LayerCall::InputGradient] {
+            // Odd rows, of which a tile may have few bricks.
+            let dims = [3 * group as usize, 37, 33];
+            let variant = taken(gpu, tuning, |_| (), call, dims, sharing);
+            let examples = 4 * variant.tile.rows;
+            assert!(variant.tile.rows < rows, "{variant:?}");
+            assert!(variant.sharing == Shared::Tile && group.is_multiple_of(examples), "{variant:?}");
+        }
+    }
+}
+
+/// What a tuning for other limits asks for is lessened in silence, not refused.
+#[test]
+fn what_nvidia_gets_fits_the_default_limits() {
+    let Some(gpu) = adapter("what_nvidia_gets_fits_the_default_limits") else { return };
+    let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
+    info.vendor = 0x10de;
+    let tuning = Tuning::for_adapter(&info, Features::empty()).with_threads(0);
+    let limit = Kernels::required_limits().max_compute_workgroup_storage_size;
+    for (call, want) in
+        [(LayerCall::Forward, 2), (LayerCall::InputGradient, 4), (LayerCall::WeightGradient, 4)]
+    {
+        let change = |kernels: &mut Kernels| {
+            (kernels.stages, kernels.shared_limit, kernels.invocations_limit) = (true, limit, 256);
+        };
+        let variant = taken(gpu, tuning, change, call, [512, 512, 512], Sharing::Example);
+        assert_eq!(variant.tile.staged, want, "{call:?}");
+    }
+}
