@@ -20,21 +20,23 @@
 {% if vector %}min(${column}, i32(params.${AXIS[axis]}s) - 4){% else %}${column}{% endif %}
 {% endmacro %}
 
-// Calls back for each quad that a thread reads of both operands: the operand, the quad's place, a name.
+// Calls back for each quad that a thread reads of both operands: the operand, the quad's place, a name, and which
+// threads read one that no other does, if not all.
 //% macro each_read()
 //% set readers = workgroup_x * workgroup_y * split
 //% for operand in [staging.row, staging.column]
 //% for k in range((operand.quads + readers - 1) // readers)
 //% set quad = "(reader + " ~ k * readers ~ "u)"
 //% set quad = quad if (k + 1) * readers <= operand.quads else "min" ~ quad[:-1] ~ ", " ~ (operand.quads - 1) ~ "u)"
-${caller(operand, quad, operand.name ~ "_" ~ k)-}
+//% set alone = "reader < " ~ (operand.quads - k * readers) ~ "u" if (k + 1) * readers > operand.quads else ""
+${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 //% endfor
 //% endfor
 //% endmacro
 
 // Which line and which unit a thread reads, and where in workgroup memory they go. Neighbours read along a row.
 //% macro places()
-//% call(operand, quad, name) each_read()
+//% call(operand, quad, name, alone) each_read()
 //% set length = operand.all_lines if operand.walked_columns else operand.units * operand.threads
 //% set first = operand.first ~ "u + " if operand.first > 0 else ""
 //% set stride = operand.line_stride
@@ -48,7 +50,7 @@ ${caller(operand, quad, operand.name ~ "_" ~ k)-}
 
 // Reads the quads of the steps from `start` on, if that is not the first; `keyword` declares them.
 //% macro read_quads(walked, start, keyword)
-//% call(operand, quad, name) each_read()
+//% call(operand, quad, name, alone) each_read()
 //% set axis = operand.axis
 //% set quad = operand.name ~ "_quad(u32(row_" ~ name ~ "), column_" ~ name ~ ")"
 //% set place = start ~ " * " ~ BRICK[walked] ~ "u + line_" ~ name if start else "line_" ~ name
@@ -81,8 +83,8 @@ ${caller(operand, quad, operand.name ~ "_" ~ k)-}
 //% macro stage(walked)
         // Until all threads have done with the steps before.
         workgroupBarrier();
-//% call(operand, quad, name) each_read()
-        parts[to_${name}] = from_${name};
+//% call(operand, quad, name, alone) each_read()
+        ${"if " ~ alone ~ " { " if alone}parts[to_${name}] = from_${name};${" }" if alone}
 //% endcall
         workgroupBarrier();
         let next = first + ${staging.steps}u;

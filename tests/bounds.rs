@@ -212,7 +212,7 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
     }
 }
 
-/// A tuning has sixteen numbers for tiles alone: a refusal says which of them it is.
+/// A tuning has twenty numbers for tiles alone: a refusal says which of them it is.
 #[test]
 fn a_tuning_out_of_range_is_refused_by_its_field() {
     let Some(gpu) = adapter("a_tuning_out_of_range_is_refused_by_its_field") else { return };
@@ -225,6 +225,10 @@ fn a_tuning_out_of_range_is_refused_by_its_field() {
         (
             usual.with_weight_gradient(Tile::new(1, 1, [4, 300])),
             "`tuning.weight_gradient.workgroup[1]` is 300;",
+        ),
+        (
+            usual.with_forward(Tile::new(1, 1, [4, 2]).with_staged(257)),
+            "`tuning.forward.staged` is 257; it must be 0 to 256",
         ),
         (one_pass(1, 0, [4, 2]), "`tuning.both_gradients.tile.columns` is 0;"),
         (one_pass(1, 1, [4, 0]), "`tuning.both_gradients.tile.workgroup[1]` is 0;"),

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use dropconnect::gpu::Apply;
+use dropconnect::gpu::{Apply, Tile};
 use dropconnect::{ElementType, Sharing, reference};
 
 const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
@@ -15,7 +15,10 @@ fn all_targets(test: &str) -> Vec<Target<'static>> {
     if let Some(gpu) = adapter(test) {
         for apply in [Apply::And, Apply::Select] {
             let small = small_tiles(apply);
-            for tuning in [small, one_pass(small, 1, 1, [2, 2])] {
+            // Operands that are staged take the way of the bits that is usual with them.
+            let staged = small.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(2));
+            let staged = Some(staged).filter(|_| apply == Apply::Select);
+            for tuning in [small, one_pass(small, 1, 1, [2, 2])].into_iter().chain(staged) {
                 let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
                 targets.push(Target::Adapter { gpu, kernels });
             }

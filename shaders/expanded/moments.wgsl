@@ -144,10 +144,10 @@ fn variance_of(mean: f32, squares: f32) -> f32 {
     return nan_where(is_nan(mean), zero_where(params.scale == 0.0, squares));
 }
 
-@compute @workgroup_size(16, 16)
+@compute @workgroup_size(2, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let n = i32((group.y * 16u + local.y) * 4u);
-    let o = i32((group.x * 16u + local.x) * 4u);
+    let o = i32((group.x * 2u + local.x) * 8u);
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }
@@ -161,6 +161,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_0_2 = 0.0;
     var mean_0_3 = 0.0;
     var square_0_3 = 0.0;
+    var mean_0_4 = 0.0;
+    var square_0_4 = 0.0;
+    var mean_0_5 = 0.0;
+    var square_0_5 = 0.0;
+    var mean_0_6 = 0.0;
+    var square_0_6 = 0.0;
+    var mean_0_7 = 0.0;
+    var square_0_7 = 0.0;
     let x_row_1 = min(u32(n + 1), params.examples - 1u);
     var mean_1_0 = 0.0;
     var square_1_0 = 0.0;
@@ -170,6 +178,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_1_2 = 0.0;
     var mean_1_3 = 0.0;
     var square_1_3 = 0.0;
+    var mean_1_4 = 0.0;
+    var square_1_4 = 0.0;
+    var mean_1_5 = 0.0;
+    var square_1_5 = 0.0;
+    var mean_1_6 = 0.0;
+    var square_1_6 = 0.0;
+    var mean_1_7 = 0.0;
+    var square_1_7 = 0.0;
     let x_row_2 = min(u32(n + 2), params.examples - 1u);
     var mean_2_0 = 0.0;
     var square_2_0 = 0.0;
@@ -179,6 +195,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_2_2 = 0.0;
     var mean_2_3 = 0.0;
     var square_2_3 = 0.0;
+    var mean_2_4 = 0.0;
+    var square_2_4 = 0.0;
+    var mean_2_5 = 0.0;
+    var square_2_5 = 0.0;
+    var mean_2_6 = 0.0;
+    var square_2_6 = 0.0;
+    var mean_2_7 = 0.0;
+    var square_2_7 = 0.0;
     let x_row_3 = min(u32(n + 3), params.examples - 1u);
     var mean_3_0 = 0.0;
     var square_3_0 = 0.0;
@@ -188,10 +212,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var square_3_2 = 0.0;
     var mean_3_3 = 0.0;
     var square_3_3 = 0.0;
+    var mean_3_4 = 0.0;
+    var square_3_4 = 0.0;
+    var mean_3_5 = 0.0;
+    var square_3_5 = 0.0;
+    var mean_3_6 = 0.0;
+    var square_3_6 = 0.0;
+    var mean_3_7 = 0.0;
+    var square_3_7 = 0.0;
     let w_row_0 = min(u32(o), params.outputs - 1u);
     let w_row_1 = min(u32(o + 1), params.outputs - 1u);
     let w_row_2 = min(u32(o + 2), params.outputs - 1u);
     let w_row_3 = min(u32(o + 3), params.outputs - 1u);
+    let w_row_4 = min(u32(o + 4), params.outputs - 1u);
+    let w_row_5 = min(u32(o + 5), params.outputs - 1u);
+    let w_row_6 = min(u32(o + 6), params.outputs - 1u);
+    let w_row_7 = min(u32(o + 7), params.outputs - 1u);
     // 0, which a compiler is not to know.
     let nothing = bitcast<f32>(~params.all_ones);
     let blocks = (params.inputs + 3u) / 4u;
@@ -201,6 +237,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let w_1 = w_quad(w_row_1, i);
         let w_2 = w_quad(w_row_2, i);
         let w_3 = w_quad(w_row_3, i);
+        let w_4 = w_quad(w_row_4, i);
+        let w_5 = w_quad(w_row_5, i);
+        let w_6 = w_quad(w_row_6, i);
+        let w_7 = w_quad(w_row_7, i);
         let x_0 = x_quad(x_row_0, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
@@ -246,6 +286,50 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         four_0_3 = fma(scaled_0_3.z, product_0_3.z, four_0_3);
         four_0_3 = fma(scaled_0_3.w, product_0_3.w, four_0_3);
         square_0_3 += four_0_3;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_0_4 = w_4 * x_0;
+        let scaled_0_4 = params.scale * product_0_4;
+        mean_0_4 += dot(w_4, x_0);
+        var four_0_4 = nothing;
+        four_0_4 = fma(scaled_0_4.x, product_0_4.x, four_0_4);
+        four_0_4 = fma(scaled_0_4.y, product_0_4.y, four_0_4);
+        four_0_4 = fma(scaled_0_4.z, product_0_4.z, four_0_4);
+        four_0_4 = fma(scaled_0_4.w, product_0_4.w, four_0_4);
+        square_0_4 += four_0_4;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_0_5 = w_5 * x_0;
+        let scaled_0_5 = params.scale * product_0_5;
+        mean_0_5 += dot(w_5, x_0);
+        var four_0_5 = nothing;
+        four_0_5 = fma(scaled_0_5.x, product_0_5.x, four_0_5);
+        four_0_5 = fma(scaled_0_5.y, product_0_5.y, four_0_5);
+        four_0_5 = fma(scaled_0_5.z, product_0_5.z, four_0_5);
+        four_0_5 = fma(scaled_0_5.w, product_0_5.w, four_0_5);
+        square_0_5 += four_0_5;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_0_6 = w_6 * x_0;
+        let scaled_0_6 = params.scale * product_0_6;
+        mean_0_6 += dot(w_6, x_0);
+        var four_0_6 = nothing;
+        four_0_6 = fma(scaled_0_6.x, product_0_6.x, four_0_6);
+        four_0_6 = fma(scaled_0_6.y, product_0_6.y, four_0_6);
+        four_0_6 = fma(scaled_0_6.z, product_0_6.z, four_0_6);
+        four_0_6 = fma(scaled_0_6.w, product_0_6.w, four_0_6);
+        square_0_6 += four_0_6;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_0_7 = w_7 * x_0;
+        let scaled_0_7 = params.scale * product_0_7;
+        mean_0_7 += dot(w_7, x_0);
+        var four_0_7 = nothing;
+        four_0_7 = fma(scaled_0_7.x, product_0_7.x, four_0_7);
+        four_0_7 = fma(scaled_0_7.y, product_0_7.y, four_0_7);
+        four_0_7 = fma(scaled_0_7.z, product_0_7.z, four_0_7);
+        four_0_7 = fma(scaled_0_7.w, product_0_7.w, four_0_7);
+        square_0_7 += four_0_7;
         let x_1 = x_quad(x_row_1, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
@@ -291,6 +375,50 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         four_1_3 = fma(scaled_1_3.z, product_1_3.z, four_1_3);
         four_1_3 = fma(scaled_1_3.w, product_1_3.w, four_1_3);
         square_1_3 += four_1_3;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_1_4 = w_4 * x_1;
+        let scaled_1_4 = params.scale * product_1_4;
+        mean_1_4 += dot(w_4, x_1);
+        var four_1_4 = nothing;
+        four_1_4 = fma(scaled_1_4.x, product_1_4.x, four_1_4);
+        four_1_4 = fma(scaled_1_4.y, product_1_4.y, four_1_4);
+        four_1_4 = fma(scaled_1_4.z, product_1_4.z, four_1_4);
+        four_1_4 = fma(scaled_1_4.w, product_1_4.w, four_1_4);
+        square_1_4 += four_1_4;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_1_5 = w_5 * x_1;
+        let scaled_1_5 = params.scale * product_1_5;
+        mean_1_5 += dot(w_5, x_1);
+        var four_1_5 = nothing;
+        four_1_5 = fma(scaled_1_5.x, product_1_5.x, four_1_5);
+        four_1_5 = fma(scaled_1_5.y, product_1_5.y, four_1_5);
+        four_1_5 = fma(scaled_1_5.z, product_1_5.z, four_1_5);
+        four_1_5 = fma(scaled_1_5.w, product_1_5.w, four_1_5);
+        square_1_5 += four_1_5;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_1_6 = w_6 * x_1;
+        let scaled_1_6 = params.scale * product_1_6;
+        mean_1_6 += dot(w_6, x_1);
+        var four_1_6 = nothing;
+        four_1_6 = fma(scaled_1_6.x, product_1_6.x, four_1_6);
+        four_1_6 = fma(scaled_1_6.y, product_1_6.y, four_1_6);
+        four_1_6 = fma(scaled_1_6.z, product_1_6.z, four_1_6);
+        four_1_6 = fma(scaled_1_6.w, product_1_6.w, four_1_6);
+        square_1_6 += four_1_6;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_1_7 = w_7 * x_1;
+        let scaled_1_7 = params.scale * product_1_7;
+        mean_1_7 += dot(w_7, x_1);
+        var four_1_7 = nothing;
+        four_1_7 = fma(scaled_1_7.x, product_1_7.x, four_1_7);
+        four_1_7 = fma(scaled_1_7.y, product_1_7.y, four_1_7);
+        four_1_7 = fma(scaled_1_7.z, product_1_7.z, four_1_7);
+        four_1_7 = fma(scaled_1_7.w, product_1_7.w, four_1_7);
+        square_1_7 += four_1_7;
         let x_2 = x_quad(x_row_2, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
@@ -336,6 +464,50 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         four_2_3 = fma(scaled_2_3.z, product_2_3.z, four_2_3);
         four_2_3 = fma(scaled_2_3.w, product_2_3.w, four_2_3);
         square_2_3 += four_2_3;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_2_4 = w_4 * x_2;
+        let scaled_2_4 = params.scale * product_2_4;
+        mean_2_4 += dot(w_4, x_2);
+        var four_2_4 = nothing;
+        four_2_4 = fma(scaled_2_4.x, product_2_4.x, four_2_4);
+        four_2_4 = fma(scaled_2_4.y, product_2_4.y, four_2_4);
+        four_2_4 = fma(scaled_2_4.z, product_2_4.z, four_2_4);
+        four_2_4 = fma(scaled_2_4.w, product_2_4.w, four_2_4);
+        square_2_4 += four_2_4;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_2_5 = w_5 * x_2;
+        let scaled_2_5 = params.scale * product_2_5;
+        mean_2_5 += dot(w_5, x_2);
+        var four_2_5 = nothing;
+        four_2_5 = fma(scaled_2_5.x, product_2_5.x, four_2_5);
+        four_2_5 = fma(scaled_2_5.y, product_2_5.y, four_2_5);
+        four_2_5 = fma(scaled_2_5.z, product_2_5.z, four_2_5);
+        four_2_5 = fma(scaled_2_5.w, product_2_5.w, four_2_5);
+        square_2_5 += four_2_5;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_2_6 = w_6 * x_2;
+        let scaled_2_6 = params.scale * product_2_6;
+        mean_2_6 += dot(w_6, x_2);
+        var four_2_6 = nothing;
+        four_2_6 = fma(scaled_2_6.x, product_2_6.x, four_2_6);
+        four_2_6 = fma(scaled_2_6.y, product_2_6.y, four_2_6);
+        four_2_6 = fma(scaled_2_6.z, product_2_6.z, four_2_6);
+        four_2_6 = fma(scaled_2_6.w, product_2_6.w, four_2_6);
+        square_2_6 += four_2_6;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_2_7 = w_7 * x_2;
+        let scaled_2_7 = params.scale * product_2_7;
+        mean_2_7 += dot(w_7, x_2);
+        var four_2_7 = nothing;
+        four_2_7 = fma(scaled_2_7.x, product_2_7.x, four_2_7);
+        four_2_7 = fma(scaled_2_7.y, product_2_7.y, four_2_7);
+        four_2_7 = fma(scaled_2_7.z, product_2_7.z, four_2_7);
+        four_2_7 = fma(scaled_2_7.w, product_2_7.w, four_2_7);
+        square_2_7 += four_2_7;
         let x_3 = x_quad(x_row_3, i);
         // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
         // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
@@ -381,6 +553,50 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         four_3_3 = fma(scaled_3_3.z, product_3_3.z, four_3_3);
         four_3_3 = fma(scaled_3_3.w, product_3_3.w, four_3_3);
         square_3_3 += four_3_3;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_3_4 = w_4 * x_3;
+        let scaled_3_4 = params.scale * product_3_4;
+        mean_3_4 += dot(w_4, x_3);
+        var four_3_4 = nothing;
+        four_3_4 = fma(scaled_3_4.x, product_3_4.x, four_3_4);
+        four_3_4 = fma(scaled_3_4.y, product_3_4.y, four_3_4);
+        four_3_4 = fma(scaled_3_4.z, product_3_4.z, four_3_4);
+        four_3_4 = fma(scaled_3_4.w, product_3_4.w, four_3_4);
+        square_3_4 += four_3_4;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_3_5 = w_5 * x_3;
+        let scaled_3_5 = params.scale * product_3_5;
+        mean_3_5 += dot(w_5, x_3);
+        var four_3_5 = nothing;
+        four_3_5 = fma(scaled_3_5.x, product_3_5.x, four_3_5);
+        four_3_5 = fma(scaled_3_5.y, product_3_5.y, four_3_5);
+        four_3_5 = fma(scaled_3_5.z, product_3_5.z, four_3_5);
+        four_3_5 = fma(scaled_3_5.w, product_3_5.w, four_3_5);
+        square_3_5 += four_3_5;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_3_6 = w_6 * x_3;
+        let scaled_3_6 = params.scale * product_3_6;
+        mean_3_6 += dot(w_6, x_3);
+        var four_3_6 = nothing;
+        four_3_6 = fma(scaled_3_6.x, product_3_6.x, four_3_6);
+        four_3_6 = fma(scaled_3_6.y, product_3_6.y, four_3_6);
+        four_3_6 = fma(scaled_3_6.z, product_3_6.z, four_3_6);
+        four_3_6 = fma(scaled_3_6.w, product_3_6.w, four_3_6);
+        square_3_6 += four_3_6;
+        // The square of the product, not of its factors, and times p / (1 - p) first: nothing leaves f32 that the
+        // results do not leave. No dot product, and no sum that begins with a 0: NVIDIA's driver takes factors out.
+        let product_3_7 = w_7 * x_3;
+        let scaled_3_7 = params.scale * product_3_7;
+        mean_3_7 += dot(w_7, x_3);
+        var four_3_7 = nothing;
+        four_3_7 = fma(scaled_3_7.x, product_3_7.x, four_3_7);
+        four_3_7 = fma(scaled_3_7.y, product_3_7.y, four_3_7);
+        four_3_7 = fma(scaled_3_7.z, product_3_7.z, four_3_7);
+        four_3_7 = fma(scaled_3_7.w, product_3_7.w, four_3_7);
+        square_3_7 += four_3_7;
     }
     let bias_0 = bias_quad(0u, o);
     // Of these three factors it would take the square first: the product passes through bits that it cannot tell.
@@ -467,4 +683,89 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     );
     store_mean_quad(n + 3, o, means_3_0);
     store_variance_quad(n + 3, o, variance_3_0);
+    let bias_1 = bias_quad(0u, min(o + 4, i32(params.outputs) - 4));
+    // Of these three factors it would take the square first: the product passes through bits that it cannot tell.
+    let scaled_bias_1 =
+    bitcast<vec4<f32>>(bitcast<vec4<u32>>(params.scale * bias_1) ^ vec4(~params.all_ones));
+    let spread_1 = select(vec4(0.0), scaled_bias_1 * bias_1, params.masked_bias == 1u);
+    let means_0_1 = vec4(
+        mean_0_4,
+        mean_0_5,
+        mean_0_6,
+        mean_0_7,
+    ) + bias_1;
+    let squares_0_1 = vec4(
+        square_0_4,
+        square_0_5,
+        square_0_6,
+        square_0_7,
+    ) + spread_1;
+    let variance_0_1 = vec4(
+        variance_of(means_0_1.x, squares_0_1.x),
+        variance_of(means_0_1.y, squares_0_1.y),
+        variance_of(means_0_1.z, squares_0_1.z),
+        variance_of(means_0_1.w, squares_0_1.w),
+    );
+    store_mean_quad(n, o + 4, means_0_1);
+    store_variance_quad(n, o + 4, variance_0_1);
+    let means_1_1 = vec4(
+        mean_1_4,
+        mean_1_5,
+        mean_1_6,
+        mean_1_7,
+    ) + bias_1;
+    let squares_1_1 = vec4(
+        square_1_4,
+        square_1_5,
+        square_1_6,
+        square_1_7,
+    ) + spread_1;
+    let variance_1_1 = vec4(
+        variance_of(means_1_1.x, squares_1_1.x),
+        variance_of(means_1_1.y, squares_1_1.y),
+        variance_of(means_1_1.z, squares_1_1.z),
+        variance_of(means_1_1.w, squares_1_1.w),
+    );
+    store_mean_quad(n + 1, o + 4, means_1_1);
+    store_variance_quad(n + 1, o + 4, variance_1_1);
+    let means_2_1 = vec4(
+        mean_2_4,
+        mean_2_5,
+        mean_2_6,
+        mean_2_7,
+    ) + bias_1;
+    let squares_2_1 = vec4(
+        square_2_4,
+        square_2_5,
+        square_2_6,
+        square_2_7,
+    ) + spread_1;
+    let variance_2_1 = vec4(
+        variance_of(means_2_1.x, squares_2_1.x),
+        variance_of(means_2_1.y, squares_2_1.y),
+        variance_of(means_2_1.z, squares_2_1.z),
+        variance_of(means_2_1.w, squares_2_1.w),
+    );
+    store_mean_quad(n + 2, o + 4, means_2_1);
+    store_variance_quad(n + 2, o + 4, variance_2_1);
+    let means_3_1 = vec4(
+        mean_3_4,
+        mean_3_5,
+        mean_3_6,
+        mean_3_7,
+    ) + bias_1;
+    let squares_3_1 = vec4(
+        square_3_4,
+        square_3_5,
+        square_3_6,
+        square_3_7,
+    ) + spread_1;
+    let variance_3_1 = vec4(
+        variance_of(means_3_1.x, squares_3_1.x),
+        variance_of(means_3_1.y, squares_3_1.y),
+        variance_of(means_3_1.z, squares_3_1.z),
+        variance_of(means_3_1.w, squares_3_1.w),
+    );
+    store_mean_quad(n + 3, o + 4, means_3_1);
+    store_variance_quad(n + 3, o + 4, variance_3_1);
 }

@@ -46,8 +46,8 @@ impl Tuning {
     /// Every choice gives the same mask bits.
     ///
     /// Once per adapter, and kept: [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr) make a
-    /// line of text of it, [`KernelOptions::tuning`] takes it. Compiles some dozens of kernels, submits to the
-    /// queue and waits, seconds in all; other work on the device meanwhile spoils the result. The tensors of such
+    /// line of text of it, [`KernelOptions::tuning`] takes it. Compiles about a hundred kernels, submits to the
+    /// queue and waits, half a minute in all; other work on the device meanwhile spoils the result. The tensors of such
     /// a layer are allocated and freed.
     ///
     /// # Errors
@@ -72,7 +72,11 @@ impl Tuning {
             (&TILES[..], &WORKGROUPS[..], &THREADS[..], &BOTH_GRADIENTS[..])
         };
         let limits = device.limits();
-        let fits = |[x, y]: &&[u32; 2]| x * y <= limits.max_compute_invocations_per_workgroup;
+        let fits = |&&[x, y]: &&[u32; 2]| {
+            x * y <= limits.max_compute_invocations_per_workgroup
+                && x <= limits.max_compute_workgroup_size_x
+                && y <= limits.max_compute_workgroup_size_y
+        };
         let tiles = |workgroups: &[[u32; 2]]| -> Vec<Tile> {
             let tiles = bricks.iter().flat_map(|&[rows, columns]| {
                 workgroups.iter().filter(fits).map(move |&workgroup| Tile::new(rows, columns, workgroup))
@@ -201,7 +205,11 @@ impl<'a> Trial<'a> {
         let (mut times, mut other_times) = (Duration::ZERO, Duration::ZERO);
         for &pass in passes {
             times += self.time(&best.kernels, pass).await?;
-            other_times += self.time(&other.kernels, pass).await?;
+            other_times += match self.time(&other.kernels, pass).await {
+                // A kernel that its compiler refuses is none to choose.
+                Err(Error::DeviceFault { .. }) => return Ok(best),
+                other => other?,
+            };
         }
         Ok(if other_times < times { other } else { best })
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::pass::{Integral, Pass};
 use super::shader::{Planes, Shared, Variant};
 use super::shader_tests::{PASSES, tiles};
-use super::tuning::{Multiply, Tile, Tuning};
+use super::tuning::{Multiply, Tile, Tuning, UNSTAGED};
 use super::{BIAS_TILE, FLAT_TILE};
 use crate::mask::Rounds;
 use crate::{Activation, ElementType};
@@ -72,7 +72,7 @@ fn texts() -> Vec<(&'static str, Variant)> {
         ("both_gradients_any_hardware", any(plain(Pass::BothGradients, both, &nvidia))),
         ("bias_gradient_any", any(plain(Pass::BiasGradient, BIAS_TILE, &nvidia))),
         ("mask_half", plain(Pass::Mask { of_bias: false }, FLAT_TILE, &nvidia)),
-        ("moments", unmasked(Pass::Moments { bias: true }, nvidia.forward)),
+        ("moments", unmasked(Pass::Moments { bias: true }, UNSTAGED)),
         ("activation_sampled", unmasked(Pass::Activation(Integral::Sampled(Activation::Sigmoid)), FLAT_TILE)),
         (
             "monte_carlo_half_shared",

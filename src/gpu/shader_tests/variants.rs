@@ -160,14 +160,14 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     }
     // Element types and access change declarations only: with one way of applying and multiplying they have been seen,
     // and wide tiles, slow to translate, go without.
-    let wide = tile != tiles(pass)[0];
+    let wide = tile.staged == 0 && tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
         usual || !wide && one.apply == Apply::And && one.multiply == Multiply::Split
     });
     // How operands come has nothing to do with how masks are drawn.
     if tile.staged > 0 {
-        all.retain(|one| one.rounds == Rounds::Ten && one.multiply == Multiply::Wide);
+        all.retain(|one| one.rounds == Rounds::Ten && one.apply == Apply::And);
     }
     let mut texts: Vec<_> = all.par_iter().map(|variant| (*variant, variant.source())).collect();
     let mut seen = HashSet::new();
