@@ -195,7 +195,7 @@ find_dxc() {
 }
 
 # Runs a command on every file of the folder with an ending, the file on standard input or, for `{}`, by name:
-# `by_compiler NAME FOLDER ENDING COMMAND...`. Fails if the command does, or there is no file. There are eleven thousand
+# `by_compiler NAME FOLDER ENDING COMMAND...`. Fails if the command does, or there is no file. There are thousands of
 # variants, hours of work for some compilers: with VARIANTS=0 (to f, or of more digits) only those whose names, which
 # are hashes, begin so.
 by_compiler() {

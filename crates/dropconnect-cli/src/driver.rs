@@ -14,10 +14,15 @@ pub fn missing() -> Option<String> {
 /// By the name of the system, and what `/etc/os-release` says.
 fn hint(system: &str, release: &str) -> String {
     match system {
-        "macos" | "ios" => "Metal is a part of the system, and no package brings it; this machine has no GPU for it".to_owned(),
-        "windows" => "Direct3D 12 is a part of Windows 10 and later; the driver comes by Windows Update or from the GPU's \
-                      maker"
-            .to_owned(),
+        "macos" | "ios" => {
+            "Metal is a part of the system, and no package brings it; this machine has no GPU for it"
+                .to_owned()
+        }
+        "windows" => {
+            "Direct3D 12 is a part of Windows 10 and later; the driver comes by Windows Update or from \
+                      the GPU's maker"
+                .to_owned()
+        }
         "linux" => {
             let known = DISTRIBUTIONS.iter().find(|(names, _)| is_like(release, names));
             known.map_or_else(all, |(_, packages)| (*packages).to_owned())
@@ -35,8 +40,8 @@ const DISTRIBUTIONS: [(&[&str], &str); 4] = [
     ),
     (
         &["fedora", "rhel"],
-        "`dnf install vulkan-loader mesa-vulkan-drivers` brings those for AMD and Intel, and a software adapter; NVIDIA's \
-         is `akmod-nvidia` of RPM Fusion",
+        "`dnf install vulkan-loader mesa-vulkan-drivers` brings those for AMD and Intel, and a software adapter; \
+         NVIDIA's is `akmod-nvidia` of RPM Fusion",
     ),
     (
         &["arch"],
@@ -52,8 +57,8 @@ const DISTRIBUTIONS: [(&[&str], &str); 4] = [
 
 fn all() -> String {
     "install a Vulkan loader and driver: libvulkan1 and mesa-vulkan-drivers on Debian and Ubuntu, vulkan-loader and \
-     mesa-vulkan-drivers on Fedora, vulkan-icd-loader and vulkan-radeon, vulkan-intel, nvidia-utils or vulkan-swrast on \
-     Arch"
+     mesa-vulkan-drivers on Fedora, vulkan-icd-loader and vulkan-radeon, vulkan-intel, nvidia-utils or vulkan-swrast \
+     on Arch"
         .to_owned()
 }
 

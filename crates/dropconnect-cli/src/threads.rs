@@ -1,12 +1,11 @@
 //! The threads of the processor.
 
-use std::io;
 use std::sync::mpsc;
-use std::thread;
+use std::{env, io, thread};
 
 use rayon::{ThreadBuilder, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// Bytes for each thread's stack: what the standard library gives where nobody says.
+/// Bytes for each thread's stack, where `RUST_MIN_STACK` does not say: what the standard library has then.
 const STACK: usize = 2 << 20;
 /// Bytes that a thread takes before the first line of ours: a stack for signals, and what its start allocates.
 #[cfg(unix)]
@@ -14,7 +13,8 @@ const START: usize = 256 << 10;
 
 /// Starts rayon's threads, here where it can fail: the first call that needs them would panic.
 pub fn start() -> Result<(), ThreadPoolBuildError> {
-    ThreadPoolBuilder::new().stack_size(STACK).spawn_handler(spawn).build_global()
+    let wanted = env::var("RUST_MIN_STACK").ok().and_then(|bytes| bytes.parse().ok());
+    ThreadPoolBuilder::new().stack_size(wanted.unwrap_or(STACK)).spawn_handler(spawn).build_global()
 }
 
 /// Starts one thread, and waits until it runs.
@@ -22,11 +22,12 @@ pub fn start() -> Result<(), ThreadPoolBuildError> {
 /// A thread that has room for its stack and no more aborts the process: the standard library panics where it cannot
 /// allocate the one for signals. So there has to be room for all of it, and no other thread that is about to take it.
 fn spawn(worker: ThreadBuilder) -> io::Result<()> {
+    let stack = worker.stack_size().unwrap_or(STACK);
     // Mapped for itself: an allocator may have as much put by, where no stack can come from.
     #[cfg(unix)]
-    drop(memmap2::MmapMut::map_anon(STACK + START)?);
+    drop(memmap2::MmapMut::map_anon(stack.saturating_add(START))?);
     let (started, starts) = mpsc::channel();
-    thread::Builder::new().stack_size(STACK).spawn(move || {
+    thread::Builder::new().stack_size(stack).spawn(move || {
         // The receiver is there: it waits.
         let _ = started.send(());
         worker.run();

@@ -141,8 +141,8 @@ fn a_probability_that_rounds_to_another_is_said() {
     fail(&[&mask[..], &["--p", "0.999999"]].concat(), 2, &["0.999999", "at most"]);
 }
 
-/// What a shell's `exec "$0" ...` comes to, `$0` being the program and `$1` the input, with so many KiB of addresses and
-/// so many threads.
+/// What a shell's `exec "$0" ...` comes to, `$0` being the program and `$1` the input, with so many KiB of addresses
+/// and so many threads.
 ///
 /// glibc reserves 64 MiB of addresses for each thread that allocates, where there are so many: then more memory can be
 /// less, and what is left may be too little for a message. With one arena for all, memory is what the limit says.

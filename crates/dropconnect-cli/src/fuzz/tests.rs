@@ -56,7 +56,10 @@ fn any_file_of_tensors_is_read_or_refused() {
 
 #[test]
 fn any_report_is_compared_with_or_refused() {
-    let times = |every: u32, count: u32| json!({ "every": every, "samples_ms": (0..count).map(|at| 1.0 + 0.01 * f64::from(at)).collect::<Vec<_>>() });
+    let times = |every: u32, count: u32| {
+        let samples: Vec<_> = (0..count).map(|at| 1.0 + 0.01 * f64::from(at)).collect();
+        json!({ "every": every, "samples_ms": samples })
+    };
     let passes = json!([
         { "pass": "forward", "ours": times(1, 12), "dense": times(3, 4) },
         { "pass": "weight gradient", "ours": times(1, 3), "dense": null },
