@@ -244,7 +244,6 @@ impl DropConnectConv2d {
     /// For other channels than the layer's, an image that the kernel does not fit into, and as
     /// [`DropConnect::try_forward`](crate::DropConnect::try_forward).
     pub fn try_forward(&self, input: Tensor<4>) -> Result<Tensor<4>, Error> {
-        self.positions(&input)?;
         let place = self.place(&input, None)?;
         self.apply(input, place)
     }
@@ -294,7 +293,11 @@ impl DropConnectConv2d {
     }
 
     fn place(&self, x: &Tensor<4>, draw: Option<Draw>) -> Result<Place, Error> {
-        let check = || can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref());
+        let (_, positions) = self.positions(x)?;
+        let check = || {
+            can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref())?;
+            self.settings.mask_of_rows(draw.unwrap_or_default(), positions.iter().product()).map(drop)
+        };
         sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &x.device(), draw, check)
     }
 

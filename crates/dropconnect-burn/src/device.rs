@@ -105,6 +105,11 @@ fn register(device: &WgpuDevice, setup: &WgpuSetup) -> Result<Arc<Handles>, Erro
     Ok(handles)
 }
 
+/// Whether two devices are one, but for what Burn decorates them with.
+pub(crate) fn same(one: &Device, other: &Device) -> bool {
+    one.as_dispatch().clone().inner() == other.as_dispatch().clone().inner()
+}
+
 fn wgpu_of(device: &Device) -> Option<WgpuDevice> {
     match device.as_dispatch().clone().inner() {
         DispatchDevice::Cube(CubeDevice::Wgpu(device)) => Some(device),

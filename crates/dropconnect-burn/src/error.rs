@@ -57,6 +57,16 @@ pub enum Error {
         /// The type of `x`.
         expected: DType,
     },
+    /// Tensors of one call on different devices.
+    #[error("`{argument}` is on {actual} and `x` on {expected}; move one of them")]
+    MixedDevices {
+        /// The tensor that is elsewhere.
+        argument: &'static str,
+        /// Its device.
+        actual: String,
+        /// The device of `x`.
+        expected: String,
+    },
     /// A tensor whose shape does not fit the others.
     #[error("`{argument}` has the shape {actual:?}; {expected:?} is needed")]
     Shape {

@@ -165,8 +165,8 @@ pub(crate) fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
 /// At least one pass.
 pub(crate) fn check(passes: u32) -> Result<(), Error> {
     if passes == 0 {
-        let (argument, most) = ("passes", u32::MAX);
-        return Err(dropconnect::Error::Count { argument, value: passes, least: 1, most }.into());
+        let (argument, most) = ("passes", u32::MAX.into());
+        return Err(dropconnect::Error::Count { argument, value: 0, least: 1, most }.into());
     }
     Ok(())
 }

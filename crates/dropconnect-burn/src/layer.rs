@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::nn::{Initializer, Linear};
 use burn::tensor::module::linear;
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor};
 use dropconnect::{DropProbability, Rounds};
 
 use crate::error::expect;
@@ -178,8 +178,7 @@ impl DropConnect {
     /// in the tensor.
     ///
     /// # Panics
-    /// Panics if the last axis of `input` is not `d_input`, and with the text of the [`Error`] where
-    /// [`try_forward`](Self::try_forward) returns one.
+    /// With the text of the [`Error`] where [`try_forward`](Self::try_forward) returns one.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         or_panic(self.try_forward(input))
     }
@@ -188,13 +187,14 @@ impl DropConnect {
     ///
     /// # Errors
     /// [`Error::NotAttached`] where Burn used the wgpu device before this crate saw it: the application goes on after
-    /// [`attach`](crate::attach), or on another device. For element types that the kernels do not have, shapes that do
-    /// not fit, and rows past 2^32.
+    /// [`attach`](crate::attach), or on another device. For element types that the kernels do not have, an input whose
+    /// last axis is not `d_input`, tensors on different devices, and rows past 2^32.
     ///
     /// A call that is refused takes no step. A device that fails later, in the middle of a pass or backward, has no
     /// way to say so but Burn's: it panics.
     pub fn try_forward<const D: usize>(&self, input: Tensor<D>) -> Result<Tensor<D>, Error> {
-        let place = self.place(&input, None)?;
+        self.fits(&input)?;
+        let place = self.place(&input, None, rows_per_element(&input))?;
         self.apply(input, place)
     }
 
@@ -207,7 +207,8 @@ impl DropConnect {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_at<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
-        let place = expect(self.place(&input, Some(draw)));
+        expect(self.fits(&input));
+        let place = expect(self.place(&input, Some(draw), rows_per_element(&input)));
         or_panic(self.apply(input, place))
     }
 
@@ -241,9 +242,31 @@ impl DropConnect {
         Linear { weight: self.weight, bias: self.bias }
     }
 
-    pub(crate) fn place<const D: usize>(&self, x: &Tensor<D>, draw: Option<Draw>) -> Result<Place, Error> {
-        let check = || can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref());
+    /// Where a call on this input draws its masks. An input of which each index of the first dimension is so many rows
+    /// of this layer's. A call that is refused takes no step.
+    pub(crate) fn place<const D: usize>(
+        &self,
+        x: &Tensor<D>,
+        draw: Option<Draw>,
+        rows: usize,
+    ) -> Result<Place, Error> {
+        let check = || {
+            can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref())?;
+            self.settings.mask_of_rows(draw.unwrap_or_default(), rows).map(drop)
+        };
         sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &x.device(), draw, check)
+    }
+
+    /// Whether the last axis is the layer's.
+    fn fits<const D: usize>(&self, input: &Tensor<D>) -> Result<(), Error> {
+        let [d_input, _] = self.weight.shape().dims();
+        let actual = input.dims().to_vec();
+        if actual[D - 1] == d_input {
+            return Ok(());
+        }
+        let mut expected = actual.clone();
+        expected[D - 1] = d_input;
+        Err(Error::Shape { argument: "input", actual, expected })
     }
 
     pub(crate) fn apply<const D: usize>(&self, input: Tensor<D>, place: Place) -> Result<Tensor<D>, Error> {
@@ -258,18 +281,20 @@ impl DropConnect {
         bias: Option<Tensor<1>>,
         place: Place,
     ) -> Result<Tensor<D>, Error> {
-        let [d_input, d_output] = weight.dims();
-        assert_shape!(input, [.., d_input]);
+        self.fits(&input)?;
         if let Place::Dense = place {
             return Ok(linear(input, weight, bias));
         }
-        let mut dims = input.dims();
-        let rows_per_element = dims[..D - 1].iter().skip(1).product();
-        let rows = flatten(input);
-        dims[D - 1] = d_output;
-        let y = place.drop_connect(&self.settings, 0, rows_per_element, [rows, weight], bias)?;
+        let (mut dims, rows_per_element) = (input.dims(), rows_per_element(&input));
+        dims[D - 1] = weight.dims()[1];
+        let y = place.drop_connect(&self.settings, 0, rows_per_element, [flatten(input), weight], bias)?;
         Ok(unflatten(y, dims))
     }
+}
+
+/// Rows of each index of the first dimension.
+fn rows_per_element<const D: usize>(input: &Tensor<D>) -> usize {
+    input.dims()[..D - 1].iter().skip(1).product()
 }
 
 impl ModuleDisplay for DropConnect {

@@ -66,10 +66,10 @@ impl MaskSettings {
         }
         let sharing = match self.sharing {
             Sharing::Example => Sharing::Group(group(rows)?),
-            Sharing::Group(size) => Sharing::Group(group(rows * u64::from(size.get()))?),
+            Sharing::Group(size) => Sharing::Group(group(rows.saturating_mul(size.get().into()))?),
             Sharing::Batch => Sharing::Batch,
         };
-        let example = coordinate("first_example", u64::from(draw.first_example) * rows)?;
+        let example = coordinate("first_example", rows.saturating_mul(draw.first_example.into()))?;
         Ok(self.keyed(draw).shared(sharing).at(Origin { example, ..Origin::default() }))
     }
 
@@ -79,7 +79,7 @@ impl MaskSettings {
         let rows = if self.per == Per::Sequence { rows.max(1) as u64 } else { 1 };
         match self.sharing_of_rows() {
             Sharing::Example => Some(rows),
-            Sharing::Group(size) => Some(rows * u64::from(size.get())),
+            Sharing::Group(size) => Some(rows.saturating_mul(size.get().into())),
             Sharing::Batch => None,
         }
     }
@@ -100,7 +100,7 @@ impl MaskSettings {
     }
 }
 
-/// So many rows as the size of a group.
+/// So many rows as the size of a group: `examples_per_mask` times the rows of an example.
 pub(crate) fn group(rows: u64) -> Result<NonZeroU32, Error> {
     let size = coordinate("examples_per_mask", rows)?;
     Ok(NonZeroU32::new(size).unwrap_or(NonZeroU32::MIN))

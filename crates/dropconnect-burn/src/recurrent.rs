@@ -115,11 +115,13 @@ impl DropConnectRnnConfig {
 
     /// The product with the input, and that with the hidden state, of all gates side by side.
     fn products<const GATES: usize>(&self, device: &Device) -> Result<(Linear, DropConnect), Error> {
-        // Before the parameters: a size of 0 is refused by name, and the device is brought up.
-        self.recurrent(self.d_hidden * GATES).try_init(device)?;
-        if self.d_input == 0 {
-            return Err(Error::ZeroDimension { argument: "d_input" });
+        for (argument, size) in [("d_input", self.d_input), ("d_hidden", self.d_hidden)] {
+            if size == 0 {
+                return Err(Error::ZeroDimension { argument });
+            }
         }
+        // Before the parameters: this brings the device up.
+        self.recurrent(self.d_hidden * GATES).try_init(device)?;
         // Each gate is initialised for itself, as Burn does.
         let gate = || {
             let transform = |d_input| {
@@ -210,7 +212,7 @@ impl DropConnectLstm {
     /// # Panics
     /// As [`DropConnect::forward`].
     pub fn forward(&self, input: Tensor<3>, state: Option<LstmState<2>>) -> (Tensor<3>, LstmState<2>) {
-        let place = expect(self.recurrent.place(&input, None));
+        let place = expect(self.recurrent.place(&input, None, 1));
         self.run(input, state, place)
     }
 
@@ -224,7 +226,7 @@ impl DropConnectLstm {
         state: Option<LstmState<2>>,
         draw: Draw,
     ) -> (Tensor<3>, LstmState<2>) {
-        let place = expect(self.recurrent.place(&input, Some(draw)));
+        let place = expect(self.recurrent.place(&input, Some(draw), 1));
         self.run(input, state, place)
     }
 
@@ -280,7 +282,7 @@ impl DropConnectGru {
     /// # Panics
     /// As [`DropConnect::forward`].
     pub fn forward(&self, input: Tensor<3>, state: Option<Tensor<2>>) -> Tensor<3> {
-        let place = expect(self.recurrent.place(&input, None));
+        let place = expect(self.recurrent.place(&input, None, 1));
         self.run(input, state, place)
     }
 
@@ -289,7 +291,7 @@ impl DropConnectGru {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_at(&self, input: Tensor<3>, state: Option<Tensor<2>>, draw: Draw) -> Tensor<3> {
-        let place = expect(self.recurrent.place(&input, Some(draw)));
+        let place = expect(self.recurrent.place(&input, Some(draw), 1));
         self.run(input, state, place)
     }
 

@@ -56,6 +56,11 @@ fn a_device_of_the_application_works_beside_burns() {
         [values(y), values(x.grad(&gradients).unwrap()), values(layer.weight.grad(&gradients).unwrap())]
     };
     assert_eq!(results(&own), results(&theirs), "two devices, one mask");
+    // One call has one device.
+    let layer = config(20, 10).init(&theirs.clone().autodiff());
+    let refused = layer.try_forward(ramp([6, 20], 31, 7, &own.clone().autodiff())).unwrap_err();
+    assert!(matches!(refused, Error::MixedDevices { argument: "weight", .. }), "{refused}");
+    assert_eq!(layer.steps.get(), 0);
 }
 
 #[cfg(feature = "flex")]

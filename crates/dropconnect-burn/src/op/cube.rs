@@ -21,6 +21,14 @@ use crate::Error;
 use crate::device::{Handles, handles};
 use crate::error::expect;
 
+impl host::Host for CubeBackend {
+    type Values = Vec<f32>;
+
+    fn values(tensor: FloatTensor<Self>) -> Vec<f32> {
+        host::copied::<Self>(tensor)
+    }
+}
+
 impl DropConnectOps for CubeBackend {
     fn drop_connect_forward(
         x: FloatTensor<Self>,

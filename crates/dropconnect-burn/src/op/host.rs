@@ -1,7 +1,9 @@
 //! The operation on backends without wgpu: the same masks, applied on the host by `dropconnect::cpu`.
 //!
-//! For Burn's CPU backend the tensors are in host memory anyway. For others this copies, and is here so that a
-//! model gives the same results everywhere, not to be fast. Nothing of the mask is stored here either.
+//! Burn's CPU backend has its tensors in host memory anyway. For others this copies, and is here so that a model gives
+//! the same results everywhere, not to be fast. Nothing of the mask is stored here either.
+
+use std::ops::Deref;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
@@ -12,27 +14,36 @@ use dropconnect::{Bias, Write, cpu};
 use super::Call;
 use crate::error::expect;
 
-pub(super) fn forward<B: Backend>(
+/// A backend whose tensors are read on the host.
+pub(super) trait Host: Backend {
+    /// What holds the elements of a tensor.
+    type Values: Deref<Target = [f32]>;
+
+    /// The elements, row by row, in f32, as the passes accumulate.
+    fn values(tensor: FloatTensor<Self>) -> Self::Values;
+}
+
+pub(super) fn forward<B: Host>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: Option<FloatTensor<B>>,
     call: Call,
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&x);
-    let bias = bias.map(values::<B>);
+    let bias = bias.map(B::values);
     let bias = match &bias {
         None => Bias::None,
-        Some(bias) if call.masked_bias => Bias::Masked(bias.as_slice()),
-        Some(bias) => Bias::Plain(bias.as_slice()),
+        Some(bias) if call.masked_bias => Bias::Masked(&bias[..]),
+        Some(bias) => Bias::Plain(&bias[..]),
     };
     let mut y = zeros(call.shape.output_len());
-    let (x, weight) = (&values::<B>(x)[..], &transposed::<B>(weight)[..]);
+    let (x, weight) = (&B::values(x)[..], &transposed::<B>(weight)[..]);
     let (shape, mask) = (call.shape, Some(&call.mask));
     expect(cpu::forward(Forward { shape, mask, x, weight, bias, y: &mut y }).map_err(Into::into));
     like.tensor(y, call.output())
 }
 
-pub(super) fn input_gradient<B: Backend>(
+pub(super) fn input_gradient<B: Host>(
     grad_output: FloatTensor<B>,
     weight: FloatTensor<B>,
     call: Call,
@@ -42,7 +53,7 @@ pub(super) fn input_gradient<B: Backend>(
     let pass = InputGradient {
         shape: call.shape,
         mask: Some(&call.mask),
-        grad_output: &values::<B>(grad_output)[..],
+        grad_output: &B::values(grad_output)[..],
         weight: &transposed::<B>(weight)[..],
         grad_input: &mut gradient[..],
         write: Write::Overwrite,
@@ -51,7 +62,7 @@ pub(super) fn input_gradient<B: Backend>(
     like.tensor(gradient, call.input())
 }
 
-pub(super) fn weight_gradient<B: Backend>(
+pub(super) fn weight_gradient<B: Host>(
     grad_output: FloatTensor<B>,
     x: FloatTensor<B>,
     call: Call,
@@ -61,8 +72,8 @@ pub(super) fn weight_gradient<B: Backend>(
     let pass = WeightGradient {
         shape: call.shape,
         mask: Some(&call.mask),
-        grad_output: &values::<B>(grad_output)[..],
-        x: &values::<B>(x)[..],
+        grad_output: &B::values(grad_output)[..],
+        x: &B::values(x)[..],
         grad_weight: &mut gradient[..],
         write: Write::Overwrite,
     };
@@ -70,7 +81,7 @@ pub(super) fn weight_gradient<B: Backend>(
     B::float_transpose(like.tensor(gradient, Shape::from([call.shape.outputs(), call.shape.inputs()])))
 }
 
-pub(super) fn both_gradients<B: Backend>(
+pub(super) fn both_gradients<B: Host>(
     grad_output: FloatTensor<B>,
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -81,8 +92,8 @@ pub(super) fn both_gradients<B: Backend>(
     let pass = BothGradients {
         shape: call.shape,
         mask: Some(&call.mask),
-        grad_output: &values::<B>(grad_output)[..],
-        x: &values::<B>(x)[..],
+        grad_output: &B::values(grad_output)[..],
+        x: &B::values(x)[..],
         weight: &transposed::<B>(weight)[..],
         grad_input: (&mut dx[..], Write::Overwrite),
         grad_weight: (&mut dw[..], Write::Overwrite),
@@ -92,13 +103,13 @@ pub(super) fn both_gradients<B: Backend>(
     (like_x.tensor(dx, call.input()), B::float_transpose(like_weight.tensor(dw, stored)))
 }
 
-pub(super) fn bias_gradient<B: Backend>(grad_output: FloatTensor<B>, call: Call) -> FloatTensor<B> {
+pub(super) fn bias_gradient<B: Host>(grad_output: FloatTensor<B>, call: Call) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = zeros(call.shape.outputs());
     let pass = BiasGradient {
         shape: call.shape,
         bias_mask: call.masked_bias.then_some(&call.mask),
-        grad_output: &values::<B>(grad_output)[..],
+        grad_output: &B::values(grad_output)[..],
         grad_bias: &mut gradient[..],
         write: Write::Overwrite,
     };
@@ -133,16 +144,16 @@ fn zeros(len: usize) -> Vec<f32> {
     values
 }
 
-/// The elements in f32, as the passes accumulate.
-fn values<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
+/// The elements of a tensor as [`Host::values`] has them, copied from wherever they are.
+pub(super) fn copied<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
     let data = pollster::block_on(B::float_into_data(tensor));
     let data = data.unwrap_or_else(|error| panic!("DropConnect: a tensor cannot be read: {error}"));
     data.try_into_vec_as().unwrap_or_else(|error| panic!("DropConnect: {error}"))
 }
 
 /// W as the passes read it, `[outputs, inputs]`.
-fn transposed<B: Backend>(weight: FloatTensor<B>) -> Vec<f32> {
-    values::<B>(B::float_transpose(weight))
+fn transposed<B: Host>(weight: FloatTensor<B>) -> B::Values {
+    B::values(B::float_transpose(weight))
 }
 
 #[cfg(all(test, feature = "flex"))]
@@ -155,7 +166,7 @@ mod tests {
     use super::*;
 
     /// All passes on a backend, by way of the host.
-    fn results<B: Backend>(device: &B::Device) -> Vec<Vec<f32>> {
+    fn results<B: Host>(device: &B::Device) -> Vec<Vec<f32>> {
         let shape = dropconnect::Shape::new(6, 10, 21).unwrap();
         let mask = Mask::new(MaskKey::new(42, 3).at_step(17), DropProbability::new(0.3).unwrap());
         let call = Call { mask, masked_bias: true, shape };
@@ -176,7 +187,7 @@ mod tests {
             weight_gradient::<B>(grad_output.clone(), x, call),
             bias_gradient::<B>(grad_output, call),
         ];
-        all.map(values::<B>).to_vec()
+        all.map(|tensor| B::values(tensor).to_vec()).to_vec()
     }
 
     /// What CUDA, ROCm and Burn's `cpu` runtime get, which are devices of this backend: a tensor comes to the host and

@@ -172,13 +172,22 @@ fn check(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Result<
     Ok(dropconnect::Shape::new(batch, outputs, inputs)?)
 }
 
-/// Whether the kernels have the tensors' element types, and run where they are.
+/// Whether the tensors are in one place, the kernels run there, and have their element types.
 pub(crate) fn can_run<const D: usize, const E: usize>(
     x: &Tensor<D>,
     weight: &Tensor<E>,
     bias: Option<&Tensor<1>>,
 ) -> Result<(), Error> {
-    device::ready(&x.device())?;
+    let device = x.device();
+    let others = [Some(("weight", weight.device())), bias.map(|bias| ("bias", bias.device()))];
+    if let Some((argument, actual)) =
+        others.into_iter().flatten().find(|(_, other)| !device::same(&device, other))
+    {
+        // One queue cannot take another's buffers, and wgpu may not notice.
+        let (actual, expected) = (format!("{actual:?}"), format!("{device:?}"));
+        return Err(Error::MixedDevices { argument, actual, expected });
+    }
+    device::ready(&device)?;
     let expected = x.dtype();
     element_type("x", expected)?;
     let others = [Some(("weight", weight.dtype())), bias.map(|bias| ("bias", bias.dtype()))];

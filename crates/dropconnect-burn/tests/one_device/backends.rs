@@ -2,7 +2,7 @@
 
 use crate::common::{assert_close, config, device, ramp, values};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use dropconnect_burn::{Draw, DropConnect, Error, try_drop_connect};
+use dropconnect_burn::{Draw, DropConnect, DropConnectConv2dConfig, Error, Per, try_drop_connect};
 
 /// Y and the gradients of the weight, the bias and x, with the upstream gradient `[batch, 12]`.
 fn results(layer: &DropConnect, x: Tensor<2>, upstream: Tensor<2>, draw: Draw) -> [Vec<f32>; 4] {
@@ -129,4 +129,30 @@ fn element_types_that_do_not_fit_are_refused_by_name() {
     let x = Tensor::<2>::zeros([2, 4], (&device.clone().autodiff(), f16));
     assert!(matches!(layer.try_forward(x), Err(Error::MixedElementTypes { .. })));
     assert_eq!(layer.steps.get(), 0);
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn what_is_refused_takes_no_step() {
+    let device = Device::flex().autodiff();
+    let layer = config(4, 3).init(&device);
+    for dims in [[2, 5, 3], [2, 4, 5]] {
+        let refused = layer.try_forward(Tensor::<3>::zeros(dims, &device)).unwrap_err();
+        assert!(matches!(refused, Error::Shape { argument: "input", .. }), "{refused}");
+        // Nor does it panic where nothing is dropped.
+        let plain = Device::flex();
+        assert!(config(4, 3).init(&plain).try_forward(Tensor::<3>::zeros(dims, &plain)).is_err());
+    }
+    assert_eq!(layer.steps.get(), 0);
+    // More rows than masks can tell apart.
+    let sequences = config(4, 3).with_per(Per::Sequence).with_examples_per_mask(u32::MAX).init(&device);
+    let refused = sequences.try_forward(Tensor::<3>::zeros([2, 2, 4], &device)).unwrap_err();
+    assert!(matches!(refused, Error::Kernel(_)), "{refused}");
+    assert_eq!(sequences.steps.get(), 0);
+    sequences.try_forward(Tensor::<3>::zeros([2, 1, 4], &device)).unwrap();
+    assert_eq!(sequences.steps.get(), 1);
+    let images =
+        DropConnectConv2dConfig::new(0, [1, 2], [1, 1]).with_examples_per_mask(u32::MAX).init(&device);
+    assert!(images.try_forward(Tensor::<4>::zeros([1, 1, 2, 2], &device)).is_err());
+    assert_eq!(images.steps.get(), 0);
 }
