@@ -55,13 +55,15 @@ tree=$(cargo tree --package dropconnect --no-default-features --edges normal --p
 if grep -E '^(wgpu|naga|pollster|futures|minijinja)' <<<"$tree"; then
     fail "a build without adapters depends on these"
 fi
-# Unit, integration and doc tests; examples and benches are built. Most tests keep one core busy, so that the rest is
-# done beside them: the documentation, the Python package, and the kernels as other hosts run them, in Python by
-# wgpu-native.
+# Unit, integration and doc tests; examples and benches are built. Most tests keep one core busy, compiling kernels, so
+# that two lots of them run side by side; beside the second, which is shorter, there are the documentation, the Python
+# package, and the kernels as other hosts run them, in Python by wgpu-native.
 cargo test --workspace --no-run
 target=${CARGO_TARGET_DIR:-$PWD/target}
-the_rest() (
+second_lot() (
     set -e
+    cargo test --workspace --test '[m-z]*'
+    cargo test --workspace --doc
     # With the examples: then Burn has the features that clippy checked it with, and is not checked once more.
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lib --examples
     # The tests of torch run where torch is, or with WITH_TORCH=1. The package is a workspace of its own.
@@ -73,11 +75,11 @@ the_rest() (
     fi
 )
 log=$(mktemp)
-the_rest >"$log" 2>&1 &
-rest=$!
-trap 'kill "$rest" 2>/dev/null || true; rm -f "$log"' EXIT
-cargo test --workspace
+second_lot >"$log" 2>&1 &
+second=$!
+trap 'kill "$second" 2>/dev/null || true; rm -f "$log"' EXIT
+cargo test --workspace --lib --bins --test '[!m-z]*'
 code=0
-wait "$rest" || code=$?
+wait "$second" || code=$?
 cat "$log"
-((code == 0)) || fail "the documentation or the tests in Python fail, see above"
+((code == 0)) || fail "the second lot of tests, the documentation or the tests in Python fail, see above"

@@ -9,7 +9,8 @@ use dropconnect::{ElementType, Sharing, reference};
 
 const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
-/// The CPU backend with each instruction set, and an adapter with every way to skip what is dropped.
+/// The CPU backend with each instruction set, and an adapter with every way to skip what is dropped, both gradients in
+/// one pass among them.
 fn all_targets(test: &str) -> Vec<Target<'static>> {
     let mut targets: Vec<_> = Target::cpus().collect();
     if let Some(gpu) = adapter(test) {
@@ -18,7 +19,7 @@ fn all_targets(test: &str) -> Vec<Target<'static>> {
             // Operands that are staged take the way of the bits that is usual with them.
             let staged = small.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(2));
             let staged = Some(staged).filter(|_| apply == Apply::Select);
-            for tuning in [small, one_pass(small, 1, 1, [2, 2])].into_iter().chain(staged) {
+            for tuning in [one_pass(small, 1, 1, [2, 2])].into_iter().chain(staged) {
                 let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
                 targets.push(Target::Adapter { gpu, kernels });
             }
@@ -45,7 +46,9 @@ fn what_lies_behind_a_dropped_connection_never_matters() {
             let kept = reference::mask::mask(&shape, &mask).unwrap();
             let kept_bias = reference::mask::bias_mask(&shape, &mask).unwrap();
             assert!(kept.contains(&false) && kept_bias.contains(&false));
-            for element in ElementType::ALL {
+            // How elements are loaded has nothing to do with who shares a mask.
+            let elements = if dims[0] > 1 { &[ElementType::F32][..] } else { &ElementType::ALL };
+            for &element in elements {
                 let clean = Data::random(&shape, element, 21);
                 let mut dirty = clean.clone();
                 for (index, weight) in dirty.weight.iter_mut().enumerate().filter(|(at, _)| !kept[*at]) {

@@ -82,7 +82,8 @@ fn every_pass_follows_the_rule() {
     for (seed, dims) in SHAPES.into_iter().enumerate() {
         let shape = shape(dims);
         let data = Data::random(&shape, Default::default(), seed as u64);
-        for sharing in sharings() {
+        // Every other one in turn: no two of them are alike in all shapes.
+        for sharing in sharings().skip(seed % 2).step_by(2) {
             for (p, [n, o, i]) in places {
                 let call = Call::new(shape, Some(mask(p).at(origin(n, o, i)).shared(sharing)));
                 let (want, exact) = (by_the_rule(&call, &data), expected(&call, &data));
@@ -154,31 +155,34 @@ fn masks_follow_the_rule_bit_for_bit() {
         let shape = shape(dims);
         let last = u32::MAX - dims[0] as u32 + 1;
         for sharing in sharings() {
-            for at in [origin(0, 0, 0), origin(13, 2, 5), origin(last, 77, 123)] {
-                for rounds in [Rounds::Seven, Rounds::Ten] {
-                    let mask = mask(0.3).with_rounds(rounds).at(at).shared(sharing);
-                    let (mut want, mut want_bias) = (Vec::new(), Vec::new());
-                    for n in 0..dims[0] as u32 {
-                        for o in 0..dims[1] as u32 {
-                            for i in 0..dims[2] as u32 {
-                                let kept = keep_by_the_rule(&mask, n, o, i);
-                                assert_eq!(kept, mask.keep(n, o, i));
-                                kept_somewhere += u32::from(kept);
-                                want.push(kept);
-                            }
-                            let kept = keep_bias_by_the_rule(&mask, n, o);
-                            assert_eq!(kept, mask.keep_bias(n, o));
-                            want_bias.push(kept);
+            // Rounds have nothing to do with who shares.
+            for (at, rounds) in [
+                (origin(0, 0, 0), Rounds::Seven),
+                (origin(13, 2, 5), Rounds::Ten),
+                (origin(last, 77, 123), Rounds::Seven),
+            ] {
+                let mask = mask(0.3).with_rounds(rounds).at(at).shared(sharing);
+                let (mut want, mut want_bias) = (Vec::new(), Vec::new());
+                for n in 0..dims[0] as u32 {
+                    for o in 0..dims[1] as u32 {
+                        for i in 0..dims[2] as u32 {
+                            let kept = keep_by_the_rule(&mask, n, o, i);
+                            assert_eq!(kept, mask.keep(n, o, i));
+                            kept_somewhere += u32::from(kept);
+                            want.push(kept);
                         }
+                        let kept = keep_bias_by_the_rule(&mask, n, o);
+                        assert_eq!(kept, mask.keep_bias(n, o));
+                        want_bias.push(kept);
                     }
-                    assert_eq!(reference::mask::mask(&shape, &mask).unwrap(), want);
-                    assert_eq!(reference::mask::bias_mask(&shape, &mask).unwrap(), want_bias);
-                    for target in &targets {
-                        for (bias, want) in [(false, &want), (true, &want_bias)] {
-                            let got = target.mask(shape, &mask, bias, Placement::Separate).unwrap();
-                            let same = got.into_iter().eq(want.iter().map(|&kept| u8::from(kept)));
-                            assert!(same, "{} {shape} {sharing:?} {at:?}, bias {bias}", target.name());
-                        }
+                }
+                assert_eq!(reference::mask::mask(&shape, &mask).unwrap(), want);
+                assert_eq!(reference::mask::bias_mask(&shape, &mask).unwrap(), want_bias);
+                for target in &targets {
+                    for (bias, want) in [(false, &want), (true, &want_bias)] {
+                        let got = target.mask(shape, &mask, bias, Placement::Separate).unwrap();
+                        let same = got.into_iter().eq(want.iter().map(|&kept| u8::from(kept)));
+                        assert!(same, "{} {shape} {sharing:?} {at:?}, bias {bias}", target.name());
                     }
                 }
             }
