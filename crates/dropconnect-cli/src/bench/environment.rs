@@ -21,6 +21,15 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// The adapter with backend and driver, or the CPU backend with its instructions.
+    pub fn on(&self) -> String {
+        if self.backend == "none" {
+            format!("{} ({})", self.adapter, self.kernels)
+        } else {
+            format!("{} ({}, {})", self.adapter, self.backend, self.driver)
+        }
+    }
+
     pub fn of(device: &Device) -> Self {
         let (os, cpu) = (os(), cpu_name());
         let Some(gpu) = device.as_gpu() else {

@@ -21,11 +21,9 @@ const RIVALS: [(&str, &str); 3] = [
 pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
     let environment = &report.environment;
     let mut text = format!(
-        "dropconnect {} on {} ({}, {})\n{}, {}\n{}\ntimes: median of a call (95 % interval) in ms; {}\n",
+        "dropconnect {} on {}\n{}, {}\n{}\ntimes: median of a call (95 % interval) in ms; {}\n",
         report.version,
-        environment.adapter,
-        environment.backend,
-        environment.driver,
+        environment.on(),
         environment.os,
         environment.cpu,
         report.date,
@@ -224,9 +222,10 @@ fn rates_text(rates: &Rates) -> String {
     )
 }
 
-/// The samples that lie far from the others, which medians pass over.
+/// The samples that lie far from the others, which medians pass over: those of the passes that have most of them.
 fn outliers(report: &Report) -> String {
-    let mut text = String::new();
+    const NAMED: usize = 5;
+    let mut lines = Vec::new();
     for (entry, pass) in
         report.results.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass)))
     {
@@ -237,14 +236,22 @@ fn outliers(report: &Report) -> String {
         };
         let named: Vec<_> = pass.ways().filter_map(of).collect();
         if !named.is_empty() {
-            text += &format!(
+            let count: usize = pass.ways().map(|(_, samples)| samples.outliers.len()).sum();
+            let line = format!(
                 "outliers: {}, p = {}, {}: {}\n",
                 entry.shape(),
                 entry.p,
                 pass.pass,
                 named.join(", ")
             );
+            lines.push((count, line));
         }
+    }
+    lines.sort_by_key(|&(count, _)| std::cmp::Reverse(count));
+    let rest = lines.len().saturating_sub(NAMED);
+    let mut text: String = lines.into_iter().take(NAMED).map(|(_, line)| line).collect();
+    if rest > 0 {
+        text += &format!("outliers: {rest} more rows have some, which --json names\n");
     }
     text
 }

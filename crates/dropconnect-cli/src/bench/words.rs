@@ -90,11 +90,9 @@ pub fn markdown(report: &Report) -> String {
         text += "\n";
     }
     text += &format!(
-        "dropconnect {} on {} ({}, {}), {}, {}; {}. Median of a call and its 95 % interval, {}.\n",
+        "dropconnect {} on {}, {}, {}; {}. Median of a call and its 95 % interval, {}.\n",
         report.version,
-        environment.adapter,
-        environment.backend,
-        environment.driver,
+        environment.on(),
         environment.os,
         environment.cpu,
         report.date,

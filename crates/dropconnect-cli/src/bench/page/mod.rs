@@ -56,7 +56,10 @@ pub fn html(report: &Report) -> String {
         escape(&environment.adapter),
         escape(&headline(report).unwrap_or_default()),
     );
-    let driver = format!("{}, {}", environment.backend, environment.driver);
+    let driver = match environment.backend.as_str() {
+        "none" => "none".to_owned(),
+        backend => format!("{backend}, {}", environment.driver),
+    };
     for (what, value) in [
         ("Type", environment.kind.as_str()),
         ("Driver", &driver),
