@@ -159,11 +159,12 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
         all.extend(split);
     }
     // Element types and access change declarations only: with one way of applying and multiplying they have been seen,
-    // and wide tiles, slow to translate, go without.
+    // staged with one way of walking, and wide tiles, slow to translate, go without.
     let wide = tile.staged == 0 && tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
-        usual || !wide && one.apply == Apply::And && one.multiply == Multiply::Split
+        let seen = tile.staged > 0 && !(one.rolled && one.split == 1);
+        usual || !wide && !seen && one.apply == Apply::And && one.multiply == Multiply::Split
     });
     // How operands come has nothing to do with how masks are drawn.
     if tile.staged > 0 {
