@@ -14,15 +14,12 @@ const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 fn all_targets(test: &str) -> Vec<Target<'static>> {
     let mut targets: Vec<_> = Target::cpus().collect();
     if let Some(gpu) = adapter(test) {
-        for apply in [Apply::And, Apply::Select] {
-            let small = small_tiles(apply);
-            // Operands that are staged take the way of the bits that is usual with them.
-            let staged = small.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(2));
-            let staged = Some(staged).filter(|_| apply == Apply::Select);
-            for tuning in [one_pass(small, 1, 1, [2, 2])].into_iter().chain(staged) {
-                let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
-                targets.push(Target::Adapter { gpu, kernels });
-            }
+        let [and, select] = [Apply::And, Apply::Select].map(small_tiles);
+        // Operands that are staged take the way of the bits that is usual with them.
+        let staged = select.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(2));
+        for tuning in [one_pass(and, 1, 1, [2, 2]), one_pass(select, 1, 1, [2, 2]), staged] {
+            let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
+            targets.push(Target::Adapter { gpu, kernels });
         }
     }
     targets

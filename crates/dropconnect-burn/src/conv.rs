@@ -294,11 +294,17 @@ impl DropConnectConv2d {
 
     fn place(&self, x: &Tensor<4>, draw: Option<Draw>) -> Result<Place, Error> {
         let (_, positions) = self.positions(x)?;
-        let check = || {
-            can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref())?;
-            self.settings.mask_of_rows(draw.unwrap_or_default(), positions.iter().product()).map(drop)
-        };
-        sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &x.device(), draw, check)
+        let rows = positions.iter().product();
+        let check = || can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref());
+        sampling::place(
+            &self.settings,
+            self.training.is_enabled(),
+            &self.steps,
+            &x.device(),
+            draw,
+            rows,
+            check,
+        )
     }
 
     fn axes(&self, height: usize, width: usize) -> [Axis; 2] {

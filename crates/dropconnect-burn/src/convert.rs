@@ -136,7 +136,8 @@ impl Reparameterization for WeightDrop {
         // Burn's own operations do the rest: there is nothing to check.
         let check = || Ok(());
         let trains = self.training.is_enabled();
-        let mask = match expect(sampling::place(&self.settings, trains, &self.steps, &device, None, check)) {
+        let place = sampling::place(&self.settings, trains, &self.steps, &device, None, 1, check);
+        let mask = match expect(place) {
             Place::Dense => return base,
             Place::At(draw) => self.settings.keyed(draw),
             Place::Tiles(scope) => {

@@ -193,9 +193,7 @@ impl DropConnect {
     /// A call that is refused takes no step. A device that fails later, in the middle of a pass or backward, has no
     /// way to say so but Burn's: it panics.
     pub fn try_forward<const D: usize>(&self, input: Tensor<D>) -> Result<Tensor<D>, Error> {
-        self.fits(&input)?;
-        let place = self.place(&input, None, rows_per_element(&input))?;
-        self.apply(input, place)
+        self.try_at(input, None)
     }
 
     /// The same with the masks of a given place, and without taking a step: for recomputing a pass, for a shard of
@@ -207,9 +205,7 @@ impl DropConnect {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_at<const D: usize>(&self, input: Tensor<D>, draw: Draw) -> Tensor<D> {
-        expect(self.fits(&input));
-        let place = expect(self.place(&input, Some(draw), rows_per_element(&input)));
-        or_panic(self.apply(input, place))
+        or_panic(self.try_at(input, Some(draw)))
     }
 
     /// Drops on any device, frozen or not: a sample of the layer over its masks. No step is taken.
@@ -242,6 +238,13 @@ impl DropConnect {
         Linear { weight: self.weight, bias: self.bias }
     }
 
+    /// At `draw`, or the next step.
+    fn try_at<const D: usize>(&self, input: Tensor<D>, draw: Option<Draw>) -> Result<Tensor<D>, Error> {
+        self.fits(&input)?;
+        let place = self.place(&input, draw, rows_per_element(&input))?;
+        self.apply(input, place)
+    }
+
     /// Where a call on this input draws its masks. An input of which each index of the first dimension is so many rows
     /// of this layer's. A call that is refused takes no step.
     pub(crate) fn place<const D: usize>(
@@ -250,23 +253,27 @@ impl DropConnect {
         draw: Option<Draw>,
         rows: usize,
     ) -> Result<Place, Error> {
-        let check = || {
-            can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref())?;
-            self.settings.mask_of_rows(draw.unwrap_or_default(), rows).map(drop)
-        };
-        sampling::place(&self.settings, self.training.is_enabled(), &self.steps, &x.device(), draw, check)
+        let check = || can_run(x, &self.weight.val(), self.bias.as_ref().map(|bias| bias.val()).as_ref());
+        sampling::place(
+            &self.settings,
+            self.training.is_enabled(),
+            &self.steps,
+            &x.device(),
+            draw,
+            rows,
+            check,
+        )
     }
 
     /// Whether the last axis is the layer's.
     fn fits<const D: usize>(&self, input: &Tensor<D>) -> Result<(), Error> {
         let [d_input, _] = self.weight.shape().dims();
-        let actual = input.dims().to_vec();
-        if actual[D - 1] == d_input {
+        let (actual, mut expected) = (input.dims(), input.dims());
+        expected[D - 1] = d_input;
+        if actual == expected {
             return Ok(());
         }
-        let mut expected = actual.clone();
-        expected[D - 1] = d_input;
-        Err(Error::Shape { argument: "input", actual, expected })
+        Err(Error::Shape { argument: "input", actual: actual.to_vec(), expected: expected.to_vec() })
     }
 
     pub(crate) fn apply<const D: usize>(&self, input: Tensor<D>, place: Place) -> Result<Tensor<D>, Error> {

@@ -50,13 +50,15 @@ pub(crate) enum Place {
 
 /// Where a call draws its masks, at `draw` or the next step, if it draws any. As for Burn's `Dropout` the device says
 /// that a backward is possible at all, and the flag that this layer takes part in one. What cannot run, as `check`
-/// says, takes no step.
+/// says, takes no step; nor does an input of so many `rows` for each index of its first dimension that masks do not tell
+/// them apart.
 pub(crate) fn place(
     settings: &MaskSettings,
     training: bool,
     steps: &StepCounter,
     device: &Device,
     draw: Option<Draw>,
+    rows: usize,
     check: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Place, Error> {
     if !settings.probability.drops() {
@@ -69,6 +71,7 @@ pub(crate) fn place(
         return Ok(Place::Dense);
     }
     check()?;
+    settings.mask_of_rows(draw.unwrap_or_default(), rows)?;
     Ok(Place::At(draw.unwrap_or_else(|| Draw { step: steps.take(), ..Draw::default() })))
 }
 

@@ -13,16 +13,15 @@ const START: usize = 256 << 10;
 
 /// Starts rayon's threads, here where it can fail: the first call that needs them would panic.
 pub fn start() -> Result<(), ThreadPoolBuildError> {
-    let wanted = env::var("RUST_MIN_STACK").ok().and_then(|bytes| bytes.parse().ok());
-    ThreadPoolBuilder::new().stack_size(wanted.unwrap_or(STACK)).spawn_handler(spawn).build_global()
+    let stack = env::var("RUST_MIN_STACK").ok().and_then(|bytes| bytes.parse().ok()).unwrap_or(STACK);
+    ThreadPoolBuilder::new().spawn_handler(|worker| spawn(worker, stack)).build_global()
 }
 
-/// Starts one thread, and waits until it runs.
+/// Starts one thread with such a stack, and waits until it runs.
 ///
 /// A thread that has room for its stack and no more aborts the process: the standard library panics where it cannot
 /// allocate the one for signals. So there has to be room for all of it, and no other thread that is about to take it.
-fn spawn(worker: ThreadBuilder) -> io::Result<()> {
-    let stack = worker.stack_size().unwrap_or(STACK);
+fn spawn(worker: ThreadBuilder, stack: usize) -> io::Result<()> {
     // Mapped for itself: an allocator may have as much put by, where no stack can come from.
     #[cfg(unix)]
     drop(memmap2::MmapMut::map_anon(stack.saturating_add(START))?);

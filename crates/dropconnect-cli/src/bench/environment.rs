@@ -21,13 +21,14 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// The adapter's backend and driver.
+    pub fn by(&self) -> Option<String> {
+        (self.backend != "none").then(|| format!("{}, {}", self.backend, self.driver))
+    }
+
     /// The adapter with backend and driver, or the CPU backend with its instructions.
     pub fn on(&self) -> String {
-        if self.backend == "none" {
-            format!("{} ({})", self.adapter, self.kernels)
-        } else {
-            format!("{} ({}, {})", self.adapter, self.backend, self.driver)
-        }
+        format!("{} ({})", self.adapter, self.by().as_ref().unwrap_or(&self.kernels))
     }
 
     pub fn of(device: &Device) -> Self {

@@ -84,7 +84,7 @@ impl Served {
 
 /// Those with which it finds the device of ours.
 pub fn arguments(options: &DeviceOptions, environment: &Environment) -> Vec<String> {
-    let device = if environment.backend == "none" { "cpu" } else { "gpu" };
+    let device = if environment.by().is_none() { "cpu" } else { "gpu" };
     let mut arguments = vec!["bench-serve".to_owned(), "--device".to_owned(), device.to_owned()];
     let mut give = |option: &str, value: Option<String>| {
         arguments.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));

@@ -56,10 +56,7 @@ pub fn html(report: &Report) -> String {
         escape(&environment.adapter),
         escape(&headline(report).unwrap_or_default()),
     );
-    let driver = match environment.backend.as_str() {
-        "none" => "none".to_owned(),
-        backend => format!("{backend}, {}", environment.driver),
-    };
+    let driver = environment.by().unwrap_or_else(|| "none".to_owned());
     for (what, value) in [
         ("Type", environment.kind.as_str()),
         ("Driver", &driver),
