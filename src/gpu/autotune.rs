@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::tuning::has_fxc;
 use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write};
@@ -60,7 +59,9 @@ impl Tuning {
         probability: DropProbability,
     ) -> Result<Self, Error> {
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
-        let stages = !software && !has_fxc(&device.adapter_info(), device.features());
+        let trial = Trial::new(device, queue, *shape, probability)?;
+        let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
+        let stages = !software && best.kernels.stages();
         let (bricks, workgroups, threads, both_gradients) = if software {
             (
                 &SOFTWARE_TILES[..],
@@ -86,8 +87,6 @@ impl Tuning {
         let staged = tiles(&STAGED_WORKGROUPS).into_iter().filter(|_| stages);
         let staged = staged.flat_map(|tile| STAGED.map(|steps| tile.with_staged(steps)));
         let tiles: Vec<Tile> = tiles(workgroups).into_iter().chain(staged).collect();
-        let trial = Trial::new(device, queue, *shape, probability)?;
-        let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
         for apply in [Apply::Select, Apply::And] {
             best = trial.faster(best, |tuning| tuning.apply = apply, &[Tuned::Forward]).await?;
         }

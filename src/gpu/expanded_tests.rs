@@ -13,7 +13,7 @@ use crate::mask::Rounds;
 use crate::{Activation, ElementType};
 
 /// What hardware of a vendor gets, 0x10de being NVIDIA.
-fn hardware(vendor: u32) -> Tuning {
+pub(super) fn hardware(vendor: u32) -> Tuning {
     let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
     info.vendor = vendor;
     Tuning::for_adapter(&info, wgpu::Features::SHADER_INT64)

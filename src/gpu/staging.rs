@@ -123,7 +123,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::gpu::Tuning;
+    use crate::gpu::expanded_tests::hardware;
 
     const PASSES: [Pass; 3] = [Pass::Forward { bias: false }, Pass::InputGradient, Pass::WeightGradient];
 
@@ -165,9 +165,7 @@ mod tests {
     /// Eight threads at a time reach workgroup memory, and wait for each other where they meet in a bank.
     #[test]
     fn few_threads_meet_in_a_bank() {
-        let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
-        info.vendor = 0x10de;
-        let tuning = Tuning::for_adapter(&info, wgpu::Features::SHADER_INT64);
+        let tuning = hardware(0x10de);
         let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient];
         for (pass, tile) in PASSES.into_iter().zip(tiles) {
             let staging = Staging::new(pass, tile).expect("what NVIDIA gets is staged");

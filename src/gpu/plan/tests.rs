@@ -2,8 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use wgpu::Features;
-
+use crate::gpu::expanded_tests::hardware;
 use crate::gpu::prepare::tests::watched;
 use crate::gpu::shader::{Shared, Variant};
 use crate::gpu::wgsl_tests::adapter::adapter;
@@ -38,22 +37,22 @@ fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked() {
     let tile = Tile::new(1, 1, [4, 8]).with_staged(4);
     let tuning = Tuning::software().with_tiles(tile);
     for call in [LayerCall::Forward, LayerCall::InputGradient, LayerCall::WeightGradient] {
-        let dims = [40, 40, 80];
-        let of = |dims: [usize; 3], change: &dyn Fn(&mut Kernels)| {
-            taken(gpu, tuning, |kernels| change(kernels), call, dims, Sharing::Example)
+        let with = |stages: bool, limit: u32| {
+            let change = |kernels: &mut Kernels| (kernels.stages, kernels.shared_limit) = (stages, limit);
+            taken(gpu, tuning, change, call, [40, 40, 80], Sharing::Example)
         };
-        let own = of(dims, &|kernels| kernels.stages = true);
+        let own = with(true, u32::MAX);
         assert_eq!(own.tile, tile, "{call:?}");
         let bytes = |staged| Variant { tile: tile.with_staged(staged), ..own }.shared_bytes();
         assert!(bytes(1) > 0 && bytes(2) > bytes(1) && bytes(4) > bytes(2), "{call:?}");
         for (limit, want) in
             [(bytes(4), 4), (bytes(4) - 1, 2), (bytes(2) - 1, 1), (bytes(1), 1), (bytes(1) - 1, 0), (0, 0)]
         {
-            let taken = of(dims, &|kernels| (kernels.stages, kernels.shared_limit) = (true, limit));
+            let taken = with(true, limit);
             assert_eq!(taken.tile.staged, want, "{call:?} in {limit} bytes");
             assert!(taken.shared_bytes() <= limit, "{call:?} in {limit} bytes");
         }
-        assert_eq!(of(dims, &|kernels| kernels.stages = false).tile.staged, 0, "{call:?}, by FXC");
+        assert_eq!(with(false, u32::MAX).tile.staged, 0, "{call:?}, by FXC");
     }
     // The batch is walked: its rows are not there to be read.
     let empty = taken(gpu, tuning, |_| (), LayerCall::WeightGradient, [0, 40, 80], Sharing::Example);
@@ -94,9 +93,7 @@ fn a_lowered_tile_has_examples_of_one_group() {
 #[test]
 fn what_nvidia_gets_fits_the_default_limits() {
     let Some(gpu) = adapter("what_nvidia_gets_fits_the_default_limits") else { return };
-    let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
-    info.vendor = 0x10de;
-    let tuning = Tuning::for_adapter(&info, Features::empty()).with_threads(0);
+    let tuning = hardware(0x10de).with_threads(0);
     let limit = Kernels::required_limits().max_compute_workgroup_storage_size;
     for (call, want) in
         [(LayerCall::Forward, 2), (LayerCall::InputGradient, 4), (LayerCall::WeightGradient, 4)]

@@ -17,8 +17,8 @@ pub struct Tile {
     pub workgroup: [u32; 2],
     /// Bricks of the walk whose operands a workgroup reads together into its memory, for all of its threads, at a time;
     /// 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass, Monte-Carlo passes
-    /// and gradients that are not drawn together; the other passes read as with 0. Microsoft's older compiler, FXC,
-    /// refuses such kernels.
+    /// and gradients that are not drawn together; the other passes read as with 0, and so do all where the
+    /// compiler takes no such kernels ([`Kernels::stages`](super::Kernels::stages)).
     pub staged: u32,
 }
 
