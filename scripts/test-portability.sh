@@ -78,11 +78,15 @@ check_target() {
 
 # The tests of builds without adapters that run the CPU backend: unit tests, masks bit for bit, every pass against
 # float64, the vectors.
-CPU_TESTS=(--package dropconnect --no-default-features --lib --test cpu --test passes --test vectors)
+cpu_tests() {
+    local options=(--package dropconnect --no-default-features "$@")
+    cargo test "${options[@]}" --lib \
+        && cargo test "${options[@]}" --test suite -- cpu:: passes:: vectors::
+}
 
 engine_cpu() {
     set -ex
-    cargo test "${CPU_TESTS[@]}"
+    cpu_tests
     cargo test --package dropconnect --no-default-features --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --package dropconnect --no-default-features --no-deps
 }
@@ -133,7 +137,7 @@ prepare_neon() {
 engine_neon() {
     prepare_neon
     set -ex
-    cargo test "${CPU_TESTS[@]}" "${std[@]}"
+    cpu_tests "${std[@]}"
 }
 
 # For WebAssembly, in Node. Sets `simd`: cargo's options for simd128.
@@ -160,8 +164,8 @@ prepare_wasm() {
 engine_wasm() {
     prepare_wasm
     set -ex
-    cargo test "${CPU_TESTS[@]}" "${std[@]}"
-    cargo test "${simd[@]}" "${CPU_TESTS[@]}" "${std[@]}"
+    cpu_tests "${std[@]}"
+    cpu_tests "${simd[@]}" "${std[@]}"
 }
 
 engine_fusion() {
@@ -215,7 +219,8 @@ engine_translators() {
     need_packages spirv-tools:spirv-val glslang-tools:glslangValidator
     local dxc failed=0 folder="$CARGO_TARGET_DIR/translations" tint="$CARGO_TARGET_DIR/tint"
     rm -rf "$folder" && mkdir -p "$folder"
-    DROPCONNECT_TRANSLATIONS="$folder" cargo test --package dropconnect --lib every_variant_translates \
+    DROPCONNECT_TEST_FULL=1 DROPCONNECT_TRANSLATIONS="$folder" \
+        cargo test --package dropconnect --lib every_variant_translates \
         -- --nocapture || return
     # spirv-val of 2026 refuses the stride of an array in workgroup memory (VUID-StandaloneSpirv-None-10684), which wgpu
     # knows of and silences; Debian 12's does not look for it.

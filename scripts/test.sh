@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
-# Every check of this repository, on a machine that has Rust and nothing else. Needs an adapter, and a Python for the
-# Python package: where no Vulkan driver or no Python is found, Mesa's software driver and python3-venv are installed
-# (Debian, Ubuntu) or named (elsewhere).
+# The tests, on a machine that has Rust and nothing else.
+#
+#   scripts/test.sh        formatting, and every test of the library and the binary, each with as many cases as take
+#                          every branch of the code once
+#   scripts/test.sh full   also clippy, documentation, Burn, Python, every pair of choices, every shader variant
+#
+# Needs an adapter, and `full` a Python: where no Vulkan driver or no Python is found, Mesa's software driver and
+# python3-venv are installed (Debian, Ubuntu) or named (elsewhere).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
@@ -10,6 +15,15 @@ fail() {
     echo "scripts/test.sh: $*" >&2
     exit 1
 }
+
+case "${1:-}" in
+    "")
+        echo "Formatting, then the tests of the library and the binary: ten minutes on two cores from nothing," \
+            "less than three once compiled."
+        ;;
+    full) echo "Everything: some 40 minutes on two cores from nothing." ;;
+    *) fail "\`$1\` is neither nothing nor \`full\`" ;;
+esac
 
 command -v cargo >/dev/null || fail "cargo is not found; install Rust from https://rustup.rs"
 
@@ -34,7 +48,9 @@ if ! has_driver; then
 fi
 
 # rustfmt and clippy are not part of every toolchain.
-for component in fmt:rustfmt clippy:clippy; do
+components=(fmt:rustfmt)
+[[ "${1:-}" != full ]] || components+=(clippy:clippy)
+for component in "${components[@]}"; do
     if ! cargo "${component%%:*}" --version >/dev/null 2>&1; then
         command -v rustup >/dev/null || fail "cargo ${component%%:*} is missing, and so is rustup to add it"
         rustup component add "${component##*:}"
@@ -43,11 +59,45 @@ done
 
 # A missing adapter is a failure from here on, not a test that is not run.
 export DROPCONNECT_REQUIRE_ADAPTER=1
-# Burn tries fewer kernels of its own: a software driver takes half a second to compile each.
-export CUBECL_AUTOTUNE_LEVEL=minimal
+target=${CARGO_TARGET_DIR:-$PWD/target}
+
+# Runs `cargo test` and, where tests fail, says how each of them runs alone.
+run_tests() {
+    local log code=0 variables
+    log=$(mktemp)
+    (set -x && cargo test "$@") 2>&1 | tee "$log" || code=$?
+    if ((code != 0)); then
+        variables="DROPCONNECT_REQUIRE_ADAPTER=1${DROPCONNECT_TEST_FULL:+ DROPCONNECT_TEST_FULL=1}"
+        sed -nE -e 's/^test (.*) \.\.\. FAILED$/\1/p' -e 's/^error: test failed, to rerun pass `(.*)`$/\1/p' "$log" \
+            | awk -v run="$variables cargo test" \
+                '/^-/ { for (k = 0; k < count; k++) print "alone: " run " " $0 " -- --exact " name[k]; count = 0; next }
+                { name[count++] = $0 }' >&2
+    fi
+    rm -f "$log"
+    return "$code"
+}
 
 set -x
 cargo fmt --all --check
+{ set +x; } 2>/dev/null
+
+if [[ "${1:-}" != full ]]; then
+    # Most of the time goes to the software driver, which compiles a kernel in half a second. Unoptimised kernels take
+    # less, in a cache of their own: Mesa's key does not tell them from optimised ones.
+    export GALLIVM_PERF=nopt MESA_SHADER_CACHE_DIR="$target/unoptimised-kernels"
+    mkdir -p "$MESA_SHADER_CACHE_DIR"
+    # No examples and benches: `full` compiles them.
+    run_tests --lib --bins --tests
+    run_tests --doc
+    echo "Passed. Not run, but by \`scripts/test.sh full\`: clippy, the documentation, Burn, Python, every pair of" \
+        "choices, every shader variant, kernels as the driver optimises them."
+    exit
+fi
+
+export DROPCONNECT_TEST_FULL=1
+# Burn tries fewer kernels of its own.
+export CUBECL_AUTOTUNE_LEVEL=minimal
+set -x
 cargo clippy --workspace --all-targets -- -D warnings
 # The library's other features: wgpu without a backend, and no wgpu at all (the members that want the default stay out).
 # Their tests are those of the default; `scripts/test-portability.sh cpu` runs them without wgpu.
@@ -57,31 +107,18 @@ tree=$(cargo tree --package dropconnect --no-default-features --edges normal --p
 if grep -E '^(wgpu|naga|pollster|futures|minijinja)' <<<"$tree"; then
     fail "a build without adapters depends on these"
 fi
-# Unit, integration and doc tests; examples and benches are built. Most tests keep one core busy, compiling kernels, so
-# that two lots of them run side by side; beside the second, which is shorter, there are the documentation, the Python
-# package, and the kernels as other hosts run them, in Python by wgpu-native.
-cargo test --workspace --no-run
-target=${CARGO_TARGET_DIR:-$PWD/target}
-second_lot() (
-    set -e
-    cargo test --workspace --test '[m-u]*'
-    cargo test --workspace --doc
-    # With the examples: then Burn has the features that clippy checked it with, and is not checked once more.
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lib --examples
-    # The tests of torch run where torch is, or with WITH_TORCH=1. The package is a workspace of its own.
-    DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh
-    code=0
-    scripts/portability/wgpu-py.sh "$target/debug/dropconnect" "$target/wgpu-py" || code=$?
-    if [[ "$code" != 0 ]]; then
-        [[ "$code" == 77 && "${DROPCONNECT_REQUIRE_ENGINES:-}" != 1 ]] || fail "the export does not run in Python"
-    fi
-)
-log=$(mktemp)
-second_lot >"$log" 2>&1 &
-second=$!
-trap 'kill "$second" 2>/dev/null || true; rm -f "$log"' EXIT
-cargo test --workspace --lib --bins --test '[!m-u]*'
+{ set +x; } 2>/dev/null
+# Examples and benches are built.
+run_tests --workspace
+set -x
+# With the examples: then Burn has the features that clippy checked it with, and is not checked once more.
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lib --examples
+# The tests of torch run where torch is, or with WITH_TORCH=1. The package is a workspace of its own.
+DROPCONNECT_BINARY="$target/debug/dropconnect" scripts/test-python.sh
 code=0
-wait "$second" || code=$?
-cat "$log"
-((code == 0)) || fail "the second lot of tests, the documentation or the tests in Python fail, see above"
+scripts/portability/wgpu-py.sh "$target/debug/dropconnect" "$target/wgpu-py" || code=$?
+{ set +x; } 2>/dev/null
+if [[ "$code" != 0 ]]; then
+    [[ "$code" == 77 && "${DROPCONNECT_REQUIRE_ENGINES:-}" != 1 ]] || fail "the export does not run in Python"
+fi
+echo "Passed, all of it."

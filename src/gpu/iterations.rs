@@ -3,7 +3,7 @@
 //! Mesa's llvmpipe ends them all after 65,535 (`LP_MAX_TGSI_LOOP_ITERATIONS`), without a word; and on hardware
 //! they are what makes a dispatch of few threads long. So [`Plan`](super::plan::Plan) counts them here, from above,
 //! and cuts a walk that would pass [`Tuning::iterations`](super::Tuning::iterations). A loop that is added to a
-//! template has to be added here: `tests/bounds.rs` runs every pass past that number.
+//! template has to be added here: `tests/suite/bounds.rs` runs every pass past that number.
 
 use super::pass::Pass;
 use super::shader::{Planes, Shared, Variant};

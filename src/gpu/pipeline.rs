@@ -97,6 +97,11 @@ impl Pipelines {
 
     fn compile(&self, device: &wgpu::Device, variant: &Variant) -> Result<Pipeline, Error> {
         let label = variant.pass.label();
+        // How much a test compiles is most of its time. A test's thread has its name.
+        #[cfg(debug_assertions)]
+        if std::env::var_os("DROPCONNECT_PRINT_KERNELS").is_some() {
+            eprintln!("KERNEL {} {variant:?}", std::thread::current().name().unwrap_or("unnamed"));
+        }
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,

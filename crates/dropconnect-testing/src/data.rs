@@ -1,6 +1,8 @@
 //! Shapes, masks and seeded tensors.
 
-use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape};
+use std::num::NonZeroU32;
+
+use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing};
 
 use crate::{BiasKind, Operands};
 
@@ -123,6 +125,14 @@ pub fn shape(dims: [usize; 3]) -> Shape {
 /// Global coordinates.
 pub fn origin(example: u32, output: u32, input: u32) -> Origin {
     Origin { example, output, input }
+}
+
+/// Groups of so many examples with one mask.
+///
+/// # Panics
+/// For 0.
+pub fn group(size: u32) -> Sharing {
+    Sharing::Group(NonZeroU32::new(size).unwrap())
 }
 
 /// A mask at the origin, of one seed and step.

@@ -8,6 +8,7 @@
 //! - `verify`: the checks that a device is given, by `dropconnect verify` and in a page.
 //! - [`fuzz`]: what has to hold of arguments and texts of any kind.
 //! - [`mask_bits`]: a billion decisions of a target against plain code, and a digest of them.
+//! - [`covering`]: rows of a table of choices; [`full`]: whether all of a test's cases are wanted.
 //! - [`close`] and its siblings, which refuse bounds that prove nothing; [`self_test`] feeds them wrong results.
 //!
 //! The library's own search for kernel shapes, `src/gpu/autotune.rs`, makes its calls itself: a published crate cannot
@@ -16,6 +17,7 @@
 #[cfg_attr(not(feature = "gpu"), path = "no_adapter.rs")]
 mod adapter;
 mod call;
+mod choice;
 mod compare;
 mod data;
 pub mod fuzz;
@@ -32,13 +34,14 @@ pub mod verify;
 #[cfg(feature = "gpu")]
 pub use adapter::Arena;
 pub use call::{BiasKind, Call, OVERWRITE, Results, expected};
+pub use choice::{covering, full, strength};
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
 pub use compare::self_test;
 pub use compare::{
     assert_all_close, assert_close, bit_differences, bound, bound_of_sum, close, demanding, differences,
     error_in_units, relative_error, self_test_async,
 };
-pub use data::{Data, Random, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
+pub use data::{Data, Random, group, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
 pub use mask_bits::mask_bits;
 pub use mask_bits::{MaskBits, mask_bits_async, portable};

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use dropconnect_testing::full;
 use rayon::prelude::*;
 
 use crate::call::Axis;
@@ -86,7 +87,29 @@ fn contracts(pass: Pass) -> bool {
     pass == Pass::BiasGradient || pass.walks().is_some() && !by_others
 }
 
-/// All variants of a pass with a tile and their texts, less those whose text is the same as another's.
+/// Some of the variants, in which every two choices that meet in any of them meet still.
+fn keep_pairs(all: &mut Vec<Variant>) {
+    let mut seen = HashSet::new();
+    all.retain(|one| {
+        let words = [one.vector, one.read_write, one.rolled, one.split > 1].map(usize::from);
+        let choices = words.into_iter().chain([
+            one.element as usize,
+            one.result as usize,
+            one.planes as usize,
+            one.rounds as usize,
+            one.apply as usize,
+            one.multiply as usize,
+            one.sharing as usize,
+        ]);
+        let choices: Vec<_> = choices.enumerate().collect();
+        let pairs =
+            choices.iter().enumerate().flat_map(|(at, a)| choices[..at].iter().map(move |b| (*a, *b)));
+        pairs.fold(false, |new, pair| seen.insert(pair) | new)
+    });
+}
+
+/// The variants of a pass with a tile and their texts, less those whose text is the same as another's: all, or those
+/// that hold every pair of choices.
 pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     let mut all = Vec::new();
     let planes = [
@@ -169,6 +192,9 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     // How operands come has nothing to do with how masks are drawn.
     if tile.staged > 0 {
         all.retain(|one| one.rounds == Rounds::Ten && one.apply == Apply::And);
+    }
+    if !full() {
+        keep_pairs(&mut all);
     }
     let mut texts: Vec<_> = all.par_iter().map(|variant| (*variant, variant.source())).collect();
     let mut seen = HashSet::new();

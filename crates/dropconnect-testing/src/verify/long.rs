@@ -3,8 +3,6 @@
 //! Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations in sum, and says nothing. The library
 //! cuts its work so that none comes near; a driver with another such limit is found here.
 
-use std::num::NonZeroU32;
-
 use dropconnect::gpu::Method;
 use dropconnect::wgpu::WasmNotSend;
 use dropconnect::{Activation, Device, DropProbability, ElementType, Error, Moments, Origin, Sharing};
@@ -14,7 +12,8 @@ use super::data::{mask, shape};
 use super::passes::case_of;
 use super::plan::Plan;
 use crate::{
-    Axis, BiasKind, Call, Data, Failure, MADE, Pass, Random, Target, bound_of_sum, relative_error, wide,
+    Axis, BiasKind, Call, Data, Failure, MADE, Pass, Random, Target, bound_of_sum, group, relative_error,
+    wide,
 };
 
 /// A sum of every pass of the layer, in each element type, with masks of their own and shared ones.
@@ -66,10 +65,6 @@ async fn case(
     let (shape, mask) = (shape(dims)?, mask(0.3, 5)?.shared(sharing));
     let data = Data::random(&shape, element, 1);
     case_of(check, target, pass, &Call { element, ..Call::new(shape, Some(mask)) }, &data).await
-}
-
-fn group(size: u32) -> Sharing {
-    NonZeroU32::new(size).map_or(Sharing::Batch, Sharing::Group)
 }
 
 /// The tensors that a call returns.

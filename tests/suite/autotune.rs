@@ -1,9 +1,6 @@
 //! Kernel shapes found by trying: whichever they are, they are usable and give the same masks.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::gpu::{KernelOptions, Kernels, Tuning};
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey};
 

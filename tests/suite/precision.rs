@@ -1,9 +1,6 @@
 //! What inference over masks keeps of its digits: f32 results of 16-bit layers, very many classes, very many samples.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::call::{Forward, OutputMoments};
 use dropconnect::gpu::{Activate, Apply, Method, PredictivePass, Tensor};
 use dropconnect::{

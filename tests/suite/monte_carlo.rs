@@ -1,11 +1,9 @@
 //! Many masks: mean and variance of the output, and what a classifier says over them.
 
-mod common;
-
 use std::collections::HashSet;
 use std::f64::consts::LN_2;
 
-use common::{BiasKind, Data, MADE, devices, pair, probability};
+use crate::common::{BiasKind, Data, MADE, devices, pair, probability};
 use dropconnect::cpu::{RunningMoments, RunningPredictive};
 use dropconnect::{DropConnect, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
 
@@ -14,7 +12,7 @@ const KEY: MaskKey = MaskKey::new(2013, 1).at_step(77);
 
 /// Whether `got` is `want` but for rounding; NaN is not.
 fn close(got: &[f32], want: &[f64]) -> bool {
-    common::close(got, want, TOLERANCE)
+    crate::common::close(got, want, TOLERANCE)
 }
 
 #[test]

@@ -1,15 +1,11 @@
 //! Every pass against float64, on the adapter and with each instruction set of the CPU backend: shapes, drop
 //! probabilities, element types, places of the tensors, biases, ways to write, and every way a kernel is made
-//! (`adapter.rs`).
+//! (`passes/kernels.rs`).
 
 #[cfg(feature = "gpu")]
-mod adapter;
-#[path = "../common/mod.rs"]
-mod common;
+mod kernels;
 
-use std::num::NonZeroU32;
-
-use common::*;
+use crate::common::*;
 use dropconnect::{ElementType, Mask, Rounds, Sharing, Write, reference};
 
 /// 1, 3, 4, 5, 7, 8, 9, 31, 33, 100 and 257 in every place, sizes that are whole bricks, and some that are
@@ -59,56 +55,6 @@ const ORIGINS: [[u32; 3]; 5] =
 
 const PLACEMENTS: [Placement; 3] = [Placement::Separate, Placement::PooledAligned, Placement::PooledOdd];
 
-/// Rows of choices, one per factor, that together hold every pair of choices of any two factors. Two
-/// thirds of all faults of interaction are of pairs, and all combinations would take hours.
-fn every_pair(levels: &[usize]) -> Vec<Vec<usize>> {
-    let mut random = Random(7);
-    let pairs = |row: &[usize]| -> Vec<[usize; 4]> {
-        (0..row.len())
-            .flat_map(|a| (0..a).map(move |b| (a, b)))
-            .map(|(a, b)| [a, row[a], b, row[b]])
-            .collect()
-    };
-    let mut missing = std::collections::BTreeSet::new();
-    for a in 0..levels.len() {
-        for b in 0..a {
-            missing.extend((0..levels[a]).flat_map(|i| (0..levels[b]).map(move |j| [a, i, b, j])));
-        }
-    }
-    let mut rows = Vec::new();
-    while let Some(&[a, i, b, j]) = missing.first() {
-        let candidate = |_| {
-            let mut row: Vec<_> = levels.iter().map(|&level| random.below(level)).collect();
-            (row[a], row[b]) = (i, j);
-            let new = pairs(&row).iter().filter(|&pair| missing.contains(pair)).count();
-            (new, row)
-        };
-        let (_, row) = (0..60).map(candidate).max().unwrap();
-        pairs(&row).iter().for_each(|pair| {
-            missing.remove(pair);
-        });
-        rows.push(row);
-    }
-    rows
-}
-
-#[test]
-fn the_rows_hold_every_pair() {
-    let levels = [4, 3, 2, 5];
-    let rows = every_pair(&levels);
-    for a in 0..4 {
-        for b in 0..a {
-            for (i, j) in (0..levels[a]).flat_map(|i| (0..levels[b]).map(move |j| (i, j))) {
-                assert!(rows.iter().any(|row| row[a] == i && row[b] == j), "{a}={i} {b}={j}");
-            }
-        }
-    }
-}
-
-fn group(size: u32) -> Sharing {
-    Sharing::Group(NonZeroU32::new(size).unwrap())
-}
-
 fn mask_of(choice: Option<Choice>, at: [u32; 3]) -> Option<Mask> {
     choice.map(|(p, bits, rounds)| mask_with_bits(p, bits, rounds).at(origin(at[0], at[1], at[2])))
 }
@@ -136,8 +82,8 @@ const WRITES: [[Write; 3]; 2] = [OVERWRITE, [Write::Accumulate; 3]];
 fn every_pass_agrees_with_float64() {
     let targets = targets("every_pass_agrees_with_float64: on the adapter");
     let levels = [SHAPES.len(), MASKS.len(), ORIGINS.len(), 3, 3, 2];
-    let rows = every_pair(&levels);
-    assert!(rows.len() >= SHAPES.len() * MASKS.len());
+    let rows = covering(&levels, strength());
+    assert!(rows.len() >= SHAPES.len());
     for (seed, row) in rows.iter().enumerate() {
         let call = Call {
             shape: shape(SHAPES[row[0]]),

@@ -1,13 +1,8 @@
 //! Both gradients in one call. On an adapter one pass may serve, from one drawing of the mask: against float64, when
 //! it is taken and when not, and its calls. On the CPU backend: the bits of the two single calls, however many threads
 //! there are. The pass's masks bit by bit are in `masks.rs`, its treatment of NaN in `nonfinite.rs`.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use std::num::NonZeroU32;
-
-use common::*;
+use crate::common::*;
 use dropconnect::call::BothGradients;
 use dropconnect::gpu::{
     AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Tile, Tuning,
@@ -30,10 +25,6 @@ fn agrees(gpu: &Gpu, kernels: &Kernels, call: &Call, seed: u64) -> usize {
         assert_close(got, want, bound(call.element), &format!("{name} {} {call:?}", kernels.tuning()));
     }
     dispatches
-}
-
-fn group(size: u32) -> Sharing {
-    Sharing::Group(NonZeroU32::new(size).unwrap())
 }
 
 fn with(gpu: &'static Gpu, tuning: Tuning) -> &'static Kernels {

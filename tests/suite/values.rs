@@ -1,10 +1,7 @@
 //! Values that are not finite, huge or tiny, in what is inferred over masks: the reference, every kind of CPU kernel
 //! and the adapter say the same, and nothing that is NaN looks like a number.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
 use dropconnect::gpu::{Apply, Method};
 use dropconnect::{Activation, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};

@@ -1,11 +1,8 @@
 //! The layer type and `Device`, on the CPU backend and on the adapter, against float64.
-#![cfg(feature = "gpu")]
-
-mod common;
 
 use std::num::NonZeroU32;
 
-use common::{
+use crate::common::{
     BiasKind, Call, Data, MADE, Results, adapter, assert_close, bound, devices, expected, not_run,
     probability,
 };

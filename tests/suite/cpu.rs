@@ -1,11 +1,9 @@
 //! The CPU backend alone: its masks with every instruction set, threads, and bad calls. Its passes are tested where the
 //! adapter's are, in `passes.rs`.
 
-mod common;
-
 use std::num::NonZeroU32;
 
-use common::{BiasKind, Call, Data, MADE, Operands, Placement, Target, devices, mask, origin, run_on};
+use crate::common::{BiasKind, Call, Data, MADE, Operands, Placement, Target, devices, mask, origin, run_on};
 use dropconnect::{
     Bias, Device, DropConnect, ElementType, Error, Init, Rounds, Shape, Sharing, Write, cpu, reference,
 };
@@ -48,9 +46,12 @@ fn masks_are_the_masks_of_the_format_bit_for_bit() {
                     for target in Target::cpus() {
                         let written = |bias| target.mask(shape, &mask, bias, Placement::PooledOdd).unwrap();
                         let what = format!("{} {shape} p {p} {rounds:?} {at:?}", target.name());
-                        assert!(written(false).into_iter().eq(want.iter().map(|&bit| bit.into())), "{what}");
+                        assert!(
+                            written(false).into_iter().eq(want.iter().map(|&bit| u8::from(bit))),
+                            "{what}"
+                        );
                         let bias = written(true).into_iter();
-                        assert!(bias.eq(want_bias.iter().map(|&bit| bit.into())), "{what}: bias");
+                        assert!(bias.eq(want_bias.iter().map(|&bit| u8::from(bit))), "{what}: bias");
                     }
                 }
             }
@@ -82,7 +83,7 @@ fn results_do_not_depend_on_threads_or_luck() {
         ([600, 40, 300], group(70)),
         ([600, 40, 300], Sharing::Batch),
     ] {
-        let shape = common::shape(dims);
+        let shape = crate::common::shape(dims);
         let data = Data::ramps(&shape);
         let call = Call::new(shape, Some(mask(0.2).at(origin(1, 1, 1)).shared(sharing)));
         for target in Target::cpus() {

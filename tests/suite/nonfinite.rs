@@ -1,9 +1,6 @@
 //! NaN and infinity: behind a dropped connection they never matter, and they stay in their own rows.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::gpu::{Apply, Tile};
 use dropconnect::{ElementType, Sharing, reference};
 

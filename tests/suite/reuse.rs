@@ -1,9 +1,6 @@
 //! A recording that is used again: as it is, and with the masks of another step.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::gpu::{Activate, Gpu, Kernels, MaskKeys, Method, Recording, Tensor, WriteMask};
 use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Write, wgpu,
@@ -55,7 +52,7 @@ fn arena_of<'g>(gpu: &'g Gpu, shape: Shape, data: &Data) -> Arena<'g> {
         shape.output_len() * shape.inputs(),
     ];
     let results: Vec<_> = sizes.into_iter().chain([outputs; 4]).map(poison).collect();
-    common::arena(gpu, Placement::Separate, &operands.map(|values| f32s(values)), &results)
+    crate::common::arena(gpu, Placement::Separate, &operands.map(|values| f32s(values)), &results)
 }
 
 #[test]

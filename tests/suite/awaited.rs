@@ -1,9 +1,6 @@
 //! The calls of a layer and of a device as futures.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::{Data, devices, shape};
+use crate::common::{Data, devices, shape};
 use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions};
 use dropconnect::{DropConnect, ElementType, Error, MaskKey, Write};
 

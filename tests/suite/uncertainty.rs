@@ -1,6 +1,6 @@
 //! Evidence that predictive entropy says something: a small classifier is less sure where it has no data.
 
-#[path = "../examples/uncertainty/adam.rs"]
+#[path = "../../examples/uncertainty/adam.rs"]
 mod adam;
 
 use std::f32::consts::PI;

@@ -1,11 +1,8 @@
 //! Inference on the adapter, against the float64 reference.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::{
-    BiasKind, Data, MADE, Operands, POISON, Placement, adapter, arena, assert_close, close, kernels, mask,
-    origin, plain_kernels, shape, small_tiles, wide,
+use crate::common::{
+    BiasKind, Data, MADE, Operands, POISON, Placement, adapter, arena, assert_close, close, group, kernels,
+    mask, origin, plain_kernels, shape, small_tiles, wide,
 };
 use dropconnect::gpu::{Activate, Apply, Gpu, Kernels, Method, PredictivePass, Recording, Tensor, Tile};
 use dropconnect::{
@@ -13,10 +10,6 @@ use dropconnect::{
 };
 
 const SHAPES: [[usize; 3]; 4] = [[5, 7, 9], [33, 12, 40], [40, 64, 72], [1, 1, 1]];
-
-fn group(size: u32) -> Sharing {
-    Sharing::Group(size.try_into().unwrap())
-}
 
 /// Runs one call on operands of a type and poisoned f32 results of these lengths, and returns those.
 fn compute(

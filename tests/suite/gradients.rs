@@ -1,11 +1,9 @@
 //! The gradients are those of the forward pass under the same mask: by finite differences, and by the
 //! adjoint identity `<G, Y - b> = <dX, X> = <dW, W>`, on the reference, the CPU backend and the adapter.
 
-mod common;
-
 use std::num::NonZeroU32;
 
-use common::*;
+use crate::common::*;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, reference};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

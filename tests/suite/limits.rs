@@ -1,11 +1,8 @@
 //! Devices with limits below WebGPU's, and sizes past every limit: served, or refused by name.
-#![cfg(feature = "gpu")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::*;
+use crate::common::*;
 use dropconnect::gpu::{
     AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Method, Tensor, Tile, Tuning, WriteMask,
 };

@@ -4,11 +4,8 @@
 //! A kernel adds the products of one result in the order of the summed index, whatever its tile, and products
 //! outside of the shard add exactly 0. So results are the same to the bit where the summed axis is whole, and
 //! to f32 rounding where it is split.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, WriteMask};
 use dropconnect::{ElementType, Mask, Shape, Write, wgpu};
 

@@ -1,8 +1,6 @@
 //! Inference under masks: moments and what activations make of them; refusals of all inference calls.
 
-mod common;
-
-use common::{BiasKind, Data, MADE, Operands, pair, probability, wide};
+use crate::common::{BiasKind, Data, MADE, Operands, pair, probability, wide};
 use std::f64::consts::TAU;
 
 use dropconnect::call::MonteCarlo;
@@ -17,7 +15,7 @@ const ACTIVATIONS: [Activation; 4] =
 
 /// Whether `got` is `want` but for rounding; NaN is not.
 fn close(got: &[f32], want: &[f64]) -> bool {
-    common::close(got, want, TOLERANCE)
+    crate::common::close(got, want, TOLERANCE)
 }
 
 fn closed_form(shape: &Shape, activation: Activation, mean: &[f32], variance: &[f32]) -> [Vec<f32>; 2] {

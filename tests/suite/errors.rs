@@ -1,10 +1,7 @@
 //! Bad input is refused by name, with the value and the limit in the message, before anything is recorded;
 //! the device works as before.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::call::{Forward, WeightGradient};
 use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Multiply, Recording, Tensor, WriteMask};
 use dropconnect::{Bias, DropProbability, ElementType, Error, Mask, Rounds, Shape, Write, wgpu};
@@ -51,7 +48,7 @@ fn shapes() {
 #[test]
 fn host_slices() {
     let shape = shape([2, 3, 4]);
-    for device in common::devices("host_slices: on the adapter") {
+    for device in crate::common::devices("host_slices: on the adapter") {
         let (x, w, b, g) = ([0.0; 8], [0.0; 12], [0.0; 3], [0.0; 6]);
         let f32 = ElementType::F32;
         let (bias, write) = (Bias::Plain(&b[..]), Write::Overwrite);
@@ -400,7 +397,7 @@ fn unknown_adapters() {
 /// docs/errors.md says what to do about each variant.
 #[test]
 fn every_variant_is_explained() {
-    let (source, page) = (include_str!("../src/error.rs"), include_str!("../docs/errors.md"));
+    let (source, page) = (include_str!("../../src/error.rs"), include_str!("../../docs/errors.md"));
     let variants = source.split_once("pub enum Error {").unwrap().1.split_once("\n}").unwrap().0;
     let variants: Vec<&str> = variants
         .lines()

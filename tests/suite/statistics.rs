@@ -2,9 +2,7 @@
 //! backend makes them here. Every bound is a number of standard deviations of what is measured: 4 for one
 //! number (1 in 16,000 by chance), and the seeds are fixed.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::{Device, DropProbability, ElementType, Mask, MaskKey, cpu};
 
 const DIMS: [usize; 3] = [64, 60, 256];

@@ -2,11 +2,9 @@
 //! instruction set, and through WGSL on the adapter. Philox and bricks alone through WGSL are in
 //! `src/gpu/wgsl_tests/`.
 
-mod common;
-
 use std::num::NonZeroU32;
 
-use common::*;
+use crate::common::*;
 use dropconnect::mask::brick::Brick;
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{
@@ -132,7 +130,7 @@ impl<T> Four<T> {
 }
 
 fn vectors() -> Vectors {
-    serde_json::from_str(include_str!("data/vectors.json")).unwrap()
+    serde_json::from_str(include_str!("../data/vectors.json")).unwrap()
 }
 
 fn layers() -> impl Iterator<Item = Layer> {

@@ -2,11 +2,8 @@
 //!
 //! The operand that a pass sums over holds powers of two, the other ones: a sum of f32 then *is* the bits of
 //! up to 20 connections. The scale is divided out and the quotient, off by a few units of 2^-24, rounded.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use dropconnect::gpu::{Apply, Gpu, Kernels};
 use dropconnect::{ElementType, Mask, Rounds, Shape};
 

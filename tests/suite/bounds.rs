@@ -2,25 +2,16 @@
 //!
 //! Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations in sum, without a word. The kernels
 //! count theirs (`src/gpu/iterations.rs`); a loop that is not counted shows here as a wrong sum.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use std::num::NonZeroU32;
-
-use common::{
+use crate::common::{
     BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, bound_of_sum,
-    expected, kernels, mask, mask_with_bits, one_pass, run_counted, shape, small_tiles, written_mask,
+    expected, group, kernels, mask, mask_with_bits, one_pass, run_counted, shape, small_tiles, written_mask,
 };
 use dropconnect::gpu::{Apply, Gpu, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Rounds, Sharing, Write, reference};
 
 /// Where llvmpipe's loops end.
 const LLVMPIPE: u32 = 65_535;
-
-fn group(size: u32) -> Sharing {
-    Sharing::Group(NonZeroU32::new(size).unwrap())
-}
 
 #[test]
 fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
@@ -53,7 +44,7 @@ fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
         // Along each axis in turn: sums of Y, of dX, of dW and db.
         for (axis, dims) in [[3, 5, 40_003], [5, 20_001, 7], [20_003, 5, 9]].into_iter().enumerate() {
             let shape = shape(dims);
-            let mask = mask.map(|mask| mask.at(common::origin(2, 3, 5)));
+            let mask = mask.map(|mask| mask.at(crate::common::origin(2, 3, 5)));
             let call = Call { shape, element, mask, bias, write: [write; 3], placement };
             let data = Data::random(&shape, element, 31 * k as u64 + axis as u64);
             let (got, dispatches) = run_counted(gpu, kernels, &call, &data);

@@ -1,19 +1,10 @@
 //! Shared masks and masked biases: the rule of the format, and every pass under it.
-#![cfg(feature = "gpu")]
 
-mod common;
-
-use std::num::NonZeroU32;
-
-use common::*;
+use crate::common::*;
 use dropconnect::gpu::{Apply, Tile};
 use dropconnect::{Mask, Rounds, Sharing, reference};
 
 const TOLERANCE: f64 = 1e-5;
-
-fn group(size: u32) -> Sharing {
-    Sharing::Group(NonZeroU32::new(size).unwrap())
-}
 
 fn sharings() -> impl Iterator<Item = Sharing> {
     let groups = [1, 2, 3, 4, 5, 7, 8, 9, 16, 33, 1000, 1 << 31].map(group);
