@@ -1,10 +1,8 @@
 //! What the program says to people: help, `--quiet`, colours, time left, completions, manual pages, missing drivers.
 
-mod common;
-
 use std::process::Command;
 
-use common::{fail, run, succeed, text};
+use crate::common::{fail, run, succeed, text};
 
 const COMMANDS: [&str; 8] = ["bench", "verify", "adapters", "mask", "apply", "shader", "completions", "man"];
 

@@ -1,8 +1,6 @@
 //! `dropconnect shader`: texts that are whole, for whom they are asked for, and translations of them.
 
-mod common;
-
-use common::{devices, fail, run, succeed};
+use crate::common::{devices, fail, run, succeed};
 
 const PASSES: [&str; 10] = [
     "forward",

@@ -1,7 +1,4 @@
 //! Where results go: links, pipes, devices, standard output, and what is there already.
-#![cfg(unix)]
-
-mod common;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use common::{read_tensors, text, write_tensors};
+use crate::common::{read_tensors, text, write_tensors};
 use safetensors::{Dtype, SafeTensors};
 
 const MASK: [&str; 6] = ["mask", "--device", "cpu", "--shape", "2,3,4", "--out"];

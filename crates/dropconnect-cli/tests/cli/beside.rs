@@ -1,14 +1,11 @@
 //! `dropconnect bench --beside`: programs of others in the rounds, and what is refused of them.
-#![cfg(unix)]
-
-mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{devices, fail, succeed, text};
+use crate::common::{devices, fail, succeed, text};
 use serde_json::Value;
 
 const HELLO: &str = concat!(

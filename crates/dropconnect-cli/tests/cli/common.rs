@@ -1,10 +1,9 @@
 //! Running the binary, and files for it.
 
-#![allow(dead_code, reason = "every test file uses its own part of this")]
-
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use dropconnect::ElementType;
 use safetensors::tensor::{Dtype, TensorView, serialize};
@@ -39,10 +38,13 @@ pub fn fail(args: &[&str], code: i32, parts: &[&str]) {
 /// and an error where `DROPCONNECT_REQUIRE_ADAPTER` is 1.
 #[track_caller]
 pub fn devices(test: &str) -> Vec<&'static str> {
-    let found = succeed(&["adapters", "--json"]);
-    let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
-    let mut adapters = found["adapters"].as_array().expect("a list").iter();
-    if adapters.any(|adapter| adapter["chosen_as_gpu"] == true) {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let found: serde_json::Value = serde_json::from_str(&succeed(&["adapters", "--json"])).expect("JSON");
+        let mut adapters = found["adapters"].as_array().expect("a list").iter();
+        adapters.any(|adapter| adapter["chosen_as_gpu"] == true)
+    });
+    if *found {
         return vec!["cpu", "gpu"];
     }
     assert!(std::env::var("DROPCONNECT_REQUIRE_ADAPTER").as_deref() != Ok("1"), "{test}: no adapter");

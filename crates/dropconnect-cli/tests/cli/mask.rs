@@ -1,12 +1,10 @@
 //! `dropconnect mask` against the library's reference.
 
-mod common;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use common::{devices, fail, read_tensors, succeed, text, write_tensors};
+use crate::common::{devices, fail, read_tensors, succeed, text, write_tensors};
 use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, Sharing, reference};
 use safetensors::Dtype;
 

@@ -1,7 +1,4 @@
 //! Signals: nothing is left behind, and what `bench` has measured is kept.
-#![cfg(unix)]
-
-mod common;
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::text;
+use crate::common::text;
 use serde_json::Value;
 
 /// A running program, which does not outlive its test.

@@ -1,8 +1,6 @@
 //! `dropconnect verify`, `dropconnect adapters`, and the choice of a device.
 
-mod common;
-
-use common::{devices, fail, run, succeed};
+use crate::common::{devices, fail, run, succeed};
 
 #[test]
 fn the_cpu_backend_is_verified() {

@@ -1,10 +1,8 @@
 //! `dropconnect bench`: that it runs, what it writes, what it refuses.
 
-mod common;
-
 use std::fs;
 
-use common::{devices, fail, run, succeed, text};
+use crate::common::{devices, fail, run, succeed, text};
 use serde_json::Value;
 
 #[test]

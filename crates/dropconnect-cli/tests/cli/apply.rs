@@ -1,12 +1,10 @@
 //! `dropconnect apply` against the library's reference, and what it refuses.
 
-mod common;
-
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use common::{devices, fail, ramp, read_tensors, run, succeed, text, write_tensors};
+use crate::common::{devices, fail, ramp, read_tensors, run, succeed, text, write_tensors};
 use dropconnect::call::{BiasGradient, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient};
 use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, reference,

@@ -1,12 +1,10 @@
 //! Input that wants to command the terminal, and machines with little memory.
 
-mod common;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use common::{fail, run, text};
+use crate::common::{fail, run, text, write_tensors};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 /// What a terminal would act upon, and what turns the text around or hides in it.
@@ -119,7 +117,7 @@ fn a_probability_that_rounds_to_another_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let layer = folder.path().join("layer");
-    common::write_tensors(&layer, Dtype::F32, &[("x", &[1, 1], &[1.0]), ("weight", &[1, 1], &[1.0])]);
+    write_tensors(&layer, Dtype::F32, &[("x", &[1, 1], &[1.0]), ("weight", &[1, 1], &[1.0])]);
     let mask = ["mask", "--device", "cpu", "--shape", "1,2,3", "--out", text(&path)];
     let apply = ["apply", "--device", "cpu", "--input", text(&layer), "--output", text(&path)];
     let bench = ["bench", "--device", "cpu", "--shape", "1,2,3", "--repeats", "1"];
@@ -184,7 +182,7 @@ fn a_mode_that_memory_does_not_hold_is_refused() {
     let (small, large) = (folder.path().join("small"), folder.path().join("large"));
     // Little input for much output, 16 MB.
     let (x, w) = (vec![0.5; 4000 * 2], vec![0.5; 1000 * 2]);
-    common::write_tensors(&small, Dtype::F32, &[("x", &[4000, 2], &x), ("weight", &[1000, 2], &w)]);
+    write_tensors(&small, Dtype::F32, &[("x", &[4000, 2], &x), ("weight", &[1000, 2], &w)]);
     for options in
         ["", "--mode gaussian", "--mode gaussian --activation tanh --samples 1", "--mode mc --passes 1"]
     {
@@ -195,7 +193,7 @@ fn a_mode_that_memory_does_not_hold_is_refused() {
     let (x, w, g) = (vec![0.5; 2000 * 2], vec![0.5; 2000 * 2], vec![0.5; 2000 * 2000]);
     let tensors: [(&str, &[usize], &[f32]); 3] =
         [("x", &[2000, 2], &x), ("weight", &[2000, 2], &w), ("grad_output", &[2000, 2000], &g)];
-    common::write_tensors(&large, Dtype::F16, &tensors);
+    write_tensors(&large, Dtype::F16, &tensors);
     in_little_memory(&large, "");
 }
 

@@ -1,10 +1,8 @@
 //! `dropconnect shader --export`: what is written is what the library would dispatch.
 
-mod common;
-
 use std::path::Path;
 
-use common::{fail, succeed, text};
+use crate::common::{fail, succeed, text};
 use serde_json::Value;
 
 /// Exports into a folder of its own, and reads the list.
