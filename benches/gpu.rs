@@ -129,8 +129,7 @@ fn monte_carlo(criterion: &mut Criterion) {
     group.bench_function("100 forward passes", |b| {
         b.iter(|| {
             for step in 0..100 {
-                recording.set_key(gpu.queue(), MaskKey { step, ..KEY }).unwrap();
-                gpu.submit(&recording).unwrap();
+                gpu.submit(&recording.at_key(KEY.at_step(step)).unwrap()).unwrap();
             }
             idle(&gpu);
         });
@@ -147,17 +146,21 @@ fn recording(criterion: &mut Criterion) {
         b.iter(|| black_box(tensors.record(Pass::Forward, Some(&mask(0.5)))));
     });
     let recording = tensors.record(Pass::Forward, Some(&mask(0.5)));
-    let mut step = 0;
-    group.bench_function("set_key", |b| {
-        b.iter(|| {
-            step += 1;
-            recording.set_key(gpu.queue(), MaskKey { step, ..KEY }).unwrap();
-            // Otherwise the writes of all iterations pile up until the next submission.
-            if step.is_multiple_of(1000) {
-                gpu.queue().submit([]);
-            }
+    for count in [1, 100] {
+        let keys: Vec<_> = (0..count).map(|step| KEY.at_step(step)).collect();
+        let mut made = 0;
+        group.bench_function(format!("at_keys, {count}"), |b| {
+            b.iter(|| {
+                black_box(recording.at_keys(&keys).unwrap());
+                // Otherwise the memory of all iterations piles up until the next submission.
+                made += 1;
+                if made % 1000 == 0 {
+                    gpu.queue().submit([]);
+                    idle(&gpu);
+                }
+            });
         });
-    });
+    }
     group.bench_function("record into a pass", |b| {
         b.iter_custom(|iterations| {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());

@@ -8,6 +8,8 @@
 #   llvmpipe, gl, swiftshader
 #            `verify --quick` on Mesa's software adapter by Vulkan and by OpenGL, and on SwiftShader: another driver and
 #            another compiler, without f16, 64-bit integers or large workgroups
+#   validation
+#            the tests on the adapter under Vulkan's validation layers, with those of synchronisation
 #   neon     the CPU tests for AArch64, in qemu
 #   wasm     the CPU tests for WebAssembly, with simd128 and without, in Node
 #   web      the page of web/ in headless Chromium (Tint, SwiftShader): masks, passes, `verify --quick`, a network that
@@ -30,7 +32,7 @@ source scripts/portability/std.sh
 export CARGO_TARGET_DIR="$PWD/target/portability"
 mkdir -p "$CARGO_TARGET_DIR"
 
-ENGINES=(cpu llvmpipe gl swiftshader checks neon wasm web fusion wgpu-py translators dxc masks)
+ENGINES=(cpu llvmpipe gl swiftshader validation checks neon wasm web fusion wgpu-py translators dxc masks)
 
 # ------------------------------------------------------------------------------------------------ what engines need
 
@@ -123,6 +125,27 @@ engine_gl() {
 engine_swiftshader() {
     need_swiftshader
     VK_ICD_FILENAMES=$SWIFTSHADER verify_on SwiftShader --backend vulkan
+}
+
+# Fails for every error that the layers tell of. They are asked to write to a file: wgpu would tell a logger only.
+engine_validation() {
+    need_vulkan
+    need_packages \
+        vulkan-validationlayers:/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json
+    local folder="$CARGO_TARGET_DIR/validation" said
+    said="$folder/said.txt"
+    rm -rf "$folder" && mkdir -p "$folder"
+    cat >"$folder/vk_layer_settings.txt" <<END
+khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
+khronos_validation.report_flags = error
+khronos_validation.log_filename = $said
+khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
+END
+    # Without the layer there would be no instance.
+    VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation VK_LAYER_SETTINGS_PATH="$folder" \
+        DROPCONNECT_REQUIRE_ADAPTER=1 cargo test --package dropconnect --lib --tests || return
+    [[ -e "$said" ]] || not_run "the layers wrote nothing, not even an empty file"
+    if grep -E 'VUID|SYNC-HAZARD' "$said"; then return 1; fi
 }
 
 # For AArch64, in qemu.

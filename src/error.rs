@@ -222,14 +222,18 @@ pub enum Error {
         limit: u64,
     },
     /// The device was created with less than the kernels need.
-    #[error("device limit `{limit}` is {actual}; the kernels need at least {needed}")]
-    DeviceLimit {
-        /// The name of the limit, as in `wgpu::Limits`.
-        limit: &'static str,
-        /// What the device has.
-        actual: u64,
-        /// What is needed.
-        needed: u64,
+    #[error("device limits are too low for the kernels: {}", listed(unmet))]
+    DeviceLimits {
+        /// All of them that are.
+        unmet: Vec<UnmetLimit>,
+    },
+    /// The device was created without a feature that was asked for.
+    #[error("`{argument}` needs the feature {feature}, which the device was created without")]
+    DeviceFeature {
+        /// The argument.
+        argument: &'static str,
+        /// The name of the feature, as in `wgpu::Features`.
+        feature: &'static str,
     },
     /// A layer on the CPU was asked to work on tensors in device memory: it has none.
     #[error("{what} needs a GPU adapter, and this layer computes on the CPU")]
@@ -242,8 +246,8 @@ pub enum Error {
     WouldBlock,
     /// A recording of `gpu::Kernels::monte_carlo` was to take a key from device memory.
     #[error(
-        "a recording of Monte-Carlo passes draws each by a key of its own, and takes none from device memory; set its \
-         key from the host, or record each pass as a forward pass"
+        "a recording of Monte-Carlo passes draws each by a key of its own, and takes none from device memory; use \
+         `at_key`, or record each pass as a forward pass"
     )]
     PassKeys,
     /// No adapter matched.
@@ -292,8 +296,8 @@ pub enum Error {
         /// Why, as far as it is known.
         reason: String,
     },
-    /// The device refused what should be right: a fault of a driver, of wgpu or of this library, or a buffer, an
-    /// encoder or a queue of another device.
+    /// The device refused what should be right: something of another device, or a fault of a driver, of wgpu or of this
+    /// library.
     #[error("the device refused {what}: {reason}")]
     DeviceFault {
         /// What was to be made or done.
@@ -315,6 +319,22 @@ pub enum Error {
         /// wgpu's reason.
         reason: String,
     },
+}
+
+/// A limit of a device that is too low.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnmetLimit {
+    /// The name of the limit, as in `wgpu::Limits`.
+    pub limit: &'static str,
+    /// What the device has.
+    pub actual: u64,
+    /// What is needed.
+    pub needed: u64,
+}
+
+fn listed(unmet: &[UnmetLimit]) -> String {
+    let one = |UnmetLimit { limit, actual, needed }: &_| format!("`{limit}` is {actual} (needs {needed})");
+    unmet.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn either([a, b]: [ElementType; 2]) -> String {

@@ -52,7 +52,7 @@ mod work;
 pub use activation::{Activation, Method};
 pub use device::Device;
 pub use element::ElementType;
-pub use error::Error;
+pub use error::{Error, UnmetLimit};
 pub use layer::{DropConnect, DropConnectBuilder, Init};
 pub use mask::{DropProbability, Mask, MaskKey, Rounds, Sharing};
 pub use moments::Moments;

@@ -158,9 +158,13 @@ impl Passes for Gpu {
     fn mask<'a>(&'a self, shape: &'a Shape, mask: &'a Mask, bias: bool, bytes: usize) -> Work<'a, Vec<u8>> {
         Box::pin(async move {
             let (bytes, kernels) = (bytes as u64, self.kernels());
-            let buffer = self.buffer(bytes)?;
+            let buffer = self.tensor(bytes)?;
             let call = WriteMask { shape: *shape, mask, result: &buffer, offset: 0, size: bytes };
-            self.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
+            let write = if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?;
+            self.encode("dropconnect.mask", |encoder| {
+                write.encode(encoder);
+                Ok(())
+            })?;
             self.read_async(&buffer, 0..bytes).await
         })
     }
@@ -252,8 +256,7 @@ impl WeightPasses for GpuWeights<'_> {
             let forward =
                 gpu.kernels().forward(&Forward { shape, mask: mask_of, x, weight, bias, y: y.tensor() })?;
             for pass in 0..passes {
-                forward.set_key(gpu.queue(), mask.pass(pass).key)?;
-                let [y] = fetch(gpu, std::slice::from_ref(&forward), [&y]).await?;
+                let [y] = fetch(gpu, &[forward.at_key(mask.pass(pass).key)?], [&y]).await?;
                 samples.extend(y);
             }
             Ok(samples)
@@ -272,9 +275,8 @@ impl WeightPasses for GpuWeights<'_> {
             let forward =
                 gpu.kernels().forward(&Forward { shape, mask: some, x: x.tensor(), weight, bias, y })?;
             for pass in 0..passes {
-                forward.set_key(gpu.queue(), mask.pass(pass).key)?;
-                gpu.submit(&forward)?;
-                gpu.submit(&gpu.kernels().predictive(&PredictivePass {
+                let forward = forward.at_key(mask.pass(pass).key)?;
+                let predictive = gpu.kernels().predictive(&PredictivePass {
                     shape,
                     pass,
                     passes,
@@ -282,7 +284,12 @@ impl WeightPasses for GpuWeights<'_> {
                     mean: mean.tensor(),
                     entropy: entropy.tensor(),
                     information: information.tensor(),
-                })?)?;
+                })?;
+                gpu.encode("dropconnect.predictive", |encoder| {
+                    forward.encode(encoder);
+                    predictive.encode(encoder);
+                    Ok(())
+                })?;
             }
             let [mean, entropy, mutual_information] =
                 fetch(gpu, &[], [&mean, &entropy, &information]).await?;
@@ -301,13 +308,13 @@ pub(crate) struct Resident {
 impl Resident {
     /// Zeros.
     pub fn new(gpu: &Gpu, elements: usize, element: ElementType) -> Result<Self, Error> {
-        let buffer = gpu.buffer(bytes(elements, element))?;
+        let buffer = gpu.tensor(bytes(elements, element))?;
         Ok(Self { buffer, elements, element })
     }
 
     /// These values, rounded.
     pub fn of(gpu: &Gpu, element: ElementType, values: &[f32]) -> Result<Self, Error> {
-        let buffer = gpu.upload(&encode(element, values)?)?;
+        let buffer = gpu.tensor_of(&encode(element, values)?)?;
         Ok(Self { buffer, elements: values.len(), element })
     }
 

@@ -2,8 +2,10 @@
 //!
 //! By default wgpu reports a fault to the device's handler of uncaptured errors, which panics. Error scopes keep it
 //! from there; they are stacks of the calling thread. Of a *lost* device wgpu says nothing at all: it hands out
-//! objects that look like any other, and whose use is a fault. So every object is checked for that here before
-//! anyone gets it. The device's callback for its loss is its owner's, and is left alone.
+//! objects that look like any other, and whose use is a fault. A lost device stays lost, so one question
+//! ([`check_alive`]) answers for all that was made before it, and it is asked before a host gets any of that. Objects
+//! that do not leave the library go unasked: reading a result back tells. The device's callback for its loss is its
+//! owner's, and is left alone.
 //!
 //! In a browser nothing is known before the page has given up its thread. There faults go to the handler, and
 //! [`Gpu`](super::Gpu) has one of its own, of which the next result that is read tells.
@@ -76,7 +78,8 @@ pub(crate) fn check_alive(device: &wgpu::Device) -> Result<(), Error> {
     let descriptor = wgpu::BufferDescriptor {
         label: Some("dropconnect.alive"),
         size: wgpu::COPY_BUFFER_ALIGNMENT,
-        usage: wgpu::BufferUsages::MAP_WRITE,
+        // `MAP_WRITE` alone is no usage in Vulkan, which wants one (wgpu's issue 8007).
+        usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: true,
     };
     let (mapped, fault) =
@@ -93,7 +96,7 @@ pub(crate) fn buffer_size(device: &wgpu::Device, bytes: u64) -> Result<u64, Erro
     if size <= limit && size.is_multiple_of(word) { Ok(size) } else { Err(Error::BufferSize { size, limit }) }
 }
 
-/// A zeroed buffer of at least so many bytes.
+/// A zeroed buffer of at least so many bytes. On a lost device it is none, which [`check_alive`] says.
 pub(crate) fn zeroed(
     device: &wgpu::Device,
     label: &'static str,
@@ -102,9 +105,7 @@ pub(crate) fn zeroed(
 ) -> Result<wgpu::Buffer, Error> {
     let size = buffer_size(device, bytes)?;
     let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-    let buffer = guarded(device, "a buffer", size, || device.create_buffer(&descriptor))?;
-    check_alive(device)?;
-    Ok(buffer)
+    guarded(device, "a buffer", size, || device.create_buffer(&descriptor))
 }
 
 /// A buffer that holds `contents`, for which no queue is needed.
@@ -142,23 +143,19 @@ fn mapped(
     buffer.ok_or_else(lost)
 }
 
-/// Records commands and submits them.
+/// Records commands and submits them. A lost device takes them and runs nothing, which [`check_alive`] says.
 pub(crate) fn submit(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
     label: &'static str,
     record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<(), Error>,
 ) -> Result<wgpu::SubmissionIndex, Error> {
-    let index = guarded(device, label, 0, || {
+    guarded(device, label, 0, || {
         let descriptor = wgpu::CommandEncoderDescriptor { label: Some(label) };
         let mut encoder = device.create_command_encoder(&descriptor);
         record(&mut encoder)?;
         Ok(queue.submit([encoder.finish()]))
-    })??;
-    // Not by polling for the submission without patience: while another thread polls, wgpu asserts that its work is
-    // done by then.
-    check_alive(device)?;
-    Ok(index)
+    })?
 }
 
 /// Polls the device: fires callbacks, and waits, without end, where that is asked for.

@@ -1,6 +1,6 @@
 //! An adapter opened for a program that has no engine of its own: device, queue and kernels.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::{KernelOptions, Kernels, allocate};
 use crate::Error;
@@ -15,6 +15,21 @@ pub struct AdapterChoice {
     pub name: Option<String>,
     /// Leave software adapters out.
     pub hardware_only: bool,
+}
+
+/// The instance of every adapter here. wgpu numbers the objects of each instance from zero, and takes those of another
+/// one for its own with the same number: it sees whose a buffer is only where all devices are of one instance.
+#[cfg(not(target_arch = "wasm32"))]
+fn instance() -> &'static wgpu::Instance {
+    static INSTANCE: LazyLock<wgpu::Instance> =
+        LazyLock::new(|| wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle()));
+    &INSTANCE
+}
+
+/// A browser's objects know whose they are.
+#[cfg(target_arch = "wasm32")]
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle())
 }
 
 impl Default for AdapterChoice {
@@ -32,7 +47,10 @@ impl AdapterChoice {
     /// The adapters that match, best first: discrete, integrated, virtual, other, software. A browser gives one at
     /// most, and not to [`adapters`](Self::adapters), which blocks.
     pub async fn adapters_async(&self) -> Vec<wgpu::Adapter> {
-        let mut found = self.enumerate().await;
+        self.best_first(self.enumerate().await)
+    }
+
+    fn best_first(&self, mut found: Vec<wgpu::Adapter>) -> Vec<wgpu::Adapter> {
         found.retain(|adapter| self.matches(&adapter.get_info()));
         found.sort_by_key(|adapter| rank(adapter.get_info().device_type));
         found
@@ -51,10 +69,7 @@ impl AdapterChoice {
     }
 
     async fn enumerate(&self) -> Vec<wgpu::Adapter> {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-            backends: self.backends,
-            ..wgpu::InstanceDescriptor::new_without_display_handle()
-        });
+        let instance = instance();
         if IN_A_BROWSER {
             // Which one is the browser's choice, of which this is all that can be said.
             let power_preference = wgpu::PowerPreference::HighPerformance;
@@ -118,11 +133,13 @@ impl Gpu {
     /// kernels like.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`], naming those that exist; [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    /// [`Error::NoAdapter`], naming those that exist; [`Error::RequestDevice`]; [`Error::DeviceLimits`].
     pub async fn open_async(choice: &AdapterChoice, options: &KernelOptions) -> Result<Self, Error> {
+        let all = choice.enumerate().await;
+        let names: Vec<_> = all.iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect();
         // An adapter that exists may still not open: the next one may.
         let mut refused = None;
-        for adapter in choice.adapters_async().await {
+        for adapter in choice.best_first(all) {
             match Self::from_adapter_async(&adapter, options).await {
                 Ok(gpu) => return Ok(gpu),
                 Err(error) => refused = refused.or(Some(error)),
@@ -131,8 +148,6 @@ impl Gpu {
         if let Some(refused) = refused {
             return Err(refused);
         }
-        let all = choice.enumerate().await;
-        let names: Vec<_> = all.iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect();
         let available = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         Err(Error::NoAdapter { wanted: choice.describe(), available })
     }
@@ -140,7 +155,7 @@ impl Gpu {
     /// Opens a given adapter.
     ///
     /// # Errors
-    /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    /// [`Error::RequestDevice`]; [`Error::DeviceLimits`].
     pub async fn from_adapter_async(adapter: &wgpu::Adapter, options: &KernelOptions) -> Result<Self, Error> {
         Self::with_limits_async(adapter, adapter.limits(), options).await
     }
@@ -148,7 +163,7 @@ impl Gpu {
     /// Opens a given adapter with chosen limits, as a host with limits of its own would.
     ///
     /// # Errors
-    /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    /// [`Error::RequestDevice`]; [`Error::DeviceLimits`].
     pub async fn with_limits_async(
         adapter: &wgpu::Adapter,
         limits: wgpu::Limits,
@@ -241,7 +256,7 @@ impl Gpu {
     /// See [`open_async`](Self::open_async).
     ///
     /// # Errors
-    /// [`Error::NoAdapter`], naming those that exist; [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    /// [`Error::NoAdapter`], naming those that exist; [`Error::RequestDevice`]; [`Error::DeviceLimits`].
     pub fn open(choice: &AdapterChoice, options: &KernelOptions) -> Result<Self, Error> {
         pollster::block_on(Self::open_async(choice, options))
     }
@@ -249,7 +264,7 @@ impl Gpu {
     /// See [`from_adapter_async`](Self::from_adapter_async).
     ///
     /// # Errors
-    /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    /// [`Error::RequestDevice`]; [`Error::DeviceLimits`].
     pub fn from_adapter(adapter: &wgpu::Adapter, options: &KernelOptions) -> Result<Self, Error> {
         pollster::block_on(Self::from_adapter_async(adapter, options))
     }
@@ -257,7 +272,7 @@ impl Gpu {
     /// See [`with_limits_async`](Self::with_limits_async).
     ///
     /// # Errors
-    /// [`Error::RequestDevice`]; [`Error::DeviceLimit`].
+    /// [`Error::RequestDevice`]; [`Error::DeviceLimits`].
     pub fn with_limits(
         adapter: &wgpu::Adapter,
         limits: wgpu::Limits,

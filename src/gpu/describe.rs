@@ -11,10 +11,9 @@ pub struct DispatchInfo<'r> {
     pub source: &'r str,
     /// Workgroups along x, y and z.
     pub workgroups: [u32; 3],
-    /// What the uniform buffer of binding 0 holds, little-endian: `Params` in the WGSL, as it was when the call was
-    /// prepared. [`Recording::set_key`] and its like do not show here.
+    /// What the uniform buffer of binding 0 holds, little-endian: `Params` in the WGSL.
     pub parameters: &'r [u8],
-    /// Which key the parameters' `round_keys` are of: [`MaskKeys`](super::MaskKeys) tells how they change with it.
+    /// Which key the parameters' `round_keys` are of: [`Recording::key_block`] tells how they change with it.
     pub draws: Draws,
     /// The storage buffers from binding 1 on.
     pub bindings: &'r [BoundRange],
@@ -38,6 +37,11 @@ impl BoundRange {
         let size = size.map_or_else(|| buffer.size() - offset, u64::from);
         Self { buffer: (*buffer).clone(), offset: *offset, size }
     }
+
+    pub(super) fn binding(&self) -> wgpu::BufferBinding<'_> {
+        let Self { buffer, offset, size } = self;
+        wgpu::BufferBinding { buffer, offset: *offset, size: wgpu::BufferSize::new(*size) }
+    }
 }
 
 impl Recording {
@@ -47,9 +51,9 @@ impl Recording {
             label: dispatch.pipeline.label,
             source: &dispatch.pipeline.source,
             workgroups: dispatch.groups,
-            parameters: bytemuck::bytes_of(&dispatch.told),
+            parameters: bytemuck::bytes_of(&dispatch.params),
             draws: dispatch.draws,
-            bindings: &dispatch.bound,
+            bindings: &dispatch.bindings,
         })
     }
 

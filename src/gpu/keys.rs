@@ -1,81 +1,46 @@
-//! Keys in device memory, from which a recording takes them: the masks of several steps in one submission.
+//! The same call with other keys: made ahead by the host, or read from device memory when it is executed.
 
 use std::mem::offset_of;
+use std::sync::Arc;
 
-use super::allocate::initialised;
+use super::allocate::{check_alive, initialised};
+use super::describe::BoundRange;
 use super::params::{Params, RoundKeys, round_keys};
-use super::recording::{Draws, Recording};
-use crate::{Error, MaskKey};
+use super::recording::{Dispatch, Draws, Recording, pass_keys};
+use crate::{Error, MaskKey, host};
 
-/// The keys of steps or passes in device memory, made once and used by any number of recordings: see
-/// [`Recording::encode_key`].
-#[derive(Clone, Debug)]
-pub struct MaskKeys {
-    buffer: wgpu::Buffer,
-    count: u32,
-}
-
-impl MaskKeys {
-    /// The words of a key as the kernels read them: [`mask_block`](Self::mask_block).
-    pub const BLOCK_WORDS: usize = size_of::<RoundKeys>() / size_of::<u32>();
+/// The masks of other steps. A recording keeps its key: what has been recorded of it, and not been executed yet, draws
+/// what it would have drawn anyway, whatever is made of it later.
+impl Recording {
+    /// The words of a key in a [`key_block`](Self::key_block).
+    pub const KEY_WORDS: usize = size_of::<RoundKeys>() / size_of::<u32>();
     /// Their bytes.
-    pub const BLOCK_BYTES: u64 = size_of::<RoundKeys>() as u64;
-    /// Each key has two blocks, of masks and of Gaussian samples.
-    const STRIDE: u64 = 2 * Self::BLOCK_BYTES;
+    pub const KEY_BYTES: u64 = size_of::<RoundKeys>() as u64;
 
-    /// Puts keys into memory of a device, 544 bytes each. Needs no queue.
+    /// The same call with another seed, layer, step or Monte-Carlo sample: it draws the masks, or Gaussian samples, of
+    /// that key. Nothing is checked or compiled again, and no queue is needed. A recording of
+    /// [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its samples at the key's step.
     ///
     /// # Errors
-    /// [`Error::Count`] for no key or 2^32; [`Error::BufferSize`]; [`Error::OutOfMemory`]; [`Error::DeviceLost`].
-    pub fn new(device: &wgpu::Device, keys: &[MaskKey]) -> Result<Self, Error> {
-        let count = u32::try_from(keys.len()).unwrap_or(0);
-        Error::check_count("keys", count, 1..=u32::MAX)?;
-        let blocks: Vec<[u32; Self::BLOCK_WORDS]> =
-            keys.iter().flat_map(|&key| [Self::mask_block(key), Self::gaussian_block(key)]).collect();
-        let usage = wgpu::BufferUsages::COPY_SRC;
-        let buffer = initialised(device, "dropconnect.keys", bytemuck::cast_slice(&blocks), usage)?;
-        Ok(Self { buffer, count })
+    /// [`Error::DeviceLost`]; [`Error::OutOfMemory`]; [`Error::DeviceFault`].
+    pub fn at_key(&self, key: MaskKey) -> Result<Self, Error> {
+        self.at_keys(&[key]).map(|mut recordings| recordings.swap_remove(0))
     }
 
-    /// How many there are.
-    #[allow(clippy::len_without_is_empty, reason = "there is always one")]
-    pub fn len(&self) -> u32 {
-        self.count
-    }
-
-    /// The words of a key as the kernels that draw masks read them, for buffers that a host fills itself: two for
-    /// each of 34 rounds, `key + r * (0x9E3779B9, 0xBB67AE85)` for round r from 0 on, modulo 2^32, where `key` is
-    /// [`MaskKey::words`]. All rounds are there, however many a mask takes.
-    pub fn mask_block(key: MaskKey) -> [u32; Self::BLOCK_WORDS] {
-        bytemuck::cast(round_keys(key.words()))
-    }
-
-    /// The same for the Gaussian samples of [`Kernels::activate`](super::Kernels::activate), from
-    /// [`MaskKey::gaussian_words`].
-    pub fn gaussian_block(key: MaskKey) -> [u32; Self::BLOCK_WORDS] {
-        bytemuck::cast(round_keys(key.gaussian_words()))
-    }
-}
-
-/// Several steps, micro-batches or passes in one submission. [`Recording::set_key`] writes ahead of a whole
-/// submission; these copy between the compute passes of an encoder, and what is recorded after one draws by its key.
-/// It remains the recording's key until another one is set.
-impl Recording {
-    /// Records that the recording draws by one of these keys from here on.
+    /// The same call with each of these keys, in memory that they share: for the steps to come, each of which then
+    /// costs the host no more than to record it.
     ///
     /// ```no_run
     /// use dropconnect::MaskKey;
-    /// use dropconnect::gpu::{MaskKeys, Recording};
+    /// use dropconnect::gpu::Recording;
     /// # fn example(device: &wgpu::Device, queue: &wgpu::Queue, forward: &Recording, both_gradients: &Recording)
     /// # -> Result<(), dropconnect::Error> {
-    /// let steps: Vec<_> = (0..100).map(|step| MaskKey::new(42, 0).at_step(step)).collect();
-    /// let keys = MaskKeys::new(device, &steps)?;
+    /// let keys: Vec<_> = (0..100).map(|step| MaskKey::new(42, 0).at_step(step)).collect();
+    /// let (forward, both_gradients) = (forward.at_keys(&keys)?, both_gradients.at_keys(&keys)?);
     /// let mut encoder = device.create_command_encoder(&Default::default());
     /// for step in 0..keys.len() {
-    ///     for recording in [forward, both_gradients] {
-    ///         recording.encode_key(&mut encoder, &keys, step)?;
-    ///         recording.encode(&mut encoder);
-    ///     }
+    ///     forward[step].encode(&mut encoder);
+    ///     both_gradients[step].encode(&mut encoder);
     /// }
     /// queue.submit([encoder.finish()]);
     /// # Ok(()) }
@@ -83,41 +48,108 @@ impl Recording {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Count`] for an index past the last key; [`Error::PassKeys`] for a recording of
-    /// [`Kernels::monte_carlo`](super::Kernels::monte_carlo). Nothing is recorded then.
-    pub fn encode_key(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        keys: &MaskKeys,
-        index: u32,
-    ) -> Result<(), Error> {
-        Error::check_count("index", index, 0..=keys.count - 1)?;
-        let gaussian = self.dispatches.iter().any(|dispatch| matches!(dispatch.draws, Draws::Gaussian));
-        let of_masks = u64::from(index) * MaskKeys::STRIDE;
-        let offset = if gaussian { of_masks + MaskKeys::BLOCK_BYTES } else { of_masks };
-        self.encode_key_from(encoder, &keys.buffer, offset)
+    /// As [`at_key`](Self::at_key); [`Error::BufferSize`] for more keys than one buffer holds, some millions.
+    pub fn at_keys(&self, keys: &[MaskKey]) -> Result<Vec<Self>, Error> {
+        let recordings = if self.pass_keys.is_some() {
+            host::try_collect(keys.iter().map(|&key| self.with_pass_keys(key)))?
+        } else {
+            self.with_round_keys(keys, wgpu::BufferUsages::UNIFORM)?
+        };
+        self.device.as_ref().map_or(Ok(()), check_alive)?;
+        Ok(recordings)
     }
 
-    /// Records that the recording draws from here on by the key that a buffer of the host's holds *when this is
-    /// executed*: by a step counter that lives on the device, say, so that one command buffer serves every step.
+    /// With parameters of their own for each key.
+    fn with_round_keys(&self, keys: &[MaskKey], usage: wgpu::BufferUsages) -> Result<Vec<Self>, Error> {
+        let (Some(device), false) = (&self.device, keys.is_empty()) else {
+            return host::collect(keys.iter().map(|_| self.clone()));
+        };
+        let limits = device.limits();
+        let stride =
+            size_of::<Params>().next_multiple_of(limits.min_uniform_buffer_offset_alignment as usize);
+        let size = keys.len().saturating_mul(self.dispatches.len()).saturating_mul(stride);
+        // Dynamic offsets have 32 bits.
+        let limit = limits.max_buffer_size.min(u32::MAX.into());
+        if size as u64 > limit {
+            return Err(Error::BufferSize { size: size as u64, limit });
+        }
+        let mut contents = host::zeros(size)?;
+        let mut at_keys = host::empty(keys.len())?;
+        let mut offset = 0;
+        for &key in keys {
+            let mut recording = Self { key_on_device: Default::default(), ..self.clone() };
+            for dispatch in &mut recording.dispatches {
+                if let Some(keys) = dispatch.draws.round_keys(key) {
+                    dispatch.params.round_keys = keys;
+                }
+                contents[offset..][..size_of::<Params>()]
+                    .copy_from_slice(bytemuck::bytes_of(&dispatch.params));
+                dispatch.offset = offset as u32;
+                offset += stride;
+            }
+            at_keys.push(recording);
+        }
+        let uniform = initialised(device, self.label, &contents, usage)?;
+        for (index, dispatch) in self.dispatches.iter().enumerate() {
+            let bind_group = Dispatch::bind(device, &dispatch.pipeline, &uniform, &dispatch.bindings)?;
+            for recording in &mut at_keys {
+                let own = &mut recording.dispatches[index];
+                (own.uniform, own.bind_group) = (uniform.clone(), bind_group.clone());
+            }
+        }
+        Ok(at_keys)
+    }
+
+    /// With the keys of all Monte-Carlo samples in a buffer of its own.
+    fn with_pass_keys(&self, key: MaskKey) -> Result<Self, Error> {
+        let (Some(device), Some((former, passes))) = (&self.device, &self.pass_keys) else {
+            return Ok(self.clone());
+        };
+        let words = pass_keys(key, *passes);
+        let keys = initialised(device, self.label, bytemuck::cast_slice(&words), former.usage())?;
+        let mut recording = self.clone();
+        for dispatch in &mut recording.dispatches {
+            let own = |range: &BoundRange| {
+                let buffer = if range.buffer == *former { &keys } else { &range.buffer };
+                BoundRange { buffer: buffer.clone(), ..*range }
+            };
+            dispatch.bindings = dispatch.bindings.iter().map(own).collect();
+            dispatch.bind_group =
+                Dispatch::bind(device, &dispatch.pipeline, &dispatch.uniform, &dispatch.bindings)?;
+        }
+        recording.pass_keys = Some((keys, *passes));
+        Ok(recording)
+    }
+
+    /// The words of a key as the kernels of this call read them, for buffers that a host fills itself: two for each of
+    /// 34 rounds, `key + r * (0x9E3779B9, 0xBB67AE85)` for round r from 0 on, modulo 2^32. `key` is
+    /// [`MaskKey::words`], or for [`Kernels::activate`](super::Kernels::activate) [`MaskKey::gaussian_words`]. All
+    /// rounds are there, however many a mask takes.
+    pub fn key_block(&self, key: MaskKey) -> [u32; Self::KEY_WORDS] {
+        let gaussian = self.dispatches.iter().any(|dispatch| dispatch.draws == Draws::Gaussian);
+        bytemuck::cast(round_keys(if gaussian { key.gaussian_words() } else { key.words() }))
+    }
+
+    /// Records the call so that it draws by the key that a buffer of the host's holds *when this is executed*: by a
+    /// step counter that lives on the device, say. The key is copied first, to where only this command reads it.
     ///
-    /// From `offset` on the buffer has to hold the [`MaskKeys::BLOCK_BYTES`] bytes of a
-    /// [`mask_block`](MaskKeys::mask_block), or for [`Kernels::activate`](super::Kernels::activate) of a
-    /// [`gaussian_block`](MaskKeys::gaussian_block), as little-endian words. A kernel of the host's that makes one of
-    /// a counter finds the key's words by one call of Philox, which `docs/mask-format.md` describes ("Key"), and then
-    /// adds the constants of each round.
+    /// From `offset` on the buffer has to hold the [`KEY_BYTES`](Self::KEY_BYTES) bytes of a
+    /// [`key_block`](Self::key_block), as little-endian words. A kernel of the host's that makes one of a counter finds
+    /// the key's words by one call of Philox, which `docs/mask-format.md` describes ("Key"), and then adds the
+    /// constants of each round.
     ///
     /// # Errors
     /// [`Error::Usage`] for a buffer without `COPY_SRC`; [`Error::Misaligned`]; [`Error::OutOfBounds`];
-    /// [`Error::PassKeys`] as in [`encode_key`](Self::encode_key). Nothing is recorded then.
-    pub fn encode_key_from(
+    /// [`Error::PassKeys`] for a recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo); the first time, as
+    /// [`at_key`](Self::at_key). Nothing is recorded then.
+    pub fn encode_with_key_from(
         &self,
         encoder: &mut wgpu::CommandEncoder,
         buffer: &wgpu::Buffer,
         offset: u64,
     ) -> Result<(), Error> {
         let argument = "key";
-        let (bytes, needed) = (MaskKeys::BLOCK_BYTES, wgpu::BufferUsages::COPY_SRC);
+        let (bytes, needed) = (Self::KEY_BYTES, wgpu::BufferUsages::COPY_SRC);
         if self.pass_keys.is_some() || self.dispatches.iter().any(|d| matches!(d.draws, Draws::Pass(_))) {
             return Err(Error::PassKeys);
         }
@@ -131,10 +163,24 @@ impl Recording {
         if end > buffer_size {
             return Err(Error::OutOfBounds { argument, offset, end, buffer_size });
         }
-        let place = offset_of!(Params, round_keys) as u64;
-        for dispatch in self.dispatches.iter().filter(|dispatch| !matches!(dispatch.draws, Draws::Nothing)) {
-            encoder.copy_buffer_to_buffer(buffer, offset, &dispatch.params, place, bytes);
+        let own = self.key_on_device()?;
+        for dispatch in own.dispatches.iter().filter(|dispatch| dispatch.draws != Draws::Nothing) {
+            let to = u64::from(dispatch.offset) + offset_of!(Params, round_keys) as u64;
+            encoder.copy_buffer_to_buffer(buffer, offset, &dispatch.uniform, to, bytes);
         }
+        own.encode(encoder);
         Ok(())
+    }
+
+    /// The call with parameters that copies write, and that nothing but the commands right after them reads.
+    fn key_on_device(&self) -> Result<&Self, Error> {
+        if let Some(own) = self.key_on_device.get() {
+            return Ok(own);
+        }
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        // Any key: every use writes its own.
+        let own = self.with_round_keys(&[MaskKey::new(0, 0)], usage)?.swap_remove(0);
+        self.device.as_ref().map_or(Ok(()), check_alive)?;
+        Ok(self.key_on_device.get_or_init(|| Arc::new(own)))
     }
 }

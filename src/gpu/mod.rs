@@ -39,6 +39,7 @@ mod contract;
 mod describe;
 mod iterations;
 mod keys;
+mod limits;
 mod mask;
 mod monte_carlo;
 mod params;
@@ -66,7 +67,6 @@ mod wgsl_tests;
 pub use activation::Activate;
 pub use context::{AdapterChoice, Gpu};
 pub use describe::{BoundRange, DispatchInfo};
-pub use keys::MaskKeys;
 pub use mask::WriteMask;
 pub use pipeline::ModuleMaker;
 pub use predictive::PredictivePass;
@@ -79,7 +79,6 @@ pub use crate::Method;
 
 pub(crate) use transfer::Download;
 
-use params::Params;
 use pass::Pass;
 use pipeline::Pipelines;
 
@@ -120,10 +119,11 @@ pub struct KernelOptions {
 /// returns [`Error::DeviceLost`]: make new kernels from the new device. No fault of a call reaches the device's
 /// handler of uncaptured errors, and its callback for the loss is left to the host.
 ///
-/// Buffers, encoders and queues have to be those of this device, and wgpu does not tell whose they are. With a buffer
-/// of another device of the same `wgpu::Instance`, a call returns [`Error::DeviceFault`]; with an encoder or a queue
-/// of one, the fault goes to that device's handler. Those of another instance wgpu takes for its own with the same
-/// number, if there is one, and computes with those; else it panics. There is no way to see that here.
+/// Buffers, encoders and queues have to be those of this device. With a buffer or a pipeline cache of another device of
+/// the same `wgpu::Instance`, a call returns [`Error::DeviceFault`]; with an encoder or a queue of one, the fault goes
+/// to that device's handler. All devices that [`Gpu`] opens are of one instance. Those of another one, of a host's own,
+/// wgpu takes for its own with the same number, if there is one, and computes with those; else it panics. There is no
+/// way to see that here.
 #[derive(Debug)]
 pub struct Kernels {
     device: wgpu::Device,
@@ -147,82 +147,32 @@ impl Kernels {
     /// Prepares the kernels for a device, of which it keeps a handle. Compiles nothing yet.
     ///
     /// # Errors
-    /// [`Error::DeviceLimit`] where the device was created with less than the kernels need, or lacks the
-    /// feature that `options.multiply` asks for; [`Error::Count`] for a tile or workgroup of none or of more than 256
-    /// along an axis, for more than 256 steps staged at a time, and for a dispatch that is to hold less than
-    /// [`Tuning::iterations`] and [`Tuning::connections`] say, each by its field; [`Error::DeviceLost`].
+    /// [`Error::DeviceLimits`] where the device was created with less than the kernels need;
+    /// [`Error::DeviceFeature`] where it lacks what `options.multiply` asks for; [`Error::Count`] for a tile or
+    /// workgroup of none or of more than 256 along an axis, for more than 256 steps staged at a time, and for a
+    /// dispatch that is to hold less than [`Tuning::iterations`] and [`Tuning::connections`] say, each by its field;
+    /// [`Error::DeviceLost`].
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
         let limits = device.limits();
         let tuning =
             options.tuning.unwrap_or_else(|| Tuning::for_adapter(&device.adapter_info(), device.features()));
         let stages = !tuning::has_fxc(&device.adapter_info(), device.features());
-        let both = tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile);
-        let tiles =
-            [tuning.forward, tuning.input_gradient, tuning.weight_gradient, both, BIAS_TILE, FLAT_TILE];
         tuning.check_tiles()?;
         Error::check_count("tuning.iterations", tuning.iterations, LEAST_ITERATIONS..=u32::MAX)?;
         Error::check_count("tuning.connections", tuning.connections, LEAST_CONNECTIONS..=u64::MAX)?;
-        let largest = |pick: fn(&Tile) -> u32| tiles.iter().map(pick).max().unwrap_or(0);
-        let bias_bytes = 16 * BIAS_TILE.workgroup[0] * BIAS_TILE.workgroup[1];
         let int64 = device.features().contains(wgpu::Features::SHADER_INT64);
-        // wgpu checks a shader's workgroup size against the device, but not its workgroup memory.
-        let needs = [
-            ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 6),
-            ("max_uniform_buffers_per_shader_stage", limits.max_uniform_buffers_per_shader_stage, 1),
-            ("max_bindings_per_bind_group", limits.max_bindings_per_bind_group, 7),
-            ("max_bind_groups", limits.max_bind_groups, 1),
-            ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, bias_bytes),
-            (
-                "max_compute_invocations_per_workgroup",
-                limits.max_compute_invocations_per_workgroup,
-                largest(|tile| tile.workgroup[0] * tile.workgroup[1]),
-            ),
-            (
-                "max_compute_workgroup_size_x",
-                limits.max_compute_workgroup_size_x,
-                largest(|t| t.workgroup[0]),
-            ),
-            (
-                "max_compute_workgroup_size_y",
-                limits.max_compute_workgroup_size_y,
-                largest(|t| t.workgroup[1]),
-            ),
-            ("max_compute_workgroup_size_z", limits.max_compute_workgroup_size_z, 1),
-            ("max_compute_workgroups_per_dimension", limits.max_compute_workgroups_per_dimension, 1),
-            (
-                "SHADER_INT64 (a feature, for Multiply::Wide)",
-                u32::from(int64),
-                u32::from(options.multiply == Some(Multiply::Wide)),
-            ),
-        ];
-        for (limit, actual, needed) in needs {
-            if actual < needed {
-                return Err(Error::DeviceLimit { limit, actual: actual.into(), needed: needed.into() });
-            }
+        if options.multiply == Some(Multiply::Wide) && !int64 {
+            return Err(Error::DeviceFeature { argument: "multiply", feature: "SHADER_INT64" });
         }
-        let parameters = size_of::<Params>() as u64;
-        for (limit, actual, needed) in [
-            ("max_uniform_buffer_binding_size", limits.max_uniform_buffer_binding_size, parameters),
-            ("max_buffer_size", limits.max_buffer_size, parameters),
-        ] {
-            if actual < needed {
-                return Err(Error::DeviceLimit { limit, actual, needed });
-            }
-        }
-        let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
-        let binding_limit = limits.max_storage_buffer_binding_size.min(INDEXABLE);
-        if binding_limit < 2 * alignment {
-            let limit = "max_storage_buffer_binding_size";
-            return Err(Error::DeviceLimit { limit, actual: binding_limit, needed: 2 * alignment });
-        }
+        limits::check(&limits, &tuning)?;
         allocate::check_alive(device)?;
         Ok(Self {
             device: device.clone(),
             pipelines: Pipelines::new(options),
             tuning,
             multiply: options.multiply.unwrap_or(if int64 { Multiply::Wide } else { Multiply::Split }),
-            binding_limit,
-            alignment,
+            binding_limit: limits.max_storage_buffer_binding_size.min(INDEXABLE),
+            alignment: u64::from(limits.min_storage_buffer_offset_alignment),
             groups_limit: limits.max_compute_workgroups_per_dimension,
             invocations_limit: limits.max_compute_invocations_per_workgroup,
             width_limit: limits.max_compute_workgroup_size_x,

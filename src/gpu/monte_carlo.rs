@@ -50,9 +50,8 @@ impl Kernels {
             return Ok(None);
         }
         let keys = pass_keys(mask.key, passes);
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-        let keys =
-            initialised(&self.device, "dropconnect.monte_carlo.keys", bytemuck::cast_slice(&keys), usage)?;
+        let (words, usage) = (bytemuck::cast_slice(&keys), wgpu::BufferUsages::STORAGE);
+        let keys = initialised(&self.device, "dropconnect.monte_carlo.keys", words, usage)?;
         let key_bytes = size_of::<[u32; 2]>() as u64;
         let most_keys = plan.rows_of_bytes_in_binding("keys", key_bytes)?;
         for ranges in call.parts(most) {

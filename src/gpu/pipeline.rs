@@ -9,7 +9,8 @@ use super::params::Params;
 use super::shader::Variant;
 use crate::Error;
 
-/// A compiled kernel, the text it was made of, and the layout of its bindings: parameters, operands, results.
+/// A compiled kernel, the text it was made of, and the layout of its bindings: parameters, at an offset that is given
+/// when they are set, operands, results.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub label: &'static str,
@@ -107,7 +108,7 @@ impl Pipelines {
             visibility: wgpu::ShaderStages::COMPUTE,
             ty: wgpu::BindingType::Buffer {
                 ty,
-                has_dynamic_offset: false,
+                has_dynamic_offset: binding == 0,
                 min_binding_size: (binding == 0)
                     .then(|| wgpu::BufferSize::new(size_of::<Params>() as u64))
                     .flatten(),

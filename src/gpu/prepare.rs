@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::allocate::zeroed;
+use super::allocate::{check_alive, zeroed};
 use super::contract::Contraction;
 use super::plan::Purpose;
 use super::{Kernels, Tensor};
@@ -72,6 +72,7 @@ impl Kernels {
         // Stands in for every tensor: none is bound.
         let buffer = zeroed(&self.device, "dropconnect.prepare", 0, wgpu::BufferUsages::STORAGE)?;
         call.calls.iter().try_for_each(|&what| self.compile(call, what, &buffer))?;
+        check_alive(&self.device)?;
         Ok(start.elapsed())
     }
 

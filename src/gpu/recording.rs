@@ -1,31 +1,33 @@
 //! Checked and prepared work, ready to be recorded.
 
 use std::collections::HashSet;
-use std::mem::offset_of;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::allocate;
+use super::allocate::{self, check_alive, guarded};
 use super::describe::BoundRange;
 use super::params::{Params, RoundKeys, round_keys};
 use super::pass::Pass;
 use super::pipeline::Pipeline;
 use crate::{Error, MaskKey};
 
-/// A call whose arguments have been checked: its pipelines, bindings and parameters.
+/// A call whose arguments have been checked: its pipelines, bindings and parameters, the mask's key among them.
 ///
-/// It may be recorded any number of times, and computes the same each time on whatever the tensors hold
-/// then. It keeps the buffers alive.
-#[derive(Debug)]
+/// It never changes. It may be recorded any number of times, ahead, on any thread, and draws the same masks each time,
+/// on whatever the tensors hold when it is executed. [`at_key`](Self::at_key) and [`at_keys`](Self::at_keys) make the
+/// same call with another key. It keeps the buffers alive; a clone shares them.
+#[derive(Clone, Debug)]
 #[must_use = "nothing is computed until this is recorded"]
 pub struct Recording {
-    label: &'static str,
+    pub(super) label: &'static str,
     pub(crate) dispatches: Vec<Dispatch>,
-    /// The keys of Monte-Carlo passes in device memory, and how many.
+    /// The keys of Monte-Carlo samples in device memory, and how many.
     pub(crate) pass_keys: Option<(wgpu::Buffer, u32)>,
     /// Bytes of memory that long sums of 16-bit results go through.
     pub(crate) scratch_bytes: u64,
     /// Where they run. Nowhere, if there are none.
     pub(crate) device: Option<wgpu::Device>,
+    /// The same call with parameters of its own, into which commands copy keys.
+    pub(super) key_on_device: OnceLock<Arc<Self>>,
 }
 
 /// What of a dispatch's parameters depends on the key, and how: which words `round_keys` starts from.
@@ -42,7 +44,7 @@ pub enum Draws {
 }
 
 impl Draws {
-    fn round_keys(self, key: MaskKey) -> Option<RoundKeys> {
+    pub(super) fn round_keys(self, key: MaskKey) -> Option<RoundKeys> {
         match self {
             Self::Nothing => None,
             Self::Masks => Some(round_keys(key.words())),
@@ -57,21 +59,57 @@ pub(crate) fn pass_keys(key: MaskKey, passes: u32) -> Vec<[u32; 2]> {
     (0..passes).map(|t| key.pass(t).words()).collect()
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dispatch {
     pub pipeline: Arc<Pipeline>,
-    pub params: wgpu::Buffer,
-    pub bindings: wgpu::BindGroup,
+    /// Holds the parameters of one or more dispatches, these at `offset`.
+    pub uniform: wgpu::Buffer,
+    pub offset: u32,
+    pub bind_group: wgpu::BindGroup,
     pub groups: [u32; 3],
     pub draws: Draws,
-    /// What went into `params` and `bindings`, for [`Recording::describe`].
-    pub told: Params,
-    pub bound: Vec<BoundRange>,
+    pub params: Params,
+    /// The storage bindings.
+    pub bindings: Arc<[BoundRange]>,
+}
+
+impl Dispatch {
+    /// The bind group of a kernel: parameters, whose offset is given when it is set, and these storage bindings.
+    pub(crate) fn bind(
+        device: &wgpu::Device,
+        pipeline: &Pipeline,
+        uniform: &wgpu::Buffer,
+        bindings: &[BoundRange],
+    ) -> Result<wgpu::BindGroup, Error> {
+        let parameters = wgpu::BufferBinding {
+            buffer: uniform,
+            offset: 0,
+            size: wgpu::BufferSize::new(size_of::<Params>() as u64),
+        };
+        let entries: Vec<_> = std::iter::once(parameters)
+            .chain(bindings.iter().map(BoundRange::binding))
+            .zip(0..)
+            .map(|(binding, index)| wgpu::BindGroupEntry {
+                binding: index,
+                resource: wgpu::BindingResource::Buffer(binding),
+            })
+            .collect();
+        let (label, layout) = (Some(pipeline.label), &pipeline.layout);
+        let descriptor = wgpu::BindGroupDescriptor { label, layout, entries: &entries };
+        guarded(device, "a bind group", 0, || device.create_bind_group(&descriptor))
+    }
 }
 
 impl Recording {
     pub(crate) fn new(pass: Pass) -> Self {
-        Self { label: pass.label(), dispatches: Vec::new(), pass_keys: None, scratch_bytes: 0, device: None }
+        Self {
+            label: pass.label(),
+            dispatches: Vec::new(),
+            pass_keys: None,
+            scratch_bytes: 0,
+            device: None,
+            key_on_device: OnceLock::new(),
+        }
     }
 
     /// Adds the dispatches of another call with the same mask, to come after these.
@@ -87,7 +125,7 @@ impl Recording {
         for dispatch in &self.dispatches {
             let [x, y, z] = dispatch.groups;
             pass.set_pipeline(&dispatch.pipeline.compute);
-            pass.set_bind_group(0, &dispatch.bindings, &[]);
+            pass.set_bind_group(0, &dispatch.bind_group, &[dispatch.offset]);
             pass.dispatch_workgroups(x, y, z);
         }
     }
@@ -109,38 +147,8 @@ impl Recording {
             self.encode(encoder);
             Ok(())
         };
-        allocate::submit(device, queue, self.label, record).map(drop)
-    }
-
-    /// Changes seed, layer, step and pass: the recording then draws the masks (or Gaussian samples) of another
-    /// training step, or those of a Monte-Carlo pass, without being checked and prepared again. No buffer and no
-    /// binding is made. A recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its passes at
-    /// the key's step.
-    ///
-    /// The bytes go through the queue, ahead of the next submission: whatever has been recorded from this call
-    /// and not been submitted yet draws the new masks too. For several keys in one submission there is
-    /// [`encode_key`](Self::encode_key).
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`], after which wgpu gives the device up; [`Error::DeviceFault`]. A lost device takes the
-    /// bytes, and no submission.
-    pub fn set_key(&self, queue: &wgpu::Queue, key: MaskKey) -> Result<(), Error> {
-        match &self.device {
-            Some(device) => allocate::guarded(device, "a key", 0, || self.write_key(queue, key)),
-            None => Ok(()),
-        }
-    }
-
-    fn write_key(&self, queue: &wgpu::Queue, key: MaskKey) {
-        if let Some((keys, passes)) = &self.pass_keys {
-            queue.write_buffer(keys, 0, bytemuck::cast_slice(&pass_keys(key, *passes)));
-        }
-        for dispatch in &self.dispatches {
-            if let Some(keys) = dispatch.draws.round_keys(key) {
-                let offset = offset_of!(Params, round_keys) as u64;
-                queue.write_buffer(&dispatch.params, offset, bytemuck::bytes_of(&keys));
-            }
-        }
+        allocate::submit(device, queue, self.label, record)?;
+        check_alive(device)
     }
 
     /// How many dispatches the call takes: one, unless it passes a limit of the device or of the

@@ -23,7 +23,18 @@ impl Gpu {
     /// # Errors
     /// [`Error::BufferSize`] past the device's limit; [`Error::OutOfMemory`]; [`Error::DeviceLost`].
     pub fn buffer(&self, size: u64) -> Result<wgpu::Buffer, Error> {
+        let buffer = self.tensor(size)?;
+        self.check_alive()?;
+        Ok(buffer)
+    }
+
+    /// The same for tensors of the library's own, whose results are read back: see [`allocate`].
+    pub(crate) fn tensor(&self, size: u64) -> Result<wgpu::Buffer, Error> {
         allocate::zeroed(self.device(), "dropconnect.tensor", size, TENSOR).map_err(|e| self.explain(e))
+    }
+
+    pub(crate) fn check_alive(&self) -> Result<(), Error> {
+        allocate::check_alive(self.device()).map_err(|error| self.explain(error))
     }
 
     /// A buffer that holds `bytes`, padded with zeros to whole words.
@@ -31,7 +42,14 @@ impl Gpu {
     /// # Errors
     /// As [`buffer`](Self::buffer).
     pub fn upload(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
-        let buffer = self.buffer(bytes.len() as u64)?;
+        let buffer = self.tensor_of(bytes)?;
+        self.check_alive()?;
+        Ok(buffer)
+    }
+
+    /// The same for tensors of the library's own.
+    pub(crate) fn tensor_of(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
+        let buffer = self.tensor(bytes.len() as u64)?;
         if !bytes.is_empty() {
             self.write(&buffer, bytes)?;
         }
@@ -56,8 +74,12 @@ impl Gpu {
     /// Records and submits one call.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`]; [`Error::OutOfMemory`]; [`Error::DeviceFault`].
+    /// [`Error::DeviceLost`]; [`Error::OutOfMemory`]; [`Error::DeviceFault`], also for a call of another device.
     pub fn submit(&self, recording: &Recording) -> Result<(), Error> {
+        if recording.device.as_ref().is_some_and(|device| device != self.device()) {
+            let reason = "it was prepared on another device".to_owned();
+            return Err(Error::DeviceFault { what: "a recording", reason });
+        }
         recording.submit(self.queue()).map_err(|error| self.explain(error))
     }
 

@@ -28,15 +28,13 @@ impl OnGpu {
         weight: &[f32],
         bias: Option<&[f32]>,
     ) -> Result<Self, Error> {
-        let zeros = |elements: usize| gpu.buffer(bytes(elements, element));
-        let upload = |values: &[f32]| gpu.upload(&encode(element, values)?);
-        Ok(Self {
-            weight: upload(weight)?,
-            grad_weight: zeros(weight.len())?,
-            bias: bias.map(upload).transpose()?,
-            grad_bias: bias.map(|bias| zeros(bias.len())).transpose()?,
-            gpu,
-        })
+        let zeros = |elements: usize| gpu.tensor(bytes(elements, element));
+        let upload = |values: &[f32]| gpu.tensor_of(&encode(element, values)?);
+        let (weight, grad_weight) = (upload(weight)?, zeros(weight.len())?);
+        let (bias, grad_bias) =
+            (bias.map(upload).transpose()?, bias.map(|bias| zeros(bias.len())).transpose()?);
+        gpu.check_alive()?;
+        Ok(Self { gpu, weight, bias, grad_weight, grad_bias })
     }
 
     /// W and b for a call.

@@ -104,7 +104,7 @@ fn between_preparing_and_recording() {
         for recording in &recordings {
             recording.encode(&mut before);
             recording.encode(&mut after);
-            let _ = recording.set_key(gpu.queue(), MaskKey { step: 1, ..mask.key });
+            lost("Recording::at_key", recording.at_key(mask.key.at_step(1)));
             lost("Gpu::submit", gpu.submit(recording));
             lost("Recording::submit", recording.submit(gpu.queue()));
         }

@@ -175,8 +175,7 @@ fn another_key_draws_what_a_new_call_draws() {
         let mut seen = Vec::new();
         for step in [1, 2, 1] {
             let key = MaskKey { step, ..mask.key };
-            recording.set_key(gpu.queue(), key).unwrap();
-            gpu.submit(&recording).unwrap();
+            gpu.submit(&recording.at_key(key).unwrap()).unwrap();
             let fresh = Call { mask: Some(Mask { key, ..mask }), ..call };
             let bytes = gradients(gpu, kernels, &fresh, &data).0.map(|values| call.element.encode(&values));
             assert!(arena.results().unwrap() == bytes, "{tuning}, step {step}");

@@ -164,14 +164,12 @@ fn monte_carlo(
         [&x, &weight, &bias, &mean, &variance].map(|buffer| Tensor::new(buffer, ElementType::F32));
     let (bias, grad_output, write) = (Bias::Masked(bias), mean_of, Write::Overwrite);
     let operands = Operands { shape, x, weight, bias, grad_output, write };
+    // Prepared under the keys of another step, to see that those of all dispatches change.
+    let other = Mask { key: mask.key.at_step(mask.key.step + 1000), ..*mask };
     let recording = kernels(gpu, tuning, gpu.kernels().multiply(), false)
-        .monte_carlo(&operands.monte_carlo(mask, passes, [mean_of, variance_of]))
+        .monte_carlo(&operands.monte_carlo(&other, passes, [mean_of, variance_of]))
+        .and_then(|recording| recording.at_key(mask.key))
         .unwrap();
-    // Under the keys of another step first, to see that those of all dispatches change.
-    let other = dropconnect::MaskKey { step: mask.key.step + 1000, ..mask.key };
-    recording.set_key(gpu.queue(), other).unwrap();
-    gpu.submit(&recording).unwrap();
-    recording.set_key(gpu.queue(), mask.key).unwrap();
     gpu.submit(&recording).unwrap();
     let read = |buffer| ElementType::F32.decode(&gpu.read(buffer, 0..4 * shape.output_len() as u64).unwrap());
     ([read(&mean), read(&variance)], recording.dispatches())

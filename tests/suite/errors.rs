@@ -1,10 +1,16 @@
 //! Bad input is refused by name, with the value and the limit in the message, before anything is recorded;
 //! the device works as before.
 
+use std::sync::Arc;
+
 use crate::common::*;
 use dropconnect::call::{Forward, WeightGradient};
-use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Multiply, Recording, Tensor, WriteMask};
-use dropconnect::{Bias, DropProbability, ElementType, Error, Mask, Rounds, Shape, Write, wgpu};
+use dropconnect::gpu::{
+    AdapterChoice, Gpu, KernelOptions, LayerCall, Multiply, Recording, Tensor, WriteMask,
+};
+use dropconnect::{
+    Bias, Device, DropConnect, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write, wgpu,
+};
 
 #[test]
 fn probabilities_and_rounds() {
@@ -357,8 +363,8 @@ fn devices() {
         lower(&mut limits);
         refused!(
             with_limits(limits, KernelOptions::default()),
-            Error::DeviceLimit { .. },
-            [&format!("`{limit}`")[..], actual, needed]
+            Error::DeviceLimits { .. },
+            [&format!("`{limit}` is {actual} (needs {needed})")[..]]
         );
     }
     let mut limits = wgpu::Limits::defaults();
@@ -374,10 +380,82 @@ fn devices() {
     let options = KernelOptions { multiply: Some(Multiply::Wide), ..Default::default() };
     refused!(
         dropconnect::gpu::Kernels::new(&device, &options),
-        Error::DeviceLimit { .. },
-        ["SHADER_INT64", "Multiply::Wide"]
+        Error::DeviceFeature { .. },
+        ["`multiply`", "SHADER_INT64"]
     );
     still_works(gpu);
+}
+
+/// What belongs to another device that [`Gpu`] opened is refused, and not taken for what has the same number here.
+#[test]
+fn objects_of_another_device() {
+    let Some(gpu) = adapter("objects_of_another_device") else { return };
+    let [own, other] =
+        [(); 2].map(|()| with_limits(wgpu::Limits::defaults(), KernelOptions::default()).unwrap());
+    let ([buffers, others], mask) = ([&own, &other].map(Buffers::new), mask(0.5));
+    macro_rules! of_another_device {
+        ($($call:expr),* $(,)?) => {$(refused!($call, Error::DeviceFault { .. }, ["device"]);)*};
+    }
+    for called in ARGUMENTS {
+        for &(name, elements) in called.1 {
+            let buffer = match name {
+                "x" => &others.x,
+                "weight" => &others.weight,
+                "bias" => &others.bias,
+                "grad_output" => &others.grad_output,
+                _ => &others.result,
+            };
+            let tensor = Buffers::at(buffer, 0, elements);
+            of_another_device!(call(&own, &buffers, called, name, Some(tensor), Some(&mask)));
+        }
+    }
+    let recording = call(&other, &others, ARGUMENTS[0], "none", None, Some(&mask)).unwrap();
+    let key = MaskKey::new(1, 2);
+    let layer = DropConnect::new(&Device::Gpu(Arc::new(own)), key, 4, 3).build().unwrap();
+    let own = layer.gpu().unwrap();
+    let mut encoder = own.device().create_command_encoder(&Default::default());
+    let [x, y] =
+        [(&others.x, 8), (&others.result, 6)].map(|(buffer, elements)| Buffers::at(buffer, 0, elements));
+    of_another_device!(
+        own.read(&others.x, 0..32),
+        own.submit(&recording),
+        layer.encode_forward(&mut encoder, 2, x, y),
+        layer.encode_backward(&mut encoder, 2, x, y, None, Write::Overwrite),
+    );
+    still_works(gpu);
+}
+
+#[test]
+fn a_pipeline_cache_of_another_device() {
+    let test = "a_pipeline_cache_of_another_device";
+    let Some(_) = adapter(test) else { return };
+    let adapter = AdapterChoice::default().adapters().swap_remove(0);
+    let required_features = wgpu::Features::PIPELINE_CACHE;
+    if !adapter.features().contains(required_features) {
+        return not_run(test, "the adapter has no PIPELINE_CACHE");
+    }
+    let open = || {
+        let descriptor = wgpu::DeviceDescriptor { required_features, ..Default::default() };
+        pollster::block_on(adapter.request_device(&descriptor)).unwrap().0
+    };
+    let [own, other] = [open(), open()];
+    let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
+    // SAFETY: there are no data, which would have to be a driver's.
+    let cache = |device: &wgpu::Device| unsafe { device.create_pipeline_cache(&descriptor) };
+    let compile = |cache| {
+        let (shape, mask) = (shape([2, 3, 4]), mask(0.5));
+        let options = KernelOptions { cache: Some(cache), ..Default::default() };
+        dropconnect::gpu::Kernels::new(&own, &options)?.prepare(&dropconnect::gpu::Prepare {
+            shape,
+            mask: &mask,
+            bias: Bias::None,
+            operands: ElementType::F32,
+            results: ElementType::F32,
+            calls: &[LayerCall::Forward],
+        })
+    };
+    compile(cache(&own)).unwrap();
+    refused!(compile(cache(&other)), Error::DeviceFault { .. }, ["device"]);
 }
 
 #[test]

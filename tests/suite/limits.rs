@@ -109,7 +109,7 @@ fn devices_that_cannot_serve() {
     let Some(_) = adapter("devices_that_cannot_serve") else { return };
     let small = small_tiles(Apply::And);
     let refused = |limit: &str, limits| {
-        refused!(open(limits, small), Error::DeviceLimit { .. }, [&format!("`{limit}` is")[..], "need"]);
+        refused!(open(limits, small), Error::DeviceLimits { .. }, [&format!("`{limit}` is")[..], "need"]);
     };
     refused("max_bind_groups", lowered(|l| l.max_bind_groups = 0));
     refused("max_uniform_buffer_binding_size", lowered(|l| l.max_uniform_buffer_binding_size = 256));

@@ -11,9 +11,10 @@ pub(crate) use purpose::{Purpose, scratch};
 pub(crate) use rows::{Rows, pieces};
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Kernels;
-use super::allocate::{check_alive, guarded, initialised};
+use super::allocate::{check_alive, initialised};
 use super::describe::BoundRange;
 use super::params::Params;
 use super::pass::Pass;
@@ -150,32 +151,21 @@ impl<'k> Plan<'k> {
         if self.purpose == Purpose::Compile {
             return Ok(());
         }
-        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let uniform = initialised(device, label, bytemuck::bytes_of(&params), usage)?;
-        let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };
-        let bound = bindings.iter().map(BoundRange::of).collect();
-        let entries: Vec<_> = std::iter::once(entry(0, uniform.as_entire_binding()))
-            .chain(
-                bindings
-                    .into_iter()
-                    .enumerate()
-                    .map(|(at, binding)| entry(at + 1, wgpu::BindingResource::Buffer(binding))),
-            )
-            .collect();
-        let descriptor =
-            wgpu::BindGroupDescriptor { label: Some(label), layout: &pipeline.layout, entries: &entries };
-        let bindings = guarded(device, "a bind group", 0, || device.create_bind_group(&descriptor))?;
+        let uniform = initialised(device, label, bytemuck::bytes_of(&params), wgpu::BufferUsages::UNIFORM)?;
+        let bindings: Arc<[_]> = bindings.iter().map(BoundRange::of).collect();
+        let bind_group = Dispatch::bind(device, &pipeline, &uniform, &bindings)?;
         let [x, y] = variant.tile.groups([bricks[0], bricks[1]]);
         let groups = [x, y, bricks[2]];
         let draws = self.draws;
         self.recording.dispatches.push(Dispatch {
             pipeline,
-            params: uniform,
-            bindings,
+            uniform,
+            offset: 0,
+            bind_group,
             groups,
             draws,
-            told: params,
-            bound,
+            params,
+            bindings,
         });
         Ok(())
     }

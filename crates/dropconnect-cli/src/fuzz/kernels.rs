@@ -201,7 +201,7 @@ fn made(choices: &mut Choices, machine: &Machine) -> Option<Kernels> {
                 Error::Count { value, least, most, .. } => {
                     !(least..=most).contains(&value) || tuning.connections < 1 << 20
                 }
-                Error::DeviceLimit { actual, needed, .. } => actual < needed,
+                Error::DeviceLimits { ref unmet } => unmet.iter().all(|limit| limit.actual < limit.needed),
                 _ => false,
             };
             assert!(known, "{tuning}: {error:?}");

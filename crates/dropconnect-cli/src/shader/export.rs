@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::ValueEnum;
-use dropconnect::gpu::{BoundRange, DispatchInfo, Draws, Gpu, MaskKeys};
+use dropconnect::gpu::{BoundRange, DispatchInfo, Draws, Gpu, Recording};
 use dropconnect::mask::philox::KEY_STEP;
 use dropconnect::mask::{GAUSSIAN_DOMAIN, KEY_DOMAIN, PASS_DOMAIN};
 use dropconnect::{ElementType, Mask, MaskKey};
@@ -215,7 +215,7 @@ fn key(key: MaskKey) -> Key {
     };
     let domains = [("masks", KEY_DOMAIN), ("gaussian", GAUSSIAN_DOMAIN), ("pass", PASS_DOMAIN)];
     Key {
-        rounds: MaskKeys::BLOCK_WORDS / 2,
+        rounds: Recording::KEY_WORDS / 2,
         step: KEY_STEP,
         domains: domains.into(),
         known: [key.step, key.step.wrapping_add(1)].map(known).into(),
