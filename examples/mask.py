@@ -14,7 +14,7 @@ def philox(counter, key, first, rounds):
     return [np.asarray(word, np.uint64) for word in (a, b, c, d)]
 
 
-def mask(batch, outputs, inputs, p, seed, layer=0, step=0, bits=16, rounds=10, examples_per_mask=1):
+def mask(batch, outputs, inputs, p, seed, layer=0, step=0, bits=16, examples_per_mask=1):
     """Which connections are kept, `[batch, outputs, inputs]`. One mask for `examples_per_mask` examples, 0: for all."""
     threshold = int((1 - p) * 2**bits + 0.5)
     while bits and threshold % 2 == 0:
@@ -24,9 +24,9 @@ def mask(batch, outputs, inputs, p, seed, layer=0, step=0, bits=16, rounds=10, e
 
     n, o, i = (np.asarray(axis, np.uint64) for axis in np.ogrid[:batch, :outputs, :inputs])
     c = n // np.uint64(examples_per_mask) if examples_per_mask else n * np.uint64(0)
-    state = philox(np.broadcast_arrays(i // 8, o // 4, c // 4, np.uint64(0)), key, 0, rounds)
+    state = philox(np.broadcast_arrays(i // 8, o // 4, c // 4, np.uint64(0)), key, 0, 10)
     word, lane = (c % 4).astype(int), (o % 4 * 8 + i % 8).astype(int)
-    keep = np.zeros((batch, outputs, inputs), bool)
+    keep, rounds = np.zeros((batch, outputs, inputs), bool), 10
     for plane in range(bits):  # from the least significant one
         turn, rotation = 0, 0
         if plane < bits - 8:

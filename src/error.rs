@@ -37,12 +37,6 @@ pub enum Error {
         /// What was given.
         value: u32,
     },
-    /// A number of Philox rounds that mask format 2 does not have.
-    #[error("number of Philox rounds is {value}; mask format 2 has 7 and 10")]
-    Rounds {
-        /// What was given.
-        value: u32,
-    },
     /// A layer without outputs or without inputs.
     #[error("`{argument}` is 0; a layer needs at least one output and one input")]
     ZeroDimension {

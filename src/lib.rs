@@ -54,7 +54,7 @@ pub use device::Device;
 pub use element::ElementType;
 pub use error::{Error, UnmetLimit};
 pub use layer::{DropConnect, DropConnectBuilder, Init};
-pub use mask::{DropProbability, Mask, MaskKey, Rounds, Sharing};
+pub use mask::{DropProbability, Mask, MaskKey, Sharing};
 pub use moments::Moments;
 pub use pass::{Bias, Write};
 pub use predictive::Predictive;

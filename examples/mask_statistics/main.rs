@@ -17,7 +17,7 @@ mod stream;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use dropconnect::{DropProbability, Error, MaskKey, Rounds};
+use dropconnect::{DropProbability, Error, MaskKey};
 use faults::Fault;
 use maths::normal_tail;
 use statistics::STATISTICS;
@@ -28,8 +28,6 @@ const BOUND: f64 = 5.0;
 /// p, over its whole range at 16 bits.
 const PROBABILITIES: [f64; 10] =
     [1.0 / 65_536.0, 1.0 / 256.0, 0.1, 0.2, 0.25, 0.5, 0.75, 0.9, 255.0 / 256.0, 65_535.0 / 65_536.0];
-/// p, with seven rounds before the first plane.
-const PROBABILITIES_AT_SEVEN: [f64; 2] = [0.2, 0.5];
 /// Enough for faults in one of 64 words to be seen.
 const SELF_TEST_DECISIONS: u64 = 200_000_000;
 
@@ -96,21 +94,17 @@ impl Record {
 
 fn evidence(options: &Options) -> Result<bool, Error> {
     let mut record = Record::default();
-    print!("{:20}", "p, rounds");
+    print!("{:20}", "p");
     STATISTICS.iter().for_each(|name| print!("{name:>7}"));
     println!("{:>15}{:>7}", "decisions", "s");
-    let settings = PROBABILITIES
-        .map(|p| (p, Rounds::Ten))
-        .into_iter()
-        .chain(PROBABILITIES_AT_SEVEN.map(|p| (p, Rounds::Seven)));
     // Settings of one key would share planes, and what is found in one would be found in others.
     let mut keys = (0..).map(|layer| MaskKey::new(options.seed, layer));
     let mut key = || keys.next().expect("no end of layers");
-    for (p, rounds) in settings {
-        let setting = Setting { probability: DropProbability::new(p)?, rounds, key: key() };
+    for p in PROBABILITIES {
+        let setting = Setting { probability: DropProbability::new(p)?, key: key() };
         let began = Instant::now();
         let counts = stream::count(&setting, options.decisions, None);
-        let name = format!("{p:.8}, {}", rounds.count());
+        let name = format!("{p:.8}");
         print!("{name:20}");
         for (statistic, z) in STATISTICS.iter().zip(counts.sigmas(&setting.probability)) {
             match z {
@@ -125,35 +119,22 @@ fn evidence(options: &Options) -> Result<bool, Error> {
         println!("{:15}{:7.1}", counts.decisions(), began.elapsed().as_secs_f64());
     }
     println!("\nplanes, 16 of every brick: worst z of a family, and the sum of its squares as one z");
-    for rounds in [Rounds::Ten, Rounds::Seven] {
-        let began = Instant::now();
-        let counts = planes::count(rounds, key(), options.decisions, None)?;
-        for (family, sigmas) in counts.families() {
-            let worst = sigmas.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).expect("planes");
-            let sum = maths::chi_square_sigmas(sigmas.iter().map(|z| z * z).sum(), sigmas.len() as f64);
-            println!(
-                "{:2} rounds, {family}: {} statistics, worst {worst:+.2}, sum of squares {sum:+.2}",
-                rounds.count(),
-                sigmas.len()
-            );
-            record.add(format!("planes, {} rounds, {family}: sum of squares", rounds.count()), sum);
-            sigmas
-                .iter()
-                .for_each(|&z| record.add(format!("planes, {} rounds, {family}", rounds.count()), z));
-        }
-        println!(
-            "{:2} rounds: {} lanes, {:.1} s",
-            rounds.count(),
-            counts.lanes(),
-            began.elapsed().as_secs_f64()
-        );
+    let began = Instant::now();
+    let counts = planes::count(key(), options.decisions, None)?;
+    for (family, sigmas) in counts.families() {
+        let worst = sigmas.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).expect("planes");
+        let sum = maths::chi_square_sigmas(sigmas.iter().map(|z| z * z).sum(), sigmas.len() as f64);
+        println!("{family}: {} statistics, worst {worst:+.2}, sum of squares {sum:+.2}", sigmas.len());
+        record.add(format!("planes, {family}: sum of squares"), sum);
+        sigmas.iter().for_each(|&z| record.add(format!("planes, {family}"), z));
     }
+    println!("{} lanes, {:.1} s", counts.lanes(), began.elapsed().as_secs_f64());
     Ok(record.conclude())
 }
 
 fn self_test(options: &Options) -> Result<bool, Error> {
     let key = MaskKey::new(options.seed, 0);
-    let setting = Setting { probability: DropProbability::new(0.5)?, rounds: Rounds::Ten, key };
+    let setting = Setting { probability: DropProbability::new(0.5)?, key };
     let decisions = options.decisions.min(SELF_TEST_DECISIONS);
     let mut all_seen = true;
     let mut seen = |fault: &str, statistic: &str, z: f64| {
@@ -169,7 +150,7 @@ fn self_test(options: &Options) -> Result<bool, Error> {
         }
     }
     for (fault, family) in planes::FAULTS {
-        let counts = planes::count(Rounds::Ten, key, decisions, Some(fault))?;
+        let counts = planes::count(key, decisions, Some(fault))?;
         let families = counts.families();
         let (_, sigmas) = families.iter().find(|(name, _)| *name == family).expect("a family");
         seen(&format!("{fault:?}"), family, sigmas.iter().fold(0.0, |most: f64, z| most.max(z.abs())));

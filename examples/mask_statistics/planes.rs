@@ -2,7 +2,7 @@
 //! `docs/mask-format.md` has it, and held to the library's bricks on the way.
 
 use dropconnect::mask::brick::Brick;
-use dropconnect::{DropProbability, Error, MaskKey, Rounds};
+use dropconnect::{DropProbability, Error, MaskKey};
 use rayon::prelude::*;
 
 use crate::faults::{ONE_OF, scramble};
@@ -60,7 +60,7 @@ pub struct Counts {
 ///
 /// # Panics
 /// Where the library's bricks are not those of the planes.
-pub fn count(rounds: Rounds, key: MaskKey, lanes: u64, fault: Option<PlaneFault>) -> Result<Counts, Error> {
+pub fn count(key: MaskKey, lanes: u64, fault: Option<PlaneFault>) -> Result<Counts, Error> {
     // 16 bits and 8 bits, between them every plane.
     let probabilities = [DropProbability::new(0.2)?, DropProbability::with_bits(0.3, 8)?];
     let boxes = lanes.div_ceil(BRICKS.map(u64::from).iter().product::<u64>() * 128);
@@ -70,10 +70,10 @@ pub fn count(rounds: Rounds, key: MaskKey, lanes: u64, fault: Option<PlaneFault>
         for (n, o) in (0..BRICKS[2]).flat_map(|n| (0..BRICKS[1]).map(move |o| (n, o))) {
             let mut last = None;
             for i in 0..BRICKS[0] {
-                let mut planes = draw([i, o, n], key, rounds);
+                let mut planes = draw([i, o, n], key);
                 if i % 16 == 0 {
                     for probability in &probabilities {
-                        assert_eq!(decide(&planes, probability), words([i, o, n], key, probability, rounds));
+                        assert_eq!(decide(&planes, probability), words([i, o, n], key, probability));
                     }
                 }
                 let random = scramble(step << 32 | u64::from(n << 16 | o << 8 | i));
@@ -89,7 +89,7 @@ pub fn count(rounds: Rounds, key: MaskKey, lanes: u64, fault: Option<PlaneFault>
     Ok((0..boxes).into_par_iter().map(count).reduce(Counts::default, Counts::plus))
 }
 
-fn draw(block: [u32; 3], key: [u32; 2], rounds: Rounds) -> [Plane; PLANES] {
+fn draw(block: [u32; 3], key: [u32; 2]) -> [Plane; PLANES] {
     let mut state = [block[0], block[1], block[2], 0];
     let mut round = 0;
     let mut go_on = |state: &mut [u32; 4], rounds: u32| {
@@ -108,7 +108,7 @@ fn draw(block: [u32; 3], key: [u32; 2], rounds: Rounds) -> [Plane; PLANES] {
     };
     let plane = |words: [u32; 4]| [0, 2].map(|w| u64::from(words[w]) | u64::from(words[w + 1]) << 32);
     let mut planes = [[0; 2]; PLANES];
-    go_on(&mut state, rounds.count());
+    go_on(&mut state, 10);
     for t in 0..FIRST {
         planes[t] = plane([0, 1, 2, 3].map(|w| state[(w + t) % 4].rotate_left(ROTATIONS[t])));
     }
@@ -140,8 +140,8 @@ fn decide(planes: &[Plane; PLANES], probability: &DropProbability) -> [u32; 4] {
     })
 }
 
-fn words(block: [u32; 3], key: [u32; 2], probability: &DropProbability, rounds: Rounds) -> [u32; 4] {
-    let brick = Brick::decide(block, key, probability, rounds);
+fn words(block: [u32; 3], key: [u32; 2], probability: &DropProbability) -> [u32; 4] {
+    let brick = Brick::decide(block, key, probability);
     [0, 1, 2, 3].map(|n| brick.word(n))
 }
 

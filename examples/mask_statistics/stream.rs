@@ -1,7 +1,7 @@
 //! Boxes of decisions, one to a training step, in the order of the layer.
 
 use dropconnect::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS, Brick};
-use dropconnect::{DropProbability, MaskKey, Rounds};
+use dropconnect::{DropProbability, MaskKey};
 use rayon::prelude::*;
 
 use crate::faults::Fault;
@@ -18,7 +18,6 @@ pub const CHAIN: u64 = 16;
 /// What a stream is made of.
 pub struct Setting {
     pub probability: DropProbability,
-    pub rounds: Rounds,
     pub key: MaskKey,
 }
 
@@ -35,7 +34,7 @@ impl Decisions {
         for (example, output) in (0..examples).flat_map(|n| (0..outputs).map(move |o| (n, o))) {
             for input in 0..(WORDS * 64) as u32 / BRICK_INPUTS {
                 let block = [input, place[1] * outputs + output, place[0] * examples + example];
-                let brick = Brick::decide(block, key, &setting.probability, setting.rounds);
+                let brick = Brick::decide(block, key, &setting.probability);
                 for n in 0..BRICK_EXAMPLES {
                     for (o, byte) in brick.word(n).to_le_bytes().into_iter().enumerate() {
                         let n = (example * BRICK_EXAMPLES + n) as usize;

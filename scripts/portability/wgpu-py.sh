@@ -33,10 +33,10 @@ small=(--class software-small --shape 3,5,11 --p 0.3 --seed 42)
 run "$vectors" "${small[@]}"
 run "$vectors" --class integrated --shape 5,3,9 --p 0.1 --seed 7 --layer 2 --step 9 --origin 3,2,5 --bias masked
 run "$vectors" --class amd --shape 4,4,8 --p 0.5 --seed 18446744073709551615 --layer 4294967295 \
-    --step 18446744073709551615 --origin 4,8,16 --rounds 7 --bias masked
+    --step 18446744073709551615 --origin 4,8,16 --bias masked
 run "$vectors" --class integrated --shape 6,7,17 --p 0.2 --bits 8 --seed 123 --layer 1 --step 5 --bias plain
 run "$vectors" --class nvidia --shape 64,96,200 --p 0.75 --seed 2013 --layer 1 --step 77 --bias masked
-run "$vectors" --class integrated --shape 37,21,65 --p 0.9 --bits 12 --rounds 7 --seed 11 --layer 5 --step 6 \
+run "$vectors" --class integrated --shape 37,21,65 --p 0.9 --bits 12 --seed 11 --layer 5 --step 6 \
     --origin 2147483648,7,0 --examples-per-mask 8 --bias masked
 run "" --class integrated --shape 9,14,24 --p 0.3 --element f16 --bias plain
 # Sums too long for a dispatch, in several that go through memory of their own.

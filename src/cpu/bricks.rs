@@ -11,7 +11,7 @@
 
 use super::simd::{Kept, Lanes, Simd};
 use crate::mask::brick::{MOST_ROUNDS, PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
-use crate::mask::philox::{Rounds, round_key};
+use crate::mask::philox::{ROUNDS, round_key};
 use crate::{Mask, Sharing};
 
 /// Where eight bricks are: the blocks of inputs and of outputs in lanes, and the global block of examples.
@@ -25,7 +25,6 @@ pub(super) struct Place<S: Simd> {
 /// Decides bricks of one mask.
 pub(super) struct Bricks<S: Simd> {
     simd: S,
-    rounds: Rounds,
     sharing: Sharing,
     ladder: Ladder,
 }
@@ -43,7 +42,6 @@ impl<S: Simd> Bricks<S> {
         let key = mask.key.words();
         Self {
             simd,
-            rounds: mask.rounds,
             sharing: mask.sharing,
             ladder: Ladder {
                 threshold: mask.probability.threshold(),
@@ -99,10 +97,7 @@ impl<S: Simd> Bricks<S> {
             };
             *block = [place.input, place.output, self.simd.eight(coordinates)];
         }
-        let words = match self.rounds {
-            Rounds::Seven => self.simd.climb::<7, RUNS, 4>(&self.ladder, blocks, 0),
-            Rounds::Ten => self.simd.climb::<10, RUNS, 4>(&self.ladder, blocks, 0),
-        };
+        let words = self.simd.climb::<RUNS, 4>(&self.ladder, blocks, 0);
         for run in 0..RUNS {
             self.simd.transpose(words[run], &mut kept[run]);
             self.share(places[run].examples, &mut kept[run]);
@@ -135,10 +130,7 @@ impl<S: Simd> Bricks<S> {
     ) -> [[u16; 4]; 4] {
         let block = [input, output, self.simd.eight(coordinate / 4)];
         let word = (coordinate % 4) as usize;
-        let [[word]] = match self.rounds {
-            Rounds::Seven => self.simd.climb::<7, 1, 1>(&self.ladder, [block], word),
-            Rounds::Ten => self.simd.climb::<10, 1, 1>(&self.ladder, [block], word),
-        };
+        let [[word]] = self.simd.climb::<1, 1>(&self.ladder, [block], word);
         let mut kept = Kept::NONE;
         self.simd.transpose([word; 4], &mut kept);
         kept.0[0]
@@ -148,7 +140,7 @@ impl<S: Simd> Bricks<S> {
 impl Ladder {
     /// The decisions of `WORDS` mask coordinates of each block, from `first` on.
     #[inline(always)]
-    pub(super) fn climb<L: Lanes, const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+    pub(super) fn climb<L: Lanes, const RUNS: usize, const WORDS: usize>(
         &self,
         lanes: L,
         blocks: [[L::Words; 3]; RUNS],
@@ -156,7 +148,7 @@ impl Ladder {
     ) -> [[L::Words; WORDS]; RUNS] {
         let mut keep = [[lanes.splat_word(0); WORDS]; RUNS];
         let mut states = blocks.map(|[input, output, example]| [input, output, example, lanes.splat_word(0)]);
-        for key in &self.keys[..ROUNDS] {
+        for key in &self.keys[..ROUNDS as usize] {
             Self::round(lanes, &mut states, key);
         }
         let set = |bit: u32| self.threshold >> bit & 1 == 1;
@@ -178,7 +170,7 @@ impl Ladder {
             climb(lanes, &mut keep, &states, first, set(0));
             bit = 1;
         }
-        let (later, _) = self.keys[ROUNDS..].as_chunks::<{ PLANE_ROUNDS as usize }>();
+        let (later, _) = self.keys[ROUNDS as usize..].as_chunks::<{ PLANE_ROUNDS as usize }>();
         for (keys, bit) in later.iter().zip(bit..self.bits) {
             for key in keys {
                 Self::round(lanes, &mut states, key);
@@ -269,17 +261,14 @@ mod tests {
     fn lanes_are_bricks_at_every_resolution() {
         for level in Level::available() {
             for bits in 1..=16 {
-                for rounds in [Rounds::Seven, Rounds::Ten] {
-                    // Odd thresholds, so that all the bits are drawn; and both kinds of rung come up.
-                    let p = 1.0 - f64::from((0xCCCD & ((1 << bits) - 1)) | 1u32) / f64::from(1u32 << bits);
-                    let probability = DropProbability::with_bits(p, bits).unwrap();
-                    assert_eq!(probability.bits(), bits);
-                    let key = MaskKey::new(0x0123_4567_89AB_CDEF, 7).at_step(1 << 40);
-                    let mask = Mask::new(key, probability).with_rounds(rounds);
-                    let input = std::array::from_fn(|lane| u32::MAX - 3 * lane as u32);
-                    let output = std::array::from_fn(|lane| 0x8000_0000 | (5 * lane as u32));
-                    level.run(Check { mask, input, output, coordinate: 0x3000_0001 });
-                }
+                // Odd thresholds, so that all the bits are drawn; and both kinds of rung come up.
+                let p = 1.0 - f64::from((0xCCCD & ((1 << bits) - 1)) | 1u32) / f64::from(1u32 << bits);
+                let probability = DropProbability::with_bits(p, bits).unwrap();
+                assert_eq!(probability.bits(), bits);
+                let mask = Mask::new(MaskKey::new(0x0123_4567_89AB_CDEF, 7).at_step(1 << 40), probability);
+                let input = std::array::from_fn(|lane| u32::MAX - 3 * lane as u32);
+                let output = std::array::from_fn(|lane| 0x8000_0000 | (5 * lane as u32));
+                level.run(Check { mask, input, output, coordinate: 0x3000_0001 });
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::f32::consts::TAU;
 
-use crate::mask::philox::{Rounds, philox4x32};
+use crate::mask::philox::philox4x32;
 
 /// `1 / sqrt(2 pi)`.
 const DENSITY_AT_0: f32 = 0.398_942_3;
@@ -40,7 +40,7 @@ pub(super) fn density_and_tail(t: f32) -> (f32, f32) {
 
 /// Four standard normal samples, numbers `4 * call..` of global example n and output o.
 pub(super) fn samples(key: [u32; 2], n: u32, o: u32, call: u32) -> [f32; 4] {
-    let [a, b, c, d] = philox4x32([o, n, call, 0], key, Rounds::Ten);
+    let [a, b, c, d] = philox4x32([o, n, call, 0], key);
     let [[e, f], [g, h]] = [box_muller(a, b), box_muller(c, d)];
     [e, f, g, h]
 }

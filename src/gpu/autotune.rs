@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
 use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
-use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write};
+use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
 /// Bricks of a thread that are tried on hardware and on software adapters, rows and columns. More than two fit no
 /// registers (docs/nvidia.md).
@@ -108,7 +108,7 @@ impl Tuning {
             // From as many rounds and threads on as here: with fewer it has not been tried.
             let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
             let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
-            let rounds = probability.rounds(Rounds::Ten);
+            let rounds = probability.rounds();
             let both_gradients = Some(BothGradientsTuning { tile, rounds, threads });
             let passes = [Tuned::BothGradients];
             best = trial.faster(best, |tuning| tuning.both_gradients = both_gradients, &passes).await?;

@@ -58,7 +58,7 @@ impl Kernels {
         let element = faces.element();
         let dims @ [batch, outputs, inputs] = call.shape.dims();
         let (Some(choice), Some(mask)) = (self.tuning.both_gradients, call.mask) else { return Ok(None) };
-        let rounds = mask.probability.rounds(mask.rounds);
+        let rounds = mask.probability.rounds();
         let mixed = faces.results.iter().any(|face| face.tensor.element != element);
         if batch == 0
             || mixed

@@ -9,7 +9,6 @@ use super::shader::{Planes, Shared, Variant};
 use super::shader_tests::{PASSES, tiles};
 use super::tuning::{Multiply, Tile, Tuning, UNSTAGED};
 use super::{BIAS_TILE, FLAT_TILE};
-use crate::mask::Rounds;
 use crate::{Activation, ElementType};
 
 /// What hardware of a vendor gets, 0x10de being NVIDIA.
@@ -26,7 +25,6 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
         element: ElementType::F32,
         result: ElementType::F32,
         planes: Planes::One,
-        rounds: Rounds::Ten,
         vector: true,
         read_write: false,
         tile,

@@ -124,7 +124,7 @@ impl Recording {
     /// The words of a key as the kernels of this call read them, for buffers that a host fills itself: two for each of
     /// 34 rounds, `key + r * (0x9E3779B9, 0xBB67AE85)` for round r from 0 on, modulo 2^32. `key` is
     /// [`MaskKey::words`], or for [`Kernels::activate`](super::Kernels::activate) [`MaskKey::gaussian_words`]. All
-    /// rounds are there, however many a mask takes.
+    /// rounds are there, however few a mask takes.
     pub fn key_block(&self, key: MaskKey) -> [u32; Self::KEY_WORDS] {
         let gaussian = self.dispatches.iter().any(|dispatch| dispatch.draws == Draws::Gaussian);
         bytemuck::cast(round_keys(if gaussian { key.gaussian_words() } else { key.words() }))

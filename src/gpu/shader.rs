@@ -15,9 +15,8 @@ use super::tuning::{Apply, Multiply, Tile};
 use crate::call::Axis;
 use crate::cpu::MILLS;
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::mask::Rounds;
 use crate::mask::brick::{PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
-use crate::mask::philox::{KEY_STEP, MULTIPLIERS};
+use crate::mask::philox::{KEY_STEP, MULTIPLIERS, ROUNDS};
 use crate::{ElementType, Mask};
 
 /// Bit planes a kernel is made for.
@@ -65,7 +64,6 @@ pub(crate) struct Variant {
     /// How results are stored: f32 or the same, or 16 bits where operands are f32.
     pub result: ElementType,
     pub planes: Planes,
-    pub rounds: Rounds,
     /// Every row of every tensor starts on a quad of elements, and no brick is cut along a row.
     pub vector: bool,
     /// All bindings are `read_write`: the result shares its buffer with an operand.
@@ -212,7 +210,7 @@ impl Variant {
             // The bits of the threshold that the second state and those after it meet.
             first_bit => if self.planes == Planes::Many { STATE_PLANES } else { 1 },
             last_bit => if self.planes == Planes::Many { "16u" } else { "params.bits" },
-            rounds => self.rounds.count(),
+            rounds => ROUNDS,
             vector => self.vector,
             access => if self.read_write { "read_write" } else { "read" },
             bias => self.pass.bias() || self.pass == Pass::Mask { of_bias: true },

@@ -7,7 +7,7 @@ use super::on_gpu::OnGpu;
 use super::parameters::Parameters;
 use crate::host;
 use crate::mask::philox::philox4x32;
-use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Rounds, Shape, Sharing};
+use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Shape, Sharing};
 
 /// First values of the parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +37,6 @@ pub struct DropConnectBuilder {
     outputs: usize,
     p: f64,
     bits: u32,
-    rounds: Rounds,
     sharing: Sharing,
     bias: bool,
     masked_bias: bool,
@@ -55,7 +54,6 @@ impl DropConnectBuilder {
             outputs,
             p: 0.5,
             bits: 16,
-            rounds: Rounds::default(),
             sharing: Sharing::default(),
             bias: true,
             masked_bias: false,
@@ -73,11 +71,6 @@ impl DropConnectBuilder {
     /// Bits of resolution of p, 1 to 16; 16 by default.
     pub fn bits(self, bits: u32) -> Self {
         Self { bits, ..self }
-    }
-
-    /// Rounds of the mask generator; ten by default.
-    pub fn rounds(self, rounds: Rounds) -> Self {
-        Self { rounds, ..self }
     }
 
     /// Which examples share a mask: none, by default, which is what makes it DropConnect.
@@ -144,7 +137,6 @@ impl DropConnectBuilder {
             outputs: self.outputs,
             element: self.element,
             probability,
-            rounds: self.rounds,
             sharing: self.sharing,
             key: self.key,
             origin: self.origin,
@@ -162,7 +154,7 @@ fn uniform(key: &MaskKey, stream: u32, bound: f32, count: usize) -> Result<Vec<f
     let (layer, key) = (key.layer, [key.seed as u32, (key.seed >> 32) as u32]);
     let call = |k: usize| {
         let k = k as u64;
-        philox4x32([k as u32, (k >> 32) as u32, layer, DOMAIN + stream], key, Rounds::Ten)
+        philox4x32([k as u32, (k >> 32) as u32, layer, DOMAIN + stream], key)
     };
     let unit = |word: u32| (word >> 8) as f32 / (1 << 24) as f32;
     let mut values = host::empty(count)?;

@@ -14,7 +14,7 @@ use crate::call::Face;
 use crate::device::WeightPasses;
 use crate::work::block_on;
 use crate::{
-    Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
+    Bias, Device, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write,
 };
 use parameters::Parameters;
 
@@ -43,7 +43,6 @@ pub struct DropConnect {
     outputs: usize,
     element: ElementType,
     probability: DropProbability,
-    rounds: Rounds,
     sharing: Sharing,
     key: MaskKey,
     origin: Origin,
@@ -107,7 +106,7 @@ impl DropConnect {
 
     /// The mask of the current step, or of its pass.
     pub fn mask(&self) -> Mask {
-        Mask::new(self.key, self.probability).with_rounds(self.rounds).shared(self.sharing).at(self.origin)
+        Mask::new(self.key, self.probability).shared(self.sharing).at(self.origin)
     }
 
     /// Says where the batches of this shard start in the whole batch, for data-parallel training.

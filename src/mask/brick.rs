@@ -1,7 +1,7 @@
 //! The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 //! Twins: `shaders/brick.wgsl`, and `shaders/tile.wgsl` for the bricks of a tile together.
 
-use super::philox::{Rounds, go_on};
+use super::philox::{ROUNDS, go_on};
 use super::probability::DropProbability;
 
 /// Examples in a brick: one word of the generator's result each.
@@ -18,15 +18,15 @@ pub(crate) const STATE_PLANES: u32 = 8;
 /// Words of that state are rotated by so much, for the planes that come from it from the most significant down: chosen
 /// so that two connections share at most one of its bits.
 pub(crate) const ROTATIONS: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
-/// Rounds of the longest run, at ten rounds and 9 bits or more.
-pub(crate) const MOST_ROUNDS: u32 = 10 + PLANE_ROUNDS * STATE_PLANES;
+/// Rounds of the longest run, at 9 bits or more.
+pub(crate) const MOST_ROUNDS: u32 = ROUNDS + PLANE_ROUNDS * STATE_PLANES;
 
 /// Rounds of the run that decides a brick at a resolution of so many bits, 0 drawing nothing.
-pub(crate) const fn run_rounds(rounds: Rounds, bits: u32) -> u32 {
+pub(crate) const fn run_rounds(bits: u32) -> u32 {
     match bits {
         0 => 0,
-        1..=STATE_PLANES => rounds.count() + PLANE_ROUNDS * (bits - 1),
-        _ => rounds.count() + PLANE_ROUNDS * STATE_PLANES,
+        1..=STATE_PLANES => ROUNDS + PLANE_ROUNDS * (bits - 1),
+        _ => MOST_ROUNDS,
     }
 }
 
@@ -40,12 +40,12 @@ impl Brick {
     /// The generator's states are planes of random integers u, from the least significant one on: `u < threshold` is
     /// decided on the way, for 32 connections at a time. Where the threshold's bit is 1, a 0 in the plane settles for
     /// keeping, and where it is 0, a 1 settles for dropping; otherwise the planes below have decided.
-    pub fn decide(block: [u32; 3], key: [u32; 2], probability: &DropProbability, rounds: Rounds) -> Self {
+    pub fn decide(block: [u32; 3], key: [u32; 2], probability: &DropProbability) -> Self {
         let (threshold, bits) = (probability.threshold(), probability.bits());
         if bits == 0 {
             return Self([u32::MAX; 4]);
         }
-        let mut round = rounds.count();
+        let mut round = ROUNDS;
         let mut state = go_on([block[0], block[1], block[2], 0], key, 0, round);
         let mut keep = [0; 4];
         let from_first = bits.saturating_sub(STATE_PLANES);

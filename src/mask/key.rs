@@ -1,6 +1,6 @@
 //! The key of a mask: which seed, layer, step and Monte-Carlo pass it belongs to.
 
-use super::philox::{Rounds, philox4x32};
+use super::philox::philox4x32;
 
 /// The last word of the counter that a key is derived from, which separates this from every other use of the generator:
 /// the ASCII bytes "DCV2", most significant first. A new mask format gets a new constant.
@@ -56,7 +56,7 @@ impl MaskKey {
         Self { pass: Some(t), ..self }
     }
 
-    /// The generator's key. The derivation always uses ten rounds, whatever the mask uses.
+    /// The generator's key.
     pub fn words(&self) -> [u32; 2] {
         let key = self.derive(KEY_DOMAIN);
         self.pass.map_or(key, |t| pass_words(key, t))
@@ -80,7 +80,7 @@ fn pass_words(key: [u32; 2], t: u32) -> [u32; 2] {
 }
 
 fn first_two(counter: [u32; 4], key: [u32; 2]) -> [u32; 2] {
-    let [first, second, ..] = philox4x32(counter, key, Rounds::Ten);
+    let [first, second, ..] = philox4x32(counter, key);
     [first, second]
 }
 

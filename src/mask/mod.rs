@@ -20,7 +20,6 @@ pub mod philox;
 mod probability;
 
 pub use key::{GAUSSIAN_DOMAIN, KEY_DOMAIN, MaskKey, PASS_DOMAIN};
-pub use philox::Rounds;
 pub use probability::DropProbability;
 
 use std::num::NonZeroU32;
@@ -65,8 +64,6 @@ pub struct Mask {
     pub key: MaskKey,
     /// The probability of dropping a connection.
     pub probability: DropProbability,
-    /// Rounds of the generator.
-    pub rounds: Rounds,
     /// Where this shard lies in the whole layer.
     pub origin: Origin,
     /// Which examples share a mask.
@@ -74,27 +71,15 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// A mask with the default ten rounds, for an undivided layer.
+    /// A mask for an undivided layer, in which each example has its own.
     pub fn new(key: MaskKey, probability: DropProbability) -> Self {
-        Self {
-            key,
-            probability,
-            rounds: Rounds::default(),
-            origin: Origin::default(),
-            sharing: Sharing::default(),
-        }
+        Self { key, probability, origin: Origin::default(), sharing: Sharing::default() }
     }
 
     /// The same mask, seen from a shard whose first element has these global coordinates.
     #[must_use]
     pub fn at(self, origin: Origin) -> Self {
         Self { origin, ..self }
-    }
-
-    /// The same mask with another number of rounds.
-    #[must_use]
-    pub fn with_rounds(self, rounds: Rounds) -> Self {
-        Self { rounds, ..self }
     }
 
     /// The same mask, shared among examples.
@@ -150,7 +135,7 @@ impl Mask {
     /// example being a coordinate as of [`coordinate`](Self::coordinate).
     pub fn brick(&self, example_block: u32, output_block: u32, input_block: u32) -> Brick {
         let block = [input_block, output_block, example_block];
-        Brick::decide(block, self.key.words(), &self.probability, self.rounds)
+        Brick::decide(block, self.key.words(), &self.probability)
     }
 
     /// The factor of every kept weight: the inverse of the *realised* keep probability.

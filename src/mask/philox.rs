@@ -2,40 +2,9 @@
 //! 1, 2, 3" (SC 2011). Twins: `shaders/philox.wgsl`, and
 //! `shaders/round_key.wgsl` for the keys of rounds.
 
-use crate::Error;
-
-/// Rounds of Philox before the first bit plane of a brick; three more come before each plane after it.
-///
-/// Ten is the default of the generator's authors. They write that for seven rounds "a cloud remains",
-/// and know of no flaw from eight on (Random123, `philox.h`); seven costs three tenths less at p = 1/2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Rounds {
-    /// The cheaper choice.
-    Seven,
-    /// The default.
-    #[default]
-    Ten,
-}
-
-impl Rounds {
-    /// # Errors
-    /// [`Error::Rounds`] for anything but 7 and 10.
-    pub fn new(rounds: u32) -> Result<Self, Error> {
-        match rounds {
-            7 => Ok(Self::Seven),
-            10 => Ok(Self::Ten),
-            value => Err(Error::Rounds { value }),
-        }
-    }
-
-    /// The number itself.
-    pub const fn count(self) -> u32 {
-        match self {
-            Self::Seven => 7,
-            Self::Ten => 10,
-        }
-    }
-}
+/// Rounds of a call, and of a brick's run before its first bit plane: the default of the generator's authors, who know
+/// of no flaw from eight on (Random123, `philox.h`).
+pub(crate) const ROUNDS: u32 = 10;
 
 /// The multipliers of a round, for counter words 0 and 2.
 pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
@@ -57,7 +26,7 @@ pub(crate) fn go_on(state: [u32; 4], key: [u32; 2], first: u32, count: u32) -> [
     })
 }
 
-/// One call: 128 random bits for a counter under a key.
-pub fn philox4x32(counter: [u32; 4], key: [u32; 2], rounds: Rounds) -> [u32; 4] {
-    go_on(counter, key, 0, rounds.count())
+/// One call of Philox4x32-10: 128 random bits for a counter under a key.
+pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    go_on(counter, key, 0, ROUNDS)
 }

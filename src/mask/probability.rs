@@ -1,7 +1,6 @@
 //! The probability of dropping, as the integer that the masks really use.
 
 use super::brick::run_rounds;
-use super::philox::Rounds;
 use crate::Error;
 
 /// Bits of resolution unless told otherwise.
@@ -107,10 +106,10 @@ impl DropProbability {
         self.bits
     }
 
-    /// Rounds of the generator for a brick of 128 connections: [`bits`](Self::bits) decides how many more than
-    /// `rounds`. 9 bits and more cost the same; 0 where nothing is ever dropped.
-    pub fn rounds(&self, rounds: Rounds) -> u32 {
-        run_rounds(rounds, self.bits)
+    /// Rounds of the generator for a brick of 128 connections: ten at one [bit](Self::bits), three more for each
+    /// further one up to 8, and 34 for 9 bits and more; 0 where nothing is ever dropped.
+    pub fn rounds(&self) -> u32 {
+        run_rounds(self.bits)
     }
 }
 
@@ -155,9 +154,9 @@ mod tests {
 
     #[test]
     fn rounds_are_those_of_the_format() {
-        for (bits, ten, seven) in [(1, 10, 7), (2, 13, 10), (8, 31, 28), (9, 34, 31), (16, 34, 31)] {
+        for (bits, rounds) in [(1, 10), (2, 13), (8, 31), (9, 34), (16, 34)] {
             let p = DropProbability::with_bits(1.0 / f64::from(1u32 << bits), bits).unwrap();
-            assert_eq!((p.bits(), p.rounds(Rounds::Ten), p.rounds(Rounds::Seven)), (bits, ten, seven));
+            assert_eq!((p.bits(), p.rounds()), (bits, rounds));
         }
     }
 
@@ -171,7 +170,7 @@ mod tests {
         for (p, drops) in [(0.0, false), (2f64.powi(-17), false), (1.1 * 2f64.powi(-17), true), (0.5, true)] {
             let p = DropProbability::new(p).unwrap();
             assert_eq!(
-                (p.drops(), p.realised() > 0.0, p.rounds(Rounds::Ten) > 0, p.scale() > 1.0),
+                (p.drops(), p.realised() > 0.0, p.rounds() > 0, p.scale() > 1.0),
                 (drops, drops, drops, drops)
             );
         }

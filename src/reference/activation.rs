@@ -3,7 +3,7 @@
 use std::f64::consts::{PI, TAU};
 
 use super::rectified;
-use crate::mask::philox::{Rounds, philox4x32};
+use crate::mask::philox::philox4x32;
 use crate::{Activation, Error, MaskKey, Origin, Shape, host};
 
 /// The mean and the variance of `f(u)` for `u ~ N(mean, variance)`, element by element, in closed form: each
@@ -135,7 +135,7 @@ pub fn sampled(
 
 /// Sample number `sample` of global example n and output o, by Box and Muller's transform.
 fn gaussian(key: [u32; 2], n: u32, o: u32, sample: u32) -> f64 {
-    let words = philox4x32([o, n, sample / 4, 0], key, Rounds::Ten);
+    let words = philox4x32([o, n, sample / 4, 0], key);
     let pair = (sample % 4 / 2 * 2) as usize;
     let u1 = f64::from((words[pair] >> 8) + 1) / f64::from(1 << 24);
     let u2 = f64::from(words[pair + 1] >> 8) / f64::from(1 << 24);

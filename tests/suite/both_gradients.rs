@@ -7,7 +7,7 @@ use dropconnect::call::BothGradients;
 use dropconnect::gpu::{
     AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Tile, Tuning,
 };
-use dropconnect::{ElementType, Error, Mask, MaskKey, Rounds, Sharing, Write, cpu, wgpu};
+use dropconnect::{ElementType, Error, Mask, MaskKey, Sharing, Write, cpu, wgpu};
 
 /// dX and dW, and the number of dispatches.
 fn gradients(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> ([Vec<f32>; 2], usize) {
@@ -58,14 +58,14 @@ fn one_pass_agrees_with_float64() {
             ([1, 257, 9], [u32::MAX - 300; 3], (ElementType::BF16, Placement::Separate), [Accumulate; 2]),
         ];
         for (c, (dims, at, (element, placement), writes)) in cases.into_iter().enumerate() {
-            let masks = [(0.5, 16, Rounds::Ten), (0.2, 16, Rounds::Ten), (0.3, 6, Rounds::Seven)];
-            for (m, (p, bits, rounds)) in masks.into_iter().enumerate() {
+            let masks = [(0.5, 16), (0.2, 16), (0.3, 6)];
+            for (m, (p, bits)) in masks.into_iter().enumerate() {
                 // How a mask is drawn is the same text in every tuning: all ways with the first, one with each other.
                 if t > 0 && m != (t + c) % 2 {
                     continue;
                 }
                 seed += 1;
-                let mask = mask_with_bits(p, bits, rounds).at(origin(at[0], at[1], at[2]));
+                let mask = mask_with_bits(p, bits).at(origin(at[0], at[1], at[2]));
                 let write = [writes[0], writes[1], Write::Overwrite];
                 let call = Call { element, placement, write, ..Call::new(shape(dims), Some(mask)) };
                 let dispatches = agrees(gpu, with(gpu, tuning), &call, seed);
@@ -222,8 +222,8 @@ fn one_call_gives_the_bits_of_two() {
     use Write::{Accumulate, Overwrite};
     let masks = [
         mask(0.5),
-        mask(0.2).with_rounds(Rounds::Seven),
-        mask_with_bits(0.3, 5, Rounds::Ten).shared(group(3)),
+        mask(0.2),
+        mask_with_bits(0.3, 5).shared(group(3)),
         mask(0.5).shared(group(9)),
         mask(0.5).shared(Sharing::Batch),
         mask(0.0),

@@ -5,10 +5,10 @@
 
 use crate::common::{
     BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, bound_of_sum,
-    expected, group, kernels, mask, mask_with_bits, one_pass, run_counted, shape, small_tiles, written_mask,
+    expected, group, kernels, mask, one_pass, run_counted, shape, small_tiles, written_mask,
 };
 use dropconnect::gpu::{Apply, Gpu, Tensor, Tile, Tuning};
-use dropconnect::{Bias, ElementType, Mask, Rounds, Sharing, Write, reference};
+use dropconnect::{Bias, ElementType, Mask, Sharing, Write, reference};
 
 /// Where llvmpipe's loops end.
 const LLVMPIPE: u32 = 65_535;
@@ -20,7 +20,7 @@ fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
     let short = |tuning: Tuning| tuning.with_iterations(1 << 12);
     let tuning = short(small_tiles(Apply::And));
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
-    let own = mask_with_bits(0.3, 16, Rounds::Seven);
+    let own = mask(0.3);
     let rows = [
         (ElementType::F32, Some(own), BiasKind::Masked, Write::Accumulate, Placement::PooledOdd),
         (ElementType::F16, Some(own), BiasKind::Plain, Write::Overwrite, Placement::Separate),
@@ -66,7 +66,7 @@ fn iterations_are_counted_to_the_last() {
     let Some(gpu) = adapter("iterations_are_counted_to_the_last") else { return };
     let software = Tuning::software().with_iterations(LLVMPIPE);
     let rolled = small_tiles(Apply::And).with_iterations(LLVMPIPE);
-    let own = mask_with_bits(0.3, 16, Rounds::Seven);
+    let own = mask(0.3);
     for (tuning, mask, [examples, outputs, inputs]) in [
         (rolled, own, [30_000, 30_000, 60_000]),
         (rolled, own.shared(group(4)), [8_000, 8_000, 16_000]),

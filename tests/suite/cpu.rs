@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use crate::common::{BiasKind, Call, Data, MADE, Operands, Placement, Target, devices, mask, origin, run_on};
 use dropconnect::{
-    Bias, Device, DropConnect, ElementType, Error, Init, Rounds, Shape, Sharing, Write, cpu, reference,
+    Bias, Device, DropConnect, ElementType, Error, Init, Shape, Sharing, Write, cpu, reference,
 };
 
 /// Each of 1, 3, 4, 5, 7, 8, 9, 31, 33 and 100 in each place, and sizes that span several units of work.
@@ -31,28 +31,23 @@ fn masks_are_the_masks_of_the_format_bit_for_bit() {
     for dims in SHAPES {
         let shape = Shape::new(dims[0], dims[1], dims[2]).unwrap();
         for p in [0.0, 0.5, 0.25, 0.2, 0.9, 0.001] {
-            for rounds in [Rounds::Seven, Rounds::Ten] {
-                for at in [
-                    origin(0, 0, 0),
-                    origin(3, 2, 5),
-                    origin(1, 7, 9),
-                    // The last coordinates there are.
-                    origin(u32::MAX - dims[0] as u32 + 1, u32::MAX - dims[1] as u32 + 1, 0),
-                    origin(0, 0, u32::MAX - dims[2] as u32 + 1),
-                ] {
-                    let mask = mask(p).with_rounds(rounds).at(at);
-                    let want = reference::mask::mask(&shape, &mask).unwrap();
-                    let want_bias = reference::mask::bias_mask(&shape, &mask).unwrap();
-                    for target in Target::cpus() {
-                        let written = |bias| target.mask(shape, &mask, bias, Placement::PooledOdd).unwrap();
-                        let what = format!("{} {shape} p {p} {rounds:?} {at:?}", target.name());
-                        assert!(
-                            written(false).into_iter().eq(want.iter().map(|&bit| u8::from(bit))),
-                            "{what}"
-                        );
-                        let bias = written(true).into_iter();
-                        assert!(bias.eq(want_bias.iter().map(|&bit| u8::from(bit))), "{what}: bias");
-                    }
+            for at in [
+                origin(0, 0, 0),
+                origin(3, 2, 5),
+                origin(1, 7, 9),
+                // The last coordinates there are.
+                origin(u32::MAX - dims[0] as u32 + 1, u32::MAX - dims[1] as u32 + 1, 0),
+                origin(0, 0, u32::MAX - dims[2] as u32 + 1),
+            ] {
+                let mask = mask(p).at(at);
+                let want = reference::mask::mask(&shape, &mask).unwrap();
+                let want_bias = reference::mask::bias_mask(&shape, &mask).unwrap();
+                for target in Target::cpus() {
+                    let written = |bias| target.mask(shape, &mask, bias, Placement::PooledOdd).unwrap();
+                    let what = format!("{} {shape} p {p} {at:?}", target.name());
+                    assert!(written(false).into_iter().eq(want.iter().map(|&bit| u8::from(bit))), "{what}");
+                    let bias = written(true).into_iter();
+                    assert!(bias.eq(want_bias.iter().map(|&bit| u8::from(bit))), "{what}: bias");
                 }
             }
         }

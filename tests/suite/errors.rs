@@ -9,11 +9,11 @@ use dropconnect::gpu::{
     AdapterChoice, Gpu, KernelOptions, LayerCall, Multiply, Recording, Tensor, WriteMask,
 };
 use dropconnect::{
-    Bias, Device, DropConnect, DropProbability, ElementType, Error, Mask, MaskKey, Rounds, Shape, Write, wgpu,
+    Bias, Device, DropConnect, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write, wgpu,
 };
 
 #[test]
-fn probabilities_and_rounds() {
+fn probabilities() {
     for p in [-0.1, 1.0, 1.5, f64::NAN, f64::INFINITY] {
         let value = p.to_string();
         refused!(
@@ -29,7 +29,6 @@ fn probabilities_and_rounds() {
     );
     refused!(DropProbability::new(0.999_999), Error::NothingKept { bits: 16, .. }, ["0.999999", "16 bits"]);
     refused!(DropProbability::with_bits(0.5, 17), Error::Bits { value: 17 }, ["17", "1 to 16"]);
-    refused!(Rounds::new(8), Error::Rounds { value: 8 }, ["8", "7 and 10"]);
 }
 
 #[test]

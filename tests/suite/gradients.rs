@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use crate::common::*;
-use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Rounds, Shape, Sharing, reference};
+use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, reference};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -41,17 +41,18 @@ fn calls() -> impl Strategy<Value = (Call, u64)> {
     let group = |size: u32| Sharing::Group(NonZeroU32::new(size).unwrap());
     let sharing =
         prop_oneof![2 => Just(Sharing::Example), 1 => (1..20u32).prop_map(group), 1 => Just(Sharing::Batch)];
-    let rest = (1..17u32, any::<bool>(), 0..3usize, any::<u64>(), any::<bool>());
-    (dims, p, at, sharing, rest).prop_map(|(dims, p, at, sharing, (bits, seven, bias, seed, odd))| {
+    let rest = (1..17u32, 0..3usize, any::<u64>(), any::<bool>());
+    (dims, p, at, sharing, rest).prop_map(|(dims, p, at, sharing, (bits, bias, seed, odd))| {
         let room = u32::MAX - 100;
         let key = MaskKey::new(seed, 3).at_step(seed >> 7);
         // Few bits may leave nothing of a large p; the largest that they hold is then meant.
         let probability = DropProbability::with_bits(p, bits)
             .unwrap_or_else(|_| DropProbability::with_bits(1.0 - 0.5f64.powi(bits as i32), bits).unwrap());
-        let mask = Mask::new(key, probability)
-            .with_rounds(if seven { Rounds::Seven } else { Rounds::Ten })
-            .shared(sharing)
-            .at(origin(at.0.min(room), at.1.min(room), at.2.min(room)));
+        let mask = Mask::new(key, probability).shared(sharing).at(origin(
+            at.0.min(room),
+            at.1.min(room),
+            at.2.min(room),
+        ));
         let call = Call {
             bias: BiasKind::ALL[bias],
             placement: if odd { Placement::PooledOdd } else { Placement::Separate },

@@ -9,7 +9,7 @@ use crate::common::{
 use dropconnect::gpu::{AdapterChoice, Method, Tensor};
 use dropconnect::{
     Activation, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey, Moments,
-    Origin, Rounds, Shape, Sharing, Write, reference, wgpu,
+    Origin, Shape, Sharing, Write, reference, wgpu,
 };
 
 fn shape() -> Shape {
@@ -46,14 +46,13 @@ fn a_step_is_the_reference_under_the_masks_of_its_options() {
             let mut layer = layer(&device, &data)
                 .element(element)
                 .masked_bias(masked)
-                .rounds(Rounds::Seven)
                 .sharing(sharing)
                 .origin(origin)
                 .build()
                 .unwrap();
             layer.set_step(8);
             layer.advance();
-            let mask = mask(9).with_rounds(Rounds::Seven).shared(sharing).at(origin);
+            let mask = mask(9).shared(sharing).at(origin);
             assert_eq!(layer.mask(), mask);
             let operands = data64.operands(&shape, kind(masked));
             let what = |pass: &str| format!("{device}, {element}, {sharing:?}, masked {masked}: {pass}");

@@ -5,7 +5,7 @@
 
 use crate::common::*;
 use dropconnect::gpu::{Apply, Gpu, Kernels};
-use dropconnect::{ElementType, Mask, Rounds, Shape};
+use dropconnect::{ElementType, Mask, Shape};
 
 /// Connections decided by one sum. 2^20 leaves 4 of an f32's 24 bits for the rounding of the scale.
 const BITS: usize = 20;
@@ -148,13 +148,8 @@ fn places() -> Vec<([usize; 3], [u32; 3])> {
 fn every_pass_decides_the_mask_of_the_format() {
     let Some(gpu) = adapter("every_pass_decides_the_mask_of_the_format") else { return };
     for (dims, at) in places() {
-        for (p, bits, rounds) in [
-            (0.5, 16, Rounds::Ten),
-            (0.2, 16, Rounds::Ten),
-            (0.25, 16, Rounds::Seven),
-            (0.9, 8, Rounds::Seven),
-        ] {
-            let mask = mask_with_bits(p, bits, rounds).at(origin(at[0], at[1], at[2]));
+        for (p, bits) in [(0.5, 16), (0.2, 16), (0.25, 16), (0.9, 8)] {
+            let mask = mask_with_bits(p, bits).at(origin(at[0], at[1], at[2]));
             check(gpu, plain_kernels(gpu), dims, &mask, Placement::Separate);
         }
     }
@@ -167,7 +162,7 @@ fn every_resolution_decides_the_mask_of_the_format() {
     for bits in 1..=16 {
         for threshold in [1, ((1u32 << bits) / 3) | 1, (1 << bits) - 1] {
             let p = 1.0 - f64::from(threshold) / f64::from(1u32 << bits);
-            let mask = mask_with_bits(p, bits, Rounds::Ten).at(origin(1, 2, 3));
+            let mask = mask_with_bits(p, bits).at(origin(1, 2, 3));
             assert_eq!((mask.probability.bits(), mask.probability.threshold()), (bits, threshold));
             check(gpu, plain_kernels(gpu), [5, 6, 18], &mask, Placement::Separate);
         }

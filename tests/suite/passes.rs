@@ -6,7 +6,7 @@
 mod kernels;
 
 use crate::common::*;
-use dropconnect::{ElementType, Mask, Rounds, Sharing, Write, reference};
+use dropconnect::{ElementType, Mask, Sharing, Write, reference};
 
 /// 1, 3, 4, 5, 7, 8, 9, 31, 33, 100 and 257 in every place, sizes that are whole bricks, and some that are
 /// whole quads but not whole tiles.
@@ -33,20 +33,19 @@ const SHAPES: [[usize; 3]; 20] = [
     [33, 100, 40],
 ];
 
-/// p, bits of its resolution, rounds.
-type Choice = (f64, u32, Rounds);
+/// p, bits of its resolution.
+type Choice = (f64, u32);
 
 /// `None` is evaluation.
-const MASKS: [Option<Choice>; 9] = [
+const MASKS: [Option<Choice>; 8] = [
     None,
-    Some((0.0, 16, Rounds::Ten)),
-    Some((0.5, 16, Rounds::Ten)),
-    Some((0.5, 8, Rounds::Seven)),
-    Some((0.25, 16, Rounds::Seven)),
-    Some((0.2, 16, Rounds::Ten)),
-    Some((0.2, 8, Rounds::Seven)),
-    Some((0.9, 16, Rounds::Seven)),
-    Some((0.9, 8, Rounds::Ten)),
+    Some((0.0, 16)),
+    Some((0.5, 16)),
+    Some((0.25, 16)),
+    Some((0.2, 16)),
+    Some((0.2, 8)),
+    Some((0.9, 16)),
+    Some((0.9, 8)),
 ];
 
 /// Whole bricks, cut bricks, one axis cut, and the last coordinates that a shape of 257 leaves.
@@ -56,7 +55,7 @@ const ORIGINS: [[u32; 3]; 5] =
 const PLACEMENTS: [Placement; 3] = [Placement::Separate, Placement::PooledAligned, Placement::PooledOdd];
 
 fn mask_of(choice: Option<Choice>, at: [u32; 3]) -> Option<Mask> {
-    choice.map(|(p, bits, rounds)| mask_with_bits(p, bits, rounds).at(origin(at[0], at[1], at[2])))
+    choice.map(|(p, bits)| mask_with_bits(p, bits).at(origin(at[0], at[1], at[2])))
 }
 
 /// Runs the call on all targets and compares the results with float64.

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use dropconnect::gpu::{Apply, Tile};
-use dropconnect::{Mask, Rounds, Sharing, reference};
+use dropconnect::{Mask, Sharing, reference};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -146,13 +146,8 @@ fn masks_follow_the_rule_bit_for_bit() {
         let shape = shape(dims);
         let last = u32::MAX - dims[0] as u32 + 1;
         for sharing in sharings() {
-            // Rounds have nothing to do with who shares.
-            for (at, rounds) in [
-                (origin(0, 0, 0), Rounds::Seven),
-                (origin(13, 2, 5), Rounds::Ten),
-                (origin(last, 77, 123), Rounds::Seven),
-            ] {
-                let mask = mask(0.3).with_rounds(rounds).at(at).shared(sharing);
+            for at in [origin(0, 0, 0), origin(13, 2, 5), origin(last, 77, 123)] {
+                let mask = mask(0.3).at(at).shared(sharing);
                 let (mut want, mut want_bias) = (Vec::new(), Vec::new());
                 for n in 0..dims[0] as u32 {
                     for o in 0..dims[1] as u32 {

@@ -28,7 +28,7 @@ fn the_measure_of_deviation_is_right_and_bites() {
     assert_eq!(sigmas(5_200, 10_000, 0.5), 4.0);
     assert_eq!(sigmas(4_950, 10_000, 0.5), -1.0);
     // The rate that was asked for is not the one that 3 bits realise, nor is one a fiftieth off.
-    let mask = mask_with_bits(0.1, 3, Default::default());
+    let mask = mask_with_bits(0.1, 3);
     let dropped = bits(&mask).iter().filter(|kept| !**kept).count();
     let off = |p| sigmas(dropped, DIMS.iter().product(), p).abs();
     assert_eq!(mask.probability.realised(), 0.125);
@@ -38,7 +38,7 @@ fn the_measure_of_deviation_is_right_and_bites() {
 #[test]
 fn the_rate_is_the_realised_one() {
     for (p, resolution) in PROBABILITIES {
-        let mask = mask_with_bits(p, resolution, Default::default()).at(origin(5, 6, 7));
+        let mask = mask_with_bits(p, resolution).at(origin(5, 6, 7));
         let bits = bits(&mask);
         let dropped = bits.iter().filter(|kept| !**kept).count();
         let off = sigmas(dropped, bits.len(), mask.probability.realised());
@@ -56,7 +56,7 @@ fn the_rate_is_the_realised_one() {
 #[test]
 fn neighbours_are_independent() {
     for (p, resolution) in PROBABILITIES {
-        let mask = mask_with_bits(p, resolution, Default::default());
+        let mask = mask_with_bits(p, resolution);
         let dropped = mask.probability.realised();
         let agree = dropped * dropped + (1.0 - dropped) * (1.0 - dropped);
         let all = bits(&mask);

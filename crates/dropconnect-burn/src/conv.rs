@@ -59,9 +59,6 @@ pub struct DropConnectConv2dConfig {
     /// The resolution of the probability, 1 to 16 bits.
     #[config(default = 16)]
     pub bits: u32,
-    /// Rounds of the mask generator, 7 or 10.
-    #[config(default = 10)]
-    pub rounds: u32,
     /// How many consecutive images, or positions, share a mask; 0 gives the whole batch one.
     #[config(default = 1)]
     pub examples_per_mask: u32,
@@ -183,7 +180,6 @@ impl DropConnectConv2dConfig {
             .with_seed(self.seed)
             .with_masked_bias(self.masked_bias)
             .with_bits(self.bits)
-            .with_rounds(self.rounds)
             .with_per(if self.per_position { Per::Row } else { Per::Sequence })
             .with_examples_per_mask(self.examples_per_mask)
             .settings()

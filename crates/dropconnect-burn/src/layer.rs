@@ -5,7 +5,7 @@ use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param}
 use burn::nn::{Initializer, Linear};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor};
-use dropconnect::{DropProbability, Rounds};
+use dropconnect::DropProbability;
 
 use crate::error::expect;
 use crate::mask::sharing;
@@ -42,9 +42,6 @@ pub struct DropConnectConfig {
     /// The resolution of the probability, 1 to 16 bits. A probability that needs fewer costs less.
     #[config(default = 16)]
     pub bits: u32,
-    /// Rounds of the mask generator, 7 or 10.
-    #[config(default = 10)]
-    pub rounds: u32,
     /// What an example is where the input has more dimensions than `[batch, d_input]`: a row, which is the default, or
     /// all rows of one index of the first dimension.
     #[config(default = "Per::Row")]
@@ -100,7 +97,7 @@ impl DropConnectConfig {
     ///
     /// # Errors
     /// For zero inputs or outputs, a probability outside `0 <= p < 1` or too near to 1 for the number of bits,
-    /// numbers of bits or rounds that do not exist, or a wgpu device that cannot be brought up.
+    /// a number of bits that does not exist, or a wgpu device that cannot be brought up.
     pub fn try_init(&self, device: &Device) -> Result<DropConnect, Error> {
         let settings = self.settings()?;
         device::prepare(device)?;
@@ -150,7 +147,6 @@ impl DropConnectConfig {
             layer: self.layer,
             probability: DropProbability::with_bits(self.prob, self.bits)?,
             bits: self.bits,
-            rounds: Rounds::new(self.rounds)?,
             per: self.per,
             sharing: sharing(self.examples_per_mask),
             masked_bias: self.masked_bias,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use burn::config::Config;
-use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Sharing};
+use dropconnect::{DropProbability, Mask, MaskKey, Origin, Sharing};
 
 use crate::Error;
 
@@ -35,8 +35,6 @@ pub struct MaskSettings {
     pub probability: DropProbability,
     /// The resolution that probabilities are given at.
     pub bits: u32,
-    /// Rounds of the generator.
-    pub rounds: Rounds,
     /// What an example is.
     pub per: Per,
     /// Which examples share a mask.
@@ -87,7 +85,7 @@ impl MaskSettings {
     /// A mask of every example, from global example 0.
     pub(crate) fn keyed(&self, draw: Draw) -> Mask {
         let key = MaskKey { pass: draw.pass, ..MaskKey::new(self.seed, self.layer).at_step(draw.step) };
-        Mask::new(key, self.probability).with_rounds(self.rounds)
+        Mask::new(key, self.probability)
     }
 
     fn sharing_of_rows(&self) -> Sharing {

@@ -38,9 +38,6 @@ pub struct DropConnectRnnConfig {
     /// The resolution of the probability, 1 to 16 bits.
     #[config(default = 16)]
     pub bits: u32,
-    /// Rounds of the mask generator, 7 or 10.
-    #[config(default = 10)]
-    pub rounds: u32,
     /// The type of function used to initialize the parameters. The default is that of `LstmConfig` and `GruConfig`.
     #[config(default = "Initializer::XavierNormal{gain:1.0}")]
     pub initializer: Initializer,
@@ -153,7 +150,6 @@ impl DropConnectRnnConfig {
             .with_prob(self.prob)
             .with_seed(self.seed)
             .with_bits(self.bits)
-            .with_rounds(self.rounds)
             .with_per(self.per)
             .with_initializer(self.initializer.clone())
     }

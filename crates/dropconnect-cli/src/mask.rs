@@ -181,7 +181,6 @@ pub fn mask_metadata(mask: &Mask, bits: u32) -> Vec<(&'static str, String)> {
         ("layer", mask.key.layer.to_string()),
         ("step", mask.key.step.to_string()),
         ("origin", format!("{example},{output},{input}")),
-        ("rounds", mask.rounds.count().to_string()),
         ("examples_per_mask", examples_per_mask),
         ("dropconnect", env!("CARGO_PKG_VERSION").to_owned()),
     ];

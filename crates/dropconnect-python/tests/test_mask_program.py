@@ -1,22 +1,25 @@
-"""The NumPy program of the repository, examples/mask.py, draws the masks of the native module and of the binary."""
+"""The NumPy programs of the repository: examples/mask.py draws the masks of the native module and of the binary, and
+tests/data/make_vectors.py makes the vectors that all implementations are tested against."""
 
 import importlib.util
 import json
 import os
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import dropconnect_torch
 import numpy as np
 import pytest
 
+# scripts/test-python.sh runs a copy of the tests, and says where the repository is.
+ROOT = Path(os.environ.get("DROPCONNECT_REPOSITORY") or Path(__file__).parents[3])
+
 
 @pytest.fixture(scope="module")
 def program():
-    # scripts/test-python.sh runs a copy of the tests, and says where the repository is.
-    root = os.environ.get("DROPCONNECT_REPOSITORY") or Path(__file__).parents[3]
-    spec = importlib.util.spec_from_file_location("mask_program", Path(root) / "examples" / "mask.py")
+    spec = importlib.util.spec_from_file_location("mask_program", ROOT / "examples" / "mask.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -60,3 +63,7 @@ def test_the_binary_draws_the_same(program, tmp_path):
         first, last = json.loads(stored[8:start])["mask"]["data_offsets"]
         got = np.frombuffer(stored[start + first : start + last], np.uint8).reshape(shape)
         assert (got.astype(bool) == program.mask(*shape, p, **key)).all(), (shape, p, key)
+
+
+def test_the_vectors_are_what_their_program_makes():
+    subprocess.run([sys.executable, ROOT / "tests" / "data" / "make_vectors.py", "--check"], check=True)

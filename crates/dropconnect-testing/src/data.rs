@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing};
+use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing};
 
 use crate::{BiasKind, Operands};
 
@@ -143,13 +143,13 @@ pub fn mask(p: f64) -> Mask {
     Mask::new(MaskKey::new(2013, 1).at_step(77), DropProbability::new(p).unwrap())
 }
 
-/// The same with a resolution and rounds.
+/// The same with a resolution.
 ///
 /// # Panics
 /// Where there is no such probability.
-pub fn mask_with_bits(p: f64, bits: u32, rounds: Rounds) -> Mask {
+pub fn mask_with_bits(p: f64, bits: u32) -> Mask {
     let probability = DropProbability::with_bits(p, bits).unwrap();
-    Mask { probability, ..mask(0.0) }.with_rounds(rounds)
+    Mask { probability, ..mask(0.0) }
 }
 
 /// A probability of the full resolution.

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use dropconnect::cpu::Backend;
-use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing};
+use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Shape, Sharing};
 
 use crate::{Failure, Placement, Target};
 
@@ -19,16 +19,15 @@ pub struct MaskBits {
     pub digest: u64,
 }
 
-/// Probability and its resolution, rounds, and how masks are shared: every way in which kernels draw.
-const MASKS: [(f64, u32, Rounds, Sharing); 8] = [
-    (0.5, 16, Rounds::Ten, Sharing::Example),
-    (0.2, 16, Rounds::Ten, Sharing::Example),
-    (0.3, 8, Rounds::Ten, Sharing::Example),
-    (0.5, 16, Rounds::Seven, Sharing::Example),
-    (0.9, 16, Rounds::Seven, Sharing::Example),
-    (0.5, 16, Rounds::Ten, Sharing::Group(NonZeroU32::new(3).unwrap())),
-    (0.1, 16, Rounds::Ten, Sharing::Batch),
-    (1.0 / 65536.0, 16, Rounds::Ten, Sharing::Example),
+/// Probability and its resolution, and how masks are shared: every way in which kernels draw.
+const MASKS: [(f64, u32, Sharing); 7] = [
+    (0.5, 16, Sharing::Example),
+    (0.2, 16, Sharing::Example),
+    (0.3, 8, Sharing::Example),
+    (0.9, 16, Sharing::Example),
+    (0.5, 16, Sharing::Group(NonZeroU32::new(3).unwrap())),
+    (0.1, 16, Sharing::Batch),
+    (1.0 / 65536.0, 16, Sharing::Example),
 ];
 /// Whole bricks, and rows that end in the middle of one: 33.6 and 31.7 million connections.
 const SHAPES: [[usize; 3]; 2] = [[64, 1024, 512], [61, 1021, 509]];
@@ -78,7 +77,7 @@ pub fn portable() -> Backend {
 
 /// A mask of its own for each piece: other seeds, layers, steps, and places, some far out.
 fn mask_of(piece: usize) -> Result<Mask, Error> {
-    let (p, bits, rounds, sharing) = MASKS[piece / SHAPES.len() % MASKS.len()];
+    let (p, bits, sharing) = MASKS[piece / SHAPES.len() % MASKS.len()];
     let number = piece as u64;
     let key = MaskKey::new(number << 32 | 0x2545_F491, piece as u32).at_step(number << 33 | number);
     let far = (piece as u32).wrapping_mul(0x9E37_79B9) >> 1;
@@ -86,7 +85,7 @@ fn mask_of(piece: usize) -> Result<Mask, Error> {
         0 => Origin { example: far & !15, output: far & !15, input: far & !15 },
         _ => Origin { example: far, output: far | 1, input: far | 3 },
     };
-    Ok(Mask::new(key, DropProbability::with_bits(p, bits)?).with_rounds(rounds).shared(sharing).at(origin))
+    Ok(Mask::new(key, DropProbability::with_bits(p, bits)?).shared(sharing).at(origin))
 }
 
 /// Goes on from a digest: each step is a bijection of it and of the eight bytes that it takes, so that a single wrong

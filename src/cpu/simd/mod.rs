@@ -93,7 +93,7 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn words(self, values: [u32; 8]) -> Self::Words;
     fn eight(self, value: u32) -> Self::Words;
     /// [`Ladder::climb`] on the words of eight bricks in each run.
-    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+    fn climb<const RUNS: usize, const WORDS: usize>(
         self,
         ladder: &Ladder,
         blocks: [[Self::Words; 3]; RUNS],
@@ -128,13 +128,13 @@ macro_rules! climb_by_eight {
         }
 
         #[inline(always)]
-        fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+        fn climb<const RUNS: usize, const WORDS: usize>(
             self,
             ladder: &Ladder,
             blocks: [[Self::Words; 3]; RUNS],
             first: usize,
         ) -> [[Self::Words; WORDS]; RUNS] {
-            ladder.climb::<Self, ROUNDS, RUNS, WORDS>(self, blocks, first)
+            ladder.climb::<Self, RUNS, WORDS>(self, blocks, first)
         }
     };
 }

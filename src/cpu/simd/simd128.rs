@@ -113,14 +113,14 @@ impl Simd for Simd128 {
 
     /// One half after the other: the state and the decisions of four bricks are eight registers.
     #[inline(always)]
-    fn climb<const ROUNDS: usize, const RUNS: usize, const WORDS: usize>(
+    fn climb<const RUNS: usize, const WORDS: usize>(
         self,
         ladder: &Ladder,
         blocks: [[[v128; 2]; 3]; RUNS],
         first: usize,
     ) -> [[[v128; 2]; WORDS]; RUNS] {
         let half = |half: usize| blocks.map(|block| block.map(|words| words[half]));
-        let halves = [half(0), half(1)].map(|h| ladder.climb::<Four, ROUNDS, RUNS, WORDS>(Four, h, first));
+        let halves = [half(0), half(1)].map(|h| ladder.climb::<Four, RUNS, WORDS>(Four, h, first));
         std::array::from_fn(|run| std::array::from_fn(|word| [halves[0][run][word], halves[1][run][word]]))
     }
 

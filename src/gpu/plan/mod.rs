@@ -20,7 +20,7 @@ use super::params::Params;
 use super::pass::Pass;
 use super::recording::{Dispatch, Draws, Recording};
 use super::shader::{Planes, Shared, Variant};
-use crate::{ElementType, Error, Mask, Rounds};
+use crate::{ElementType, Error, Mask};
 
 /// Steps of a walk that a dispatch should hold at least.
 const LEAST_STEPS: u32 = 16;
@@ -51,7 +51,6 @@ impl<'k> Plan<'k> {
             element,
             result,
             planes: Planes::of(mask.as_ref()),
-            rounds: mask.map_or(Rounds::default(), |mask| mask.rounds),
             vector: false,
             read_write,
             tile: kernels.tile(pass),

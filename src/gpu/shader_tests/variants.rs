@@ -10,7 +10,6 @@ use crate::gpu::pass::{Integral, Pass};
 use crate::gpu::shader::{Planes, Shared, Variant};
 use crate::gpu::tuning::{Apply, Multiply, Tile};
 use crate::gpu::{BIAS_TILE, FLAT_TILE};
-use crate::mask::Rounds;
 use crate::{Activation, ElementType};
 
 /// Every kernel with every choice of its own, but for the threads that share an example: those are the tile's.
@@ -96,7 +95,6 @@ fn keep_pairs(all: &mut Vec<Variant>) {
             one.element as usize,
             one.result as usize,
             one.planes as usize,
-            one.rounds as usize,
             one.apply as usize,
             one.multiply as usize,
             one.sharing as usize,
@@ -112,16 +110,9 @@ fn keep_pairs(all: &mut Vec<Variant>) {
 /// that hold every pair of choices.
 pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     let mut all = Vec::new();
-    let planes = [
-        (Planes::None, Rounds::Ten),
-        (Planes::One, Rounds::Seven),
-        (Planes::One, Rounds::Ten),
-        (Planes::Few, Rounds::Ten),
-        (Planes::Many, Rounds::Seven),
-        (Planes::Many, Rounds::Ten),
-    ];
-    for (element, (planes, rounds)) in
-        ElementType::ALL.into_iter().flat_map(|element| planes.map(|choice| (element, choice)))
+    let planes = [Planes::None, Planes::One, Planes::Few, Planes::Many];
+    for (element, planes) in
+        ElementType::ALL.into_iter().flat_map(|element| planes.map(|planes| (element, planes)))
     {
         for (vector, read_write) in BOOL.into_iter().flat_map(|vector| BOOL.map(|rw| (vector, rw))) {
             for (apply, multiply) in [Apply::Select, Apply::And]
@@ -134,7 +125,6 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
                         element: if takes_f32(pass) { ElementType::F32 } else { element },
                         result: if gives_f32(pass) { ElementType::F32 } else { element },
                         planes,
-                        rounds,
                         // The mask of a bias is one byte a row.
                         vector: vector && pass != (Pass::Mask { of_bias: true }),
                         read_write,
@@ -149,11 +139,10 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
             }
         }
     }
-    // Shared masks change how a word is found, which has nothing to do with element types or rounds.
+    // Shared masks change how a word is found, which has nothing to do with element types.
     let shared: Vec<_> = all
         .iter()
-        .filter(|one| one.element == ElementType::F32 && one.rounds == Rounds::Ten)
-        .filter(|one| one.planes != Planes::None)
+        .filter(|one| one.element == ElementType::F32 && one.planes != Planes::None)
         .flat_map(|one| [Shared::Rows, Shared::Tile].map(|sharing| Variant { sharing, ..*one }))
         .filter(|one| one.sharing == Shared::Rows || pass.walks().is_some())
         .collect();
@@ -163,7 +152,7 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
         .iter()
         .filter(|one| one.element != ElementType::F32 && one.planes != Planes::None && contracts(pass))
         // Which has nothing to do with how masks are drawn.
-        .filter(|one| one.rounds == Rounds::Ten && one.apply == Apply::And && one.multiply == Multiply::Split)
+        .filter(|one| one.apply == Apply::And && one.multiply == Multiply::Split)
         .map(|one| Variant { result: ElementType::F32, ..*one })
         .collect();
     all.extend(wide);
@@ -191,7 +180,7 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     });
     // How operands come has nothing to do with how masks are drawn.
     if tile.staged > 0 {
-        all.retain(|one| one.rounds == Rounds::Ten && one.apply == Apply::And);
+        all.retain(|one| one.apply == Apply::And);
     }
     if !full() {
         keep_pairs(&mut all);

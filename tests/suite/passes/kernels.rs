@@ -1,7 +1,7 @@
 //! What only adapters have: kernels of every kind.
 
 use dropconnect::gpu::{Apply, Gpu, Tuning};
-use dropconnect::{ElementType, Rounds, Sharing};
+use dropconnect::{ElementType, Sharing};
 
 use super::{PLACEMENTS, WRITES, agree, mask_of};
 use crate::common::*;
@@ -17,13 +17,7 @@ fn every_kind_of_kernel_agrees_with_float64() {
     let test = "every_kind_of_kernel_agrees_with_float64";
     let Some(gpu) = adapter(test) else { return };
     let places = [([8, 8, 16], [4, 8, 16]), ([9, 12, 24], [1, 4, 8]), ([9, 7, 33], [3, 2, 5])];
-    let masks = [
-        None,
-        Some((0.5, 16, Rounds::Ten)),
-        Some((0.5, 16, Rounds::Seven)),
-        Some((0.2, 16, Rounds::Ten)),
-        Some((0.2, 8, Rounds::Seven)),
-    ];
+    let masks = [None, Some((0.5, 16)), Some((0.2, 16)), Some((0.2, 8))];
     let multiplies = multiplies(gpu, test);
     let levels = [places.len(), masks.len(), 3, PLACEMENTS.len(), 3, 2, 2, multiplies.len()];
     for (seed, row) in covering(&levels, strength()).iter().enumerate() {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dropconnect::gpu::Tuning;
-use dropconnect::{Activation, DropProbability, ElementType, Mask, MaskKey, Origin, Rounds, Shape, Sharing};
+use dropconnect::{Activation, DropProbability, ElementType, Mask, MaskKey, Origin, Shape, Sharing};
 
 use crate::error::{About, CliError};
 
@@ -252,9 +252,6 @@ pub struct MaskOptions {
         allow_negative_numbers = true
     )]
     pub bits: u32,
-    /// Rounds of the generator: 7 or 10
-    #[arg(long, default_value = "10", value_parser = parse::rounds, allow_negative_numbers = true)]
-    pub rounds: Rounds,
     /// How many consecutive examples share a mask, or `batch` for all; the paper's DropConnect is 1
     #[arg(
         long,
@@ -272,10 +269,7 @@ impl MaskOptions {
         let probability = DropProbability::with_bits(self.p, self.bits).about("--p")?;
         let key = MaskKey::new(self.seed, self.layer).at_step(self.step);
         let key = self.pass.map_or(key, |pass| key.pass(pass));
-        Ok(Mask::new(key, probability)
-            .with_rounds(self.rounds)
-            .shared(self.examples_per_mask)
-            .at(self.origin))
+        Ok(Mask::new(key, probability).shared(self.examples_per_mask).at(self.origin))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use dropconnect::{Origin, Rounds, Shape, Sharing};
+use dropconnect::{Origin, Shape, Sharing};
 
 fn three<T: std::str::FromStr>(text: &str, example: &str) -> Result<[T; 3], String> {
     let parts: Vec<_> = text.split([',', 'x']).collect();
@@ -54,11 +54,6 @@ pub fn p(text: &str) -> Result<f64, String> {
         return Ok(p);
     }
     Err(dropconnect::Error::DropProbability { value: p }.to_string())
-}
-
-pub fn rounds(text: &str) -> Result<Rounds, String> {
-    let rounds = text.parse().map_err(|_| "7 or 10 is needed".to_owned())?;
-    Rounds::new(rounds).map_err(|error| error.to_string())
 }
 
 pub fn sharing(text: &str) -> Result<Sharing, String> {

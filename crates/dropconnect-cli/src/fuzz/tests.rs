@@ -99,7 +99,7 @@ fn any_command_line_is_understood_or_refused() {
     let lines = [
         "mask\n--shape\n8,16,32\n--p\n0.3\n--seed\n0x2a\n--out\nmask.safetensors\n--bias",
         "mask\n--shape=4294967295,1,1\n--origin\n0,4294967295,7\n--examples-per-mask\n3\n--out\no",
-        "apply\n--input\na\n--output\nb\n--mode\nmc\n--passes\n10\n--softmax\n--bits\n8\n--rounds\n7",
+        "apply\n--input\na\n--output\nb\n--mode\nmc\n--passes\n10\n--softmax\n--bits\n8",
         "bench\n--shape\n128,1024,1024\n--p\n0.5\n--seconds\n0.5\n--sweep\nbatch\n--rival\nnone\n--tuning\n\
          1x1x8x8,1x1x8x8,1x1x8x8,separate,select,unrolled,65536,32768,4294967296",
         "verify\n--soak\n10\n--seed\n0xffffffffffffffff\n--device\ncpu",

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{devices, fail, read_tensors, succeed, text, write_tensors};
-use dropconnect::{DropProbability, Mask, MaskKey, Origin, Rounds, Shape, Sharing, reference};
+use dropconnect::{DropProbability, Mask, MaskKey, Origin, Shape, Sharing, reference};
 use safetensors::Dtype;
 
 #[test]
@@ -15,7 +15,7 @@ fn the_file_holds_the_mask_of_the_reference() {
     let key = MaskKey::new(u64::MAX - 4, 7).at_step(1 << 40);
     let probability = DropProbability::with_bits(0.3, 9).unwrap();
     let origin = Origin { example: 5, output: 6, input: 13 };
-    let mask = Mask::new(key, probability).with_rounds(Rounds::Seven).at(origin);
+    let mask = Mask::new(key, probability).at(origin);
     let shape = Shape::new(11, 13, 29).unwrap();
     for device in devices("the_file_holds_the_mask_of_the_reference") {
         succeed(&[
@@ -28,8 +28,6 @@ fn the_file_holds_the_mask_of_the_reference() {
             "0.3",
             "--bits",
             "9",
-            "--rounds",
-            "7",
             "--seed",
             "18446744073709551611",
             "--layer",
@@ -71,10 +69,11 @@ fn from_metadata(metadata: &HashMap<String, String>) -> Mask {
         "1" => Sharing::Example,
         count => Sharing::Group(count.parse().unwrap()),
     };
-    Mask::new(key, probability)
-        .with_rounds(Rounds::new(number("rounds") as u32).unwrap())
-        .shared(sharing)
-        .at(Origin { example: origin[0], output: origin[1], input: origin[2] })
+    Mask::new(key, probability).shared(sharing).at(Origin {
+        example: origin[0],
+        output: origin[1],
+        input: origin[2],
+    })
 }
 
 fn metadata(path: &Path) -> HashMap<String, String> {
@@ -92,7 +91,7 @@ fn a_file_says_all_that_its_mask_is_made_of() {
     for options in [
         "",
         "--p 0.3 --bits 9 --seed 0xffffffffffffffff --layer 4294967295 --step 18446744073709551615",
-        "--p 0.7 --examples-per-mask 3 --origin 5,6,7 --rounds 7",
+        "--p 0.7 --examples-per-mask 3 --origin 5,6,7",
         "--p 0.1 --bits 3 --examples-per-mask batch --origin 4294967000,1,2",
         "--p 1e-6 --examples-per-mask 4294967295",
         "--p 0.30000000000000004 --bits 16",
@@ -211,13 +210,12 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--p", "half"], &["--p", "half"]);
     with(&["--bits", "17"], &["--bits", "17", "16"]);
     with(&["--bits", "0"], &["--bits", "0", "1"]);
-    with(&["--rounds", "8"], &["--rounds", "8", "7 and 10"]);
     with(&["--seed", "18446744073709551616"], &["--seed", "18446744073709551616", "below 2^64"]);
     with(&["--layer", "4294967296"], &["--layer", "4294967296", "below 2^32"]);
     with(&["--layer", "0x100000000"], &["--layer", "0x100000000", "below 2^32"]);
     with(&["--shape", "-1,2,3"], &["--shape", "-1,2,3"]);
     with(&["--origin", "0,-1,3"], &["--origin", "0,-1,3"]);
-    for name in ["--seed", "--layer", "--step", "--pass", "--bits", "--rounds", "--examples-per-mask"] {
+    for name in ["--seed", "--layer", "--step", "--pass", "--bits", "--examples-per-mask"] {
         with(&[name, "-1"], &[name, "-1"]);
         with(&[name, "half"], &[name, "half"]);
     }

@@ -299,7 +299,6 @@ fn layer(choices: &mut Choices, shape: &Shape, mask: &Mask) {
     let exist = exists(&parameters, &mask.origin);
     let built = DropConnect::new(&Device::Cpu, mask.key, inputs, outputs)
         .drop_probability(mask.probability.requested())
-        .rounds(mask.rounds)
         .sharing(mask.sharing)
         .bias(with_bias)
         .masked_bias(choices.flag())

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing};
+use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Shape, Sharing};
 
 use super::Choices;
 
@@ -106,11 +106,7 @@ pub(super) fn mask(choices: &mut Choices) -> Option<Mask> {
         2 => NonZeroU32::new(choices.number_32()).map_or(Sharing::Batch, Sharing::Group),
         _ => Sharing::Batch,
     };
-    let number = if choices.flag() { choices.number_32() } else { 10 };
-    let rounds = Rounds::new(number);
-    assert_eq!(rounds.is_ok(), [7, 10].contains(&number), "{number} rounds");
-    let mask = Mask::new(key, probability).with_rounds(rounds.unwrap_or_default()).shared(sharing);
-    Some(mask.at(origin(choices)))
+    Some(Mask::new(key, probability).shared(sharing).at(origin(choices)))
 }
 
 /// Any coordinates have a decision, and those that share a mask the same one.

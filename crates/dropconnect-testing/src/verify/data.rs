@@ -1,6 +1,6 @@
 //! Shapes and masks for the checks: fixed and uneven.
 
-use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Rounds, Shape};
+use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Shape};
 
 /// Batch, outputs, inputs. Sizes around those of a brick (4, 4, 8), of tiles and of workgroups, in every
 /// place; whole bricks, which have kernels of their own; an empty batch.
@@ -27,8 +27,6 @@ pub const SHAPES: [[usize; 3]; 18] = [
 /// Those of [`SHAPES`] that serve where little time is: odd rows and whole bricks. Each shape a tile fits into makes
 /// kernels of its own, and compiling takes nearly all the time.
 pub const QUICK: std::ops::Range<usize> = 1..3;
-/// How many of [`SHAPES`] are tried with every rounds and bias.
-pub const THOROUGH_SHAPES: usize = 5;
 
 /// One plane, several, all sixteen bits, none.
 pub const PROBABILITIES: [f64; 4] = [0.5, 0.3, 0.875, 0.0];
@@ -44,7 +42,7 @@ pub fn mask(p: f64, step: u64) -> Result<Mask, Error> {
     Ok(Mask::new(key, DropProbability::new(p)?))
 }
 
-/// Masks whose key, rounds, origin and resolution change from case to case.
+/// Masks whose key, origin and resolution change from case to case.
 pub fn varied_mask(p: f64, case: u64) -> Result<Mask, Error> {
     let origins = [
         [0, 0, 0],
@@ -57,7 +55,6 @@ pub fn varied_mask(p: f64, case: u64) -> Result<Mask, Error> {
     let bits = [16, 5, 9, 16][case as usize % 4];
     let key = MaskKey::new(case.wrapping_mul(0x9e37_79b9_7f4a_7c15), (case as u32).wrapping_mul(0x85eb_ca6b))
         .at_step(case << 31 | case);
-    let rounds = if case % 3 == 1 { Rounds::Seven } else { Rounds::Ten };
     let mask = Mask::new(key, DropProbability::with_bits(p, bits)?);
-    Ok(mask.with_rounds(rounds).at(Origin { example, output, input }))
+    Ok(mask.at(Origin { example, output, input }))
 }

@@ -1,9 +1,9 @@
 //! Every pass against float64, and properties that hold between passes.
 
-use dropconnect::{ElementType, Mask, Rounds, Shape, Write};
+use dropconnect::{ElementType, Mask, Shape, Write};
 
 use super::check::Check;
-use super::data::{PROBABILITIES, QUICK, SHAPES, THOROUGH_SHAPES, mask, shape, varied_mask};
+use super::data::{PROBABILITIES, QUICK, SHAPES, mask, shape, varied_mask};
 use super::plan::Plan;
 use crate::{BiasKind, Call, Data, Failure, Pass, Target, bit_differences, bound, relative_error, wide};
 
@@ -62,24 +62,20 @@ fn cases(quick: bool, element: ElementType) -> Result<Vec<(Shape, Mask, usize)>,
             ElementType::BF16 => &[(whole, 0.5, 7)],
         };
         for &(dims, p, case) in chosen {
-            cases.push((shape(dims)?, varied_mask(p, case as u64)?.with_rounds(Rounds::Ten), case));
+            cases.push((shape(dims)?, varied_mask(p, case as u64)?, case));
         }
         return Ok(cases);
     }
     let mut case = 0;
     // Compiling takes nearly all the time, so that choices which make kernels of their own are not all
-    // combined: 16-bit types get one probability a shape, seven rounds the first shapes of f32.
+    // combined: 16-bit types get one probability a shape.
     for (s, &dims) in SHAPES.iter().enumerate() {
         for (k, &p) in PROBABILITIES.iter().enumerate() {
             case += 1;
             if element != ElementType::F32 && k != s % PROBABILITIES.len() {
                 continue;
             }
-            let mut mask = varied_mask(p, case as u64)?;
-            if element != ElementType::F32 || s >= THOROUGH_SHAPES {
-                mask.rounds = Rounds::Ten;
-            }
-            cases.push((shape(dims)?, mask, case));
+            cases.push((shape(dims)?, varied_mask(p, case as u64)?, case));
         }
     }
     Ok(cases)
@@ -149,7 +145,7 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
                     continue;
                 }
                 let data = Data::random(&shape, element, 1);
-                let mask = varied_mask(0.5, case as u64)?.with_rounds(Rounds::Ten);
+                let mask = varied_mask(0.5, case as u64)?;
                 let call = Call { element, ..Call::new(shape, Some(mask)) };
                 for pass in Pass::ALL {
                     let first = target.run_async(&[pass], &call, &data).await?.results.concat();

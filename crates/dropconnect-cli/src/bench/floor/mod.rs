@@ -4,7 +4,7 @@
 mod rates;
 
 use dropconnect::gpu::Apply;
-use dropconnect::{DropProbability, Rounds, Shape};
+use dropconnect::{DropProbability, Shape};
 use dropconnect_testing::Pass;
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ impl Floor {
         let connections = shape.connections() as f64;
         let products = multiply_adds(pass, shape) as f64;
         let bricks = connections / DECISIONS;
-        let rounds = f64::from(probability.rounds(Rounds::Ten));
+        let rounds = f64::from(probability.rounds());
         let (planes, rotated) =
             (f64::from(probability.bits()), f64::from(probability.bits().saturating_sub(9)));
         let mut integers = 0.0;

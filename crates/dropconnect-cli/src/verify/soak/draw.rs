@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{
-    Activation, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Rounds, Shape, Sharing, Write,
+    Activation, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write,
 };
 use dropconnect_testing::{BiasKind, Call, Data, Placement};
 
@@ -21,7 +21,7 @@ const RARE: u32 = 50;
 pub fn case_seed(seed: u64, index: u64) -> u64 {
     let hash = |what: u32, number: u64| {
         let counter = [number as u32, (number >> 32) as u32, what, 0x534f_414b];
-        u64::from(philox4x32(counter, [seed as u32, (seed >> 32) as u32], Rounds::Ten)[0])
+        u64::from(philox4x32(counter, [seed as u32, (seed >> 32) as u32])[0])
     };
     let block = index / BLOCK;
     let upper = if block == 0 { seed >> 32 } else { hash(0, block) };
@@ -47,7 +47,7 @@ impl Draws {
         let (call, at) = (self.next / 4, (self.next % 4) as usize);
         if at == 0 {
             let counter = [call as u32, (call >> 32) as u32, self.stream, 0x534f_414b];
-            self.words = philox4x32(counter, self.key, Rounds::Ten);
+            self.words = philox4x32(counter, self.key);
         }
         self.next += 1;
         self.words[at]
@@ -90,7 +90,6 @@ enum Planes {
 struct Block {
     kernels: u32,
     element: ElementType,
-    rounds: Rounds,
     planes: Planes,
     sharing: Sharing,
     biased: bool,
@@ -112,7 +111,6 @@ impl Block {
         Self {
             kernels: draws.word(),
             element: draws.pick(&[ElementType::F32, ElementType::F32, ElementType::F16, ElementType::BF16]),
-            rounds: draws.pick(&[Rounds::Ten, Rounds::Ten, Rounds::Seven]),
             planes: draws.pick(&[
                 Planes::Many,
                 Planes::Many,
@@ -176,10 +174,11 @@ impl Case {
             }
             sharing => sharing,
         };
-        let mask = Mask::new(key, probability(&mut draws, &block)?)
-            .with_rounds(block.rounds)
-            .shared(sharing)
-            .at(origin(&mut draws, &shape, block.whole));
+        let mask = Mask::new(key, probability(&mut draws, &block)?).shared(sharing).at(origin(
+            &mut draws,
+            &shape,
+            block.whole,
+        ));
         let element = block.element;
         let mut before = Draws::new(seed, 2);
         let mut before = |len| before.values(len, element);
@@ -226,9 +225,9 @@ impl Case {
         let Self { seed, shape, element, mask, bias, accumulate, passes, samples, activation, .. } = self;
         let (p, bits) = (mask.probability.requested(), mask.probability.bits());
         format!(
-            "seed {seed}: {shape}, {element}, p = {p} of {bits} bits, {:?}, {:?}, {:?}, {:?}, bias {bias:?}, \
+            "seed {seed}: {shape}, {element}, p = {p} of {bits} bits, {:?}, {:?}, {:?}, bias {bias:?}, \
              accumulate {accumulate}, {passes} passes, {activation:?} by {samples:?} samples",
-            mask.rounds, mask.sharing, mask.origin, mask.key
+            mask.sharing, mask.origin, mask.key
         )
     }
 }
