@@ -1,9 +1,17 @@
-// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
-// literal at every call: once a driver has inlined the call, every test is of a constant bit.
+//% if masked_walk
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a literal at every call: once
+// a driver has inlined the call, every test is of a constant bit.
 //
-// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
-// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
-// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). Here
+//% if apply == "select"
+// the sum is kept or replaced, which is a predicated multiply-add on NVIDIA.
+//% else
+// the factor b, the weight wherever there is one, is kept or made +0.
+//% endif
+// A dropped weight cannot matter, whatever it is.
+//% else
+// Four multiply-adds.
+//% endif
 //% set xyzw = "xyzw"
 //% set decision = ", word: u32, bit: u32" if masked_walk else ""
 

@@ -1,10 +1,12 @@
-// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, ${element} in and ${result_element} out; 16 bits are two to a word. Twin: src/element.rs.
 //
-// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
-// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
-// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
-//
-// Of operands and results, one may be f32 where the other is not.
+// Everything works on quads, four consecutive elements of a row.
+//% if vector
+// Every row starts on a quad here, and a quad is one load.
+//% else
+// Rows start anywhere here: each element is loaded by itself, and one outside its row reads as 0 on both sides of a
+// product, so that it adds exactly 0 to any sum.
+//% endif
 //% set narrow = element if element != "f32" else result_element
 //% if narrow == "f16"
 
@@ -94,14 +96,14 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 
 fn store_${result.name}(index: u32, value: f32) {
 //% if result_element == "f32"
-    ${result.name}[index] = select(0.0, ${result.name}[index], ${result.accumulate} == 1u) + value;
+    ${result.name}[index] = select(0.0, ${result.name}[index], params.accumulate == 1u) + value;
 //% else
     // The other half of the word may belong to another thread, which touches only its own bits: the
     // word ends up the same in whatever order they come.
     let shift = (index & 1u) * 16u;
     let word = index / 2u;
     var sum = value;
-    if ${result.accumulate} == 1u {
+    if params.accumulate == 1u {
         sum += unpack_half(atomicLoad(&${result.name}[word]), index);
     }
     atomicAnd(&${result.name}[word], ~(0xffffu << shift));
@@ -120,7 +122,7 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
 //% set quad = result.name ~ "[index / 4u]"
     if column < i32(${result.columns}) {
         var sum = values;
-        if ${result.accumulate} == 1u {
+        if params.accumulate == 1u {
             sum += ${quad if result_element == "f32" else "unpack_quad(" ~ quad ~ ")"};
         }
         ${quad} = ${"sum" if result_element == "f32" else "pack_quad(sum)"};

@@ -1,31 +1,66 @@
-// Y = scale * (sum over i of M W X) + b. Oracle: src/reference/forward.rs.
+//% from "tile" import tile_head, begin_tile, shared_parts, add_up_parts, each_row, row_at, sum_quad
+//% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
+// Y = scale * (sum over i of M W X)${" + b" if bias}. Oracle: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0
 //         for each input i:
+//% if planes == "none"
+//             sum += W[o, i] * X[n, i]
+//% else
 //             if keep(n, o, i):                        a bit of brick(i / 8, o / 4, n / 4)
 //                 sum += W[o, i] * X[n, i]
+//% endif
 //         Y[n, o] = scale * sum
+//% if bias and planes == "none"
+//         Y[n, o] += b[o]
+//% elif bias
 //         if the bias is not masked:
 //             Y[n, o] += b[o]
 //         else if keep(n, o, BIAS_INPUT_BLOCK * 8):
 //             Y[n, o] += scale * b[o]
+//% endif
 //
-// The kernel departs from this:
+// As a kernel: naive/forward.wgsl. This one has tiles:
 //
+${tile_head("n", "o", "i")-}
+//
+// and departs from the above in this:
+//
+//% set departure = namespace(number=3)
 // 1. A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${4 * columns} outputs, and walks the inputs
+//% if planes == "none"
+//    eight at a time.
+//% else
 //    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
 //    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
-// 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
-//    Loops over them cost two to three times. How a bit is applied is a choice per vendor (apply.wgsl).
-// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column reads 0 or
-//    the last quad. A test in the walk would cost more than the products.
-// 4. Where all examples of a tile share a mask, the weights are masked once, as they are read.
-// 5. Where there are too few tiles to keep the adapter busy, threads share one and add up their parts at the end.
-// 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
-// 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
-//% from "tile" import begin_tile, shared_parts, add_up_parts, each_row, row_at, sum_quad
-//% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
+//% endif
+// 2. The products of a step are unrolled, and sums stay in registers. Loops over them cost two to three times.
+//% if masked_walk
+//    A bit is tested where it is known which; how it is applied is a choice per vendor (apply.wgsl).
+//% endif
+// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column
+//    ${"the last quad" if vector else "reads 0"}. A test in the loop would cost more than the products.
+//% if staging
+//% set departure.number = departure.number + 1
+// ${departure.number}. The threads of a workgroup read operands together, and those of the next steps while these are
+//    multiplied.
+//% endif
+//% if sharing == "tile"
+//% set departure.number = departure.number + 1
+// ${departure.number}. All examples of a tile share a mask: the weights are masked once, as they are read.
+//% endif
+//% if split > 1
+//% set departure.number = departure.number + 1
+// ${departure.number}. There are too few tiles to keep the adapter busy: threads share one and add up their parts.
+//% endif
+//% set loops = ["the planes of bricks"] if rolled and planes in ["few", "many"] else []
+//% set loops = loops + ["the rows to store"] if rolled_rows else loops
+//% if loops
+//% set departure.number = departure.number + 1
+// ${departure.number}. Not unrolled are ${loops|join(" and ")}, which take some drivers long to compile.
+//% endif
+// ${departure.number + 1}. A sum too long for a dispatch comes in several, and adds to what is there.${" The bias comes with the first." if bias}
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
@@ -36,17 +71,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     ${read_bias()-}
 //% call(k) each_row(scalars=true)
 //% for column in range(columns)
-    ${bias_mask(k, column, rolled)-}
+    ${bias_mask(k, column, rolled_rows)-}
 //% for r in range(4)
 //% set sums = sum_quad(4 * k + r, column, true)
 //% if bias
     store_result_quad(
-        ${row_at("n", k, r, rolled)},
+        ${row_at("n", k, r, rolled_rows)},
         o + ${4 * column},
         params.scale * ${sums}${plus_bias(k, column, r)},
     );
 //% else
-    store_result_quad(${row_at("n", k, r, rolled)}, o + ${4 * column}, params.scale * ${sums});
+    store_result_quad(${row_at("n", k, r, rolled_rows)}, o + ${4 * column}, params.scale * ${sums});
 //% endif
 //% endfor
 //% endfor

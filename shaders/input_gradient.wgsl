@@ -1,12 +1,19 @@
 // dX = scale * (sum over o of M W G). Oracle: src/reference/input_gradient.rs.
 //
-// The forward pass (forward.wgsl, and its departures) with outputs to walk, four at a time: a thread owns
-// ${rows} x ${columns} bricks, ${4 * rows} examples by ${8 * columns} inputs. They are those of the forward pass:
-// same coordinates, same words.
+//% from "tile" import tile_head
+${tile_head("n", "i", "o")-}
 //
-// Staged operands are taken output by output, which holds few of them in registers. A thread that reads for itself
-// takes all four outputs of a step together: sums that find no registers, as in the wide tiles of software adapters,
-// are then fetched once.
+// The forward pass (forward.wgsl, and its departures), but the sums are over outputs, four at a time.
+//% if planes != "none"
+// Bricks are those of the forward pass: same coordinates, same words.
+//% endif
+//
+//% if staging
+// Operands are taken output by output, which holds few of them in registers.
+//% else
+// All four outputs of a step are taken together: sums that find no registers, as in the wide tiles of software
+// adapters, are then fetched once.
+//% endif
 //% from "tile" import begin_tile, quad_at, walk, tile_masks, kept, shared_parts, add_up_parts, store_rows
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
@@ -86,5 +93,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endcall
     ${add_up_parts()}
-    ${store_rows("result", "n")-}
+    ${store_rows("n")-}
 }

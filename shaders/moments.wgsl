@@ -2,6 +2,9 @@
 // mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
 // Where the bias is masked its term, p / (1 - p) * b^2, is added. Oracle: src/reference/moments.rs.
 // `params.scale` is p / (1 - p) here. The results are f32 whatever X, W and b are.
+//
+//     TM x TN = ${4 * rows} x ${4 * columns} results a thread, ${workgroup_x} x ${workgroup_y} threads a workgroup
+//     BK = 4 inputs at a time, which each thread reads for itself
 //% from "tile" import quad_at
 //% set xyzw = "xyzw"
 

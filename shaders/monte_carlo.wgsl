@@ -1,7 +1,10 @@
 // Mean and variance of Y over many masks, one launch. Oracle: src/reference/monte_carlo.rs.
 //
-// A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates mean and
-// variance where they live, in the results: it alone touches them.
+// A thread sums up its tile once per pass, as in the forward pass (forward.wgsl, and its departures), under that pass's
+// key, and updates mean and variance where they live, in the results: it alone touches them.
+//
+//% from "tile" import tile_head
+${tile_head("n", "o", "i")-}
 //% from "tile" import begin_tile, shared_parts, each_row, row_at, sum_quad
 //% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
 
@@ -24,10 +27,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 //% call(k) each_row(scalars=true)
 //% for column in range(columns)
-        ${bias_mask(k, column, rolled)-}
+        ${bias_mask(k, column, rolled_rows)-}
 //% for r in range(4)
 //% set sums = sum_quad(4 * k + r, column, true)
-//% set at = row_at("n", k, r, rolled)
+//% set at = row_at("n", k, r, rolled_rows)
 //% if bias
         update_quad(
             ${at},

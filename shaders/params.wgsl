@@ -37,8 +37,6 @@ struct Params {
     // before. Gaussian samples: the same.
     passes: u32,
     first_pass: u32,
-    // 1: add to what the second result, the gradient of the weight, holds.
-    accumulate_weight: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:

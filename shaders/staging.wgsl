@@ -34,7 +34,8 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 //% endfor
 //% endmacro
 
-// Which line and which unit a thread reads, and where in workgroup memory they go. Neighbours read along a row.
+// Which line and which unit a thread reads, the row or column that is the same in every step, and where in workgroup
+// memory they go. Neighbours read along a row.
 //% macro places()
 //% call(operand, quad, name, alone) each_read()
 //% set length = operand.all_lines if operand.walked_columns else operand.units * operand.threads
@@ -45,23 +46,26 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 //% set unit = "unit_" ~ name
 //% set of_thread = unit ~ " % " ~ operand.units ~ "u * " ~ operand.unit_stride ~ "u + " ~ unit ~ " / " ~ operand.units
     let to_${name} = ${first}line_${name} * ${stride}u + ${of_thread ~ "u" if operand.units > 1 else unit};
+//% set axis = operand.axis
+//% if operand.walked_columns
+    let row_${name} = clamp(first_${axis} + i32(unit_${name}), 0, i32(params.${AXIS[axis]}s) - 1);
+//% else
+    let column_${name} = ${inside_row(axis, "first_" ~ axis ~ " + i32(unit_" ~ name ~ " * 4u)")};
+//% endif
 //% endcall
 //% endmacro
 
 // Reads the quads of the steps from `start` on, if that is not the first; `keyword` declares them.
 //% macro read_quads(walked, start, keyword)
 //% call(operand, quad, name, alone) each_read()
-//% set axis = operand.axis
 //% set quad = operand.name ~ "_quad(u32(row_" ~ name ~ "), column_" ~ name ~ ")"
 //% set place = start ~ " * " ~ BRICK[walked] ~ "u + line_" ~ name if start else "line_" ~ name
     let place_${name} = i32(${place}${" * 4u" if operand.walked_columns}) - params.${AXIS[walked]}_shift;
 //% if operand.walked_columns
-    let row_${name} = clamp(first_${axis} + i32(unit_${name}), 0, i32(params.${AXIS[axis]}s) - 1);
     let column_${name} = ${inside_row(walked, "place_" ~ name)};
     ${keyword}from_${name} = ${quad};
 //% else
     let row_${name} = clamp(place_${name}, 0, i32(params.${AXIS[walked]}s) - 1);
-    let column_${name} = ${inside_row(axis, "first_" ~ axis ~ " + i32(unit_" ~ name ~ " * 4u)")};
 //% if vector and walked != "n"
     ${keyword}from_${name} = ${quad};
 //% else

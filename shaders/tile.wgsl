@@ -6,19 +6,34 @@
 //% from "round_key" import climb
 //% from "staging" import AXIS, BRICK, begin_staging, read_first, stage, step_at
 
-// Where the thread's tile starts. With `all_rows` a workgroup owns all rows of the dispatch.
-//% macro begin_tile(row, column, all_rows=false)
-    let tile_row = ${local_y if all_rows else "group.y * " ~ workgroup_y ~ "u + " ~ local_y};
+// The numbers of the tile, for the head of a kernel.
+//% macro tile_head(row, column, walked)
+//% set bn = workgroup_x * columns * BRICK[column]
+//% set group = workgroup_x ~ " x " ~ workgroup_y ~ " threads"
+//     BM = ${workgroup_y * rows * BRICK[row]} ${AXIS[row]}s, BN = ${bn} ${AXIS[column]}s a workgroup of ${group}
+//     TM x TN = ${rows * BRICK[row]} x ${columns * BRICK[column]} sums a thread: ${rows} x ${columns} bricks
+//% if staging
+//     BK = ${staging.steps * BRICK[walked]} ${AXIS[walked]}s at a time, through workgroup memory
+//     row strides there ${staging.row.line_stride} and ${staging.column.line_stride} quads, against bank conflicts
+//% else
+//     BK = ${BRICK[walked]} ${AXIS[walked]}s at a time, which each thread reads for itself
+//% endif
+//% if split > 1
+//     split_k = ${split} threads share a tile
+//% endif
+//% endmacro
+
+// Where the thread's tile starts.
+//% macro begin_tile(row, column)
+    let tile_row = group.y * ${workgroup_y}u + ${local_y};
     let tile_column = group.x * ${workgroup_x}u + local.x;
     let ${row} = i32(tile_row * ${BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
     let ${column} = i32(tile_column * ${BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
     ${begin_staging(row, column)-}
-//% if split > 1 or staging or all_rows
-    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
-//% endif
 //% if split > 1 or staging
+    // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
     let inside = ${row} < i32(params.${AXIS[row]}s) && ${column} < i32(params.${AXIS[column]}s);
-//% elif not all_rows
+//% else
     if ${row} >= i32(params.${AXIS[row]}s) || ${column} >= i32(params.${AXIS[column]}s) {
         return;
     }
@@ -198,8 +213,8 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 // What is done for each row of bricks, by its number, at the end: text, or a loop through which the sums move up.
 //% macro each_row(scalars=false)
 //% set width = 4 * quads if scalars else quads
-//% for k in range(1 if rolled else rows)
-//% if rolled
+//% for k in range(1 if rolled_rows else rows)
+//% if rolled_rows
     // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
     // than all the rest.
     for (var row = 0; row < ${rows}; row++) {
@@ -222,11 +237,11 @@ ${caller(k)-}
 {% endmacro %}
 
 // Scales and stores the sums of a tile whose columns are inputs.
-//% macro store_rows(result, row)
+//% macro store_rows(row)
 //% call(k) each_row()
 //% for r in range(4)
 //% for q in range(quads)
-        store_${result}_quad(${row_at(row, k, r, rolled)}, i + ${4 * q}, params.scale * sum_${4 * k + r}_${q});
+        store_result_quad(${row_at(row, k, r, rolled_rows)}, i + ${4 * q}, params.scale * sum_${4 * k + r}_${q});
 //% endfor
 //% endfor
 //% endcall

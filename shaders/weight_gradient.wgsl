@@ -1,8 +1,15 @@
 // dW = scale * (sum over n of M G X). Oracle: src/reference/weight_gradient.rs.
 //
-// The forward pass (forward.wgsl, and its departures) with examples to walk, four at a time: a thread owns
-// ${rows} x ${columns} bricks, ${4 * rows} outputs by ${8 * columns} inputs. They are those of the forward pass:
-// same coordinates, same words. Staged operands are taken example by example, as there output by output.
+//% from "tile" import tile_head
+${tile_head("o", "i", "n")-}
+//
+// The forward pass (forward.wgsl, and its departures), but the sums are over examples, four at a time.
+//% if planes != "none"
+// Bricks are those of the forward pass: same coordinates, same words.
+//% endif
+//% if staging
+// Operands are taken example by example, which holds few of them in registers.
+//% endif
 //% from "tile" import begin_tile, quad_at, walk, tile_masks, kept, shared_parts, add_up_parts, store_rows
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
@@ -77,5 +84,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
 //% endif
-    ${store_rows("result", "o")-}
+    ${store_rows("o")-}
 }

@@ -68,7 +68,7 @@ pub enum Error {
     /// A text that is no `gpu::Tuning`.
     #[error(
         "`tuning` is `{text}`; it must be like \
-         1x1x8x8,1x1x8x8,1x1x8x8,separate,select,unrolled,65536,32768,4294967296"
+         1x1x8x8,1x1x8x8,1x1x8x8,select,unrolled,65536,32768,4294967296"
     )]
     Tuning {
         /// What was given.

@@ -39,8 +39,6 @@ struct Params {
     // before. Gaussian samples: the same.
     passes: u32,
     first_pass: u32,
-    // 1: add to what the second result, the gradient of the weight, holds.
-    accumulate_weight: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -160,13 +158,10 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     return others(drop);
 }
 
-// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Twin: src/element.rs.
 //
-// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
-// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
-// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
-//
-// Of operands and results, one may be f32 where the other is not.
+// Everything works on quads, four consecutive elements of a row.
+// Every row starts on a quad here, and a quad is one load.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
@@ -206,12 +201,12 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
-// literal at every call: once a driver has inlined the call, every test is of a constant bit.
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a literal at every call: once
+// a driver has inlined the call, every test is of a constant bit.
 //
-// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
-// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
-// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). Here
+// the factor b, the weight wherever there is one, is kept or made +0.
+// A dropped weight cannot matter, whatever it is.
 
 // sum + the kept products of four inputs.
 fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>, word: u32, bit: u32) -> f32 {
@@ -248,19 +243,24 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
 //         else if keep(n, o, BIAS_INPUT_BLOCK * 8):
 //             Y[n, o] += scale * b[o]
 //
-// The kernel departs from this:
+// As a kernel: naive/forward.wgsl. This one has tiles:
+//
+//     BM = 32 examples, BN = 32 outputs a workgroup of 8 x 4 threads
+//     TM x TN = 8 x 4 sums a thread: 2 x 1 bricks
+//     BK = 8 inputs at a time, which each thread reads for itself
+//     split_k = 4 threads share a tile
+//
+// and departs from the above in this:
 //
 // 1. A thread owns 2 x 1 bricks, 8 examples by 4 outputs, and walks the inputs
 //    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
 //    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
-// 2. The products of a step are text, not loops: a bit is tested where it is known which, and sums stay in registers.
-//    Loops over them cost two to three times. How a bit is applied is a choice per vendor (apply.wgsl).
-// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column reads 0 or
-//    the last quad. A test in the walk would cost more than the products.
-// 4. Where all examples of a tile share a mask, the weights are masked once, as they are read.
-// 5. Where there are too few tiles to keep the adapter busy, threads share one and add up their parts at the end.
-// 6. A software driver takes long to compile text: for one, the planes of bricks, and the rows to store, are loops.
-// 7. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
+// 2. The products of a step are unrolled, and sums stay in registers. Loops over them cost two to three times.
+//    A bit is tested where it is known which; how it is applied is a choice per vendor (apply.wgsl).
+// 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column
+//    the last quad. A test in the loop would cost more than the products.
+// 4. There are too few tiles to keep the adapter busy: threads share one and add up their parts.
+// 5. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
 // 4 threads share a tile, each with a part of the sums.
 var<workgroup> parts: array<vec4<f32>, 192>;

@@ -39,8 +39,6 @@ struct Params {
     // before. Gaussian samples: the same.
     passes: u32,
     first_pass: u32,
-    // 1: add to what the second result, the gradient of the weight, holds.
-    accumulate_weight: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -104,7 +102,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 // The mask itself, one byte of 0 or 1 a connection: [batch, outputs, inputs], or [batch, outputs] for
 // the bias. Oracle: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
 //
-// A thread owns one brick.
+// A thread owns one brick; 64 threads a workgroup.
 
 @group(0) @binding(1) var<storage, read_write> result: array<vec2<u32>>;
 

@@ -39,8 +39,6 @@ struct Params {
     // before. Gaussian samples: the same.
     passes: u32,
     first_pass: u32,
-    // 1: add to what the second result, the gradient of the weight, holds.
-    accumulate_weight: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -107,13 +105,10 @@ fn mask_coordinate(n: i32) -> u32 {
     return select(global / max(params.group, 1u), 0u, params.group == 0u);
 }
 
-// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Twin: src/element.rs.
 //
-// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
-// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
-// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
-//
-// Of operands and results, one may be f32 where the other is not.
+// Everything works on quads, four consecutive elements of a row.
+// Every row starts on a quad here, and a quad is one load.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
@@ -129,12 +124,7 @@ fn w_quad(row: u32, column: i32) -> vec4<f32> {
     return w[(params.base[0].y + row * params.input_stride + u32(column)) / 4u];
 }
 
-// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
-// literal at every call: once a driver has inlined the call, every test is of a constant bit.
-//
-// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
-// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
-// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+// Four multiply-adds.
 
 // sum + the kept products of four inputs.
 fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>) -> f32 {
@@ -217,8 +207,13 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
 
 // Mean and variance of Y over many masks, one launch. Oracle: src/reference/monte_carlo.rs.
 //
-// A thread walks its tile once per pass, as the forward pass does, under that pass's key, and updates mean and
-// variance where they live, in the results: it alone touches them.
+// A thread sums up its tile once per pass, as in the forward pass (forward.wgsl, and its departures), under that pass's
+// key, and updates mean and variance where they live, in the results: it alone touches them.
+//
+//     BM = 64 examples, BN = 64 outputs a workgroup of 16 x 16 threads
+//     TM x TN = 4 x 4 sums a thread: 1 x 1 bricks
+//     BK = 32 inputs at a time, through workgroup memory
+//     row strides there 65 and 65 quads, against bank conflicts
 
 @group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
 
@@ -265,29 +260,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let line_x_0 = reader % 8u;
         let unit_x_0 = reader / 8u;
         let to_x_0 = line_x_0 * 65u + unit_x_0 % 4u * 16u + unit_x_0 / 4u;
+        let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
         let line_x_1 = (reader + 256u) % 8u;
         let unit_x_1 = (reader + 256u) / 8u;
         let to_x_1 = line_x_1 * 65u + unit_x_1 % 4u * 16u + unit_x_1 / 4u;
+        let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
         let line_w_0 = reader % 8u;
         let unit_w_0 = reader / 8u;
         let to_w_0 = 520u + line_w_0 * 65u + unit_w_0 % 4u * 16u + unit_w_0 / 4u;
+        let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
         let line_w_1 = (reader + 256u) % 8u;
         let unit_w_1 = (reader + 256u) / 8u;
         let to_w_1 = 520u + line_w_1 * 65u + unit_w_1 % 4u * 16u + unit_w_1 / 4u;
+        let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
         let place_x_0 = i32(line_x_0 * 4u) - params.input_shift;
-        let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
         let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
         var from_x_0 = x_quad(u32(row_x_0), column_x_0);
         let place_x_1 = i32(line_x_1 * 4u) - params.input_shift;
-        let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
         let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
         var from_x_1 = x_quad(u32(row_x_1), column_x_1);
         let place_w_0 = i32(line_w_0 * 4u) - params.input_shift;
-        let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
         let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
         var from_w_0 = w_quad(u32(row_w_0), column_w_0);
         let place_w_1 = i32(line_w_1 * 4u) - params.input_shift;
-        let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
         let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
         var from_w_1 = w_quad(u32(row_w_1), column_w_1);
         for (var first = 0u; first < blocks; first += 4u) {
@@ -301,19 +296,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             let next = first + 4u;
             if next < blocks {
                 let place_x_0 = i32(next * 8u + line_x_0 * 4u) - params.input_shift;
-                let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
                 let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
                 from_x_0 = x_quad(u32(row_x_0), column_x_0);
                 let place_x_1 = i32(next * 8u + line_x_1 * 4u) - params.input_shift;
-                let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
                 let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
                 from_x_1 = x_quad(u32(row_x_1), column_x_1);
                 let place_w_0 = i32(next * 8u + line_w_0 * 4u) - params.input_shift;
-                let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
                 let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
                 from_w_0 = w_quad(u32(row_w_0), column_w_0);
                 let place_w_1 = i32(next * 8u + line_w_1 * 4u) - params.input_shift;
-                let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
                 let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
                 from_w_1 = w_quad(u32(row_w_1), column_w_1);
             }
@@ -382,14 +373,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             }
         }
         if inside {
-            // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
-            // than all the rest.
-            for (var row = 0; row < 1; row++) {
-                update_quad(n + 4 * row, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
-                update_quad(n + 4 * row + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
-                update_quad(n + 4 * row + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
-                update_quad(n + 4 * row + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
-            }
+            update_quad(n, o, params.scale * vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3), count);
+            update_quad(n + 1, o, params.scale * vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3), count);
+            update_quad(n + 2, o, params.scale * vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3), count);
+            update_quad(n + 3, o, params.scale * vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3), count);
         }
     }
 }

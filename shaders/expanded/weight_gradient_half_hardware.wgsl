@@ -39,8 +39,6 @@ struct Params {
     // before. Gaussian samples: the same.
     passes: u32,
     first_pass: u32,
-    // 1: add to what the second result, the gradient of the weight, holds.
-    accumulate_weight: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -101,13 +99,10 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     return others(start(block));
 }
 
-// Tensors in storage buffers: f32, or f16 and bf16 packed two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Twin: src/element.rs.
 //
-// Everything works on quads, four consecutive elements of a row. Where all rows start on a quad
-// (`vector`), a quad is one load. Elsewhere each element is loaded by itself, and one outside its row
-// reads as 0 on both sides of a product, so that it adds exactly 0 to any sum.
-//
-// Of operands and results, one may be f32 where the other is not.
+// Everything works on quads, four consecutive elements of a row.
+// Every row starts on a quad here, and a quad is one load.
 
 @group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
 
@@ -140,12 +135,12 @@ fn store_result_quad(row: i32, column: i32, values: vec4<f32>) {
     }
 }
 
-// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a
-// literal at every call: once a driver has inlined the call, every test is of a constant bit.
+// Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a literal at every call: once
+// a driver has inlined the call, every test is of a constant bit.
 //
-// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). With
-// `select` the sum is kept or replaced, a predicated multiply-add on NVIDIA; with `and` the factor b, the
-// weight wherever there is one, is kept or made +0. Either way a dropped weight cannot matter.
+// How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). Here
+// the sum is kept or replaced, which is a predicated multiply-add on NVIDIA.
+// A dropped weight cannot matter, whatever it is.
 
 // Four sums, each with the kept product of `a` and its lane of `b`.
 fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
@@ -159,9 +154,14 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 
 // dW = scale * (sum over n of M G X). Oracle: src/reference/weight_gradient.rs.
 //
-// The forward pass (forward.wgsl, and its departures) with examples to walk, four at a time: a thread owns
-// 1 x 1 bricks, 4 outputs by 8 inputs. They are those of the forward pass:
-// same coordinates, same words. Staged operands are taken example by example, as there output by output.
+//     BM = 64 outputs, BN = 64 inputs a workgroup of 8 x 16 threads
+//     TM x TN = 4 x 8 sums a thread: 1 x 1 bricks
+//     BK = 16 examples at a time, through workgroup memory
+//     row strides there 16 and 24 quads, against bank conflicts
+//
+// The forward pass (forward.wgsl, and its departures), but the sums are over examples, four at a time.
+// Bricks are those of the forward pass: same coordinates, same words.
+// Operands are taken example by example, which holds few of them in registers.
 
 // Parts of both operands, which a workgroup reads together.
 var<workgroup> parts: array<vec4<f32>, 640>;
@@ -193,33 +193,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let unit_g_0 = reader % 16u;
     let line_g_0 = reader / 16u;
     let to_g_0 = line_g_0 * 16u + unit_g_0;
+    let column_g_0 = min(first_o + i32(unit_g_0 * 4u), i32(params.outputs) - 4);
     let unit_g_1 = (reader + 128u) % 16u;
     let line_g_1 = (reader + 128u) / 16u;
     let to_g_1 = line_g_1 * 16u + unit_g_1;
+    let column_g_1 = min(first_o + i32(unit_g_1 * 4u), i32(params.outputs) - 4);
     let unit_x_0 = reader % 16u;
     let line_x_0 = reader / 16u;
     let to_x_0 = 256u + line_x_0 * 24u + unit_x_0 % 2u * 12u + unit_x_0 / 2u;
+    let column_x_0 = min(first_i + i32(unit_x_0 * 4u), i32(params.inputs) - 4);
     let unit_x_1 = (reader + 128u) % 16u;
     let line_x_1 = (reader + 128u) / 16u;
     let to_x_1 = 256u + line_x_1 * 24u + unit_x_1 % 2u * 12u + unit_x_1 / 2u;
+    let column_x_1 = min(first_i + i32(unit_x_1 * 4u), i32(params.inputs) - 4);
     let place_g_0 = i32(line_g_0) - params.example_shift;
     let row_g_0 = clamp(place_g_0, 0, i32(params.examples) - 1);
-    let column_g_0 = min(first_o + i32(unit_g_0 * 4u), i32(params.outputs) - 4);
     // What does not exist adds nothing, whatever the row read in its place holds.
     var from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(place_g_0 == row_g_0));
     let place_g_1 = i32(line_g_1) - params.example_shift;
     let row_g_1 = clamp(place_g_1, 0, i32(params.examples) - 1);
-    let column_g_1 = min(first_o + i32(unit_g_1 * 4u), i32(params.outputs) - 4);
     // What does not exist adds nothing, whatever the row read in its place holds.
     var from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(place_g_1 == row_g_1));
     let place_x_0 = i32(line_x_0) - params.example_shift;
     let row_x_0 = clamp(place_x_0, 0, i32(params.examples) - 1);
-    let column_x_0 = min(first_i + i32(unit_x_0 * 4u), i32(params.inputs) - 4);
     // What does not exist adds nothing, whatever the row read in its place holds.
     var from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(place_x_0 == row_x_0));
     let place_x_1 = i32(line_x_1) - params.example_shift;
     let row_x_1 = clamp(place_x_1, 0, i32(params.examples) - 1);
-    let column_x_1 = min(first_i + i32(unit_x_1 * 4u), i32(params.inputs) - 4);
     // What does not exist adds nothing, whatever the row read in its place holds.
     var from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(place_x_1 == row_x_1));
     for (var first = 0u; first < blocks; first += 4u) {
@@ -234,22 +234,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         if next < blocks {
             let place_g_0 = i32(next * 4u + line_g_0) - params.example_shift;
             let row_g_0 = clamp(place_g_0, 0, i32(params.examples) - 1);
-            let column_g_0 = min(first_o + i32(unit_g_0 * 4u), i32(params.outputs) - 4);
             // What does not exist adds nothing, whatever the row read in its place holds.
             from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(place_g_0 == row_g_0));
             let place_g_1 = i32(next * 4u + line_g_1) - params.example_shift;
             let row_g_1 = clamp(place_g_1, 0, i32(params.examples) - 1);
-            let column_g_1 = min(first_o + i32(unit_g_1 * 4u), i32(params.outputs) - 4);
             // What does not exist adds nothing, whatever the row read in its place holds.
             from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(place_g_1 == row_g_1));
             let place_x_0 = i32(next * 4u + line_x_0) - params.example_shift;
             let row_x_0 = clamp(place_x_0, 0, i32(params.examples) - 1);
-            let column_x_0 = min(first_i + i32(unit_x_0 * 4u), i32(params.inputs) - 4);
             // What does not exist adds nothing, whatever the row read in its place holds.
             from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(place_x_0 == row_x_0));
             let place_x_1 = i32(next * 4u + line_x_1) - params.example_shift;
             let row_x_1 = clamp(place_x_1, 0, i32(params.examples) - 1);
-            let column_x_1 = min(first_i + i32(unit_x_1 * 4u), i32(params.inputs) - 4);
             // What does not exist adds nothing, whatever the row read in its place holds.
             from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(place_x_1 == row_x_1));
         }
@@ -308,16 +304,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         return;
     }
 
-    // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
-    // than all the rest.
-    for (var row = 0; row < 1; row++) {
-        store_result_quad(o + 4 * row, i, params.scale * sum_0_0);
-        store_result_quad(o + 4 * row, i + 4, params.scale * sum_0_1);
-        store_result_quad(o + 4 * row + 1, i, params.scale * sum_1_0);
-        store_result_quad(o + 4 * row + 1, i + 4, params.scale * sum_1_1);
-        store_result_quad(o + 4 * row + 2, i, params.scale * sum_2_0);
-        store_result_quad(o + 4 * row + 2, i + 4, params.scale * sum_2_1);
-        store_result_quad(o + 4 * row + 3, i, params.scale * sum_3_0);
-        store_result_quad(o + 4 * row + 3, i + 4, params.scale * sum_3_1);
-    }
+    store_result_quad(o, i, params.scale * sum_0_0);
+    store_result_quad(o, i + 4, params.scale * sum_0_1);
+    store_result_quad(o + 1, i, params.scale * sum_1_0);
+    store_result_quad(o + 1, i + 4, params.scale * sum_1_1);
+    store_result_quad(o + 2, i, params.scale * sum_2_0);
+    store_result_quad(o + 2, i + 4, params.scale * sum_2_1);
+    store_result_quad(o + 3, i, params.scale * sum_3_0);
+    store_result_quad(o + 3, i + 4, params.scale * sum_3_1);
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::{Apply, BothGradientsTuning, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
-use crate::call::{BothGradients, Forward, InputGradient, WeightGradient};
+use super::{Apply, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
+use crate::call::{Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
 /// Bricks of a thread that are tried on hardware and on software adapters, rows and columns. More than two fit no
@@ -22,17 +22,6 @@ const STAGED: [u32; 2] = [2, 4];
 /// Numbers of threads, up to which sums are split, that are tried.
 const THREADS: [u32; 6] = [0, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
 const SOFTWARE_THREADS: [u32; 1] = [0];
-/// Tiles for both gradients that are tried. More threads along the inputs read fewer lines of G at a
-/// time, and leave fewer workgroups.
-const BOTH_GRADIENTS: [Tile; 6] = [
-    Tile::new(1, 1, [1, 128]),
-    Tile::new(1, 1, [2, 64]),
-    Tile::new(1, 1, [4, 32]),
-    Tile::new(2, 1, [1, 128]),
-    Tile::new(2, 1, [4, 32]),
-    Tile::new(1, 2, [1, 64]),
-];
-const SOFTWARE_BOTH_GRADIENTS: [Tile; 2] = [Tile::new(8, 2, [8, 1]), Tile::new(8, 1, [16, 1])];
 /// What the runs of one submission take together, about, so that the submission's own time counts little: some tens of
 /// microseconds, as long as a whole pass of a fast adapter. And how many they are at most.
 const SPAN: Duration = Duration::from_millis(4);
@@ -62,15 +51,10 @@ impl Tuning {
         let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
         let stages = !software && best.kernels.stages();
-        let (bricks, workgroups, threads, both_gradients) = if software {
-            (
-                &SOFTWARE_TILES[..],
-                &SOFTWARE_WORKGROUPS[..],
-                &SOFTWARE_THREADS[..],
-                &SOFTWARE_BOTH_GRADIENTS[..],
-            )
+        let (bricks, workgroups, threads) = if software {
+            (&SOFTWARE_TILES[..], &SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..])
         } else {
-            (&TILES[..], &WORKGROUPS[..], &THREADS[..], &BOTH_GRADIENTS[..])
+            (&TILES[..], &WORKGROUPS[..], &THREADS[..])
         };
         let limits = device.limits();
         let fits = |&&[x, y]: &&[u32; 2]| {
@@ -103,16 +87,6 @@ impl Tuning {
         for &threads in threads {
             best = trial.faster(best, |tuning| tuning.threads = threads, &passes).await?;
         }
-        best = trial.candidate(Self { both_gradients: None, ..best.tuning })?;
-        for &tile in both_gradients.iter().filter(|tile| fits(&&tile.workgroup)) {
-            // From as many rounds and threads on as here: with fewer it has not been tried.
-            let bricks = [shape.inputs().div_ceil(8), shape.batch().div_ceil(4)].map(|bricks| bricks as u32);
-            let threads = u32::try_from(tile.count(bricks)).unwrap_or(u32::MAX);
-            let rounds = probability.rounds();
-            let both_gradients = Some(BothGradientsTuning { tile, rounds, threads });
-            let passes = [Tuned::BothGradients];
-            best = trial.faster(best, |tuning| tuning.both_gradients = both_gradients, &passes).await?;
-        }
         Ok(best.tuning)
     }
 
@@ -138,7 +112,6 @@ enum Tuned {
     Forward,
     InputGradient,
     WeightGradient,
-    BothGradients,
 }
 
 type TileOf = fn(&mut Tuning) -> &mut Tile;
@@ -257,11 +230,6 @@ impl<'a> Trial<'a> {
             }
             Tuned::WeightGradient => {
                 kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
-            }
-            Tuned::BothGradients => {
-                let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
-                let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
-                kernels.both_gradients(&call)
             }
         }
     }

@@ -1,12 +1,14 @@
-//! Kernels as drivers get them, in `shaders/expanded/`: for people to read, and for a change of a template to show
-//! what it changes.
+//! Kernels as drivers get them, in `shaders/expanded/`: some for people to read, and hashes of others, for a change of a
+//! template to show what it changes.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use super::pass::{Integral, Pass};
 use super::shader::{Planes, Shared, Variant};
-use super::shader_tests::{PASSES, tiles};
+use super::shader_tests::{PASSES, tiles, variants};
 use super::tuning::{Multiply, Tile, Tuning, UNSTAGED};
 use super::{BIAS_TILE, FLAT_TILE};
 use crate::{Activation, ElementType};
@@ -36,12 +38,22 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
     }
 }
 
-/// Few texts that show much: every pass, hardware and software tiles, p = 1/2 and any p, whole quads and edges.
-/// A pass that is not in the list is shown with p = 1/2, by its template's name.
-fn texts() -> Vec<(&'static str, Variant)> {
+/// Those of [`named`] that are kept as text: the forward kernel at its plainest, with sums split at any p, and with odd
+/// rows of 16 bits in loops; sums over examples; a mask that examples share; the mask alone.
+const SHOWN: [&str; 6] = [
+    "forward_half_hardware",
+    "forward_any_hardware_split",
+    "forward_any_software_f16_edges",
+    "weight_gradient_half_hardware",
+    "monte_carlo_half_shared",
+    "mask_half",
+];
+
+/// Few variants that show much: every pass, hardware and software tiles, p = 1/2 and any p, whole quads and edges.
+/// A pass that is not in the list comes with p = 1/2, by its template's name.
+fn named() -> Vec<(&'static str, Variant)> {
     let (nvidia, amd, software) = (hardware(0x10de), hardware(0x1002), Tuning::software());
     let any = |variant| Variant { planes: Planes::Many, ..variant };
-    let both = Tile::new(1, 1, [1, 32]);
     let unmasked = |pass, tile| Variant { planes: Planes::None, ..plain(pass, tile, &nvidia) };
     let mut texts = vec![
         ("forward_half_hardware", plain(Pass::Forward { bias: false }, nvidia.forward, &nvidia)),
@@ -67,7 +79,6 @@ fn texts() -> Vec<(&'static str, Variant)> {
         ("input_gradient_half_hardware", plain(Pass::InputGradient, nvidia.input_gradient, &nvidia)),
         ("input_gradient_any_software", any(plain(Pass::InputGradient, software.input_gradient, &software))),
         ("weight_gradient_half_hardware", plain(Pass::WeightGradient, nvidia.weight_gradient, &nvidia)),
-        ("both_gradients_any_hardware", any(plain(Pass::BothGradients, both, &nvidia))),
         ("bias_gradient_any", any(plain(Pass::BiasGradient, BIAS_TILE, &nvidia))),
         ("mask_half", plain(Pass::Mask { of_bias: false }, FLAT_TILE, &nvidia)),
         ("moments", unmasked(Pass::Moments { bias: true }, UNSTAGED)),
@@ -98,37 +109,60 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders/expanded")
 }
 
-/// With `DROPCONNECT_EXPAND` set this writes the texts; else it compares them.
+/// With `DROPCONNECT_EXPAND` set this writes the files; else it compares them.
 #[test]
 fn expanded_texts_are_what_the_templates_make() {
-    let write = std::env::var_os("DROPCONNECT_EXPAND").is_some();
-    if write {
-        std::fs::create_dir_all(folder()).unwrap();
-    }
-    let texts = texts();
-    for (name, variant) in &texts {
-        let path = folder().join(format!("{name}.wgsl"));
+    let (mut files, mut digest) = (Vec::new(), format!("Hashes of kernels, made by `{REWRITE}`.\n\n"));
+    for (name, variant) in named() {
         let source = variant.source();
         assert_eq!(untidy(&source), None, "{name}");
-        let made = format!("// Made from shaders/*.wgsl by `{REWRITE}`.\n\n{source}");
+        if SHOWN.contains(&name) {
+            let text = format!("// Made from shaders/*.wgsl by `{REWRITE}`.\n\n{source}");
+            files.push((format!("{name}.wgsl"), text));
+        } else {
+            digest += &format!("{} {name}\n", hash([&source]));
+        }
+    }
+    // Every two choices that meet in a variant meet in one of these.
+    for &pass in PASSES {
+        for tile in tiles(pass) {
+            let texts: Vec<_> = variants(pass, tile, false).into_iter().map(|(_, source)| source).collect();
+            digest += &format!("{} {} variants of {pass:?}, {tile}\n", hash(&texts), texts.len());
+        }
+    }
+    assert_eq!(files.len(), SHOWN.len());
+    files.push(("digest.txt".to_owned(), digest));
+    let write = std::env::var_os("DROPCONNECT_EXPAND").is_some();
+    for (name, made) in &files {
+        let path = folder().join(name);
         if write {
             std::fs::write(&path, made).unwrap();
             continue;
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         // A checkout may have other ends of lines.
-        if let Some(line) = difference(&made, &kept.replace("\r\n", "\n")) {
+        if let Some(number) = difference(made, &kept.replace("\r\n", "\n")) {
+            let line = made.lines().nth(number - 1).unwrap_or_default();
             panic!(
-                "{} differs from what its templates make in line {line}; `{REWRITE}` writes it anew",
+                "{} differs from what its templates make in line {number}, now `{line}`; `{REWRITE}` writes it anew",
                 path.display()
             );
         }
     }
-    let names: Vec<_> = texts.iter().map(|(name, _)| format!("{name}.wgsl")).collect();
     for file in std::fs::read_dir(folder()).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
-        assert!(names.contains(&name), "shaders/expanded/{name} is of no variant here: delete it");
+        assert!(
+            files.iter().any(|(made, _)| *made == name),
+            "shaders/expanded/{name} is not made here: delete it"
+        );
     }
+}
+
+/// Of some texts in a row, enough of it to tell changes.
+fn hash<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
+    let mut hasher = Sha256::new();
+    texts.into_iter().for_each(|text| hasher.update(text));
+    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The number of the first line that is another.

@@ -45,10 +45,6 @@ impl Variant {
             Pass::WeightGradient if self.sharing == Shared::Tile => {
                 (stores + splits + planes.saturating_mul(bricks), 0)
             }
-            // The threads along y add up a step's quads.
-            Pass::BothGradients => {
-                (stores + splits, masks + (8 * columns).div_ceil(y).saturating_mul(lanes + 1) + 1)
-            }
             Pass::BiasGradient => (stores + y + 1, words),
             Pass::Mask { .. } => (words, 0),
             // Two results.

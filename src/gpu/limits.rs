@@ -17,8 +17,7 @@ pub(super) fn check(limits: &wgpu::Limits, tuning: &Tuning) -> Result<(), Error>
             }),*]
         };
     }
-    let both = tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile);
-    let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient, both, BIAS_TILE, FLAT_TILE];
+    let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient, BIAS_TILE, FLAT_TILE];
     let largest = |pick: fn(&Tile) -> u32| tiles.iter().map(pick).max().unwrap_or(0);
     let parameters = size_of::<Params>() as u64;
     let mut unmet: Vec<_> = unmet![

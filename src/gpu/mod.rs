@@ -3,7 +3,7 @@
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
 //! here submits (unless asked to: [`Recording::submit`], [`Tuning::measured`]), polls, blocks or reads back. Nothing is
-//! allocated on the device but 464 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
+//! allocated on the device but 448 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
 //! scratch memory where a sum of 16-bit elements, or a Monte-Carlo pass, is too long for one dispatch. The mask never
 //! exists in memory, unless [`Kernels::write_mask`] is asked for it.
 //!
@@ -33,7 +33,6 @@
 mod activation;
 pub(crate) mod allocate;
 mod autotune;
-mod both_gradients;
 mod context;
 mod contract;
 mod describe;
@@ -73,7 +72,7 @@ pub use predictive::PredictivePass;
 pub use prepare::{LayerCall, Prepare};
 pub use recording::{Draws, Recording};
 pub use tensor::Tensor;
-pub use tuning::{Apply, BothGradientsTuning, Multiply, Tile, Tuning};
+pub use tuning::{Apply, Multiply, Tile, Tuning};
 
 pub use crate::Method;
 
@@ -218,8 +217,6 @@ impl Kernels {
 
     fn tile(&self, pass: Pass) -> Tile {
         match (pass, pass.walks()) {
-            // That pass runs only where there is such a choice.
-            (Pass::BothGradients, _) => self.tuning.both_gradients.map_or(FLAT_TILE, |both| both.tile),
             (_, Some(Axis::Input)) => self.tuning.forward,
             (_, Some(Axis::Output)) => self.tuning.input_gradient,
             (_, Some(Axis::Example)) => self.tuning.weight_gradient,

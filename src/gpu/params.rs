@@ -31,10 +31,7 @@ pub(crate) struct Params {
     pub group: u32,
     pub passes: u32,
     pub first_pass: u32,
-    pub accumulate_weight: u32,
     pub all_ones: u32,
-    /// Every vector starts on 16 bytes.
-    pub padding: [u32; 3],
     pub round_keys: RoundKeys,
 }
 

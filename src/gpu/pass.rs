@@ -18,7 +18,6 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("forward", include_str!("../../shaders/forward.wgsl")),
     ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
     ("weight_gradient", include_str!("../../shaders/weight_gradient.wgsl")),
-    ("both_gradients", include_str!("../../shaders/both_gradients.wgsl")),
     ("bias_gradient", include_str!("../../shaders/bias_gradient.wgsl")),
     ("mask", include_str!("../../shaders/mask.wgsl")),
     ("moments", include_str!("../../shaders/moments.wgsl")),
@@ -39,7 +38,6 @@ pub(crate) enum Pass {
     },
     InputGradient,
     WeightGradient,
-    BothGradients,
     BiasGradient,
     Mask {
         /// The mask of the bias, in place of the connections'.
@@ -96,7 +94,6 @@ impl Pass {
             Self::Forward { .. } => "dropconnect.forward",
             Self::InputGradient => "dropconnect.input_gradient",
             Self::WeightGradient => "dropconnect.weight_gradient",
-            Self::BothGradients => "dropconnect.both_gradients",
             Self::BiasGradient => "dropconnect.bias_gradient",
             Self::Mask { .. } => "dropconnect.mask",
             Self::Moments { .. } => "dropconnect.moments",
@@ -112,7 +109,7 @@ impl Pass {
     pub(crate) const fn walks(self) -> Option<Axis> {
         match self {
             Self::Forward { .. } | Self::MonteCarlo { .. } => Some(Axis::Input),
-            Self::InputGradient | Self::BothGradients => Some(Axis::Output),
+            Self::InputGradient => Some(Axis::Output),
             Self::WeightGradient => Some(Axis::Example),
             // Tiles of columns alone, or none.
             Self::BiasGradient | Self::Mask { .. } | Self::Moments { .. } | Self::Activation(_) => None,
@@ -120,10 +117,9 @@ impl Pass {
         }
     }
 
-    /// Whether the threads of a workgroup may read operands together. Those of both gradients add up in every step,
-    /// for which they need the memory.
+    /// Whether the threads of a workgroup may read operands together.
     pub(crate) const fn stages(self) -> bool {
-        self.walks().is_some() && !matches!(self, Self::BothGradients)
+        self.walks().is_some()
     }
 
     /// Whether the kernel adds a bias.
@@ -154,7 +150,6 @@ impl Pass {
             }
             Self::InputGradient => &[("g", Output), ("w", Input)],
             Self::WeightGradient => &[("g", Output), ("x", Input)],
-            Self::BothGradients => &[("g", Output), ("x", Input), ("w", Input)],
             Self::BiasGradient => &[("g", Output)],
             Self::Mask { .. } => &[],
             Self::Activation(_) => &[("u_mean", Output), ("u_variance", Output)],
@@ -171,9 +166,6 @@ impl Pass {
         match self {
             Self::InputGradient => &[("result", Some(Example), Input)],
             Self::WeightGradient => &[("result", Some(Output), Input)],
-            Self::BothGradients => {
-                &[("grad_input", Some(Example), Input), ("grad_weight", Some(Output), Input)]
-            }
             Self::BiasGradient => &[("result", None, Output)],
             Self::Moments { .. } | Self::Activation(_) => {
                 &[("mean", Some(Example), Output), ("variance", Some(Example), Output)]
@@ -207,7 +199,6 @@ impl Pass {
             Self::Forward { .. } => &["params", "philox", "brick", "elements", "apply", "forward"],
             Self::InputGradient => &["params", "philox", "brick", "elements", "apply", "input_gradient"],
             Self::WeightGradient => &["params", "philox", "brick", "elements", "apply", "weight_gradient"],
-            Self::BothGradients => &["params", "philox", "brick", "elements", "apply", "both_gradients"],
             Self::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
             Self::Mask { .. } => &["params", "philox", "brick", "mask"],
             Self::Moments { .. } => &["params", "elements", "elementary", "moments"],

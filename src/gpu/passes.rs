@@ -2,10 +2,11 @@
 
 use super::contract::Contraction;
 use super::pass::Pass;
+use super::plan::Purpose;
 use super::recording::Recording;
 use super::{Kernels, Tensor};
-use crate::Error;
-use crate::call::{BiasGradient, Forward, InputGradient, OutputMoments, WeightGradient};
+use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
+use crate::{ElementType, Error};
 
 /// Tensors of 16 bits have results of the same type or of f32: logits for [`Kernels::predictive`], say, which f16 and
 /// bf16 would round. A tensor larger than one binding, or a sum too long for one dispatch
@@ -41,6 +42,37 @@ impl Kernels {
         call: &WeightGradient<'_, Tensor<'_>, Tensor<'_>>,
     ) -> Result<Recording, Error> {
         self.contract(&Contraction::weight_gradient(call))
+    }
+
+    /// What [`input_gradient`](Self::input_gradient) and then [`weight_gradient`](Self::weight_gradient) compute, each
+    /// by a kernel of its own. A kernel that draws the mask once for both was no faster (`docs/rejected.md`).
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn both_gradients(
+        &self,
+        call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
+    ) -> Result<Recording, Error> {
+        self.plan_both_gradients(call, Purpose::Record)
+    }
+
+    pub(super) fn plan_both_gradients(
+        &self,
+        call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
+    ) -> Result<Recording, Error> {
+        let BothGradients { shape, mask, grad_output, x, weight, .. } = *call;
+        // All arguments together: neither gradient is recorded where the other one is refused.
+        let faces = call.faces();
+        let element = faces.element();
+        purpose.check(&faces, element, [element, ElementType::F32])?;
+        let (grad_input, write) = call.grad_input;
+        let gradient = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+        let mut both = self.contract(&Contraction { purpose, ..Contraction::input_gradient(&gradient) })?;
+        let (grad_weight, write) = call.grad_weight;
+        let gradient = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
+        both.append(self.contract(&Contraction { purpose, ..Contraction::weight_gradient(&gradient) })?);
+        Ok(both)
     }
 
     /// db = G summed over the batch, or scale * Mb ⊙ G summed where the bias is masked.

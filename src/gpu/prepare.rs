@@ -42,7 +42,7 @@ impl LayerCall {
 pub struct Prepare<'a> {
     /// Batch, outputs and inputs.
     pub shape: Shape,
-    /// The mask. All but its key matters: probability, rounds, sharing and origin.
+    /// The mask. All but its key matters: probability, sharing and origin.
     pub mask: &'a Mask,
     /// The kind of the bias.
     pub bias: Bias<()>,
@@ -131,7 +131,7 @@ pub(in crate::gpu) mod tests {
     use crate::gpu::pipeline::tests::Hook;
     use crate::gpu::shader::Variant;
     use crate::gpu::wgsl_tests::adapter::adapter;
-    use crate::gpu::{AdapterChoice, BothGradientsTuning, Gpu, KernelOptions, Tile, Tuning};
+    use crate::gpu::{AdapterChoice, Gpu, KernelOptions, Tile, Tuning};
     use crate::{Device, DropConnect, DropProbability, MaskKey, Sharing};
 
     const ALL: [LayerCall; 7] = [
@@ -211,16 +211,13 @@ pub(in crate::gpu) mod tests {
     fn what_is_prepared_is_all_that_the_calls_compile() {
         let Some(gpu) = adapter("what_is_prepared_is_all_that_the_calls_compile") else { return };
         let small = Tuning::software().with_tiles(Tile::new(2, 1, [4, 2])).with_rolled(true);
-        let once = BothGradientsTuning::new(Tile::new(1, 1, [4, 2]), 1, 0);
         // Long sums of 16 bits go through scratch memory; a batch in pieces of several kernels.
         let short = small.with_iterations(1 << 12).with_connections(1 << 20);
         let mask = |p| Mask::new(MaskKey::new(1, 2), DropProbability::new(p).unwrap());
         let (f32, bf16) = (ElementType::F32, ElementType::BF16);
         let (masked, plain) = (Bias::Masked(()), Bias::Plain(()));
-        let fused = small.with_both_gradients(Some(once));
         for (tuning, dims, mask, bias, [operands, results], pass) in [
             (small, [9, 14, 21], mask(0.5), masked, [f32; 2], Pass::InputGradient),
-            (fused, [8, 16, 32], mask(0.2), plain, [f32; 2], Pass::BothGradients),
             (
                 small,
                 [12, 8, 16],

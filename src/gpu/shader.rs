@@ -73,7 +73,7 @@ pub(crate) struct Variant {
     pub split: u32,
     pub apply: Apply,
     pub multiply: Multiply,
-    /// The planes of a brick, and the rows of a tile as it is stored, are loops.
+    /// The planes of a brick, and the rows of bricks of a tile as it is stored, are loops.
     pub rolled: bool,
     pub sharing: Shared,
 }
@@ -113,22 +113,13 @@ impl Variant {
         2 * self.row_quads() * (self.split - 1) * x * y
     }
 
-    /// Quads of workgroup memory: those, and where the threads along y add up steps of dW, as many in turn for
-    /// each of the others.
+    /// Quads of workgroup memory: those, or staged operands, which have done with it when sums come.
     fn shared_quads(&self) -> u32 {
         if let Pass::Predictive { threads } = self.pass {
             // A word for each thread, where they share an example.
             return if threads > 1 { threads.div_ceil(4) } else { 0 };
         }
-        let [x, y] = self.tile.workgroup;
-        let steps = if self.pass == Pass::BothGradients && y > 1 {
-            4 * self.row_quads() * self.split * x * y
-        } else {
-            0
-        };
-        let staged = self.staging().map_or(0, |staging| staging.quads());
-        // Operands have done with it when sums come.
-        steps.max(self.split_quads()).max(staged)
+        self.split_quads().max(self.staging().map_or(0, |staging| staging.quads()))
     }
 
     /// Operands in workgroup memory, `tile.staged` steps of the walk at a time.
@@ -169,10 +160,8 @@ impl Variant {
                     Some(Axis::Output) => "params.outputs",
                     Some(_) => "params.examples",
                 };
-                let of_weight = self.pass == Pass::BothGradients && at == 1;
-                let accumulate = if of_weight { "params.accumulate_weight" } else { "params.accumulate" };
                 let base = base(operands.len() + at);
-                context! { name, base, rows, columns, stride, accumulate, kept }
+                context! { name, base, rows, columns, stride, kept }
             })
             .collect();
         let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y], .. } =
@@ -216,6 +205,7 @@ impl Variant {
             bias => self.pass.bias() || self.pass == Pass::Mask { of_bias: true },
             apply => match self.apply { Apply::Select => "select", Apply::And => "and" },
             rolled => self.rolled,
+            rolled_rows => self.rolled && tile_rows > 1,
             multipliers => MULTIPLIERS,
             rotations => ROTATIONS,
             int64 => self.multiply == Multiply::Wide,

@@ -1,5 +1,4 @@
-//! The gradient of the input. Oracle of `shaders/input_gradient.wgsl`, and of `shaders/both_gradients.wgsl` beside
-//! `weight_gradient.rs`.
+//! The gradient of the input. Oracle of `shaders/input_gradient.wgsl`.
 
 use super::Connections;
 use crate::call::InputGradient;

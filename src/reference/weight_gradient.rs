@@ -1,5 +1,4 @@
-//! The gradient of the weight. Oracle of `shaders/weight_gradient.wgsl`, and of `shaders/both_gradients.wgsl`
-//! beside `input_gradient.rs`.
+//! The gradient of the weight. Oracle of `shaders/weight_gradient.wgsl`.
 
 use super::Connections;
 use crate::call::WeightGradient;

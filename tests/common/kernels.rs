@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::gpu::{
-    AdapterChoice, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, PredictivePass, Tensor,
-    Tile, Tuning,
+    AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Multiply, PredictivePass, Tensor, Tile, Tuning,
 };
 use dropconnect::{Device, ElementType, Error, Mask, Shape, wgpu};
 use dropconnect_testing::*;
@@ -45,12 +44,7 @@ pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuni
     // Either way of writing out the planes goes with one way of applying bits.
     let rolled = apply == Apply::And;
     let tile = Tile::new(rows, columns, workgroup);
-    Tuning::software().with_tiles(tile).with_both_gradients(None).with_apply(apply).with_rolled(rolled)
-}
-
-/// The same, with both gradients in one pass wherever that is possible.
-pub fn one_pass(tuning: Tuning, rows: u32, columns: u32, workgroup: [u32; 2]) -> Tuning {
-    tuning.with_both_gradients(Some(BothGradientsTuning::new(Tile::new(rows, columns, workgroup), 1, 0)))
+    Tuning::software().with_tiles(tile).with_apply(apply).with_rolled(rolled)
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.

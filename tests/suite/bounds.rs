@@ -5,7 +5,7 @@
 
 use crate::common::{
     BiasKind, Call, Data, MADE, Operands, Placement, adapter, assert_all_close, assert_close, bound_of_sum,
-    expected, group, kernels, mask, one_pass, run_counted, shape, small_tiles, written_mask,
+    expected, group, kernels, mask, run_counted, shape, small_tiles, written_mask,
 };
 use dropconnect::gpu::{Apply, Gpu, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Sharing, Write, reference};
@@ -74,7 +74,6 @@ fn iterations_are_counted_to_the_last() {
         (rolled.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(1)), own, [30_000, 30_000, 60_000]),
         (software, own, [30_000, 30_000, 60_000]),
         (software, own.shared(group(4)), [500, 500, 1_000]),
-        (one_pass(rolled, 1, 1, [4, 2]), own, [5, 30_000, 9]),
     ] {
         let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
         // The narrowest problems that each walk allows, so that they are as long as tests can bear.
@@ -201,12 +200,11 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
     }
 }
 
-/// A tuning has twenty numbers for tiles alone: a refusal says which of them it is.
+/// A tuning has fifteen numbers for tiles alone: a refusal says which of them it is.
 #[test]
 fn a_tuning_out_of_range_is_refused_by_its_field() {
     let Some(gpu) = adapter("a_tuning_out_of_range_is_refused_by_its_field") else { return };
     let usual = small_tiles(Apply::And);
-    let one_pass = |rows, columns, workgroup| one_pass(usual, rows, columns, workgroup);
     for (tuning, text) in [
         (usual.with_forward(Tile::new(0, 1, [4, 2])), "`tuning.forward.rows` is 0; it must be 1 to 256"),
         (usual.with_input_gradient(Tile::new(1, 257, [4, 2])), "`tuning.input_gradient.columns` is 257;"),
@@ -219,8 +217,6 @@ fn a_tuning_out_of_range_is_refused_by_its_field() {
             usual.with_forward(Tile::new(1, 1, [4, 2]).with_staged(257)),
             "`tuning.forward.staged` is 257; it must be 0 to 256",
         ),
-        (one_pass(1, 0, [4, 2]), "`tuning.both_gradients.tile.columns` is 0;"),
-        (one_pass(1, 1, [4, 0]), "`tuning.both_gradients.tile.workgroup[1]` is 0;"),
         // Dispatches are bounded no finer than tiles.
         (usual.with_iterations((1 << 12) - 1), "`tuning.iterations` is 4095;"),
         (usual.with_connections((1 << 20) - 1), "`tuning.connections` is 1048575;"),

@@ -30,7 +30,7 @@ fn any_arguments_give_a_result_or_an_error_that_names_them() {
 #[cfg(feature = "gpu")]
 #[test]
 fn what_parses_as_a_tuning_is_what_it_prints() {
-    use dropconnect::gpu::{Apply, BothGradientsTuning, Tile, Tuning};
+    use dropconnect::gpu::{Apply, Tile, Tuning};
     use dropconnect_testing::fuzz::Choices;
 
     let mut parsed = 0;
@@ -40,11 +40,9 @@ fn what_parses_as_a_tuning_is_what_it_prints() {
             let [rows, columns, x, y, staged] = std::array::from_fn(|_| choices.number_32());
             Tile::new(rows, columns, [x, y]).with_staged(if choices.flag() { staged } else { 0 })
         };
-        let both = BothGradientsTuning::new(tile(choices), choices.number_32(), choices.number_32());
         let tuning = Tuning::software()
             .with_forward(tile(choices))
             .with_weight_gradient(tile(choices))
-            .with_both_gradients(choices.flag().then_some(both))
             .with_apply(choices.of(&[Apply::Select, Apply::And]))
             .with_rolled(choices.flag())
             .with_connections(choices.number());

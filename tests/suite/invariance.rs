@@ -183,15 +183,15 @@ fn every_run_gives_the_same_bits() {
 fn checked_shaders_give_the_same_bits() {
     let Some(gpu) = adapter("checked_shaders_give_the_same_bits") else { return };
     let multiply = gpu.kernels().multiply();
-    let one_pass = one_pass(small_tiles(Apply::Select), 1, 1, [2, 16]).with_threads(u32::MAX);
+    let split = small_tiles(Apply::Select).with_threads(u32::MAX);
     for (element, p, dims, at, placement, tuning) in [
         (ElementType::F32, 0.5, [9, 12, 24], [0, 0, 0], Placement::Separate, small_tiles(Apply::And)),
         (ElementType::F32, 0.2, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(Apply::Select)),
         (ElementType::F16, 0.5, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(Apply::And)),
         (ElementType::BF16, 0.2, [9, 12, 24], [0, 0, 0], Placement::PooledAligned, small_tiles(Apply::And)),
         (ElementType::F32, 0.5, [9, 12, 24], [0, 0, 0], Placement::Separate, tiles(2, 2, [4, 2], Apply::And)),
-        (ElementType::F32, 0.2, [37, 40, 72], [0, 0, 0], Placement::Separate, one_pass),
-        (ElementType::F16, 0.5, [31, 37, 33], [3, 2, 5], Placement::PooledOdd, one_pass),
+        (ElementType::F32, 0.2, [37, 40, 72], [0, 0, 0], Placement::Separate, split),
+        (ElementType::F16, 0.5, [31, 37, 33], [3, 2, 5], Placement::PooledOdd, split),
     ] {
         let mask = Some(mask(p).at(origin(at[0], at[1], at[2])));
         let call = Call { element, placement, ..Call::new(shape(dims), mask) };

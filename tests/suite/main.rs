@@ -8,7 +8,6 @@ mod common;
 mod autotune;
 #[cfg(feature = "gpu")]
 mod awaited;
-#[cfg(feature = "gpu")]
 mod both_gradients;
 #[cfg(feature = "gpu")]
 mod bounds;

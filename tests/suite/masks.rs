@@ -169,8 +169,7 @@ fn every_resolution_decides_the_mask_of_the_format() {
     }
 }
 
-/// Several bricks a thread, both gradients in one pass, both ways to apply and to multiply, and bindings that are all
-/// `read_write`.
+/// Several bricks a thread, both ways to apply and to multiply, and bindings that are all `read_write`.
 #[test]
 fn every_kind_of_kernel_decides_the_mask_of_the_format() {
     let test = "every_kind_of_kernel_decides_the_mask_of_the_format";
@@ -179,14 +178,6 @@ fn every_kind_of_kernel_decides_the_mask_of_the_format() {
         for tuning in [tiles(2, 2, [4, 2], Apply::And), small_tiles(Apply::Select)] {
             let kernels = kernels(gpu, tuning, multiply, false);
             check(gpu, kernels, [9, 13, 24], &mask(0.5).at(origin(3, 2, 5)), Placement::Separate);
-        }
-        for (tuning, p) in [
-            (one_pass(small_tiles(Apply::Select), 1, 1, [2, 4]), 0.5),
-            (one_pass(small_tiles(Apply::And), 1, 2, [1, 2]).with_threads(u32::MAX), 0.2),
-            (one_pass(small_tiles(Apply::And), 8, 2, [4, 1]), 0.2),
-        ] {
-            let kernels = kernels(gpu, tuning, multiply, false);
-            check(gpu, kernels, [21, 13, 24], &mask(p).at(origin(3, 2, 5)), Placement::Separate);
         }
         let kernels = kernels(gpu, small_tiles(Apply::And), multiply, false);
         check(gpu, kernels, [8, 8, 16], &mask(0.2).at(origin(2, 4, 8)), Placement::PooledAligned);

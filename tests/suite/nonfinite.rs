@@ -6,15 +6,14 @@ use dropconnect::{ElementType, Sharing, reference};
 
 const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
-/// The CPU backend with each instruction set, and an adapter with every way to skip what is dropped, both gradients in
-/// one pass among them.
+/// The CPU backend with each instruction set, and an adapter with every way to skip what is dropped.
 fn all_targets(test: &str) -> Vec<Target<'static>> {
     let mut targets: Vec<_> = Target::cpus().collect();
     if let Some(gpu) = adapter(test) {
         let [and, select] = [Apply::And, Apply::Select].map(small_tiles);
         // Operands that are staged take the way of the bits that is usual with them.
         let staged = select.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(2));
-        for tuning in [one_pass(and, 1, 1, [2, 2]), one_pass(select, 1, 1, [2, 2]), staged] {
+        for tuning in [and, select, staged] {
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             targets.push(Target::Adapter { gpu, kernels });
         }
@@ -93,8 +92,6 @@ fn a_nan_reaches_no_other_row() {
                 (small_tiles(Apply::And), Placement::Separate),
                 (small_tiles(Apply::Select), Placement::PooledOdd),
                 (tiles(2, 2, [4, 2], Apply::And), Placement::Separate),
-                (one_pass(small_tiles(Apply::And), 1, 1, [2, 2]), Placement::Separate),
-                (one_pass(small_tiles(Apply::Select), 2, 2, [4, 1]), Placement::PooledOdd),
             ]
             .map(|(tuning, placement)| {
                 let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);

@@ -48,7 +48,7 @@ export async function drawMasks(parent, layer, maskOf) {
   const share = (100 * count / kept.length).toFixed(2);
   return `Outputs down, inputs across, the first ${rows} × ${columns} of each. Kept: <b>${number(count)}</b> of `
     + `${number(kept.length)} drawn, <b>${share} %</b>. The whole mask has <b>${number(bits)}</b> decisions; `
-    + `stored, a byte each, ${size(bits)}; here <b>464 bytes</b> of parameters.`;
+    + `stored, a byte each, ${size(bits)}; here <b>448 bytes</b> of parameters.`;
 }
 
 function size(bytes) {

@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use dropconnect::cpu;
-use dropconnect::gpu::{AdapterChoice, Apply, BothGradientsTuning, Tile, Tuning};
+use dropconnect::gpu::{AdapterChoice, Apply, Tile, Tuning};
 use dropconnect::wgpu;
 use serde::Serialize;
 
@@ -24,8 +24,6 @@ struct Row {
     timestamps: bool,
     apply: &'static str,
     tiles: Tiles,
-    /// When the mask is drawn once for both gradients, and the tile.
-    both_gradients: String,
     /// Threads below which sums are split; 0: never.
     split_below_threads: u32,
     binding_bytes: u64,
@@ -121,7 +119,6 @@ fn row(adapter: &wgpu::Adapter, chosen: [Option<&wgpu::AdapterInfo>; 2]) -> Row 
             input_gradient: tile(tuning.input_gradient),
             weight_gradient: tile(tuning.weight_gradient),
         },
-        both_gradients: both_gradients(tuning.both_gradients),
         split_below_threads: tuning.threads,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,
@@ -137,16 +134,6 @@ pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
         wgpu::DeviceType::VirtualGpu => "virtual GPU",
         wgpu::DeviceType::Cpu => "software",
         wgpu::DeviceType::Other => "other",
-    }
-}
-
-/// How both gradients are computed, in words.
-pub fn both_gradients(tuning: Option<BothGradientsTuning>) -> String {
-    match tuning {
-        None => "in two passes".to_owned(),
-        Some(BothGradientsTuning { tile: of, rounds, threads, .. }) => {
-            format!("{}, from {rounds} rounds a brick and {threads} threads on", tile(of))
-        }
     }
 }
 
@@ -173,7 +160,6 @@ fn text(report: &Report) -> String {
         line("bricks per thread, group", format!("forward {}", row.tiles.forward));
         line("", format!("input gradient {}", row.tiles.input_gradient));
         line("", format!("weight gradient {}", row.tiles.weight_gradient));
-        line("", format!("both gradients {}", row.both_gradients));
         line(
             "sums split",
             match row.split_below_threads {

@@ -19,11 +19,6 @@ pub(crate) fn name(kernels: &Kernels) -> String {
     format!("{} {:?}", kernels.tuning(), kernels.multiply())
 }
 
-/// Whether both gradients may be computed in one pass.
-pub(crate) fn both_gradients_in_one(kernels: &Kernels) -> bool {
-    kernels.tuning().both_gradients.is_some()
-}
-
 /// Runs some passes in one submission, on tensors that are stored so. Gives the pool back as it is then, and the
 /// dispatches of each pass.
 pub(crate) async fn run(

@@ -16,10 +16,6 @@ pub(crate) fn name(kernels: &Kernels) -> String {
     match *kernels {}
 }
 
-pub(crate) fn both_gradients_in_one(kernels: &Kernels) -> bool {
-    match *kernels {}
-}
-
 pub(crate) async fn run(
     (gpu, _): (&Gpu, &Kernels),
     _: &[Pass],

@@ -117,7 +117,7 @@ impl Target<'_> {
         pollster::block_on(self.run_async(passes, call, data))
     }
 
-    /// Runs all passes. Where the kernels may compute both gradients in one pass, they are asked for in one call.
+    /// Runs all passes, each gradient in a call of its own.
     ///
     /// # Errors
     /// As [`run_async`](Self::run_async).
@@ -126,13 +126,7 @@ impl Target<'_> {
         call: &Call,
         data: &Data,
     ) -> Result<(Results<f32>, Vec<usize>), Failure> {
-        let one_call = match self {
-            Self::Adapter { kernels, .. } => adapter::both_gradients_in_one(kernels),
-            Self::Cpu(_) => false,
-        };
-        let both = &[Pass::Forward, Pass::BothGradients, Pass::BiasGradient];
-        let passes = if one_call { &both[..] } else { &Pass::SINGLE };
-        let Outcome { mut results, dispatches } = self.run_async(passes, call, data).await?;
+        let Outcome { mut results, dispatches } = self.run_async(&Pass::SINGLE, call, data).await?;
         let [y, dx, dw, db] = std::array::from_fn(|at| std::mem::take(&mut results[at]));
         Ok((Results { y, dx, dw, db }, dispatches))
     }

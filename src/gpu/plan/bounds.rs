@@ -6,8 +6,6 @@ use crate::gpu::iterations::Iterations;
 use crate::gpu::params::Params;
 use crate::gpu::pass::Pass;
 use crate::gpu::shader::Variant;
-use crate::gpu::tuning::Tile;
-use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{ElementType, Error};
 
 impl Plan<'_> {
@@ -33,15 +31,6 @@ impl Plan<'_> {
         let decided = [examples, outputs, inputs].into_iter().map(u64::from).product::<u64>() * 128;
         let most = u64::from(self.kernels.tuning.iterations) / one;
         most.min((self.connections_in_dispatch() / decided.max(1)).max(1)) as u32
-    }
-
-    /// How many outputs a dispatch of `Pass::BothGradients` walks at most.
-    pub(crate) fn walk_of_both(&self) -> u32 {
-        // Of the smallest tile along y, which adds up most quads a thread.
-        let Tile { workgroup: [x, _], .. } = self.variant.tile;
-        let tile = Tile { workgroup: [x, 1], ..self.variant.tile };
-        let steps = self.steps_of(Variant { tile, ..self.variant }).saturating_sub(1);
-        steps.saturating_mul(Axis::Output.brick()).clamp(1, 1 << 30)
     }
 
     /// How many steps one dispatch of a kernel walks at most.
@@ -91,13 +80,5 @@ impl Plan<'_> {
             (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
                 .clamp(1, 1 << 30) as u32
         })
-    }
-
-    /// How many examples a dispatch of `Pass::BothGradients` takes at most.
-    pub(crate) fn examples_in_workgroup(&self) -> u32 {
-        // The first brick may start before the shard. Pieces are cut at multiples of 8, so that those of all others
-        // start as far before them.
-        let before = self.params([0; 3], [0; 3]).example_shift as u32;
-        (self.threads_along_examples() * self.variant.tile.rows * BRICK_EXAMPLES).saturating_sub(before)
     }
 }

@@ -49,9 +49,6 @@ impl Plan<'_> {
     /// more may share a tile.
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
         let tile = self.variant.tile;
-        if self.variant.pass == Pass::BothGradients {
-            return self.tile_of_all_examples(bricks);
-        }
         let tall = self.within(Tile { rows: 2 * tile.rows, ..tile }, bricks);
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
         let grows = match self.variant.pass {
@@ -111,8 +108,7 @@ impl Plan<'_> {
     /// brick.
     pub(super) fn of_little_text(&self, variant: &Variant, bricks: [u32; 2]) -> Tile {
         let mut tile = variant.tile;
-        // Workgroups of that pass have to own all examples.
-        if !variant.rolled || variant.pass == Pass::BothGradients {
+        if !variant.rolled {
             return tile;
         }
         let narrow = [variant.element, variant.result].iter().any(|&element| element != ElementType::F32);
@@ -143,37 +139,6 @@ impl Plan<'_> {
     /// Whether a dispatch holds as many of these tiles as cover so many bricks.
     fn holds(&self, tile: Tile, bricks: [u32; 2]) -> bool {
         tile.groups(bricks).iter().all(|&groups| groups <= self.kernels.groups_limit)
-    }
-
-    /// The tile of `Pass::BothGradients`, whose workgroups own all examples: no taller than they need.
-    fn tile_of_all_examples(&self, bricks: [u32; 2]) -> Tile {
-        let Tile { mut rows, columns, workgroup: [x, _], .. } = self.variant.tile;
-        let most = self.threads_along_examples();
-        while rows > 1 && rows / 2 * most >= bricks[1] {
-            rows /= 2;
-        }
-        // Powers of two, so that not every batch means a kernel of its own.
-        let y = bricks[1].div_ceil(rows).next_power_of_two();
-        Tile::new(rows, columns, [x, y]).within([bricks[0], u32::MAX])
-    }
-
-    /// How many threads `Pass::BothGradients` has along the examples at most, a power of two; 0 where workgroup
-    /// memory does not even hold what one adds up.
-    pub(super) fn threads_along_examples(&self) -> u32 {
-        let Tile { workgroup: [x, most], .. } = self.variant.tile;
-        let fits = |y: &u32| {
-            let tile = Tile { workgroup: [x, *y], ..self.variant.tile };
-            Variant { tile, ..self.variant }.shared_bytes() <= self.kernels.shared_limit
-        };
-        (0..=most.ilog2()).rev().map(|power| 1 << power).find(fits).unwrap_or(0)
-    }
-
-    /// How many threads a dispatch of so many bricks, columns and rows, comes to; `None` if one dispatch does not
-    /// hold them.
-    pub(crate) fn threads(&self, params: &Params, bricks: [u32; 2]) -> Option<u64> {
-        let tile = self.tile(params, bricks);
-        let split = self.split(params, Variant { tile, ..self.variant }, bricks);
-        self.holds(tile, bricks).then(|| tile.count(bricks) * u64::from(split))
     }
 
     /// How many threads may share a tile: as many as the device lets, and as find registers for it in one workgroup.

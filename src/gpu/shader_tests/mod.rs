@@ -8,6 +8,7 @@ mod variants;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use dropconnect_testing::full;
 use dropconnect_testing::translate::{to_glsl, to_spirv};
 use naga::back::glsl;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -19,9 +20,8 @@ use super::pass::Pass;
 use super::shader::{Planes, Variant};
 use super::tuning::Multiply;
 use back_ends::{BACK_ENDS, BackEnd};
-use variants::variants;
 
-pub(super) use variants::{PASSES, tiles};
+pub(super) use variants::{PASSES, tiles, variants};
 
 fn parse(source: &str) -> naga::Module {
     naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)))
@@ -84,7 +84,7 @@ fn params_in_rust() -> Vec<(&'static str, u32)> {
     fields! {
         examples outputs inputs threshold example_block output_block input_block bits
         example_shift output_shift input_shift scale base zeros input_stride output_stride accumulate masked_bias
-        group passes first_pass accumulate_weight all_ones round_keys
+        group passes first_pass all_ones round_keys
     }
 }
 
@@ -208,7 +208,7 @@ fn every_variant_translates_to_every_back_end() {
     let folder = std::env::var_os("DROPCONNECT_TRANSLATIONS").map(PathBuf::from);
     // One kernel at a time, so that no more than its texts are kept.
     let counts = kernels.into_iter().map(|(pass, tile)| {
-        let variants = variants(pass, tile);
+        let variants = variants(pass, tile, full());
         let translations: usize = variants
             .par_iter()
             .map(|(variant, source)| {

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use dropconnect_testing::full;
 use rayon::prelude::*;
 
 use crate::call::Axis;
@@ -18,7 +17,6 @@ pub(in crate::gpu) const PASSES: &[Pass] = &[
     Pass::Forward { bias: true },
     Pass::InputGradient,
     Pass::WeightGradient,
-    Pass::BothGradients,
     Pass::BiasGradient,
     Pass::Mask { of_bias: false },
     Pass::Mask { of_bias: true },
@@ -44,7 +42,6 @@ pub(in crate::gpu) fn tiles(pass: Pass) -> Vec<Tile> {
     let tile = Tile::new;
     let staged = |rows, columns, workgroup, steps| tile(rows, columns, workgroup).with_staged(steps);
     match pass {
-        Pass::BothGradients => vec![tile(1, 1, [1, 32]), tile(8, 2, [4, 4]), tile(2, 2, [8, 1])],
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Predictive { .. } => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
         Pass::Moments { .. } => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
@@ -82,8 +79,7 @@ fn gives_f32(pass: Pass) -> bool {
 
 /// Whether sums may go through scratch memory.
 fn contracts(pass: Pass) -> bool {
-    let by_others = matches!(pass, Pass::MonteCarlo { .. } | Pass::BothGradients);
-    pass == Pass::BiasGradient || pass.walks().is_some() && !by_others
+    pass == Pass::BiasGradient || pass.walks().is_some() && !matches!(pass, Pass::MonteCarlo { .. })
 }
 
 /// Some of the variants, in which every two choices that meet in any of them meet still.
@@ -108,7 +104,7 @@ fn keep_pairs(all: &mut Vec<Variant>) {
 
 /// The variants of a pass with a tile and their texts, less those whose text is the same as another's: all, or those
 /// that hold every pair of choices.
-pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
+pub(in crate::gpu) fn variants(pass: Pass, tile: Tile, full: bool) -> Vec<(Variant, String)> {
     let mut all = Vec::new();
     let planes = [Planes::None, Planes::One, Planes::Few, Planes::Many];
     for (element, planes) in
@@ -161,10 +157,6 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
         let threads = if tile == FLAT_TILE { 1 } else { tile.workgroup[0] };
         all.iter_mut().for_each(|one| one.pass = Pass::Predictive { threads });
     }
-    // The mask is drawn once for both gradients only where there is one for each example.
-    if pass == Pass::BothGradients {
-        all.retain(|one| one.planes != Planes::None && one.sharing == Shared::Each);
-    }
     // Threads that share a tile.
     if pass.walks().is_some() && !matches!(pass, Pass::MonteCarlo { .. }) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
@@ -182,7 +174,7 @@ pub(super) fn variants(pass: Pass, tile: Tile) -> Vec<(Variant, String)> {
     if tile.staged > 0 {
         all.retain(|one| one.apply == Apply::And);
     }
-    if !full() {
+    if !full {
         keep_pairs(&mut all);
     }
     let mut texts: Vec<_> = all.par_iter().map(|variant| (*variant, variant.source())).collect();

@@ -17,8 +17,8 @@ pub struct Tile {
     pub workgroup: [u32; 2],
     /// Bricks of the walk whose operands a workgroup reads together into its memory, for all of its threads, at a time;
     /// 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass, Monte-Carlo passes
-    /// and gradients that are not drawn together; the other passes read as with 0, and so do all where the
-    /// compiler takes no such kernels ([`Kernels::stages`](super::Kernels::stages)).
+    /// and the gradients of input and weight; the other passes read as with 0, and so do all where the compiler takes
+    /// no such kernels ([`Kernels::stages`](super::Kernels::stages)).
     pub staged: u32,
 }
 
@@ -77,26 +77,6 @@ pub enum Multiply {
     Split,
 }
 
-/// When and how [`Kernels::both_gradients`](super::Kernels::both_gradients) draws the mask once for both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct BothGradientsTuning {
-    /// Rows are examples, columns inputs. Workgroups own all examples of a dispatch, and have as many threads
-    /// along them as that takes, up to the number here; more examples take more dispatches.
-    pub tile: Tile,
-    /// Least rounds of the generator for a brick: ten are at p = 1/2, 34 at most probabilities.
-    pub rounds: u32,
-    /// Least threads that the pass must come to. It has few where a layer has few inputs.
-    pub threads: u32,
-}
-
-impl BothGradientsTuning {
-    /// With this tile, from so many rounds of the generator and so many threads on.
-    pub const fn new(tile: Tile, rounds: u32, threads: u32) -> Self {
-        Self { tile, rounds, threads }
-    }
-}
-
 /// The kernel shapes for one adapter.
 ///
 /// ```
@@ -115,9 +95,6 @@ pub struct Tuning {
     pub input_gradient: Tile,
     /// Rows are outputs, columns inputs.
     pub weight_gradient: Tile,
-    /// When [`Kernels::both_gradients`](super::Kernels::both_gradients) draws the mask once for both, and how;
-    /// `None`: never.
-    pub both_gradients: Option<BothGradientsTuning>,
     /// How mask bits are applied.
     pub apply: Apply,
     /// Whether the planes of a brick and the rows of a tile that is written out are loops in the kernel, which
@@ -159,12 +136,6 @@ impl Tuning {
     #[must_use]
     pub const fn with_tiles(self, tile: Tile) -> Self {
         self.with_forward(tile).with_input_gradient(tile).with_weight_gradient(tile)
-    }
-
-    /// When and how the mask is drawn once for both gradients; `None`: never.
-    #[must_use]
-    pub const fn with_both_gradients(self, both_gradients: Option<BothGradientsTuning>) -> Self {
-        Self { both_gradients, ..self }
     }
 
     /// How mask bits are applied.
@@ -224,13 +195,12 @@ impl Tuning {
             };
         }
         let tiles = named! {
-            "forward": Some(self.forward),
-            "input_gradient": Some(self.input_gradient),
-            "weight_gradient": Some(self.weight_gradient),
-            "both_gradients.tile": self.both_gradients.map(|both| both.tile)
+            "forward": self.forward,
+            "input_gradient": self.input_gradient,
+            "weight_gradient": self.weight_gradient
         };
         for (names, tile) in tiles {
-            let Some(Tile { rows, columns, workgroup: [x, y], staged }) = tile else { continue };
+            let Tile { rows, columns, workgroup: [x, y], staged } = tile;
             let [staged_name, names @ ..] = names;
             Error::check_count(staged_name, staged, 0..=256)?;
             for (argument, value) in names.into_iter().zip([rows, columns, x, y]) {
@@ -270,8 +240,6 @@ impl Tuning {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
             weight_gradient: tile(8, 2),
-            // Drawing the mask once saves no more than holding twice the sums costs (docs/performance.md).
-            both_gradients: None,
             apply: Apply::And,
             rolled: true,
             threads: 0,
@@ -296,8 +264,6 @@ impl Tuning {
             forward: tile(2, 1, [8, 4]),
             input_gradient: tile(1, 1, [8, 4]),
             weight_gradient: tile(1, 1, [8, 4]),
-            // Fewer instructions at 34 rounds, and no faster on an H200 (docs/performance.md).
-            both_gradients: None,
             apply: Apply::And,
             rolled: false,
             threads: 1 << 16,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Apply, BothGradientsTuning, Tile, Tuning};
+use super::{Apply, Tile, Tuning};
 use crate::Error;
 
 impl fmt::Display for Tile {
@@ -14,10 +14,9 @@ impl fmt::Display for Tile {
     }
 }
 
-/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxXxY`, with `sBRICKS`
-/// after it where so many are staged, `TILE:ROUNDS:THREADS` for
-/// both gradients or `separate`, how bits are applied, whether kernels are `rolled` or `unrolled`, the
-/// threads that keep the adapter busy, and the iterations and connections that one dispatch holds.
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxXxY`, with `sBRICKS` after it where so many are
+/// staged, how bits are applied, whether kernels are `rolled` or `unrolled`, the threads that keep the adapter busy, and
+/// the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let apply = match self.apply {
@@ -25,13 +24,9 @@ impl fmt::Display for Tuning {
             Apply::And => "and",
         };
         let rolled = if self.rolled { "rolled" } else { "unrolled" };
-        let Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
+        let &Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
-        match self.both_gradients {
-            Some(BothGradientsTuning { tile, rounds, threads }) => write!(f, "{tile}:{rounds}:{threads}")?,
-            None => write!(f, "separate")?,
-        }
-        write!(f, ",{apply},{rolled},{threads},{iterations},{connections}")
+        write!(f, "{apply},{rolled},{threads},{iterations},{connections}")
     }
 }
 
@@ -55,19 +50,6 @@ impl FromStr for Tile {
     }
 }
 
-impl FromStr for BothGradientsTuning {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let fault = || Error::Tuning { text: text.to_owned() };
-        let parts: Vec<&str> = text.split(':').collect();
-        let [tile, rounds, threads] = parts[..] else { return Err(fault()) };
-        let number = |text: &str| text.parse().map_err(|_| fault());
-        let tile = tile.parse().map_err(|_| fault())?;
-        Ok(Self { tile, rounds: number(rounds)?, threads: number(threads)? })
-    }
-}
-
 impl FromStr for Tuning {
     type Err = Error;
 
@@ -75,7 +57,7 @@ impl FromStr for Tuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(',').collect();
-        let [tiles @ .., both_gradients, apply, rolled, threads, iterations, connections] = &parts[..] else {
+        let [tiles @ .., apply, rolled, threads, iterations, connections] = &parts[..] else {
             return Err(fault());
         };
         let [forward, input_gradient, weight_gradient] = tiles else { return Err(fault()) };
@@ -85,10 +67,6 @@ impl FromStr for Tuning {
             forward: tile(forward)?,
             input_gradient: tile(input_gradient)?,
             weight_gradient: tile(weight_gradient)?,
-            both_gradients: match *both_gradients {
-                "separate" => None,
-                _ => Some(both_gradients.parse().map_err(|_| fault())?),
-            },
             apply: match *apply {
                 "select" => Apply::Select,
                 "and" => Apply::And,
@@ -108,7 +86,7 @@ impl FromStr for Tuning {
 
 #[cfg(test)]
 mod tests {
-    use crate::gpu::{Apply, BothGradientsTuning, Tile, Tuning};
+    use crate::gpu::{Apply, Tile, Tuning};
 
     #[test]
     fn tunings_survive_as_text() {
@@ -118,39 +96,27 @@ mod tests {
             apply: Apply::Select,
             rolled: false,
             threads: 1 << 16,
-            both_gradients: None,
             ..software
         };
-        let drawn_once = Tuning {
-            both_gradients: Some(BothGradientsTuning {
-                tile: Tile::new(1, 1, [2, 64]),
-                rounds: 34,
-                threads: 512,
-            }),
-            ..other
-        };
-        for tuning in [software, other, drawn_once] {
+        for tuning in [software, other] {
             assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
         }
-        assert_eq!(
-            other.to_string(),
-            "1x2x32x4s8,8x2x16x1,8x2x16x1,separate,select,unrolled,65536,32768,4294967296"
-        );
-        assert!(drawn_once.to_string().contains(",1x1x2x64:34:512,select,"), "{drawn_once}");
+        assert_eq!(other.to_string(), "1x2x32x4s8,8x2x16x1,8x2x16x1,select,unrolled,65536,32768,4294967296");
         for text in [
             "",
             "1x1x8x8",
-            "1x1x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,1x1x8x8:9,and,rolled,0,4096,1048576",
-            "1x1x8x8s,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
-            "1x1x8x8s0,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
-            "1x1x8x8s4s4,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
-            "1x1x8s4x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,or,rolled,0,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096",
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,-1,4096,1048576",
+            "1x1x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            // As versions wrote it that drew one mask for both gradients.
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
+            "1x1x8x8s,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8s0,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8s4s4,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8s4x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,-1,4096,1048576",
         ] {
             let error = text.parse::<Tuning>().unwrap_err().to_string();
             assert!(error.contains("tuning"), "{text}: {error}");

@@ -1,9 +1,10 @@
 //! Parts of the shaders on an adapter, alone: Philox, its product, the 16-bit element types, the elementary
 //! functions. The code under test is the code of the kernels, rendered from the same templates with another entry
-//! point.
+//! point. And the naive kernel.
 
 mod elementary;
 mod elements;
+mod naive;
 mod philox;
 
 use minijinja::Value;

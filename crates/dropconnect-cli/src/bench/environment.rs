@@ -56,12 +56,7 @@ impl Environment {
             kind: adapters::kind(info).to_owned(),
             backend: info.backend.to_string(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            kernels: format!(
-                "{multiply:?} multiply, {:?} bits, bricks {}; both gradients {}",
-                tuning.apply,
-                tiles.join("; "),
-                adapters::both_gradients(tuning.both_gradients)
-            ),
+            kernels: format!("{multiply:?} multiply, {:?} bits, bricks {}", tuning.apply, tiles.join("; ")),
             os,
             cpu,
         }

@@ -37,7 +37,7 @@ pub struct ShaderCommand {
     /// What is added to the output
     #[arg(long, value_enum, default_value = "none")]
     pub bias: BiasKind,
-    /// Which mask; kernels depend on its probability, sharing, rounds and origin.
+    /// Which mask; kernels depend on its probability, sharing and origin.
     #[command(flatten)]
     pub mask: MaskOptions,
     /// With `activation`: the function
@@ -82,7 +82,7 @@ pub enum ShaderPass {
     InputGradient,
     /// dW
     WeightGradient,
-    /// dX and dW in one call
+    /// dX and dW in one call, which takes the kernels of both
     BothGradients,
     /// db
     BiasGradient,

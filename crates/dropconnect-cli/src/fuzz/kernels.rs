@@ -6,8 +6,8 @@ use dropconnect::call::{
     BiasGradient, BothGradients, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient,
 };
 use dropconnect::gpu::{
-    Activate, Apply, BothGradientsTuning, KernelOptions, Kernels, Method, ModuleMaker, PredictivePass,
-    Recording, Tensor, Tile, Tuning, WriteMask,
+    Activate, Apply, KernelOptions, Kernels, Method, ModuleMaker, PredictivePass, Recording, Tensor, Tile,
+    Tuning, WriteMask,
 };
 use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write, wgpu,
@@ -89,11 +89,6 @@ fn tuning(choices: &mut Choices) -> Tuning {
         .with_rolled(choices.flag())
         .with_apply(choices.of(&[Apply::Select, Apply::And]))
         .with_threads(choices.number_32());
-    if choices.flag() {
-        let tile = tile(choices);
-        let both = BothGradientsTuning::new(tile, choices.number_32(), choices.number_32());
-        tuning = tuning.with_both_gradients(Some(both));
-    }
     if choices.flag() {
         tuning = tuning.with_iterations(choices.number_32()).with_connections(choices.number());
     }

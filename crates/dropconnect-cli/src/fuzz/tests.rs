@@ -101,7 +101,7 @@ fn any_command_line_is_understood_or_refused() {
         "mask\n--shape=4294967295,1,1\n--origin\n0,4294967295,7\n--examples-per-mask\n3\n--out\no",
         "apply\n--input\na\n--output\nb\n--mode\nmc\n--passes\n10\n--softmax\n--bits\n8",
         "bench\n--shape\n128,1024,1024\n--p\n0.5\n--seconds\n0.5\n--sweep\nbatch\n--rival\nnone\n--tuning\n\
-         1x1x8x8,1x1x8x8,1x1x8x8,separate,select,unrolled,65536,32768,4294967296",
+         1x1x8x8,1x1x8x8,1x1x8x8,select,unrolled,65536,32768,4294967296",
         "verify\n--soak\n10\n--seed\n0xffffffffffffffff\n--device\ncpu",
         "shader\nforward\n--class\nnvidia\n--as\nmsl\n--layer\n4294967295\n--step\n1",
     ];

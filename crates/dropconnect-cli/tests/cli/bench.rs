@@ -128,7 +128,7 @@ fn the_device_is_named_and_why() {
     let name = as_gpu.unwrap()["name"].as_str().unwrap();
     // The device, a name, an API and kernel shapes each ask for an adapter.
     let backend = as_gpu.unwrap()["backend"].as_str().unwrap();
-    let shapes = "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576";
+    let shapes = "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576";
     for options in [["--device", "gpu"], ["--adapter", name], ["--backend", backend], ["--tuning", shapes]] {
         let (line, head) = said(&options);
         assert!(line.contains(name) && line.contains("a software adapter"), "{options:?}: {line}");
@@ -332,7 +332,7 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--tune"], &["--tune", "adapters"]);
     with(&["--tuning", "1x1"], &["--tuning", "1x1", "1x1x8x8"]);
     with(
-        &["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576"],
+        &["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576"],
         &["--tune", "cannot be used"],
     );
     with(&["--backend", "vulkan"], &["--backend", "--device cpu"]);

@@ -50,7 +50,7 @@ fn the_text_is_for_whom_it_is_asked_for() {
     assert!(forward(&["--class", "nvidia", "--element", "f16"]).contains("unpack2x16float"));
     // A row that is no whole number of quads.
     assert!(forward(&["--class", "nvidia", "--shape", "16,16,15"]).contains("w: array<f32>"));
-    let tuning = "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,unrolled,0,32768,4294967296";
+    let tuning = "1x1x8x8,1x1x8x8,1x1x8x8,and,unrolled,0,32768,4294967296";
     let tuned = forward(&["--class", "nvidia", "--tuning", tuning]);
     assert!(tuned.contains("@workgroup_size(8, 8)") && tuned.contains("extractBits"), "{tuned}");
 }
@@ -71,7 +71,7 @@ fn translations_are_those_of_wgpu() {
     for (language, sign) in
         [("msl", "kernel void main_("), ("hlsl", "[numthreads(4, 8, "), ("glsl", "local_size_x = 4")]
     {
-        let tuning = "1x1x4x8s2,1x1x4x8s2,1x1x4x8s2,separate,select,rolled,0,32768,4294967296";
+        let tuning = "1x1x4x8s2,1x1x4x8s2,1x1x4x8s2,select,rolled,0,32768,4294967296";
         let text = succeed(&["shader", "forward", "--class", "nvidia", "--tuning", tuning, "--as", language]);
         assert!(text.contains(sign), "{language}: {text}");
         // The kernels are made without checks.

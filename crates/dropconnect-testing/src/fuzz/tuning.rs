@@ -1,7 +1,7 @@
 //! The text of a tuning.
 
 use dropconnect::Error;
-use dropconnect::gpu::{BothGradientsTuning, Tile, Tuning};
+use dropconnect::gpu::{Tile, Tuning};
 
 /// What parses is what it prints, in one line without spaces; what does not is refused with the text itself, and with
 /// an example that does.
@@ -16,9 +16,6 @@ pub fn tuning(input: &[u8]) {
         Err(error) => refused(text, &error),
     }
     if let Err(error) = text.parse::<Tile>() {
-        refused(text, &error);
-    }
-    if let Err(error) = text.parse::<BothGradientsTuning>() {
         refused(text, &error);
     }
 }

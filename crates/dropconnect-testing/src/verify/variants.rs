@@ -1,6 +1,6 @@
 //! Kernel variants that this adapter would not get by itself, and layouts an engine would bring.
 
-use dropconnect::gpu::{Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
+use dropconnect::gpu::{Apply, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
 use dropconnect::{ElementType, Error, Write, wgpu};
 
 use super::bits;
@@ -13,7 +13,6 @@ use crate::{Call, Data, Failure, Pass, Placement, Target, bit_differences, bound
 /// Kernels that this adapter would not get by itself.
 pub struct Variants {
     one_brick: Kernels,
-    one_pass: Kernels,
     split: Kernels,
     /// By what is different.
     others: Vec<(&'static str, Kernels)>,
@@ -31,18 +30,12 @@ impl Variants {
         let one_brick = tuning.with_tiles(Tile::new(1, 1, [8, 4]));
         // What has nothing to do with tiles is tried with the smallest where little time is: they compile fastest.
         let base = if quick { one_brick } else { tuning };
-        // Whatever the probability and however few the threads.
-        let one_pass = |workgroup| {
-            let both = BothGradientsTuning::new(Tile::new(1, 1, workgroup), 1, 0);
-            one_brick.with_both_gradients(Some(both))
-        };
         let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..options.clone() };
         let make = |options| Kernels::new(gpu.device(), &options);
         let mut others = vec![
             ("mask bits applied by select", base.with_apply(Apply::Select)),
             ("mask bits applied by and", base.with_apply(Apply::And)),
             ("sums split among threads", one_brick.with_threads(u32::MAX)),
-            ("both gradients in one pass, sums split", one_pass([1, 32]).with_threads(u32::MAX)),
         ];
         let mut not_run = Vec::new();
         if !gpu.kernels().stages() {
@@ -67,7 +60,6 @@ impl Variants {
         let others = others.into_iter().map(|(name, tuning)| Ok((name, make(tuned(tuning))?)));
         Ok(Self {
             one_brick: make(tuned(one_brick))?,
-            one_pass: make(tuned(one_pass([2, 64])))?,
             split: make(KernelOptions { multiply: Some(Multiply::Split), ..tuned(base) })?,
             others: others.collect::<Result<_, Error>>()?,
             checked: match options.modules {
@@ -83,8 +75,7 @@ impl Variants {
     fn named<'a>(&'a self, gpu: &Gpu) -> impl Iterator<Item = (&'static str, &'a Kernels)> {
         let same = |kernels: &Kernels| kernels.tuning() == gpu.kernels().tuning();
         let split = self.other_multiply(gpu).map(|kernels| ("Philox by split multiply", kernels));
-        [("one brick a thread", &self.one_brick), ("both gradients in one pass", &self.one_pass)]
-            .into_iter()
+        std::iter::once(("one brick a thread", &self.one_brick))
             .chain(self.others.iter().map(|(name, kernels)| (*name, kernels)))
             .filter(move |(_, kernels)| !same(kernels))
             .chain(split)
@@ -115,8 +106,6 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
             Ok(())
         });
     }
-    let one_pass = Target::Adapter { gpu, kernels: &variants.one_pass };
-    bits::inside_passes(plan, one_pass, &[Pass::BothGradients], "in one pass: ");
     if let Some(kernels) = variants.other_multiply(gpu).filter(|_| !quick) {
         bits::inside_passes(plan, Target::Adapter { gpu, kernels }, &Pass::ALL, "split multiply: ");
     }

@@ -1,8 +1,7 @@
 //! The calls of the soak on an adapter and on the CPU backend, into a pool.
 
 use dropconnect::gpu::{
-    Activate, Apply, BothGradientsTuning, Gpu, KernelOptions, Kernels, Method, PredictivePass, Recording,
-    Tensor, Tile, WriteMask,
+    Activate, Apply, Gpu, KernelOptions, Kernels, Method, PredictivePass, Recording, Tensor, Tile, WriteMask,
 };
 use dropconnect::{ElementType, Error, cpu};
 use dropconnect_testing::{Arena, Operands, Pool};
@@ -33,12 +32,11 @@ impl<'a> OnGpu<'a> {
         let own = *gpu.kernels().tuning();
         let apply = if own.apply == Apply::And { Apply::Select } else { Apply::And };
         let small = own.with_tiles(Tile::new(1, 1, [8, 4])).with_rolled(true);
-        let both = BothGradientsTuning::new(Tile::new(1, 1, [1, 32]), 1, 0);
         let others = [
             // Dispatches that hold little, and so are many.
             small.with_iterations(4096).with_connections(1 << 20),
-            // Sums split among threads, both gradients in one pass.
-            small.with_threads(u32::MAX).with_both_gradients(Some(both)).with_apply(apply),
+            // Sums split among threads.
+            small.with_threads(u32::MAX).with_apply(apply),
         ]
         .into_iter()
         .map(|tuning| {
