@@ -76,9 +76,13 @@ fn for_random_calls(cases: u32, check: impl Fn(&Call, &Data) -> Result<(), Strin
 #[test]
 fn the_passes_are_adjoint_and_agree_with_float64() {
     let targets = targets("the_passes_are_adjoint_and_agree_with_float64: on the adapter");
+    let case = std::cell::Cell::new(0);
     for_random_calls(300, |call, data| {
+        case.set(case.get() + 1);
+        // Each case on an adapter has kernels of its own to compile.
+        let on_adapter = full() || case.get() <= 8;
         let want = expected(call, data);
-        for target in &targets {
+        for target in targets.iter().filter(|target| on_adapter || matches!(target, Target::Cpu(_))) {
             let got = run_on(target, call, data);
             adjoint(&got, data, call)?;
             for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {

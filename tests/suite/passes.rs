@@ -96,7 +96,7 @@ fn every_pass_agrees_with_float64() {
     }
 }
 
-/// The CPU has no kernels to compile: every shape under every mask at every place.
+/// The CPU has no kernels to compile: every shape under every mask, and where every case is wanted, at every place.
 #[test]
 fn every_combination_agrees_with_float64_on_the_cpu() {
     let cpus: Vec<_> = Target::cpus().collect();
@@ -104,6 +104,9 @@ fn every_combination_agrees_with_float64_on_the_cpu() {
         for (m, choice) in MASKS.into_iter().enumerate() {
             for (o, at) in ORIGINS.into_iter().enumerate() {
                 let case = s + m + o;
+                if !full() && case % ORIGINS.len() != 0 {
+                    continue;
+                }
                 let call = Call {
                     bias: BiasKind::ALL[case % 3],
                     write: WRITES[case % 2],
@@ -120,10 +123,9 @@ fn every_combination_agrees_with_float64_on_the_cpu() {
 #[test]
 fn large_layers_agree_with_float64() {
     let targets = targets("large_layers_agree_with_float64: on the adapter");
-    for dims in [[33, 31, 129], [5, 37, 600], [67, 150, 1100]] {
-        for p in [0.5, 0.2] {
-            agree(&targets, &Call::new(shape(dims), Some(mask(p).at(origin(2, 1, 3)))), 4000);
-        }
+    let rows = [([5, 37, 600], 0.2), ([67, 150, 1100], 0.5), ([33, 31, 129], 0.5), ([33, 31, 129], 0.2)];
+    for (dims, p) in few(2, rows.into_iter().chain([([5, 37, 600], 0.5), ([67, 150, 1100], 0.2)])) {
+        agree(&targets, &Call::new(shape(dims), Some(mask(p).at(origin(2, 1, 3)))), 4000);
     }
 }
 

@@ -13,6 +13,12 @@ pub fn full() -> bool {
     std::env::var(FULL).is_ok_and(|value| value == "1")
 }
 
+/// The first rows of a table, so many; all of them where every case is wanted. A table begins with the rows that take
+/// most branches of the code.
+pub fn few<T>(most: usize, rows: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    rows.into_iter().take(if full() { usize::MAX } else { most })
+}
+
 /// How many choices are to meet in some row of [`covering`]: 2 where every case is wanted, 1 elsewhere.
 #[must_use]
 pub fn strength() -> usize {

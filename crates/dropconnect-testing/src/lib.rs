@@ -34,7 +34,7 @@ pub mod verify;
 #[cfg(feature = "gpu")]
 pub use adapter::Arena;
 pub use call::{BiasKind, Call, OVERWRITE, Results, expected};
-pub use choice::{covering, full, strength};
+pub use choice::{covering, few, full, strength};
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
 pub use compare::self_test;
 pub use compare::{

@@ -44,15 +44,16 @@ fn the_tunings_of_the_library_agree_with_float64() {
     let large = ([33, 100, 264], [0, 0, 0], ElementType::F32, Placement::Separate);
     let cut = ([31, 33, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
     let half = ([9, 12, 24], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
-    for (tuning, p, (dims, at, element, placement)) in [
-        (Tuning::software(), 0.5, large),
+    let rows = [
         (*gpu.kernels().tuning(), 0.5, large),
-        (tiles(1, 1, [8, 8], Apply::Select), 0.5, large),
         (tiles(1, 1, [8, 8], Apply::Select), 0.2, cut),
-        (tiles(2, 2, [4, 2], Apply::And), 0.5, large),
-        (tiles(2, 2, [4, 2], Apply::And), 0.5, cut),
         (tiles(2, 2, [4, 2], Apply::And), 0.2, half),
-    ] {
+        (tiles(2, 2, [4, 2], Apply::And), 0.5, cut),
+        (Tuning::software(), 0.5, large),
+        (tiles(1, 1, [8, 8], Apply::Select), 0.5, large),
+        (tiles(2, 2, [4, 2], Apply::And), 0.5, large),
+    ];
+    for (tuning, p, (dims, at, element, placement)) in few(3, rows) {
         let mask = Some(mask(p).at(origin(at[0], at[1], at[2])));
         let call = Call { element, placement, ..Call::new(shape(dims), mask) };
         agree(&with(gpu, tuning), &call, 2000);
@@ -70,15 +71,16 @@ fn threads_that_share_a_tile_agree_with_float64() {
     // As many parts as there can be, of tiles as low as there can be; and some parts of higher tiles.
     let hardware = tiles(1, 1, [8, 4], Apply::Select).with_threads(u32::MAX);
     let wide = tiles(2, 2, [4, 2], Apply::And).with_threads(200);
-    for (tuning, mask, (dims, at, element, placement)) in [
+    let rows = [
         (hardware, Some(mask(0.5)), even),
+        (wide, Some(mask(0.2)), half),
+        (hardware, Some(mask(0.5).shared(group(3))), cut),
+        (wide, Some(mask(0.5).shared(Sharing::Batch)), even),
         (hardware, None, even),
         (hardware, Some(mask(0.2)), cut),
-        (wide, Some(mask(0.2)), half),
         (wide, Some(mask(0.5)), cut),
-        (wide, Some(mask(0.5).shared(Sharing::Batch)), even),
-        (hardware, Some(mask(0.5).shared(group(3))), cut),
-    ] {
+    ];
+    for (tuning, mask, (dims, at, element, placement)) in few(4, rows) {
         let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
         for (bias, write) in [BiasKind::Masked, BiasKind::None].into_iter().zip(WRITES) {
             let call = Call { element, placement, bias, write, ..Call::new(shape(dims), mask) };
@@ -101,15 +103,16 @@ fn operands_that_workgroups_read_together_give_the_same_bits() {
     let hardware = tiles(1, 2, [4, 8], Apply::Select);
     let split = tiles(1, 1, [8, 4], Apply::Select).with_threads(u32::MAX);
     let wide = tiles(2, 2, [3, 2], Apply::And);
-    for (tuning, staged, mask, (dims, at, element, placement)) in [
-        (hardware, 3, None, even),
+    let rows = [
         (hardware, 2, Some(mask(0.5)), cut),
-        (hardware, 256, Some(mask(0.5).shared(group(3))), cut),
-        (wide, 2, Some(mask(0.2).shared(Sharing::Batch)), even),
-        (wide, 1, Some(mask(0.2)), half),
         (split, 16, Some(mask(0.2)), cut),
+        (wide, 2, Some(mask(0.2).shared(Sharing::Batch)), even),
+        (hardware, 3, None, even),
+        (hardware, 256, Some(mask(0.5).shared(group(3))), cut),
+        (wide, 1, Some(mask(0.2)), half),
         (split, 1, Some(mask(0.5)), small),
-    ] {
+    ];
+    for (tuning, staged, mask, (dims, at, element, placement)) in few(3, rows) {
         let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
         let together = tuning.with_tiles(tuning.forward.with_staged(staged));
         let call = Call { element, placement, write: WRITES[1], ..Call::new(shape(dims), mask) };
