@@ -53,7 +53,7 @@ struct Cpu {
 
 /// Runs the command.
 pub fn run(command: &AdaptersOptions, options: &DeviceOptions) -> Result<(), CliError> {
-    let wanted = device::choice(options);
+    let wanted = device::choice(options)?;
     // OpenGL is for those who ask for it; here it is shown.
     let shown = AdapterChoice {
         backends: if options.backend.is_some() { wanted.backends } else { wgpu::Backends::all() },
@@ -67,9 +67,10 @@ pub fn run(command: &AdaptersOptions, options: &DeviceOptions) -> Result<(), Cli
         shown.adapters().iter().map(|adapter| row(adapter, [chosen, as_gpu.as_ref()])).collect();
     if adapters.is_empty() && (options.adapter.is_some() || options.backend.is_some()) {
         return Err(CliError::Usage(format!(
-            "no adapter matches{}{}; `dropconnect adapters` lists those there are",
+            "no adapter matches{}{}; `dropconnect adapters` lists those there are{}",
             options.adapter.as_ref().map_or(String::new(), |name| format!(" --adapter {name}")),
             options.backend.map_or(String::new(), |backend| format!(" --backend {}", backend_name(backend))),
+            driver::variables()
         )));
     }
     let cpu_backend = Cpu {
@@ -171,8 +172,7 @@ fn text(report: &Report) -> String {
         text += &format!("{} {}\n{}\n\n", mark(row.chosen, row.chosen_as_gpu), row.name, table.trim_fmt());
     }
     if report.adapters.is_empty() {
-        let why = driver::missing().map_or(String::new(), |missing| format!(" {missing}"));
-        text += &format!("wgpu sees no adapter.{why}\n\n");
+        text += &format!("wgpu sees no adapter{}\n\n", driver::missing());
     }
     let cpu = &report.cpu_backend;
     text += &format!(

@@ -42,16 +42,24 @@ impl Selected {
     }
 }
 
-/// The adapters that the options allow.
-pub fn choice(options: &DeviceOptions) -> AdapterChoice {
+/// The adapters that the options allow, and where they say nothing, wgpu's variables.
+pub fn choice(options: &DeviceOptions) -> Result<AdapterChoice, CliError> {
     let backends = options.backend.map(|backend| match backend {
         Backend::Vulkan => wgpu::Backends::VULKAN,
         Backend::Metal => wgpu::Backends::METAL,
         Backend::Dx12 => wgpu::Backends::DX12,
         Backend::Gl => wgpu::Backends::GL,
     });
+    let backends = backends.or_else(wgpu::Backends::from_env);
+    if backends.is_some_and(|backends| backends.is_empty()) {
+        return Err(CliError::Usage(format!(
+            "vulkan, metal, dx12 or gl, or several with commas between them, are needed{}",
+            driver::variables()
+        )));
+    }
+    let name = options.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
     let all = AdapterChoice::default();
-    AdapterChoice { backends: backends.unwrap_or(all.backends), name: options.adapter.clone(), ..all }
+    Ok(AdapterChoice { backends: backends.unwrap_or(all.backends), name, ..all })
 }
 
 /// What among the options asks for an adapter, so that `auto` does not take the CPU backend instead.
@@ -66,8 +74,8 @@ pub fn about_an_adapter(options: &DeviceOptions) -> Option<&'static str> {
 
 /// An adapter, or what is missing for one.
 fn gpu(choice: &AdapterChoice) -> Result<Device, CliError> {
-    Device::gpu(choice).map_err(|error| match (&error, driver::missing()) {
-        (dropconnect::Error::NoAdapter { .. }, Some(missing)) => CliError::NoDriver { error, missing },
+    Device::gpu(choice).map_err(|error| match error {
+        dropconnect::Error::NoAdapter { .. } => CliError::NoDriver { error, missing: driver::missing() },
         _ => error.into(),
     })
 }
@@ -79,7 +87,10 @@ pub fn select(options: &DeviceOptions) -> Result<Selected, CliError> {
 
 /// The same with shader modules that are made so.
 pub fn select_with(options: &DeviceOptions, modules: Option<ModuleMaker>) -> Result<Selected, CliError> {
-    let choice = choice(options);
+    let choice = match options.device {
+        DeviceKind::Cpu => AdapterChoice::default(),
+        _ => choice(options)?,
+    };
     let (device, text) = match (options.device, about_an_adapter(options)) {
         (DeviceKind::Cpu, Some(given)) => {
             return Err(CliError::Usage(format!(
@@ -89,10 +100,11 @@ pub fn select_with(options: &DeviceOptions, modules: Option<ModuleMaker>) -> Res
         (DeviceKind::Cpu, None) => (Device::Cpu, format!("{}, as --device cpu asks", Device::Cpu)),
         (DeviceKind::Auto, None) => {
             let (device, mut text) = Device::auto(&choice);
-            match (device.as_gpu(), driver::missing()) {
-                (Some(_), _) => {}
-                (None, Some(missing)) => text += &format!("; {missing}"),
-                (None, None) => text += ", with --device gpu",
+            if device.as_gpu().is_none() {
+                text += &match choice.adapters().is_empty() {
+                    true => driver::missing(),
+                    false => format!(", with --device gpu{}", driver::variables()),
+                };
             }
             (device, text)
         }

@@ -1,18 +1,41 @@
-//! What to install where there is no driver that wgpu can use.
+//! Why there is no adapter, or another one than was looked for: what is set, what to install, where to see more.
 
 use dropconnect::gpu::AdapterChoice;
+use sysinfo::System;
 
-/// What brings a driver, for a system that shows no adapter at all, by the APIs that are used unasked.
-pub fn missing() -> Option<String> {
-    let there = !AdapterChoice::default().adapters().is_empty();
-    (!there).then(|| {
-        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-        format!("no graphics driver was found: {}", hint(std::env::consts::OS, &release))
-    })
+/// What decides which adapters there are.
+const VARIABLES: [&str; 6] = [
+    "VK_DRIVER_FILES",
+    "VK_ICD_FILENAMES",
+    "VK_LOADER_DRIVERS_SELECT",
+    "VK_LOADER_DRIVERS_DISABLE",
+    "WGPU_BACKEND",
+    "WGPU_ADAPTER_NAME",
+];
+
+/// What is set of this, as `; NAME=value is set`, for a message about an adapter.
+pub fn variables() -> String {
+    let set = |name: &str| Some(format!("; {name}={} is set", std::env::var_os(name)?.to_string_lossy()));
+    VARIABLES.into_iter().filter_map(set).collect()
 }
 
-/// By the name of the system, and what `/etc/os-release` says.
-fn hint(system: &str, release: &str) -> String {
+/// What helps where no adapter matches: what is set, and of a system that shows no adapter at all, by the APIs that are
+/// used unasked, what brings a driver.
+pub fn missing() -> String {
+    let mut text = String::new();
+    if AdapterChoice::default().adapters().is_empty() {
+        let names = [vec![System::distribution_id()], System::distribution_id_like()].concat();
+        text = format!("; no graphics driver was found: {}", hint(std::env::consts::OS, &names));
+    }
+    text += &variables();
+    if !cfg!(target_vendor = "apple") {
+        text += "; with VK_LOADER_DEBUG=error,warn,driver set Vulkan's loader says which drivers it tries";
+    }
+    text
+}
+
+/// By the name of the system, and those of the distribution and what it is like.
+fn hint(system: &str, distribution: &[String]) -> String {
     match system {
         "macos" | "ios" => {
             "Metal is a part of the system, and no package brings it; this machine has no GPU for it"
@@ -20,11 +43,12 @@ fn hint(system: &str, release: &str) -> String {
         }
         "windows" => {
             "Direct3D 12 is a part of Windows 10 and later; the driver comes by Windows Update or from \
-                      the GPU's maker"
+             the GPU's maker. Where a dxcompiler.dll is found, adapters without shader model 6 are left out"
                 .to_owned()
         }
         "linux" => {
-            let known = DISTRIBUTIONS.iter().find(|(names, _)| is_like(release, names));
+            let is_like = |names: &[&str]| distribution.iter().any(|name| names.contains(&&name[..]));
+            let known = DISTRIBUTIONS.iter().find(|(names, _)| is_like(names));
             known.map_or_else(all, |(_, packages)| (*packages).to_owned())
         }
         _ => "install a Vulkan loader and driver".to_owned(),
@@ -62,35 +86,29 @@ fn all() -> String {
         .to_owned()
 }
 
-fn is_like(release: &str, names: &[&str]) -> bool {
-    let fields = release.lines().filter_map(|line| line.split_once('='));
-    fields
-        .filter(|(field, _)| matches!(*field, "ID" | "ID_LIKE"))
-        .flat_map(|(_, value)| value.trim_matches(['"', '\'']).split_whitespace())
-        .any(|word| names.contains(&word))
-}
-
 #[cfg(test)]
 mod tests {
     use super::hint;
 
     #[test]
     fn the_package_is_that_of_the_system() {
-        for (release, package) in [
-            ("PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n", "apt install"),
-            ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "mesa-vulkan-drivers"),
-            ("NAME=\"Fedora Linux\"\nID=fedora\n", "dnf install"),
-            ("ID='endeavouros'\nID_LIKE='arch'\n", "pacman -S"),
-            ("ID=alpine\n", "apk add"),
-            // Not known, or not told: the names on all of them, and none by the name of something else.
-            ("ID=slackware\nHOME_URL=debian\n", "on Debian and Ubuntu, vulkan-loader"),
-            ("", "vulkan-swrast on Arch"),
+        let said = |system: &str, names: &[&str]| {
+            hint(system, &names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+        };
+        for (names, package) in [
+            (&["debian"][..], "apt install"),
+            (&["linuxmint", "ubuntu", "debian"], "mesa-vulkan-drivers"),
+            (&["fedora"], "dnf install"),
+            (&["endeavouros", "arch"], "pacman -S"),
+            (&["alpine"], "apk add"),
+            // Not known, or not told: the names on all of them.
+            (&["slackware"], "on Debian and Ubuntu, vulkan-loader"),
+            (&[], "vulkan-swrast on Arch"),
         ] {
-            let said = hint("linux", release);
-            assert!(said.contains(package), "{release}: {said}");
+            assert!(said("linux", names).contains(package), "{names:?}");
         }
-        assert!(hint("macos", "").contains("Metal"));
-        assert!(hint("windows", "ID=debian").contains("Direct3D 12"));
-        assert!(hint("freebsd", "").contains("Vulkan"));
+        assert!(said("macos", &[]).contains("Metal"));
+        assert!(said("windows", &["debian"]).contains("Direct3D 12"));
+        assert!(said("freebsd", &[]).contains("Vulkan"));
     }
 }

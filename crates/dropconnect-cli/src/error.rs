@@ -27,12 +27,12 @@ pub enum CliError {
     /// A call that the library refuses, or a device that failed.
     #[error(transparent)]
     Library(#[from] dropconnect::Error),
-    /// No adapter matches, and there is none at all.
-    #[error("{error}; {missing}")]
+    /// No adapter matches.
+    #[error("{error}{missing}")]
     NoDriver {
         /// What was looked for.
         error: dropconnect::Error,
-        /// What is missing, and what brings it.
+        /// What is set and missing, each after a semicolon.
         missing: String,
     },
     /// A file that cannot be read or written.
@@ -45,6 +45,9 @@ pub enum CliError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// What is being written takes no more; [`Target`](crate::target::Target) knows its name.
+    #[error("cannot write: {0}")]
+    Write(#[from] std::io::Error),
     /// A file that is not what it should be.
     #[error("`{}` {problem}", shown(path))]
     Input {

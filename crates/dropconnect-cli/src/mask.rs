@@ -7,7 +7,7 @@ use crate::device::{self, Selected};
 use crate::error::{CliError, reserve, shown};
 use crate::output::{progress, remark, say};
 use crate::probability::warn_of_rounding;
-use crate::target::{Target, WriteError};
+use crate::target::Target;
 use crate::tensors::{Entry, write_header};
 
 /// The mask is computed in pieces of at most this many bytes, so that no limit of memory or device is near.
@@ -60,9 +60,9 @@ pub fn run(command: &MaskCommand, options: &DeviceOptions) -> Result<(), CliErro
     Ok(())
 }
 
-fn computed(device: &Selected, shape: &Shape, mask: &Mask, weights: bool) -> Result<Vec<u8>, WriteError> {
+fn computed(device: &Selected, shape: &Shape, mask: &Mask, weights: bool) -> Result<Vec<u8>, CliError> {
     let bytes = if weights { device.device.mask(shape, mask) } else { device.device.bias_mask(shape, mask) };
-    Ok(device.checked(bytes.map_err(CliError::from))?)
+    device.checked(bytes.map_err(CliError::from))
 }
 
 fn entries(shape: &Shape, bias: bool) -> Result<Vec<Entry>, CliError> {

@@ -30,22 +30,18 @@ fn quiet() -> bool {
 /// Names of adapters, files and tensors may be in any text: here and in [`note`] is where none of them gets to
 /// command a terminal.
 pub fn print(text: &str) -> Result<(), CliError> {
-    print_raw(&escaped_lines(text))
+    print_bytes(escaped_lines(text).as_bytes())
 }
 
 /// Prints JSON to standard output.
 pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    print_raw(&format!("{}\n", json(value)?))
+    print_bytes(format!("{}\n", json(value)?).as_bytes())
 }
 
 /// JSON for people and programs.
 pub fn json(value: &impl Serialize) -> Result<String, CliError> {
     let json = serde_json::to_string_pretty(value).map_err(|error| CliError::Stdout(error.into()))?;
     Ok(escaped_json(&json).into_owned())
-}
-
-fn print_raw(text: &str) -> Result<(), CliError> {
-    print_bytes(text.as_bytes())
 }
 
 /// Puts bytes that are no text on standard output.

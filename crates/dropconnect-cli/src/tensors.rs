@@ -1,12 +1,15 @@
 //! Safetensors files: tensors by name, checked with what the name needs; and a writer that streams.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use dropconnect::ElementType;
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use crate::error::{CliError, make_room, reserve, room};
@@ -15,8 +18,10 @@ use crate::escape::{dims, excerpt, list};
 /// The largest header that the `safetensors` crate reads.
 const LARGEST_HEADER: u64 = 100_000_000;
 /// Memory that parsing takes at most, for a byte of a header: a digit and a comma of a shape become 8 bytes in a
-/// vector that doubles, behind 32 bytes each while their kind is looked up.
-const PARSED: u64 = 64;
+/// vector that doubles, and the 50 bytes of an empty tensor are in three lists.
+const PARSED: u64 = 32;
+/// The key of a header that is no tensor.
+const METADATA: &str = "__metadata__";
 /// Bytes that go through memory at a time, a multiple of every element's size.
 const CHUNK: usize = 1 << 16;
 
@@ -57,7 +62,7 @@ impl TensorFile {
         wanted: &[&'static str],
     ) -> Result<Self, CliError> {
         let mut result = Self { path: path.to_owned(), names: Vec::new(), read: Vec::new() };
-        let (size, header) = result.header(file)?;
+        let (size, header) = result.header(file, wanted)?;
         let data = header.data_len() as u64;
         let whole = size.checked_add(8).and_then(|head| head.checked_add(data));
         if length.is_some_and(|length| whole != Some(length)) {
@@ -66,12 +71,13 @@ impl TensorFile {
                 "it has {length} bytes, and by its header 8, {size} of header and {data} of tensors"
             )));
         }
-        result.names = header.offset_keys();
-        result.names.sort_unstable();
         let mut found = Vec::new();
         for &name in wanted {
             let Some(info) = header.info(name) else { continue };
-            found.push((info.data_offsets, name, info, result.element(name, info.dtype, &info.shape)?));
+            let Some(element) = element(info.dtype) else {
+                return Err(result.unsupported(name, &info.shape, &info.dtype.to_string()));
+            };
+            found.push((info.data_offsets, name, info, element));
         }
         // By both ends: an empty tensor begins where the next one does.
         found.sort_unstable_by_key(|(offsets, ..)| *offsets);
@@ -92,7 +98,7 @@ impl TensorFile {
     }
 
     /// The size of the header, and what it says.
-    fn header(&self, file: &mut impl Read) -> Result<(u64, Metadata), CliError> {
+    fn header(&mut self, file: &mut impl Read, wanted: &[&str]) -> Result<(u64, Metadata), CliError> {
         let mut size = [0; 8];
         self.fill(file, &mut size)?;
         let size = u64::from_le_bytes(size);
@@ -110,20 +116,35 @@ impl TensorFile {
             self.fill(file, &mut header[start..])?;
         }
         reserve("the header of the input", &[size.checked_mul(PARSED)])?;
-        let header = serde_json::from_slice(&header).map_err(|error| self.broken(&error.to_string()))?;
+        let Header(stated) =
+            serde_json::from_slice(&header).map_err(|error| self.broken(&error.to_string()))?;
+        let mut tensors = Vec::new();
+        for (name, Stated { dtype, shape, data_offsets: (start, end) }) in stated {
+            let known: Result<_, de::value::Error> = Dtype::deserialize(dtype.as_str().into_deserializer());
+            let (dtype, shape) = match known {
+                Ok(known) => (known, shape),
+                Err(_) if wanted.contains(&&name[..]) => return Err(self.unsupported(&name, &shape, &dtype)),
+                // Bytes that are passed over, of a type that is newer than this program.
+                Err(_) => (Dtype::U8, vec![end.saturating_sub(start)]),
+            };
+            self.names.push(name.clone());
+            tensors.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
+        }
+        self.names.sort_unstable();
+        if let Some(twice) = self.names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(self.broken(&format!("it has two tensors with the name `{}`", twice[0])));
+        }
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        let header = Metadata::new(None, tensors).map_err(|error| self.broken(&error.to_string()))?;
         Ok((size, header))
     }
 
-    fn element(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<ElementType, CliError> {
-        match dtype {
-            Dtype::F32 => Ok(ElementType::F32),
-            Dtype::F16 => Ok(ElementType::F16),
-            Dtype::BF16 => Ok(ElementType::BF16),
-            other => Err(self.problem(format!(
-                "holds `{name}` {} as {other}; F32, F16 and BF16 are allowed",
-                dims(shape)
-            ))),
-        }
+    fn unsupported(&self, name: &str, shape: &[usize], dtype: &str) -> CliError {
+        self.problem(format!(
+            "holds `{name}` {} as {}; F32, F16 and BF16 are allowed",
+            dims(shape),
+            excerpt(dtype)
+        ))
     }
 
     fn values(
@@ -194,6 +215,54 @@ impl TensorFile {
     }
 }
 
+/// The tensors of a header, in the order of their keys, of which there may be two alike.
+struct Header(Vec<(String, Stated)>);
+
+/// A tensor as a header has it: of any type.
+#[derive(serde::Deserialize)]
+struct Stated {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (usize, usize),
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Tensors;
+
+        impl<'de> Visitor<'de> for Tensors {
+            type Value = Header;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a map of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let (mut tensors, mut metadata) = (Vec::new(), None::<HashMap<String, String>>);
+                while let Some(name) = map.next_key::<String>()? {
+                    if name != METADATA {
+                        tensors.push((name, map.next_value()?));
+                    } else if metadata.replace(map.next_value()?).is_some() {
+                        return Err(de::Error::duplicate_field(METADATA));
+                    }
+                }
+                Ok(Header(tensors))
+            }
+        }
+
+        deserializer.deserialize_map(Tensors)
+    }
+}
+
+fn element(dtype: Dtype) -> Option<ElementType> {
+    match dtype {
+        Dtype::F32 => Some(ElementType::F32),
+        Dtype::F16 => Some(ElementType::F16),
+        Dtype::BF16 => Some(ElementType::BF16),
+        _ => None,
+    }
+}
+
 /// A tensor to be written.
 pub struct Entry {
     /// Its name.
@@ -226,7 +295,7 @@ pub fn write_header(file: &mut dyn Write, entries: &[Entry], metadata: &[(&str, 
     let mut header = Map::new();
     if !metadata.is_empty() {
         let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), Value::from(value.as_str())));
-        header.insert("__metadata__".to_owned(), Value::Object(metadata.collect()));
+        header.insert(METADATA.to_owned(), Value::Object(metadata.collect()));
     }
     let mut offset = 0;
     for entry in entries {

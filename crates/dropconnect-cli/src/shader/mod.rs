@@ -119,9 +119,9 @@ fn prepare(command: &ShaderCommand, options: &DeviceOptions) -> Result<(Gpu, Str
             (Tuning::for_adapter(&info, optional), wgpu::Limits::default(), optional, whose)
         }
         (None, _) => {
-            let found = device::choice(options).adapters().into_iter().next();
+            let found = device::choice(options)?.adapters().into_iter().next();
             let adapter = found.ok_or_else(|| {
-                let missing = driver::missing().map_or(String::new(), |missing| format!("; {missing}"));
+                let missing = driver::missing();
                 CliError::Usage(format!(
                     "no adapter matches; `dropconnect adapters` lists those there are, and --class prints what \
                      those of a class get{missing}"

@@ -52,6 +52,13 @@ pub fn devices(test: &str) -> Vec<&'static str> {
     vec!["cpu"]
 }
 
+/// The cases of a table that are run on a device: all on the CPU, and all where every case is wanted; else, on an
+/// adapter, which compiles a kernel for each, one in `every`.
+pub fn some<T>(device: &str, every: usize, cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let every = if device == "cpu" || dropconnect_testing::full() { 1 } else { every };
+    cases.into_iter().step_by(every)
+}
+
 /// A path as an argument.
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")

@@ -263,6 +263,53 @@ fn paths_that_cannot_be_files_are_refused_before_anything_is_computed() {
     }
 }
 
+/// A file that can be written, in a folder that takes no other: what Linux shows of a process, whoever asks.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_in_a_folder_that_takes_no_other_is_written_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = dropconnect().args(BENCH).args(["--markdown", "/proc/self/comm"]).output().unwrap();
+    good(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("wrote /proc/self/comm"));
+    // The same with a file that has contents to read again, for those whom rights hold up.
+    let (closed, path) = (folder.path().join("closed"), folder.path().join("closed/mask"));
+    fs::create_dir(&closed).unwrap();
+    fs::write(&path, vec![b'o'; 100_000]).unwrap();
+    fs::set_permissions(&closed, PermissionsExt::from_mode(0o555)).unwrap();
+    if File::create(closed.join("another")).is_ok() {
+        println!("NOT RUN: a closed folder: this user may write everywhere");
+    } else {
+        good(&dropconnect().args(MASK).arg(&path).output().unwrap());
+        is_mask(&fs::read(&path).unwrap());
+        refused(
+            &dropconnect().args(MASK).arg(closed.join("new")).output().unwrap(),
+            &["cannot write", "new"],
+        );
+    }
+    fs::set_permissions(&closed, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// As `docker run -v` has it. The library's unit tests have one that needs no rights.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_mounted_by_itself_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["outside", "inside"] {
+        fs::write(folder.path().join(name), "old").unwrap();
+    }
+    let unshare = "unshare --mount --map-root-user sh -c";
+    let mounted = "mount --bind outside inside";
+    if !shell(folder.path(), &format!("{unshare} '{mounted}'")).status.success() {
+        println!("NOT RUN: a_file_that_is_mounted_by_itself_is_written: no file can be mounted here");
+        return;
+    }
+    let line = format!("{unshare} '{mounted} && $D {} inside'", MASK.join(" "));
+    good(&shell(folder.path(), &line));
+    is_mask(&fs::read(folder.path().join("outside")).unwrap());
+    assert_eq!(fs::read(folder.path().join("inside")).unwrap(), b"old");
+    assert_eq!(listed(folder.path()), ["inside", "outside"]);
+}
+
 #[test]
 fn names_may_be_any_bytes() {
     let folder = tempfile::tempdir().unwrap();

@@ -230,3 +230,13 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--origin", "4294967296,0,0"], &["--origin", "4294967296"]);
     with(&["--origin", "0,0"], &["--origin", "three"]);
 }
+
+/// In any folder.
+#[cfg(windows)]
+#[test]
+fn devices_of_windows_are_written_where_they_are() {
+    for name in ["NUL", "CON", "nul.safetensors"] {
+        succeed(&["mask", "--device", "cpu", "--shape", "2,3,4", "--out", name]);
+        assert!(!Path::new(&format!(r"\\?\{}\{name}", std::env::current_dir().unwrap().display())).exists());
+    }
+}
