@@ -82,11 +82,6 @@ impl Programs {
         self.0.iter().map(|running| running.about.clone()).collect()
     }
 
-    /// Their numbers.
-    pub fn processes(&self) -> Vec<u32> {
-        self.0.iter().map(|running| running.process.id()).collect()
-    }
-
     /// Prepares a pass with each.
     pub fn prepare(&mut self, task: &Task) -> Result<Vec<Prepared>, CliError> {
         let prepare = |running: &mut Running| {

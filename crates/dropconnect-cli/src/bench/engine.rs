@@ -15,8 +15,6 @@ use crate::error::CliError;
 /// A device with the tensors of one problem.
 pub struct Engine<'a> {
     device: On<'a>,
-    /// Our own calls take so much longer, by more work: `--slow-down`.
-    slow_down: f64,
 }
 
 enum On<'a> {
@@ -34,7 +32,6 @@ pub struct Lane<'m> {
 
 struct OnGpu<'a> {
     gpu: &'a Gpu,
-    timer: Timer,
     stopwatch: Stopwatch<'a>,
     problem: &'a Problem,
     /// X, W, G.
@@ -49,17 +46,12 @@ struct OnGpu<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(
-        gpu: Option<&'a Gpu>,
-        timer: Timer,
-        problem: &'a Problem,
-        slow_down: f64,
-    ) -> Result<Self, CliError> {
+    pub fn new(gpu: Option<&'a Gpu>, timer: Timer, problem: &'a Problem) -> Result<Self, CliError> {
         let device = match gpu {
             Some(gpu) => On::Gpu(Box::new(OnGpu::new(gpu, timer, problem)?)),
             None => On::Cpu(OnCpu::new(problem)?),
         };
-        Ok(Self { device, slow_down })
+        Ok(Self { device })
     }
 
     /// Prepares a stored mask; `Some` says why there is none.
@@ -106,14 +98,8 @@ impl<'a> Engine<'a> {
     /// Runs so many calls, one after the other, and says how long they took together; with `lead`, after one that is
     /// not timed.
     pub fn sample(&mut self, lane: &Lane, calls: u32, lead: bool) -> Result<Duration, CliError> {
-        let slow_down = if matches!(lane.way, Way::Ours(_)) { self.slow_down } else { 0.0 };
         match &mut self.device {
-            // The adapter's own clock sees only work of the adapter: whole calls.
-            On::Gpu(engine) if engine.timer == Timer::GpuTimestamps => {
-                let more = (f64::from(calls) * slow_down).round() as u32;
-                engine.sample(lane, calls + more, lead)
-            }
-            On::Gpu(engine) => Ok(lengthened(engine.sample(lane, calls, lead)?, slow_down)),
+            On::Gpu(engine) => engine.sample(lane, calls, lead),
             On::Cpu(engine) => {
                 if lead {
                     engine.run(lane.pass, lane.way)?;
@@ -122,19 +108,10 @@ impl<'a> Engine<'a> {
                 for _ in 0..calls {
                     engine.run(lane.pass, lane.way)?;
                 }
-                Ok(lengthened(start.elapsed(), slow_down))
+                Ok(start.elapsed())
             }
         }
     }
-}
-
-/// Keeps a processor busy for a fraction of what was `taken`, and adds what that took.
-fn lengthened(taken: Duration, fraction: f64) -> Duration {
-    let start = Instant::now();
-    while start.elapsed() < taken.mul_f64(fraction) {
-        std::hint::spin_loop();
-    }
-    if fraction > 0.0 { taken + start.elapsed() } else { taken }
 }
 
 impl<'a> OnGpu<'a> {
@@ -146,7 +123,6 @@ impl<'a> OnGpu<'a> {
         let [forward, input, weight] = Pass::LINEAR.map(result);
         Ok(Self {
             gpu,
-            timer,
             stopwatch: Stopwatch::new(gpu, timer),
             problem,
             inputs,
@@ -170,6 +146,9 @@ impl<'a> OnGpu<'a> {
         let [y, grad_input, grad_weight] = self.wide.as_ref().unwrap_or(&self.results);
         let tensors = Tensors { x, weight, grad_output, y, grad_input, grad_weight };
         let stored = StoredMask::new(self.gpu, shape, *element, mask, &tensors)?;
+        if let Ok(stored) = &stored {
+            self.stopwatch.time(1, false, |into, _| stored.fill(into))?;
+        }
         let reason = stored.as_ref().err().cloned();
         self.stored = Some(stored);
         Ok(reason)
@@ -237,19 +216,5 @@ impl<'a> OnGpu<'a> {
             Ok(element.decode(&self.gpu.read(buffer, 0..bytes)?))
         };
         buffers.iter().zip(pass.parts()).map(read).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_lengthened_takes_at_least_so_much_longer() {
-        let taken = Duration::from_millis(20);
-        assert_eq!(lengthened(taken, 0.0), taken);
-        let start = Instant::now();
-        let longer = lengthened(taken, 0.05);
-        assert!(longer >= taken.mul_f64(1.05) && start.elapsed() >= taken.mul_f64(0.05), "{longer:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use dropconnect::{Device, cpu};
 use serde::Serialize;
+use sysinfo::{CpuRefreshKind, System};
 
 use crate::adapters;
 
@@ -65,17 +66,15 @@ impl Environment {
 
 /// The system, by its own name where it has one.
 fn os() -> String {
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    let name = name.map_or(std::env::consts::OS, |name| name.trim_matches('"'));
+    let name = System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_owned());
     format!("{name} ({})", std::env::consts::ARCH)
 }
 
 /// The processor, where the system tells.
 fn cpu_name() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let name = name.map_or("unknown processor", |(_, name)| name.trim());
+    let mut system = System::new();
+    system.refresh_cpu_list(CpuRefreshKind::nothing());
+    let name = system.cpus().first().map(|cpu| cpu.brand().trim()).filter(|name| !name.is_empty());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{name}, {threads} threads")
+    format!("{}, {threads} threads", name.unwrap_or("unknown processor"))
 }

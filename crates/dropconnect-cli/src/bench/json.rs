@@ -29,8 +29,6 @@ pub struct Report {
     pub timer: Timer,
     /// The timer in words.
     pub timer_text: &'static str,
-    /// By how much our own calls were lengthened on purpose, in percent; 0 but in tests of the benchmark itself.
-    pub slow_down_percent: f64,
     /// The build that `--baseline` names.
     pub baseline: Option<Baseline>,
     /// The programs that `--beside` names.
@@ -255,7 +253,6 @@ impl Report {
             environment,
             timer,
             timer_text: timer.describe(),
-            slow_down_percent: 0.0,
             baseline: None,
             beside: Vec::new(),
             rates: None,

@@ -1,18 +1,19 @@
-//! What else the machine did while it was measured, as far as it can be seen: Linux tells of its processors, drivers of
-//! AMD and NVIDIA of their GPUs. What cannot be seen is not said.
+//! What else the machine did while it was measured, as far as it can be seen: drivers of AMD and NVIDIA tell of their
+//! GPUs. What cannot be seen is not said.
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dropconnect::gpu::Gpu;
 use serde::Serialize;
+use sysinfo::{MINIMUM_CPU_UPDATE_INTERVAL, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::json::Report;
 use super::statistics::median;
 
-/// More than this of all processors, or of their time withheld by the host of a virtual machine, is said; and a clock,
-/// or a time of the same calls, that changes by more.
+/// More than this of all processors is said; and a clock, or a time of the same calls, that changes by more.
 const NOTABLE: f64 = 0.05;
 /// Per cent of a GPU in use before we have begun.
 const GPU_NOTABLE: f64 = 5.0;
@@ -24,11 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// As it is written to `--json`; nothing where it is not to be seen.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Machine {
-    /// Processors that other processes kept busy, on average over the run; of so many.
+    /// Processors that other processes, or the host of this virtual machine, kept busy on average over the run; of so
+    /// many.
     pub others_processors: Option<f64>,
     pub processors: usize,
-    /// Fraction of the processors' time that the host of this virtual machine gave to others.
-    pub stolen: Option<f64>,
     /// Processor clock before and after, MHz.
     pub clock_mhz: Option<[f64; 2]>,
     /// Of the GPU, before anything of ours ran.
@@ -43,9 +43,9 @@ pub struct Machine {
 
 /// The machine before a run.
 pub struct Watch {
-    times: Option<[u64; 3]>,
-    own: u64,
-    clock: Option<f64>,
+    system: System,
+    start: Instant,
+    own: Duration,
     vendor: u32,
     name: String,
     gpu: GpuState,
@@ -58,27 +58,27 @@ struct GpuState {
 }
 
 impl Watch {
-    /// `served` are processes of ours that run already.
-    pub fn start(gpu: Option<&Gpu>, served: &[u32]) -> Self {
+    pub fn start(gpu: Option<&Gpu>) -> Self {
         let vendor = gpu.map_or(0, |gpu| gpu.info().vendor);
         let name = gpu.map_or_else(String::new, |gpu| gpu.info().name.clone());
         let gpu = gpu_state(vendor, &name);
-        Self { times: times(), own: own_ticks(served), clock: clock(), vendor, name, gpu }
+        let mut system = System::new();
+        system.refresh_cpu_all();
+        Self { system, start: Instant::now(), own: own_time(), vendor, name, gpu }
     }
 
-    /// What has been since; `served` are processes of ours.
-    pub fn stop(&self, served: &[u32], report: &Report) -> Machine {
+    /// What has been since.
+    pub fn stop(mut self, report: &Report) -> Machine {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let mut machine = Machine { processors, drift: drift(report), ..Machine::default() };
-        if let (Some(before), Some(after)) = (self.times, times()) {
-            let [busy, stolen, all] = std::array::from_fn(|at| after[at].saturating_sub(before[at]) as f64);
-            let own = own_ticks(served).saturating_sub(self.own) as f64;
-            if all > 0.0 {
-                machine.others_processors = Some((busy - own).max(0.0) / all * processors as f64);
-                machine.stolen = Some(stolen / all);
-            }
+        let (before, passed) = (clock(&self.system), self.start.elapsed());
+        self.system.refresh_cpu_all();
+        if passed >= MINIMUM_CPU_UPDATE_INTERVAL {
+            let busy = f64::from(self.system.global_cpu_usage()) / 100.0 * self.system.cpus().len() as f64;
+            let own = own_time().saturating_sub(self.own).as_secs_f64() / passed.as_secs_f64();
+            machine.others_processors = Some((busy - own).max(0.0));
         }
-        machine.clock_mhz = self.clock.zip(clock()).map(<[f64; 2]>::from);
+        machine.clock_mhz = before.zip(clock(&self.system)).map(<[f64; 2]>::from);
         machine.gpu_busy_percent = self.gpu.busy_percent;
         machine.gpu_clock_mhz =
             self.gpu.clock_mhz.zip(gpu_state(self.vendor, &self.name).clock_mhz).map(<[f64; 2]>::from);
@@ -92,13 +92,7 @@ impl Machine {
         let mut notes = Vec::new();
         let processors = self.processors;
         if let Some(others) = self.others_processors.filter(|others| *others > NOTABLE * processors as f64) {
-            notes.push(format!("other processes kept {others:.1} of {processors} processors busy"));
-        }
-        if let Some(stolen) = self.stolen.filter(|stolen| *stolen > NOTABLE) {
-            notes.push(format!(
-                "the host of this virtual machine withheld {:.0} % of its time",
-                100.0 * stolen
-            ));
+            notes.push(format!("others kept {others:.1} of {processors} processors busy"));
         }
         if let Some(busy) = self.gpu_busy_percent.filter(|busy| *busy > GPU_NOTABLE) {
             notes.push(format!("the GPU was {busy:.0} % busy before anything of ours ran"));
@@ -132,36 +126,38 @@ fn drift(report: &Report) -> Option<f64> {
     series.filter_map(|(_, samples)| factor(&samples.samples_ms)).max_by(f64::total_cmp)
 }
 
-/// Busy, stolen and all ticks of all processors.
-fn times() -> Option<[u64; 3]> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
-    let fields: Vec<u64> = fields.map(str::parse).collect::<Result<_, _>>().ok()?;
-    // user, nice, system, idle, iowait, irq, softirq, steal; time of guests is in user.
-    let [user, nice, system, idle, waiting, irq, soft, stolen] = *fields.first_chunk()?;
-    let busy = user + nice + system + irq + soft;
-    Some([busy, stolen, busy + idle + waiting + stolen])
+/// The processes of ours, and how long those have computed that are gone.
+static OURS: Mutex<(Vec<Pid>, Duration)> = Mutex::new((Vec::new(), Duration::ZERO));
+
+/// A process of ours has started.
+pub fn started(process: u32) {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner).0.push(Pid::from_u32(process));
 }
 
-/// Ticks of this process and of others of ours, and of those that they have started and seen the end of.
-fn own_ticks(served: &[u32]) -> u64 {
-    let of = |process: &str| ticks(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?);
-    let served = served.iter().filter_map(|process| of(&process.to_string()));
-    of("self").unwrap_or(0) + served.sum::<u64>()
+/// It is about to end.
+pub fn ends(process: u32) {
+    let mut ours = OURS.lock().unwrap_or_else(PoisonError::into_inner);
+    ours.0.retain(|pid| pid.as_u32() != process);
+    ours.1 += computed(&[Pid::from_u32(process)]);
 }
 
-/// Of a process and its children that have ended.
-fn ticks(stat: &str) -> Option<u64> {
-    // After the name, which is in brackets and may be anything: state, ten numbers, user and system time, the same of
-    // the children.
-    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>().ok()).sum()
+/// How long this process and others of ours have computed.
+fn own_time() -> Duration {
+    let ours = OURS.lock().unwrap_or_else(PoisonError::into_inner);
+    ours.1 + computed(&[&ours.0[..], &[Pid::from_u32(std::process::id())]].concat())
+}
+
+fn computed(processes: &[Pid]) -> Duration {
+    let mut system = System::new();
+    let time = ProcessRefreshKind::nothing().with_cpu();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(processes), true, time);
+    let times = processes.iter().filter_map(|&process| system.process(process));
+    times.map(|process| Duration::from_millis(process.accumulated_cpu_time())).sum()
 }
 
 /// MHz of the first processor.
-fn clock() -> Option<f64> {
-    let khz = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq").ok()?;
-    Some(khz.trim().parse::<f64>().ok()? / 1e3)
+fn clock(system: &System) -> Option<f64> {
+    system.cpus().first().map(|cpu| cpu.frequency() as f64).filter(|&clock| clock > 0.0)
 }
 
 fn gpu_state(vendor: u32, name: &str) -> GpuState {
@@ -226,40 +222,49 @@ mod tests {
 
     #[test]
     fn what_makes_figures_doubtful_is_said() {
-        let quiet =
-            Machine { processors: 8, others_processors: Some(0.1), stolen: Some(0.0), ..Machine::default() };
+        let quiet = Machine { processors: 8, others_processors: Some(0.1), ..Machine::default() };
         assert!(quiet.doubts().is_empty());
         let busy = Machine {
             others_processors: Some(1.5),
-            stolen: Some(0.2),
             gpu_busy_percent: Some(40.0),
             clock_mhz: Some([3000.0, 2000.0]),
             drift: Some(1.3),
             ..quiet
         };
         let said = busy.doubts().join("; ");
-        for part in ["1.5 of 8 processors", "20 %", "40 % busy", "3000 MHz before and 2000", "30 % longer"] {
+        for part in ["1.5 of 8 processors", "40 % busy", "3000 MHz before and 2000", "30 % longer"] {
             assert!(said.contains(part), "{part}: {said}");
         }
     }
 
-    /// A script's program, and an earlier build that was started again.
+    /// The run of this test counts as ours, and so does a program that has ended.
     #[test]
-    fn time_of_children_that_have_ended_is_counted() {
-        let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 1 2 3 4 100 20 3000 40000 20 0 1 0 5 6 7";
-        assert_eq!(ticks(stat), Some(43_120));
-        assert_eq!(ticks("7 (a) S 1"), None);
+    fn our_own_time_is_not_others() {
+        let watch = Watch::start(None);
+        let spin = |time: Duration| {
+            let start = Instant::now();
+            while start.elapsed() < time {
+                std::hint::spin_loop();
+            }
+        };
+        spin(2 * MINIMUM_CPU_UPDATE_INTERVAL);
+        let grown = own_time() - watch.own;
+        assert!(grown >= MINIMUM_CPU_UPDATE_INTERVAL / 2, "{grown:?}");
+        assert!(!watch.system.cpus().is_empty());
     }
 
-    /// The run of this test counts as ours: some of it is seen.
+    #[cfg(unix)]
     #[test]
-    #[cfg(target_os = "linux")]
-    fn our_own_time_is_not_others() {
-        let (before, start) = (own_ticks(&[]), Instant::now());
-        while own_ticks(&[]) < before + 5 {
-            assert!(start.elapsed() < Duration::from_secs(60), "no tick of this process in a minute");
+    fn time_of_processes_that_have_ended_is_counted() {
+        let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let (before, start) = (own_time(), Instant::now());
+        started(busy.id());
+        while own_time() < before + Duration::from_millis(100) {
+            assert!(start.elapsed() < Duration::from_secs(60), "no time of a busy process in a minute");
         }
-        let [busy, stolen, all] = times().unwrap();
-        assert!(busy + stolen <= all);
+        ends(busy.id());
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(own_time() >= before + Duration::from_millis(100));
     }
 }

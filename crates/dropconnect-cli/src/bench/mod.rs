@@ -1,7 +1,6 @@
 //! `dropconnect bench`: all passes beside a dense layer and a stored mask, checked before they are timed.
 
 mod beside;
-mod compare;
 mod engine;
 mod environment;
 mod floor;
@@ -43,7 +42,6 @@ use crate::interrupt;
 use crate::output::{note, progress};
 use crate::probability::warn_of_rounding;
 use beside::Programs;
-use compare::Earlier;
 use engine::Engine;
 use environment::Environment;
 use floor::{Floor, Meter};
@@ -62,7 +60,6 @@ use targets::Targets;
 pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError> {
     let plan = Plan::new(options)?;
     let targets = Targets::new(options)?;
-    let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
     plan.probabilities.iter().for_each(warn_of_rounding);
     let mut device_options = given.clone();
     if options.tune && device_options.device == DeviceKind::Auto {
@@ -91,16 +88,13 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
         device = device::select(&device_options)?;
     }
     let timer = Timer::of(device.gpu());
-    let plan = plan.timed_by(timer);
     let mut report = Report::new(Environment::of(&device.device), timer);
-    report.slow_down_percent = options.slow_down;
     let start = |program: &PathBuf| {
         Twins::start(Start {
             program: program.clone(),
             options: [given.clone(), device_options.clone()],
             environment: report.environment.clone(),
             timer,
-            slow_down: options.slow_down,
             patience: options.patience,
         })
     };
@@ -108,22 +102,15 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     report.baseline = twins.as_ref().map(|twins| twins.earlier.about.clone());
     let mut programs = Programs::start(&options.beside, given, &report.environment, options.patience)?;
     report.beside = programs.about();
-    let served = |twins: &Option<Twins>, programs: &Programs| {
-        let twins = twins.as_ref().map_or_else(Vec::new, Twins::processes);
-        [twins, programs.processes()].concat()
-    };
-    let watch = Watch::start(device.gpu(), &served(&twins, &programs));
+    let watch = Watch::start(device.gpu());
     let meter = device.gpu().map(|gpu| Meter::new(gpu, timer)).transpose()?;
     device.check()?;
     report.rates = meter.as_ref().map(Meter::rates).transpose()?;
     device.check()?;
-    if let Some(earlier) = &earlier {
-        earlier.warn(&report);
-    }
     let bar = progress(plan.steps());
     let outcome = problems(&device, timer, &plan, (twins.as_mut(), &mut programs), &mut report, &bar);
     bar.finish_and_clear();
-    report.machine = Some(watch.stop(&served(&twins, &programs), &report));
+    report.machine = Some(watch.stop(&report));
     if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
         // Again: a floor from rates of a slower moment would be none.
         report.rates = Some(rates.best(&meter.rates()?));
@@ -136,7 +123,7 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
         // What was measured before stays right, and may have taken hours.
         report.stopped = Some(error.to_string());
     }
-    let written = targets.write(&report, earlier.as_ref());
+    let written = targets.write(&report);
     match (outcome, written) {
         (Ok(()), Ok(())) => interrupt::check(),
         (Ok(()), Err(error)) | (Err(error), Ok(())) => Err(error),
@@ -177,7 +164,7 @@ fn problems(
     for &shape in &plan.shapes {
         for &element in &plan.elements {
             let outcome = Problem::new(shape, element, device.gpu().is_some()).and_then(|problem| {
-                let mut engine = Engine::new(device.gpu(), timer, &problem, plan.slow_down)?;
+                let mut engine = Engine::new(device.gpu(), timer, &problem)?;
                 plan.probabilities.iter().try_for_each(|&probability| {
                     let twins = twins.as_deref_mut();
                     let (problem, engine, programs) = (&problem, &mut engine, &mut *programs);

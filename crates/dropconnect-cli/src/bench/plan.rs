@@ -7,7 +7,6 @@ use dropconnect_testing::Pass;
 
 use super::problem::PASSES;
 use super::rounds::Effort;
-use super::stopwatch::Timer;
 use crate::cli::{BenchOptions, BenchPass, Dimension, Rival};
 use crate::error::{About, CliError};
 
@@ -45,8 +44,6 @@ pub struct Plan {
     pub passes: Vec<Pass>,
     pub rivals: Vec<Rival>,
     pub effort: Effort,
-    /// Our own calls are lengthened by this fraction.
-    pub slow_down: f64,
 }
 
 impl Plan {
@@ -99,26 +96,8 @@ impl Plan {
             warmup: options.warmup,
             repeats: options.repeats,
             budget: options.seconds.unwrap_or(defaults.budget),
-            fewest_calls: 1,
         };
-        let slow_down = options.slow_down / 100.0;
-        Ok(Self {
-            shapes,
-            probabilities: probabilities.about("--p")?,
-            elements,
-            passes,
-            rivals,
-            effort,
-            slow_down,
-        })
-    }
-
-    /// On an adapter with a clock of its own our calls are lengthened by whole calls.
-    pub fn timed_by(mut self, timer: Timer) -> Self {
-        if self.slow_down > 0.0 && timer == Timer::GpuTimestamps {
-            self.effort.fewest_calls = (1.0 / self.slow_down).ceil() as u32;
-        }
-        self
+        Ok(Self { shapes, probabilities: probabilities.about("--p")?, elements, passes, rivals, effort })
     }
 
     pub fn has(&self, rival: Rival) -> bool {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::machine;
 use super::protocol::{Greeting, LONGEST, PROTOCOL, Reply, Request, Task};
 use crate::error::CliError;
 use crate::escape::excerpt;
@@ -60,6 +61,7 @@ impl Process {
         let mut child = command
             .spawn()
             .map_err(|error| CliError::Usage(format!("{}: it does not start: {error}", named.name)))?;
+        machine::started(child.id());
         let (sender, replies) = sync_channel(LINES);
         if let Some(output) = child.stdout.take() {
             thread::spawn(move || {
@@ -98,11 +100,6 @@ impl Process {
             }
             other => Err(process.unexpected(&other)),
         }
-    }
-
-    /// The number of its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Prepares a pass.
@@ -189,6 +186,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        machine::ends(self.child.id());
         // The end of its input is the end of its work; what does not take notice is not waited for.
         self.requests = None;
         for _ in 0..20 {

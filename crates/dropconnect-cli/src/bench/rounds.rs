@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::statistics::{self, FEWEST_TO_JUDGE, MARGIN, SURE_OF_CHANGE, Verdict};
+use super::statistics::{self, FEWEST_TO_JUDGE, SURE_OF_CHANGE, Verdict};
 use crate::error::CliError;
 use crate::interrupt;
 
@@ -35,8 +35,6 @@ pub struct Effort {
     pub repeats: Option<u32>,
     /// Otherwise rounds for about so long for each way.
     pub budget: Duration,
-    /// Calls of a sample, at least: a fraction of them is to be a whole number of calls.
-    pub fewest_calls: u32,
 }
 
 /// The samples of one way.
@@ -57,21 +55,16 @@ impl Series {
     /// What it is against an earlier build's series.
     pub fn verdict(&self, earlier: &Self) -> Verdict {
         let ratios = self.log_ratios(earlier);
-        Verdict::of(&statistics::interval(&ratios, SURE_OF_CHANGE), ratios.len(), MARGIN)
+        Verdict::of(&statistics::interval(&ratios, SURE_OF_CHANGE), ratios.len())
     }
 
     /// Of the rounds that both have seen, the logarithms of this time over that of the other.
     pub fn log_ratios(&self, other: &Self) -> Vec<f64> {
-        log_ratios((self.every, &self.milliseconds), (other.every, &other.milliseconds))
+        let common = greatest_divisor(self.every, other.every);
+        let these = self.milliseconds.iter().step_by(other.every / common);
+        let those = other.milliseconds.iter().step_by(self.every / common);
+        these.zip(those).map(|(this, that)| (this / that).ln()).collect()
     }
-}
-
-/// Of samples of every so manieth round, of those rounds that both have.
-pub fn log_ratios((every, these): (usize, &[f64]), (others_every, those): (usize, &[f64])) -> Vec<f64> {
-    // From sample to sample, and not from round to round: a report may say that there are very many.
-    let common = greatest_divisor(every, others_every);
-    let these = these.iter().step_by(others_every / common);
-    these.zip(those.iter().step_by(every / common)).map(|(this, that)| (this / that).ln()).collect()
 }
 
 /// That of two numbers, of which neither is 0.
@@ -203,7 +196,7 @@ fn warm_up(
             }
         }
     }
-    let calls = fitting(call).max(effort.fewest_calls);
+    let calls = fitting(call);
     Ok((Series { calls, every: 1, warmup, steady, milliseconds: Vec::new() }, call))
 }
 
@@ -211,8 +204,7 @@ fn warm_up(
 mod tests {
     use super::*;
 
-    const EFFORT: Effort =
-        Effort { warmup: None, repeats: Some(6), budget: Duration::from_millis(50), fewest_calls: 1 };
+    const EFFORT: Effort = Effort { warmup: None, repeats: Some(6), budget: Duration::from_millis(50) };
 
     #[test]
     fn samples_are_long_and_of_one_call_each() {
@@ -265,11 +257,16 @@ mod tests {
         let ratios = slow.log_ratios(fast);
         assert_eq!(ratios.len(), slow.milliseconds.len());
         assert!(ratios.iter().all(|ratio| (ratio - 50f64.ln()).abs() < 0.02), "{ratios:?}");
-        assert_eq!(log_ratios((1, &[1.0, 2.0, 4.0, 8.0]), (2, &[1.0, 1.0])), [0.0, 4f64.ln()]);
-        assert_eq!(log_ratios((2, &[1.0, 2.0, 4.0, 8.0]), (3, &[1.0, 1.0, 1.0])), [0.0, 8f64.ln()]);
-        // As a report may have it.
-        assert_eq!(log_ratios((usize::MAX, &[4.0, 2.0]), (usize::MAX - 1, &[1.0, 2.0])), [4f64.ln()]);
-        assert_eq!(log_ratios((1 << 62, &[4.0, 2.0]), (1 << 62, &[1.0, 2.0])), [4f64.ln(), 0.0]);
+        let series = |every, milliseconds: &[f64]| Series {
+            calls: 1,
+            every,
+            warmup: 0,
+            steady: true,
+            milliseconds: milliseconds.to_vec(),
+        };
+        let second = series(2, &[1.0, 2.0, 4.0, 8.0]);
+        assert_eq!(series(1, &[1.0, 2.0, 4.0, 8.0]).log_ratios(&series(2, &[1.0, 1.0])), [0.0, 4f64.ln()]);
+        assert_eq!(second.log_ratios(&series(3, &[1.0, 1.0, 1.0])), [0.0, 8f64.ln()]);
     }
 
     #[test]
@@ -283,5 +280,24 @@ mod tests {
         let [ours, twin] = &series.unwrap()[..] else { panic!("two ways") };
         assert!(ours.milliseconds.len() >= FEWEST_TO_JUDGE);
         assert_eq!(ours.milliseconds.len(), twin.milliseconds.len());
+    }
+
+    /// On a machine whose speed wanders: the clock is a made-up one.
+    #[test]
+    fn five_percent_are_found_and_the_same_is_the_same() {
+        let effort = Effort { repeats: Some(200), ..EFFORT };
+        for (ratio, verdict) in [(1.05, Verdict::Slower), (1.0, Verdict::Same), (0.95, Verdict::Faster)] {
+            for seed in 0..20 {
+                let (mut random, mut samples) = (dropconnect_testing::Random(seed), 0.0);
+                let series = contest(&effort, 2, Some(1), |way, calls, _| {
+                    samples += 1.0;
+                    let drift = 1.0 + 0.3 * f64::sin(samples / 50.0);
+                    let noise = drift * (1.0 + 0.04 * f64::from(random.value()));
+                    Ok(Duration::from_secs_f64([0.01 * ratio, 0.01][way] * noise * f64::from(calls)))
+                });
+                let [ours, twin] = &series.unwrap()[..] else { panic!("two ways") };
+                assert_eq!(ours.verdict(twin), verdict, "{ratio}, seed {seed}");
+            }
+        }
     }
 }

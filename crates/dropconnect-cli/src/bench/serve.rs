@@ -19,7 +19,6 @@ use crate::output;
 /// Answers until standard input ends.
 pub fn run(options: &ServeOptions, device: &DeviceOptions) -> Result<(), CliError> {
     let device = device::select(device)?;
-    let slow_down = options.slow_down / 100.0;
     let timer = Timer::of(device.gpu());
     let mut next = request()?;
     while let Some(asked) = next {
@@ -33,7 +32,7 @@ pub fn run(options: &ServeOptions, device: &DeviceOptions) -> Result<(), CliErro
                 request()?
             }
             Request::Prepare(task) => match task.problem() {
-                Ok(problem) => serve(&device, timer, slow_down, &problem)?,
+                Ok(problem) => serve(&device, timer, &problem)?,
                 Err(reason) => {
                     reply(&Reply::Unable(reason))?;
                     request()?
@@ -49,12 +48,11 @@ pub fn run(options: &ServeOptions, device: &DeviceOptions) -> Result<(), CliErro
 fn serve(
     device: &Selected,
     timer: Timer,
-    slow_down: f64,
     (shape, element, probability, pass): &Asked,
 ) -> Result<Option<Request>, CliError> {
     let served = || {
         let problem = Problem::new(*shape, *element, device.gpu().is_some())?;
-        let mut engine = Engine::new(device.gpu(), timer, &problem, slow_down)?;
+        let mut engine = Engine::new(device.gpu(), timer, &problem)?;
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), *probability);
         let way = Way::Ours(&mask);
         reply(&Reply::Ready(checked(&mut engine, &problem, *pass, way)?))?;

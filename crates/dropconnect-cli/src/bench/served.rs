@@ -29,17 +29,9 @@ pub struct Served {
 impl Served {
     /// Starts it on the same device; `name` stands in messages. Fails where it does not speak the protocol, or
     /// is on another device.
-    fn start(
-        name: String,
-        program: &Path,
-        (options, slow_down): (&DeviceOptions, f64),
-        how: &Start,
-    ) -> Result<Self, CliError> {
+    fn start(name: String, program: &Path, options: &DeviceOptions, how: &Start) -> Result<Self, CliError> {
         let mut command = Command::new(program);
         command.args(arguments(options, &how.environment));
-        if slow_down > 0.0 {
-            command.args(["--slow-down".to_owned(), slow_down.to_string()]);
-        }
         // Where the stack begins depends on the length of the program's path, and how fast some loops are on where the
         // stack begins (Mytkowicz et al., ASPLOS 2009): 1.4 % of the CPU backend's forward pass. So all have one name,
         // and what is left of their paths is made up for.
@@ -111,22 +103,20 @@ pub struct Start {
     pub options: [DeviceOptions; 2],
     pub environment: Environment,
     pub timer: Timer,
-    /// Of ours, in percent.
-    pub slow_down: f64,
     /// With each answer.
     pub patience: Duration,
 }
 
 impl Start {
     fn start(&self) -> Result<[Served; 2], CliError> {
-        let Self { program, options: [theirs, ours], slow_down, .. } = self;
+        let Self { program, options: [theirs, ours], .. } = self;
         let name = format!("--baseline {}", shown(program));
-        let earlier = Served::start(name, program, (theirs, 0.0), self)?;
+        let earlier = Served::start(name, program, theirs, self)?;
         let fault =
             |error| CliError::Usage(format!("--baseline: this program's own file is not known: {error}"));
         let name = "--baseline, this build".to_owned();
         let own = std::env::current_exe().map_err(fault)?;
-        Ok([Served::start(name, &own, (ours, *slow_down), self)?, earlier])
+        Ok([Served::start(name, &own, ours, self)?, earlier])
     }
 }
 
@@ -140,11 +130,6 @@ impl Twins {
     pub fn restart(&mut self) -> Result<(), CliError> {
         [self.ours, self.earlier] = self.how.start()?;
         Ok(())
-    }
-
-    /// Their numbers.
-    pub fn processes(&self) -> Vec<u32> {
-        [&self.ours, &self.earlier].map(|served| served.process.id()).to_vec()
     }
 
     pub fn prepare(&mut self, task: &Task) -> Result<(), CliError> {

@@ -82,10 +82,15 @@ impl StoredMask {
         self.size
     }
 
+    /// Records what writes the mask, for gradients that no forward pass comes before.
+    pub fn fill(&self, into: &mut wgpu::ComputePass) {
+        self.write.record(into);
+    }
+
     /// Records a pass. The forward pass writes the mask first; the gradients find it written.
     pub fn record(&self, pass: Pass, into: &mut wgpu::ComputePass) {
         if pass == Pass::Forward {
-            self.write.record(into);
+            self.fill(into);
         }
         for (_, kernel) in self.passes.iter().filter(|(of, _)| *of == pass) {
             into.set_pipeline(&kernel.pipeline);

@@ -1,6 +1,5 @@
 //! The table on standard output.
 
-use super::compare::Earlier;
 use super::floor::Rates;
 use super::json::{Entry, Program, Report, Samples, absent, groups};
 use crate::adapters::size;
@@ -18,7 +17,7 @@ const RIVALS: [(&str, &str); 3] = [
 ];
 
 /// The whole report as text.
-pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
+pub fn text(report: &Report) -> String {
     let environment = &report.environment;
     let mut text = format!(
         "dropconnect {} on {}\n{}, {}\n{}\ntimes: median of a call (95 % interval) in ms; {}\n",
@@ -33,9 +32,6 @@ pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
         text +=
             &format!("baseline: {}, dropconnect {}, {}\n", baseline.file, baseline.version, baseline.kernels);
     }
-    if report.slow_down_percent > 0.0 {
-        text += &format!("ON PURPOSE our calls take {} % longer: --slow-down\n", report.slow_down_percent);
-    }
     if let Some(reason) = &report.stopped {
         text += &format!("STOPPED before all was measured: {reason}\n");
     }
@@ -43,27 +39,22 @@ pub fn text(report: &Report, earlier: Option<&Earlier>) -> String {
         text += &format!("BUSY: {note}\n");
     }
     text += "\n";
-    text += &times(report, earlier);
+    text += &times(report);
     text += "\n\n";
     text += &memory(report);
     text += "\n\n";
     text += &legend(report);
-    if let Some(earlier) = earlier {
-        text += &earlier.describe();
-        text.push('\n');
-    }
     text += &outliers(report);
     text
 }
 
-fn times(report: &Report, earlier: Option<&Earlier>) -> String {
+fn times(report: &Report) -> String {
     let rivals = report.rivals();
     let mut columns = vec!["shape", "p", "type", "pass", "ours", "masked G/s"];
     let floor = report.rates.is_some();
     columns.extend(floor.then_some("of floor"));
     columns.extend(rivals.iter().flat_map(|name| [name, "/ours"]));
     columns.extend(report.baseline.iter().flat_map(|_| ["baseline", "change (99 % interval)", "verdict"]));
-    columns.extend(earlier.iter().flat_map(|_| ["earlier", "change (99 % interval)", "verdict"]));
     let mut table = table(&columns, 4..columns.len());
     for entry in &report.results {
         for (k, pass) in entry.passes.iter().enumerate() {
@@ -89,9 +80,6 @@ fn times(report: &Report, earlier: Option<&Earlier>) -> String {
             if let Some(baseline) = &pass.baseline {
                 row.push(spread(baseline));
                 row.extend(against(baseline));
-            }
-            if let Some(earlier) = earlier {
-                row.extend(earlier.cells(entry, pass));
             }
             table.add_row(row);
         }

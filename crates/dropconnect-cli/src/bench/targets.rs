@@ -1,6 +1,5 @@
 //! Where a report goes, besides standard output.
 
-use super::compare::Earlier;
 use super::json::Report;
 use super::{page, table, words};
 use crate::cli::BenchOptions;
@@ -37,9 +36,9 @@ impl Targets {
     }
 
     /// Writes what was measured everywhere: a place that fails keeps it from no other. Returns the first failure.
-    pub fn write(&self, report: &Report, earlier: Option<&Earlier>) -> Result<(), CliError> {
+    pub fn write(&self, report: &Report) -> Result<(), CliError> {
         let targets: Vec<_> = self.files.iter().map(|(_, target, _)| target).collect();
-        let mut outcomes = vec![output::summary(&table::text(report, earlier), &targets)];
+        let mut outcomes = vec![output::summary(&table::text(report), &targets)];
         for (_, target, write) in &self.files {
             let written = write(report).and_then(|text| target.write_all(text.as_bytes()));
             outcomes.push(written.inspect(|()| output::say(&format!("wrote {}", shown(target.path())))));

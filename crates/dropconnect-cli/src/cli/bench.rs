@@ -17,7 +17,7 @@ use super::{Element, parse};
     dropconnect bench --sweep batch --sweep outputs --sweep inputs --p 0.5 --html curves.html\n  \
     dropconnect bench --baseline target/before/dropconnect --shape 128,1024,1024 --p 0.5\n  \
     dropconnect bench --beside target/release/examples/bench_dense --device cpu\n  \
-    dropconnect bench --compare before.json --json after.json --html after.html\n\n\
+    dropconnect bench --json bench.json --html bench.html\n\n\
     Results are checked against float64 before anything is timed; a mismatch exits with 1. Ctrl-C keeps what was \
     measured, a second one ends at once.")]
 pub struct BenchOptions {
@@ -74,15 +74,9 @@ pub struct BenchOptions {
     /// How many seconds an answer of such a program may take: drivers compile for minutes at worst
     #[arg(long, hide = true, default_value = "300", value_name = "SECONDS", value_parser = parse::seconds)]
     pub patience: Duration,
-    /// Lengthen our own calls by so many percent, to see whether that is found
-    #[arg(long, hide = true, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse::percent)]
-    pub slow_down: f64,
     /// First find the fastest kernel shapes for the first shape and p, and use them
     #[arg(long, conflicts_with = "tuning")]
     pub tune: bool,
-    /// Show the change against an earlier run: a file that `--json` wrote
-    #[arg(long, value_name = "FILE")]
-    pub compare: Option<PathBuf>,
     /// Also write every sample to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -103,9 +97,6 @@ pub struct ServeOptions {
     /// What `bench --beside` is to show it under
     #[arg(long)]
     pub name: Option<String>,
-    /// That of `bench`
-    #[arg(long, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse::percent)]
-    pub slow_down: f64,
 }
 
 /// `--pass`.
@@ -161,9 +152,7 @@ impl Default for BenchOptions {
             baseline: None,
             beside: Vec::new(),
             patience: Duration::from_secs(300),
-            slow_down: 0.0,
             tune: false,
-            compare: None,
             json: None,
             html: None,
             csv: None,

@@ -66,13 +66,6 @@ pub fn sharing(text: &str) -> Result<Sharing, String> {
     .map_err(|()| "a number of examples of at least 1, or `batch`, is needed".to_owned())
 }
 
-pub fn percent(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
-        _ => Err("a number of percent from 0 to 100 is needed".to_owned()),
-    }
-}
-
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let most = 3600.0;
     match text.parse::<f64>() {

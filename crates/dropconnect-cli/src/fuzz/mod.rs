@@ -6,7 +6,7 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 
-pub use crate::bench::fuzz::{protocol, report};
+pub use crate::bench::fuzz::protocol;
 pub use crate::cli::fuzz::options;
 pub use kernels::kernels;
 pub use tensors::tensors;

@@ -7,7 +7,6 @@ use dropconnect_testing::fuzz::Choices;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use serde_json::json;
 
 use crate::tensors::{Entry, dtype, write_header, write_values};
 
@@ -52,27 +51,6 @@ fn any_file_of_tensors_is_read_or_refused() {
         super::tensors(&file);
     });
     assert!((200..1800).contains(&read), "{read} of 2000 are files of tensors");
-}
-
-#[test]
-fn any_report_is_compared_with_or_refused() {
-    let times = |every: u32, count: u32| {
-        let samples: Vec<_> = (0..count).map(|at| 1.0 + 0.01 * f64::from(at)).collect();
-        json!({ "every": every, "samples_ms": samples })
-    };
-    let passes = json!([
-        { "pass": "forward", "ours": times(1, 12), "dense": times(3, 4) },
-        { "pass": "weight gradient", "ours": times(1, 3), "dense": null },
-    ]);
-    let entry =
-        json!({ "batch": 4, "outputs": 5, "inputs": 6, "element": "f32", "p": 0.5, "passes": passes });
-    let environment = json!({ "adapter": "an adapter" });
-    let report = json!({
-        "format": 2, "date": "2026-01-01", "environment": environment, "timer_text": "a clock", "results": [entry],
-    });
-    let report = report.to_string();
-    super::report(report.as_bytes());
-    holds(300, any::<u8>(), |choices| super::report(&choices.mutated(report.as_bytes())));
 }
 
 #[test]

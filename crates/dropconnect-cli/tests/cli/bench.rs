@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use dropconnect_testing::full;
+
 use crate::common::{devices, fail, run, succeed, text};
 use serde_json::Value;
 
@@ -11,7 +13,13 @@ fn a_small_benchmark_writes_its_reports() {
     let [json, html, csv, markdown] =
         ["json", "html", "csv", "md"].map(|name| folder.path().join(format!("bench.{name}")));
     for device in devices("a_small_benchmark_writes_its_reports") {
-        let table = succeed(&[
+        let passes: &[&str] = match device {
+            // The gradient alone: the mask that it reads has to be stored without a forward pass.
+            "gpu" if !full() => &["--pass", "weight-gradient"],
+            _ => &[],
+        };
+        let passes_run = if passes.is_empty() { 4 } else { 1 };
+        let small = [
             "bench",
             "--device",
             device,
@@ -33,7 +41,8 @@ fn a_small_benchmark_writes_its_reports() {
             text(&csv),
             "--markdown",
             text(&markdown),
-        ]);
+        ];
+        let table = succeed(&[&small[..], passes].concat());
         assert!(table.contains("5 x 9 x 13") && table.contains("both gradients"), "{table}");
         let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
         assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
@@ -66,8 +75,8 @@ fn a_small_benchmark_writes_its_reports() {
         }
         let lines = fs::read_to_string(&csv).unwrap();
         let (head, lines) = lines.split_once('\n').unwrap();
-        // Two problems, four passes, four ways; the adapter, which may have commas, is last.
-        assert_eq!(lines.lines().count(), 2 * 4 * 4, "{lines}");
+        // Two problems, all passes, four ways; the adapter, which may have commas, is last.
+        assert_eq!(lines.lines().count(), 2 * passes_run * 4, "{lines}");
         assert!(head.ends_with(",error,adapter") && !head.contains(' '), "{head}");
         for line in lines.lines() {
             let fields = line.split(',').take(head.matches(',').count()).collect::<Vec<_>>();
@@ -79,7 +88,7 @@ fn a_small_benchmark_writes_its_reports() {
         assert!(said.starts_with("On ") && said.contains("with a fresh mask for every example"), "{said}");
         let rows: Vec<_> = said.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(rows.len(), 2 * (2 + 4), "{said}");
-        assert!(rows.iter().all(|row| row.matches('|').count() == 7), "{said}");
+        assert!(rows.iter().all(|row| row.matches('|').count() == 3 + passes_run), "{said}");
         let page = fs::read_to_string(&html).unwrap();
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
         for resource in ["http:", "https:", "src=", "<script", "<link"] {
@@ -104,7 +113,9 @@ fn the_device_is_named_and_why() {
     assert_eq!(adapters.iter().any(|adapter| adapter["chosen"] == true), hardware);
     assert_eq!(found["cpu_backend"]["chosen"], !hardware);
 
-    let quick = ["bench", "--shape", "5,9,13", "--p", "0.5", "--repeats", "1", "--warmup", "0"];
+    let one = ["--pass", "forward", "--rival", "none"];
+    let quick =
+        [&["bench", "--shape", "5,9,13", "--p", "0.5", "--repeats", "1", "--warmup", "0"], &one[..]].concat();
     let said = |options: &[&str]| {
         let output = run(&[&quick[..], options].concat());
         let (table, text) =
@@ -129,10 +140,14 @@ fn the_device_is_named_and_why() {
     // The device, a name, an API and kernel shapes each ask for an adapter.
     let backend = as_gpu.unwrap()["backend"].as_str().unwrap();
     let shapes = "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576";
+    let (_, head) = said(&["--tuning", shapes]);
+    assert!(head.contains(name), "{head}");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("mask");
     for options in [["--device", "gpu"], ["--adapter", name], ["--backend", backend], ["--tuning", shapes]] {
-        let (line, head) = said(&options);
+        let output = run(&[&["mask", "--shape", "1,1,1", "--out", text(&out)], &options[..]].concat());
+        let line = String::from_utf8_lossy(&output.stderr);
         assert!(line.contains(name) && line.contains("a software adapter"), "{options:?}: {line}");
-        assert!(head.contains(name), "{head}");
         let named = &["verify", "--device", "cpu", options[0], options[1]];
         if options[0] != "--device" {
             fail(named, 2, &[options[0], "--device cpu"]);
@@ -186,57 +201,23 @@ fn a_sweep_goes_through_one_dimension() {
     fail(&[&quick[..], &large].concat(), 2, &["--sweep", "8000000000"]);
 }
 
-#[test]
-fn a_run_is_compared_with_an_earlier_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let (json, other) = (folder.path().join("before.json"), folder.path().join("other.json"));
-    for device in devices("a_run_is_compared_with_an_earlier_one") {
-        let quick = ["bench", "--device", device, "--p", "0.5", "--repeats", "1", "--warmup", "0"];
-        let with = |extra: &[&str]| succeed(&[&quick[..], extra].concat());
-        with(&["--shape", "5,9,13", "--json", text(&json)]);
-        // So slow that the change is the same however fast this machine is.
-        let mut report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
-        for pass in report["results"][0]["passes"].as_array_mut().unwrap() {
-            pass["ours"]["samples_ms"] = [1e9].as_slice().into();
-            assert_eq!(pass["floor"]["ms"].is_f64(), device == "gpu", "a floor is that of an adapter");
-        }
-        fs::write(&json, report.to_string()).unwrap();
-        let table = with(&["--shape", "5,9,13", "--shape", "5,9,14", "--compare", text(&json)]);
-        assert_eq!(table.matches("-100.0 % (-100.0..-100.0)   unclear").count(), 4, "{table}");
-        let unknown = table.lines().filter(|line| line.trim_end().ends_with(" none")).count();
-        assert_eq!(unknown, 4, "{table}");
-        report["environment"]["adapter"] = "another".into();
-        fs::write(&json, report.to_string()).unwrap();
-        with(&["--shape", "5,9,13", "--compare", text(&json)]);
-    }
-    let compare = |parts: &[&str]| fail(&["bench", "--compare", text(&other)], 2, parts);
-    compare(&["--compare", "other.json"]);
-    for (content, part) in [
-        ("{", "JSON"),
-        ("{}", "format"),
-        (r#"{"format": 1}"#, "format is 1"),
-        (r#"{"format": 2}"#, "missing"),
-    ] {
-        fs::write(&other, content).unwrap();
-        compare(&["--compare", "other.json", part]);
-    }
-}
-
 /// This build as an earlier one of itself. What the verdict is, this machine decides: that verdicts are right is
-/// tested with made-up samples, and with real ones by scripts/bench-verdicts.sh.
+/// tested with made-up samples.
 #[test]
 fn an_earlier_build_takes_part_in_the_rounds() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("bench.json");
     let me = env!("CARGO_BIN_EXE_dropconnect");
     for device in devices("an_earlier_build_takes_part_in_the_rounds") {
-        let slow = ["bench", "--device", device, "--shape", "64,64,64", "--p", "0.5", "--pass", "forward"];
-        let more = ["--repeats", "12", "--baseline", me, "--slow-down", "5", "--rival", "none"];
+        if device == "gpu" && !full() {
+            println!("NOT RUN without DROPCONNECT_TEST_FULL=1: an earlier build on an adapter");
+            continue;
+        }
+        let slow = ["bench", "--device", device, "--shape", "16,16,32", "--p", "0.5", "--pass", "forward"];
+        let more = ["--repeats", "12", "--warmup", "0", "--baseline", me, "--rival", "none"];
         let table = succeed(&[&slow[..], &more, &["--json", text(&json)]].concat());
         assert!(table.contains("change (99 % interval)   verdict"), "{table}");
-        assert!(table.contains("ON PURPOSE our calls take 5 % longer"), "{table}");
         let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
-        assert_eq!(report["slow_down_percent"], 5.0);
         assert_eq!(report["baseline"]["adapter"], report["environment"]["adapter"]);
         let pass = &report["results"][0]["passes"][0];
         let baseline = &pass["baseline"];
@@ -328,7 +309,6 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--pass", "bias"], &["--pass", "bias", "both-gradients"]);
     with(&["--rival", "torch"], &["--rival", "torch", "stored"]);
     with(&["--rival", "none", "--rival", "dense"], &["--rival none"]);
-    with(&["--slow-down=-5"], &["--slow-down", "0 to 100"]);
     with(&["--tune"], &["--tune", "adapters"]);
     with(&["--tuning", "1x1"], &["--tuning", "1x1", "1x1x8x8"]);
     with(

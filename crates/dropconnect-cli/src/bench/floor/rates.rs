@@ -117,12 +117,7 @@ impl<'a> Meter<'a> {
 
     /// Measures, all kernels in turn; the fastest of some rounds counts.
     pub fn rates(&self) -> Result<Rates, CliError> {
-        let effort = Effort {
-            warmup: Some(1),
-            repeats: Some(ROUNDS),
-            budget: Duration::from_millis(50),
-            fewest_calls: 1,
-        };
+        let effort = Effort { warmup: Some(1), repeats: Some(ROUNDS), budget: Duration::from_millis(50) };
         let series = contest(&effort, self.kernels.len(), None, |at, calls, _| {
             let kernel = &self.kernels[at];
             self.stopwatch.time(calls, false, |pass, calls| {

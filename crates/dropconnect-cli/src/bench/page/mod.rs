@@ -79,10 +79,6 @@ pub fn html(report: &Report) -> String {
     for note in report.machine.iter().flat_map(|machine| &machine.notes) {
         put(&mut page, format_args!("<p class=\"busy\">Busy machine: {}</p>\n", escape(note)));
     }
-    if report.slow_down_percent > 0.0 {
-        let percent = report.slow_down_percent;
-        put(&mut page, format_args!("<p class=\"busy\">On purpose our calls take {percent} % longer.</p>\n"));
-    }
     page += "</header>\n";
     page += "<p class=\"legend\">";
     let (rivals, baseline) = (report.rivals(), report.baseline.is_some());
