@@ -4,6 +4,8 @@ use std::fmt;
 
 use half::{bf16, f16};
 
+use crate::fenv;
+
 /// How X, W, b, Y, G and the gradients are stored. Sums are always accumulated in f32.
 ///
 /// The 16-bit types are packed two to a 32-bit word, rows following each other without padding, so odd
@@ -52,11 +54,11 @@ impl ElementType {
 
     /// The same at the end of other bytes.
     pub(crate) fn encode_into(self, values: &[f32], bytes: &mut Vec<u8>) {
-        match self {
+        fenv::with_default(|| match self {
             Self::F32 => bytes.extend_from_slice(bytemuck::cast_slice(values)),
             Self::F16 => bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
             Self::BF16 => bytes.extend(values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes())),
-        }
+        });
     }
 
     /// The values in `bytes`. A trailing part of an element is ignored. As to memory, see [`encode`](Self::encode).
@@ -68,20 +70,20 @@ impl ElementType {
 
     /// The same over other values, as many as both have.
     pub(crate) fn decode_into(self, bytes: &[u8], values: &mut [f32]) {
-        match self {
+        fenv::with_default(|| match self {
             Self::F32 => fill(values, bytes, f32::from_le_bytes),
             Self::F16 => fill(values, bytes, |b| f16::from_le_bytes(b).to_f32()),
             Self::BF16 => fill(values, bytes, |b| bf16::from_le_bytes(b).to_f32()),
-        }
+        });
     }
 
     /// `value` as it reads after being stored in this type.
     pub fn round(self, value: f32) -> f32 {
-        match self {
+        fenv::with_default(|| match self {
             Self::F32 => value,
             Self::F16 => f16::from_f32(value).to_f32(),
             Self::BF16 => bf16::from_f32(value).to_f32(),
-        }
+        })
     }
 }
 

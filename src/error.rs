@@ -283,6 +283,14 @@ pub enum Error {
         /// What was asked for (saturated at `u64::MAX`).
         bytes: u64,
     },
+    /// The system did not start the threads that a call was to have.
+    #[error("{threads} threads could not be started: {reason}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// The system's reason.
+        reason: String,
+    },
     /// The device is gone: destroyed, reset, removed, or given up by its driver. What was on it is lost. A new one
     /// can be opened.
     #[error("the device is lost: {reason}; open a new one")]

@@ -37,6 +37,7 @@ pub mod cpu;
 mod device;
 mod element;
 mod error;
+mod fenv;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod host;

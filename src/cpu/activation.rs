@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::normal;
+use super::threads::{for_each, run};
 use crate::{Activation, Error, MaskKey, Origin, Shape};
 
 /// Writes the mean and the variance of `f(u)` for `u ~ N(mean, variance)` over the second pair of slices, from
@@ -33,8 +34,8 @@ pub fn closed_form(
             out_variance.copy_from_slice(variance);
             Ok(())
         }
-        Activation::Relu => {
-            rows(shape, out_mean, out_variance).for_each(|(n, (out_mean, out_variance))| {
+        Activation::Relu => run(|| {
+            for_each(rows(shape, out_mean, out_variance), |(n, (out_mean, out_variance))| {
                 let start = n * shape.outputs();
                 for o in 0..shape.outputs() {
                     let moments = relu(mean[start + o], variance[start + o]);
@@ -42,7 +43,7 @@ pub fn closed_form(
                 }
             });
             Ok(())
-        }
+        }),
         Activation::Sigmoid | Activation::Tanh => Err(Error::NoClosedForm { activation }),
     }
 }
@@ -95,13 +96,15 @@ pub fn sampled(
     check(shape, mean, variance, out_mean, out_variance)?;
     let sampling = Sampling { shape, samples, key: key.gaussian_words(), origin, mean, variance };
     // One compiled loop for each activation.
-    match activation {
-        Activation::Identity => sampling.run(out_mean, out_variance, |u| u),
-        Activation::Relu => sampling.run(out_mean, out_variance, normal::rectified),
-        Activation::Sigmoid => sampling.run(out_mean, out_variance, sigmoid),
-        Activation::Tanh => sampling.run(out_mean, out_variance, f32::tanh),
-    }
-    Ok(())
+    run(|| {
+        match activation {
+            Activation::Identity => sampling.run(out_mean, out_variance, |u| u),
+            Activation::Relu => sampling.run(out_mean, out_variance, normal::rectified),
+            Activation::Sigmoid => sampling.run(out_mean, out_variance, sigmoid),
+            Activation::Tanh => sampling.run(out_mean, out_variance, f32::tanh),
+        }
+        Ok(())
+    })
 }
 
 /// 1 / (1 + exp(-u)), whose exponential does not overflow in the lower tail.
@@ -122,7 +125,7 @@ struct Sampling<'a> {
 impl Sampling<'_> {
     fn run(&self, out_mean: &mut [f32], out_variance: &mut [f32], apply: impl Fn(f32) -> f32 + Sync) {
         let outputs = self.shape.outputs();
-        rows(self.shape, out_mean, out_variance).for_each(|(n, (out_mean, out_variance))| {
+        for_each(rows(self.shape, out_mean, out_variance), |(n, (out_mean, out_variance))| {
             for o in 0..outputs {
                 let at = n * outputs + o;
                 let place = [self.origin.example + n as u32, self.origin.output + o as u32];
@@ -176,7 +179,6 @@ fn check(
     out_mean: &[f32],
     out_variance: &[f32],
 ) -> Result<(), Error> {
-    super::threads::ready();
     let lengths = [
         ("mean", mean.len()),
         ("variance", variance.len()),

@@ -1,7 +1,5 @@
 //! The gradient of the bias: sums of G over the examples, masked where biases are masked.
 
-use rayon::prelude::*;
-
 use super::bricks::{Bricks, Place};
 use super::grid::Axes;
 use super::simd::{Job, Kept, Level, Simd};
@@ -25,14 +23,13 @@ pub(super) fn bias_gradient(level: Level, call: BiasGradient<'_, &[f32], &mut [f
     let BiasGradient { shape, bias_mask: mask, grad_output, grad_bias, write } = call;
     let axes = Axes::new(&shape, mask);
     let problem = &Problem { axes, mask, outputs: shape.outputs(), grad_output, write };
-    super::grid::patches(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))?
-        .into_par_iter()
-        .for_each(|patch| {
-            let (o_first, mut rows) = (patch.column_piece * O_BLOCKS, patch.rows.into_iter());
-            if let Some(result) = rows.next() {
-                level.run(Unit { problem, o_first, result });
-            }
-        });
+    let units = super::grid::patches(grad_bias, std::iter::once(1), axes.outputs.pieces(O_BLOCKS))?;
+    super::threads::for_each(units, |patch| {
+        let (o_first, mut rows) = (patch.column_piece * O_BLOCKS, patch.rows.into_iter());
+        if let Some(result) = rows.next() {
+            level.run(Unit { problem, o_first, result });
+        }
+    });
     Ok(())
 }
 

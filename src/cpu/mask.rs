@@ -1,10 +1,9 @@
 //! The mask itself, one byte per decision.
 
-use rayon::prelude::*;
-
 use super::bricks::{Bricks, Place};
 use super::grid::{Axes, Patch, patches};
 use super::simd::{Job, Kept, Level, Simd, WIDTH};
+use super::threads::for_each;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::{Error, Mask, Shape};
 
@@ -16,18 +15,16 @@ pub(super) fn mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> 
     let axes = Axes::new(shape, Some(mask));
     let inputs = shape.inputs();
     let columns = axes.outputs.pieces(O_BLOCKS).map(|outputs| outputs * inputs);
-    patches(out, axes.examples.pieces(1), columns)?
-        .into_par_iter()
-        .for_each(|patch| level.run(Weights { axes, mask, inputs, patch }));
+    let units = patches(out, axes.examples.pieces(1), columns)?;
+    for_each(units, |patch| level.run(Weights { axes, mask, inputs, patch }));
     Ok(())
 }
 
 /// `[batch, outputs]`. The length has been checked, and the mask drops something.
 pub(super) fn bias_mask(level: Level, shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error> {
     let axes = Axes::new(shape, Some(mask));
-    patches(out, axes.examples.pieces(1), axes.outputs.pieces(O_BLOCKS))?
-        .into_par_iter()
-        .for_each(|patch| level.run(Biases { axes, mask, patch }));
+    let units = patches(out, axes.examples.pieces(1), axes.outputs.pieces(O_BLOCKS))?;
+    for_each(units, |patch| level.run(Biases { axes, mask, patch }));
     Ok(())
 }
 

@@ -5,6 +5,13 @@
 //!
 //! Every call may also end in [`Error::HostMemory`]: lists of the patches of a result take a small part of its size.
 //!
+//! # Threads
+//! A call has the threads of the rayon pool that it is made in, those of [`with_threads`], or else of rayon's global
+//! pool, which the first call starts with [`default_threads`] of them if the host has not; where the system refuses
+//! them, calls end in [`Error::Threads`]. After a fork the child has none of its parent's threads: calls outside a pool
+//! start others. Whatever flags for rounding and subnormal numbers a thread has, calls compute under the default ones
+//! and restore its own.
+//!
 //! # How
 //! A unit of work owns a patch of the result and computes all of it, so results depend neither on the number
 //! of threads nor on their timing. It copies its parts of the operands into panels of some 64 KiB, aligned
@@ -39,6 +46,7 @@ mod moments;
 mod monte_carlo;
 mod normal;
 mod own;
+mod pools;
 mod predictive;
 mod shared;
 mod simd;
@@ -47,6 +55,7 @@ mod threads;
 pub use activation::{closed_form, sampled};
 pub use monte_carlo::{RunningMoments, monte_carlo};
 pub use predictive::{RunningPredictive, predictive};
+pub use threads::{default_threads, with_threads};
 
 pub(crate) use normal::MILLS;
 pub(crate) use threads::count as thread_count;
@@ -138,13 +147,11 @@ pub struct Backend(Level);
 impl Backend {
     /// The fastest instruction set of this processor.
     pub fn detect() -> Self {
-        threads::ready();
         Self(Level::best())
     }
 
     /// Every instruction set of this processor, slowest first.
     pub fn available() -> Vec<Self> {
-        threads::ready();
         Level::available().into_iter().map(Self).collect()
     }
 
@@ -156,19 +163,19 @@ impl Backend {
     /// See [`forward`].
     pub fn forward(&self, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
-        match Masks::of(&call.shape, call.mask)? {
+        threads::run(|| match Masks::of(&call.shape, call.mask)? {
             Masks::Own(mask) => own::forward::forward(self.0, mask, call),
             Masks::Shared(mask, runs) => shared::forward::forward(self.0, (mask, runs), call),
-        }
+        })
     }
 
     /// See [`input_gradient`].
     pub fn input_gradient(&self, call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
-        match Masks::of(&call.shape, call.mask)? {
+        threads::run(|| match Masks::of(&call.shape, call.mask)? {
             Masks::Own(mask) => own::gradient::input_gradient(self.0, mask, call),
             Masks::Shared(mask, runs) => shared::gradient::input_gradient(self.0, (mask, runs), call),
-        }
+        })
     }
 
     /// See [`weight_gradient`].
@@ -178,26 +185,28 @@ impl Backend {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(());
         }
-        match Masks::of(&call.shape, call.mask)? {
+        threads::run(|| match Masks::of(&call.shape, call.mask)? {
             Masks::Own(mask) => own::gradient::weight_gradient(self.0, mask, call),
             Masks::Shared(mask, runs) => shared::gradient::weight_gradient(self.0, (mask, runs), call),
-        }
+        })
     }
 
     /// See [`both_gradients`].
     pub fn both_gradients(&self, call: BothGradients<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
-        if let Some(mask) = dropping(call.mask)
-            && let Masks::Own(mask) = Masks::of(&call.shape, Some(mask))?
-            && own::both_gradients::serves(&call.shape, mask)
-        {
-            return own::both_gradients::both_gradients(self.0, mask, call);
-        }
-        let BothGradients { shape, mask, grad_output, x, weight, .. } = call;
-        let (grad_input, write) = call.grad_input;
-        self.input_gradient(InputGradient { shape, mask, grad_output, weight, grad_input, write })?;
-        let (grad_weight, write) = call.grad_weight;
-        self.weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })
+        threads::run(|| {
+            if let Some(mask) = dropping(call.mask)
+                && let Masks::Own(mask) = Masks::of(&call.shape, Some(mask))?
+                && own::both_gradients::serves(&call.shape, mask)
+            {
+                return own::both_gradients::both_gradients(self.0, mask, call);
+            }
+            let BothGradients { shape, mask, grad_output, x, weight, .. } = call;
+            let (grad_input, write) = call.grad_input;
+            self.input_gradient(InputGradient { shape, mask, grad_output, weight, grad_input, write })?;
+            let (grad_weight, write) = call.grad_weight;
+            self.weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })
+        })
     }
 
     /// See [`bias_gradient`](fn@bias_gradient).
@@ -206,13 +215,14 @@ impl Backend {
         if call.shape.batch() == 0 && call.write == Write::Accumulate {
             return Ok(());
         }
-        bias_gradient::bias_gradient(self.0, BiasGradient { bias_mask: dropping(call.bias_mask), ..call })
+        let call = BiasGradient { bias_mask: dropping(call.bias_mask), ..call };
+        threads::run(|| bias_gradient::bias_gradient(self.0, call))
     }
 
     /// See [`moments`](fn@moments).
     pub fn moments(&self, call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         call.faces().check()?;
-        moments::moments(*self, call)
+        threads::run(|| moments::moments(*self, call))
     }
 
     /// See [`mask`](fn@mask).
@@ -221,7 +231,7 @@ impl Backend {
         shape.expect_len("out", out.len(), shape.output_len().saturating_mul(shape.inputs()))?;
         mask.check(shape)?;
         match dropping(Some(mask)) {
-            Some(mask) => mask::mask(self.0, shape, mask, out),
+            Some(mask) => threads::run(|| mask::mask(self.0, shape, mask, out)),
             None => {
                 out.fill(1);
                 Ok(())
@@ -234,7 +244,7 @@ impl Backend {
         shape.expect_len("out", out.len(), shape.output_len())?;
         mask.check(shape)?;
         match dropping(Some(mask)) {
-            Some(mask) => mask::bias_mask(self.0, shape, mask, out),
+            Some(mask) => threads::run(|| mask::bias_mask(self.0, shape, mask, out)),
             None => {
                 out.fill(1);
                 Ok(())

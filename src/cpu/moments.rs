@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use super::Backend;
+use super::monte_carlo::CHUNK;
+use super::threads::for_each;
 use crate::call::{Forward, OutputMoments};
 use crate::{Bias, Error, Shape, host};
 
@@ -15,10 +17,10 @@ pub(super) fn moments(backend: Backend, call: OutputMoments<'_, &[f32], &mut [f3
         Bias::None | Bias::Plain(_) => None,
     };
     if probability.drops() {
-        let x_squares = squares(x, 1.0)?;
-        let weight_squares = squares(weight, spread as f32)?;
+        let (x_squares, largest_x) = squares(x, 1.0)?;
+        let (weight_squares, largest_weight) = squares(weight, spread as f32)?;
         let bias_squares = masked.map(|bias| squares(bias, spread as f32)).transpose()?;
-        let bias_squares = bias_squares.as_deref().map_or(Bias::None, Bias::Plain);
+        let bias_squares = bias_squares.as_ref().map_or(Bias::None, |(squares, _)| Bias::Plain(&squares[..]));
         backend.forward(Forward { shape, mask: None, x, weight, bias, y: &mut *mean })?;
         let of_squares = Forward {
             shape,
@@ -29,8 +31,8 @@ pub(super) fn moments(backend: Backend, call: OutputMoments<'_, &[f32], &mut [f3
             y: &mut *variance,
         };
         backend.forward(of_squares)?;
-        let precise = precise_from(&shape, &x_squares, &weight_squares);
-        variance.par_chunks_mut(shape.outputs()).enumerate().for_each(|(n, variances)| {
+        let precise = precise_from(&shape, largest_x, largest_weight);
+        for_each(variance.par_chunks_mut(shape.outputs()).enumerate(), |(n, variances)| {
             for (o, variance) in variances.iter_mut().enumerate() {
                 if !(precise..f32::INFINITY).contains(variance) {
                     let [x, weight] = [&x[n * inputs..][..inputs], &weight[o * inputs..][..inputs]];
@@ -52,18 +54,21 @@ pub(super) fn moments(backend: Backend, call: OutputMoments<'_, &[f32], &mut [f3
     Ok(())
 }
 
-/// The squares, times a factor.
-fn squares(values: &[f32], factor: f32) -> Result<Vec<f32>, Error> {
+/// The squares, times a factor, and the largest of them.
+fn squares(values: &[f32], factor: f32) -> Result<(Vec<f32>, f32), Error> {
     let mut squares = host::copy(values)?;
-    squares.par_iter_mut().for_each(|value| *value = factor * *value * *value);
-    Ok(squares)
+    let mut largest: Vec<f32> = host::zeros(squares.len().div_ceil(CHUNK))?;
+    for_each(squares.par_chunks_mut(CHUNK).zip(&mut largest), |(squares, largest)| {
+        squares.iter_mut().for_each(|value| *value = factor * *value * *value);
+        *largest = squares.iter().copied().fold(0.0, f32::max);
+    });
+    Ok((squares, largest.into_iter().fold(0.0, f32::max)))
 }
 
 /// From where on a sum of products of squares is as good as if squares did not leave float32: what they lose below its
 /// normal numbers, at most the smallest of those times what it is multiplied with, is nothing in so large a sum.
-fn precise_from(shape: &Shape, x_squares: &[f32], weight_squares: &[f32]) -> f32 {
-    let largest = |squares: &[f32]| squares.par_iter().copied().reduce(|| 0.0, f32::max);
-    let lost = f32::MIN_POSITIVE * (1.0 + largest(x_squares) + largest(weight_squares));
+fn precise_from(shape: &Shape, largest_x: f32, largest_weight: f32) -> f32 {
+    let lost = f32::MIN_POSITIVE * (1.0 + largest_x + largest_weight);
     lost * (shape.inputs() as f32 + 1.0) / f32::EPSILON
 }
 

@@ -2,11 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::threads::{for_each, run};
 use crate::call::MonteCarlo;
 use crate::{Error, Shape, host};
 
 /// Elements that one thread updates at a time.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// The running mean and variance of many passes, by Welford's update: memory for two results, however many
 /// passes there are.
@@ -78,15 +79,18 @@ fn update(passes: &mut u32, mean: &mut [f32], variance: &mut [f32], values: &[f3
         let (value, most) = ((*passes).into(), (u32::MAX - 1).into());
         return Err(Error::Count { argument: "passes", value, least: 1, most });
     };
-    super::threads::ready();
+    run(|| {
+        let all =
+            mean.par_chunks_mut(CHUNK).zip(variance.par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
+        for_each(all, |((mean, variance), values)| {
+            for ((mean, variance), &value) in mean.iter_mut().zip(variance).zip(values) {
+                let first = (value, super::normal::none_of(value));
+                (*mean, *variance) = if count == 1 { first } else { with(*mean, *variance, value, count) };
+            }
+        });
+        Ok(())
+    })?;
     *passes = count;
-    let all = mean.par_chunks_mut(CHUNK).zip(variance.par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
-    all.for_each(|((mean, variance), values)| {
-        for ((mean, variance), &value) in mean.iter_mut().zip(variance).zip(values) {
-            let first = (value, super::normal::none_of(value));
-            (*mean, *variance) = if count == 1 { first } else { with(*mean, *variance, value, count) };
-        }
-    });
     Ok(())
 }
 

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use super::monte_carlo::for_each_pass;
 use super::normal::rectified;
+use super::threads::{for_each, run};
 use crate::call::MonteCarlo;
-use crate::{Error, Predictive, Shape, host};
+use crate::{Error, Predictive, Shape, fenv, host};
 
 /// The running result of many passes of a classifier: memory for one result, however many passes there are.
 ///
@@ -48,18 +49,20 @@ impl RunningPredictive {
             return Err(Error::Count { argument: "passes", value, least: 1, most });
         };
         let mut softmax: Vec<f32> = host::zeros(logits.len())?;
-        super::threads::ready();
+        run(|| {
+            let share = 1.0 / passes as f32;
+            let examples = logits.par_chunks(self.classes).zip(self.mean.par_chunks_mut(self.classes));
+            let examples = examples.zip(softmax.par_chunks_mut(self.classes));
+            for_each(examples.zip(&mut self.entropy), |(((logits, mean), softmax), entropy)| {
+                softmax_into(logits, softmax);
+                *entropy += (entropy_of(softmax) - *entropy) * share;
+                for (mean, probability) in mean.iter_mut().zip(softmax) {
+                    *mean += (*probability - *mean) * share;
+                }
+            });
+            Ok(())
+        })?;
         self.passes = passes;
-        let share = 1.0 / passes as f32;
-        let examples = logits.par_chunks(self.classes).zip(self.mean.par_chunks_mut(self.classes));
-        let examples = examples.zip(softmax.par_chunks_mut(self.classes));
-        examples.zip(&mut self.entropy).for_each(|(((logits, mean), softmax), entropy)| {
-            softmax_into(logits, softmax);
-            *entropy += (entropy_of(softmax) - *entropy) * share;
-            for (mean, probability) in mean.iter_mut().zip(softmax) {
-                *mean += (*probability - *mean) * share;
-            }
-        });
         Ok(())
     }
 
@@ -73,10 +76,14 @@ impl RunningPredictive {
     /// # Errors
     /// [`Error::HostMemory`].
     pub fn finish(self) -> Result<Predictive<f32>, Error> {
-        let entropy: Vec<f32> = host::collect(self.mean.chunks(self.classes).map(entropy_of))?;
-        let difference = |(whole, of_passes): (&f32, f32)| rectified(whole - of_passes);
-        let mutual_information = host::collect(entropy.iter().zip(self.entropy).map(difference))?;
-        Ok(Predictive { mean: self.mean, entropy, mutual_information })
+        let Self { mean, entropy: of_passes, classes, .. } = self;
+        let [entropy, mutual_information] = fenv::with_default(|| {
+            let entropy: Vec<f32> = host::collect(mean.chunks(classes).map(entropy_of))?;
+            let difference = |(whole, of_passes): (&f32, f32)| rectified(whole - of_passes);
+            let mutual_information = host::collect(entropy.iter().zip(of_passes).map(difference))?;
+            Ok::<_, Error>([entropy, mutual_information])
+        })?;
+        Ok(Predictive { mean, entropy, mutual_information })
     }
 }
 

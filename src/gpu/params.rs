@@ -1,5 +1,6 @@
 //! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order, and what each of them means.
 
+use crate::fenv;
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS, MOST_ROUNDS, STATE_PLANES};
 use crate::mask::philox::round_key;
 use crate::mask::{Mask, Sharing};
@@ -67,7 +68,7 @@ impl Params {
             params.threshold <<= 16 - params.bits;
         }
         params.zeros = std::array::from_fn(|bit| (params.threshold >> bit & 1).wrapping_sub(1));
-        params.scale = mask.scale() as f32;
+        params.scale = fenv::with_default(|| mask.scale() as f32);
         // No sum here passes u32::MAX: `Origin::check` has seen the whole shape.
         let [n, o, i]: [u32; 3] = std::array::from_fn(|axis| mask.origin.coordinates()[axis] + first[axis]);
         (params.example_block, params.example_shift) = (n / BRICK_EXAMPLES, (n % BRICK_EXAMPLES) as i32);

@@ -6,7 +6,7 @@ use super::plan::Purpose;
 use super::recording::Recording;
 use super::{Kernels, Tensor};
 use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
-use crate::{ElementType, Error};
+use crate::{ElementType, Error, fenv};
 
 /// Tensors of 16 bits have results of the same type or of f32: logits for [`Kernels::predictive`], say, which f16 and
 /// bf16 would round. A tensor larger than one binding, or a sum too long for one dispatch
@@ -112,6 +112,6 @@ impl<'c, 't> Contraction<'c, 't> {
 
     pub(super) fn moments(call: &'c OutputMoments<'_, Tensor<'t>, Tensor<'t>>) -> Self {
         let contraction = Self::new(Pass::Moments { bias: call.bias.tensor().is_some() }, call.faces());
-        Self { scale: Some(call.probability.spread() as f32), ..contraction }
+        Self { scale: Some(fenv::with_default(|| call.probability.spread() as f32)), ..contraction }
     }
 }

@@ -5,9 +5,9 @@ use super::on_cpu::OnCpu;
 #[cfg(feature = "gpu")]
 use super::on_gpu::OnGpu;
 use super::parameters::Parameters;
-use crate::host;
 use crate::mask::philox::philox4x32;
 use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Shape, Sharing};
+use crate::{fenv, host};
 
 /// First values of the parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,11 +115,11 @@ impl DropConnectBuilder {
         let bias_len = if self.bias { self.outputs } else { 0 };
         let (weight, bias) = match self.init {
             Init::Zeros => (host::zeros(shape.weight_len())?, host::zeros(bias_len)?),
-            Init::Linear => {
+            Init::Linear => fenv::with_default(|| {
                 let bound = 1.0 / (self.inputs as f32).sqrt();
                 let draw = |stream, count| uniform(&self.key, stream, bound, count);
-                (draw(0, shape.weight_len())?, draw(1, bias_len)?)
-            }
+                Ok::<_, Error>((draw(0, shape.weight_len())?, draw(1, bias_len)?))
+            })?,
             Init::Values { weight, bias } => {
                 shape.expect_len("weight", weight.len(), shape.weight_len())?;
                 shape.expect_len("bias", bias.len(), bias_len)?;

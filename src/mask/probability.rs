@@ -1,7 +1,7 @@
 //! The probability of dropping, as the integer that the masks really use.
 
 use super::brick::run_rounds;
-use crate::Error;
+use crate::{Error, fenv};
 
 /// Bits of resolution unless told otherwise.
 const DEFAULT_BITS: u32 = 16;
@@ -45,7 +45,7 @@ impl DropProbability {
             return Err(Error::Bits { value: max_bits });
         }
         let levels = f64::from(1u32 << max_bits);
-        let mut threshold = ((1.0 - p) * levels + 0.5).floor() as u32;
+        let mut threshold = fenv::with_default(|| ((1.0 - p) * levels + 0.5).floor() as u32);
         if threshold == 0 {
             return Err(Error::NothingKept { value: p, bits: max_bits, largest: 1.0 - 0.5 / levels });
         }
@@ -83,12 +83,12 @@ impl DropProbability {
     /// `p / (1 - p)` of the realised p: the variance of a kept or dropped weight of 1, under inverted scaling. 0
     /// exactly where nothing is dropped.
     pub(crate) fn spread(&self) -> f64 {
-        f64::from((1u32 << self.bits) - self.threshold) / f64::from(self.threshold)
+        fenv::with_default(|| f64::from((1u32 << self.bits) - self.threshold) / f64::from(self.threshold))
     }
 
     /// `2^bits / threshold`, the inverse of the realised keep probability.
     pub fn scale(&self) -> f64 {
-        f64::from(1u32 << self.bits) / f64::from(self.threshold)
+        fenv::with_default(|| f64::from(1u32 << self.bits) / f64::from(self.threshold))
     }
 
     /// A connection is kept when its random integer is below this.

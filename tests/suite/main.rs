@@ -14,6 +14,8 @@ mod bounds;
 mod cpu;
 #[cfg(feature = "gpu")]
 mod errors;
+#[cfg(all(unix, not(target_family = "wasm")))]
+mod fork;
 mod fuzz;
 mod gradients;
 mod inference;

@@ -35,8 +35,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     output::set_quiet(cli.quiet);
     interrupt::install();
-    let result = threads::start().map_err(CliError::Threads).and_then(|()| run(&cli));
-    match result {
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(&format!("error: {error}"));
@@ -46,6 +45,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), CliError> {
+    // What only prints needs none.
+    if !matches!(cli.command, Some(Command::Shader(_) | Command::Completions(_) | Command::Man(_))) {
+        threads::start()?;
+    }
     match &cli.command {
         None => bench::run(&cli::BenchOptions::default(), &cli.device),
         Some(Command::Bench(options)) => bench::run(options, &cli.device),

@@ -3,7 +3,10 @@
 use std::sync::mpsc;
 use std::{env, io, thread};
 
-use rayon::{ThreadBuilder, ThreadPoolBuildError, ThreadPoolBuilder};
+use dropconnect::cpu;
+use rayon::{ThreadBuilder, ThreadPoolBuilder};
+
+use crate::error::CliError;
 
 /// Bytes for each thread's stack, where `RUST_MIN_STACK` does not say: what the standard library has then.
 const STACK: usize = 2 << 20;
@@ -12,9 +15,11 @@ const STACK: usize = 2 << 20;
 const START: usize = 256 << 10;
 
 /// Starts rayon's threads, here where it can fail: the first call that needs them would panic.
-pub fn start() -> Result<(), ThreadPoolBuildError> {
+pub fn start() -> Result<(), CliError> {
+    let threads = cpu::default_threads()?;
     let stack = env::var("RUST_MIN_STACK").ok().and_then(|bytes| bytes.parse().ok()).unwrap_or(STACK);
-    ThreadPoolBuilder::new().spawn_handler(|worker| spawn(worker, stack)).build_global()
+    let pool = ThreadPoolBuilder::new().num_threads(threads).spawn_handler(|worker| spawn(worker, stack));
+    pool.build_global().map_err(CliError::Threads)
 }
 
 /// Starts one thread with such a stack, and waits until it runs.

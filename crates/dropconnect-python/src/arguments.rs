@@ -2,7 +2,7 @@
 
 use dropconnect::{DropProbability, Error, Mask, MaskKey, Origin, Shape, Sharing};
 use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use std::num::NonZeroU32;
@@ -25,7 +25,7 @@ impl<'py> Named<'_, 'py> {
     }
 
     /// [`integer`](Self::integer) of 32 bits, from 0.
-    fn word(&self) -> PyResult<u32> {
+    pub fn word(&self) -> PyResult<u32> {
         self.integer(0, u64::from(u32::MAX)).map(|value| value as u32)
     }
 
@@ -158,8 +158,9 @@ pub fn mask(
 /// The library's refusal as Python's exception.
 pub fn refusal(error: Error) -> PyErr {
     let text = error.to_string();
-    if matches!(error, Error::HostMemory { .. }) {
-        return PyMemoryError::new_err(text);
+    match error {
+        Error::HostMemory { .. } => PyMemoryError::new_err(text),
+        Error::Threads { .. } => PyRuntimeError::new_err(text),
+        _ => PyValueError::new_err(text),
     }
-    PyValueError::new_err(text)
 }

@@ -3,7 +3,6 @@
 //! `python/dropconnect_torch/_native.pyi` says what Python sees. Results are written into arrays of the caller's.
 
 mod arguments;
-mod threads;
 
 use arguments::{Named, elements, elements_mut, refusal, shape};
 use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
@@ -11,21 +10,17 @@ use dropconnect::{Bias, Error, Mask, Write, cpu};
 use numpy::PyUntypedArrayMethods;
 use pyo3::prelude::*;
 
-/// More threads than any machine has use for: past it a number is a slip.
-const MOST_THREADS: u64 = 1024;
-
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
-/// Computes on a pool of `threads`, other Python threads running meanwhile. They may write to the arrays of the call,
+/// Computes with so many `threads`, other Python threads running meanwhile. They may write to the arrays of the call,
 /// as with any NumPy function; borrows keep other calls of this module from it.
 fn compute(
     py: Python<'_>,
     threads: Any<'_, '_>,
     call: impl FnOnce() -> Result<(), Error> + Send,
 ) -> PyResult<()> {
-    let threads = Named("threads", threads).integer(1, MOST_THREADS)? as usize;
-    let pool = threads::pool(py, threads)?;
-    py.detach(|| pool.install(call)).map_err(refusal)
+    let threads = Named("threads", threads).word()? as usize;
+    py.detach(|| cpu::with_threads(threads, call)?).map_err(refusal)
 }
 
 /// The mask of a call; of no key, none: evaluation.
@@ -36,6 +31,12 @@ fn optional_mask(
     sample_origin: Any<'_, '_>,
 ) -> PyResult<Option<Mask>> {
     key.map(|key| arguments::mask(key, p, sharing, sample_origin)).transpose()
+}
+
+/// How many threads calls are to have where nobody says.
+#[pyfunction]
+fn default_threads() -> PyResult<usize> {
+    cpu::default_threads().map_err(refusal)
 }
 
 /// The inverse of the keep probability that masks of p have.
@@ -246,7 +247,7 @@ fn instruction_set() -> &'static str {
 mod _native {
     #[pymodule_export]
     use super::{
-        bias_gradient, both_gradients, forward, generator_key, input_gradient, instruction_set, mask, scale,
+        bias_gradient, both_gradients, default_threads, forward, generator_key, input_gradient, instruction_set, mask, scale,
         threshold, weight_gradient,
     };
 }

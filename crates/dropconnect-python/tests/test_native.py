@@ -80,6 +80,10 @@ def test_what_is_not_contiguous_is_not_read_as_something_else():
         arrays.weight_gradient(np.asfortranarray(g), wide[:, ::2], seed=3),
         arrays.weight_gradient(g, x, seed=3),
     )
+    # A file that is mapped behind a header of odd length.
+    misaligned = np.frombuffer(b"." + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+    assert not misaligned.flags.aligned
+    np.testing.assert_array_equal(arrays.forward(misaligned, w, seed=3), plain)
 
 
 def test_float16_is_rounded_once():
@@ -154,7 +158,7 @@ def read_only(array):
         ("sharing", -1, "`sharing` is -1"),
         ("sample_origin", 2**32, "`sample_origin` is 4294967296"),
         ("sample_origin", 2**32 - 1, "`example` origin 4294967295 plus size 2 passes"),
-        ("threads", 0, "`threads` is 0; it must be an integer from 1 to 1024"),
+        ("threads", 0, "`threads` is 0; it must be 1 to 1024"),
         ("threads", 2000, "`threads` is 2000"),
     ],
 )
@@ -189,6 +193,8 @@ def test_arrays_refuse_by_name():
         arrays.forward(np.zeros((2, 3)), normal(4, 3))
     with pytest.raises(ValueError, match="`weight` is a list"):
         arrays.forward(normal(2, 3), [[1.0]])
+    with pytest.raises(ValueError, match="`weight` is a masked array"):
+        arrays.forward(normal(2, 3), np.ma.masked_array(normal(4, 3), normal(4, 3) > 0))
     with pytest.raises(ValueError, match=r"`grad_output` is of shape \(3,\)"):
         arrays.bias_gradient(normal(3))
     with pytest.raises(ValueError, match="`batch` is -1"):
@@ -251,6 +257,60 @@ assert (arrays.forward(x, w, seed=1, threads=2) == parent).all()
 """
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
+def test_a_child_with_its_parents_process_number_computes():
+    # Both are number 1, each of a namespace of its own.
+    inner = """
+import ctypes, os
+import numpy as np
+from dropconnect_torch import arrays
+x = np.ones((64, 64), np.float32)
+parent = arrays.forward(x, x, seed=1, threads=2)
+assert os.getpid() == 1 and ctypes.CDLL(None).unshare(0x20000000) == 0  # CLONE_NEWPID
+child = os.fork()
+if child == 0:
+    same = os.getpid() == 1 and (arrays.forward(x, x, seed=1, threads=2) == parent).all()
+    os._exit(0 if same else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    outer = f"""
+import ctypes, os, sys
+if ctypes.CDLL(None).unshare(0x20000000) != 0:
+    raise SystemExit(77)
+child = os.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, "-c", {inner!r}])
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    result = run(outer)
+    if result.returncode == 77:
+        pytest.skip("only root makes namespaces here")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("", "1"), ("3", "3"), ("4000", "`RAYON_NUM_THREADS` is 4000; it must be 1 to 1024")],
+)
+def test_threads_are_by_default_what_the_system_gives(asked, said):
+    result = run(
+        """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import numpy as np
+from dropconnect_torch import _native, arrays
+try:
+    print(_native.default_threads())
+    arrays.forward(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
+except ValueError as error:
+    print(error)
+""",
+        RAYON_NUM_THREADS=asked,
+    )
+    assert (result.stdout.strip(), result.returncode) == (said, 0), result.stderr
 
 
 def test_without_torch_the_rest_is_there_and_the_layer_says_what_it_needs():

@@ -6,13 +6,12 @@
 //! the single gradients and in their order: the results are theirs, bit for bit. So it is free to ask how many
 //! threads there are.
 
-use rayon::prelude::*;
-
 use super::gradient::{add_panel, finish};
 use crate::call::BothGradients;
 use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, GradBlock, Patch, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::threads::for_each_init;
 use crate::mask::brick::BRICK_INPUTS;
 use crate::{Error, Mask, Shape, Write, host};
 
@@ -86,7 +85,7 @@ pub(in crate::cpu) fn both_gradients(
     for patch in patches(grad_weight.0, axes.outputs.pieces(CHUNK), columns)? {
         host::push(&mut units[patch.column_piece].1, patch)?;
     }
-    units.into_par_iter().for_each_init(Scratch::new, |scratch, (grad_input, grad_weight)| {
+    for_each_init(units, Scratch::new, |scratch, (grad_input, grad_weight)| {
         level.run(Unit { problem, grad_input, grad_weight, scratch });
     });
     Ok(())

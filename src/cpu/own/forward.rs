@@ -1,12 +1,11 @@
 //! The output where each example has a mask of its own, or few share one: register tiles of 4 examples x
 //! 4 outputs step along the inputs.
 
-use rayon::prelude::*;
-
 use crate::call::Forward;
 use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, Patch, pack, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::threads::for_each_init;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::{Bias, Error, Mask};
 
@@ -50,9 +49,8 @@ pub(in crate::cpu) fn forward(
 ) -> Result<(), Error> {
     let Forward { shape, x, weight, bias, y, .. } = call;
     let problem = &Problem { axes: Axes::new(&shape, Some(mask)), mask, x, weight, bias };
-    patches(y, problem.axes.examples.pieces(N_BLOCKS), problem.axes.outputs.pieces(O_BLOCKS))?
-        .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, patch| level.run(Unit { problem, patch, scratch }));
+    let units = patches(y, problem.axes.examples.pieces(N_BLOCKS), problem.axes.outputs.pieces(O_BLOCKS))?;
+    for_each_init(units, Scratch::new, |scratch, patch| level.run(Unit { problem, patch, scratch }));
     Ok(())
 }
 

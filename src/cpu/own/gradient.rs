@@ -4,12 +4,11 @@
 //! The register tile is 4 rows of the result, [`WIDTH`] inputs wide, and steps along the reduced axis:
 //! the outputs for dX, the examples for dW.
 
-use rayon::prelude::*;
-
 use crate::call::{InputGradient, WeightGradient};
 use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::threads::for_each_init;
 use crate::{Error, Mask, Write};
 
 /// Blocks of rows in a unit of work.
@@ -83,11 +82,10 @@ fn gradient<const OVER_OUTPUTS: bool>(
     result: &mut [f32],
 ) -> Result<(), Error> {
     let (rows, _) = roles::<OVER_OUTPUTS>(&problem.axes);
-    patches(result, rows.pieces(ROW_BLOCKS), problem.axes.inputs.pieces(COLUMNS * WIDTH / 8))?
-        .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, patch| {
-            level.run(Unit::<OVER_OUTPUTS> { problem, patch, scratch });
-        });
+    let units = patches(result, rows.pieces(ROW_BLOCKS), problem.axes.inputs.pieces(COLUMNS * WIDTH / 8))?;
+    for_each_init(units, Scratch::new, |scratch, patch| {
+        level.run(Unit::<OVER_OUTPUTS> { problem, patch, scratch });
+    });
     Ok(())
 }
 

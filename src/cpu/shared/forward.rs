@@ -1,13 +1,12 @@
 //! The output of runs of examples with the same weights: a dense product, with W masked in its panels.
 
-use rayon::prelude::*;
-
 use super::{Run, drop_from, pieces};
 use crate::call::Forward;
 use crate::cpu::bricks::Bricks;
 use crate::cpu::grid::{Axes, Patch, Span, pack, patches};
 use crate::cpu::own::forward::{COLUMNS, N_BLOCKS, O_BLOCKS, tile_sums};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::threads::for_each_init;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Bias, Error, Mask, Shape};
@@ -50,9 +49,8 @@ pub(in crate::cpu) fn forward(
     let columns = axes.outputs.pieces(O_BLOCKS);
     let runs = pieces(runs, columns.clone().count())?;
     let problem = &Problem { axes, runs, mask, shape, x, weight, bias };
-    patches(y, problem.runs.iter().map(|run| run.examples.len()), columns)?
-        .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, patch| level.run(Unit { problem, patch, scratch }));
+    let units = patches(y, problem.runs.iter().map(|run| run.examples.len()), columns)?;
+    for_each_init(units, Scratch::new, |scratch, patch| level.run(Unit { problem, patch, scratch }));
     Ok(())
 }
 

@@ -1,14 +1,13 @@
 //! Both gradients of runs of examples with the same weights. For dX, W is masked in its panels; for dW, the
 //! dense gradient of each run is masked at its end.
 
-use rayon::prelude::*;
-
 use super::{Run, drop_from, pieces};
 use crate::call::{InputGradient, WeightGradient};
 use crate::cpu::bricks::Bricks;
 use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
 use crate::cpu::own::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::threads::for_each_init;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Error, Mask, Shape, Write};
 
@@ -80,9 +79,8 @@ pub(in crate::cpu) fn input_gradient(
     let columns = axes.inputs.pieces(COLUMNS * WIDTH / 8);
     let runs = pieces(runs, columns.clone().count())?;
     let problem = &Problem { axes, runs, mask, shape, grad_output, matrix: weight, write };
-    patches(grad_input, problem.runs.iter().map(|run| run.examples.len()), columns)?
-        .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, patch| level.run(InputUnit { problem, patch, scratch }));
+    let units = patches(grad_input, problem.runs.iter().map(|run| run.examples.len()), columns)?;
+    for_each_init(units, Scratch::new, |scratch, patch| level.run(InputUnit { problem, patch, scratch }));
     Ok(())
 }
 
@@ -143,9 +141,8 @@ pub(in crate::cpu) fn weight_gradient(
     let axes = Axes::new(&shape, mask);
     let (rows, columns) = (axes.outputs.pieces(ROW_BLOCKS), axes.inputs.pieces(COLUMNS * WIDTH / 8));
     let problem = &Problem { axes, runs, mask, shape, grad_output, matrix: x, write };
-    patches(grad_weight, rows, columns)?
-        .into_par_iter()
-        .for_each_init(Scratch::new, |scratch, patch| level.run(WeightUnit { problem, patch, scratch }));
+    let units = patches(grad_weight, rows, columns)?;
+    for_each_init(units, Scratch::new, |scratch, patch| level.run(WeightUnit { problem, patch, scratch }));
     Ok(())
 }
 

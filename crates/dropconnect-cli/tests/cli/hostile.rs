@@ -209,9 +209,26 @@ fn a_row_longer_than_memory_is_written_in_parts() {
 fn a_system_without_threads_to_spare_is_an_error() {
     // What is left beside the last stack that fits goes from nothing to almost one more, 2 MiB.
     for kib in (100_000..102_100).step_by(if full() { 10 } else { 150 }) {
-        let output = limited(kib, "5000", "exec \"$0\" verify --quick --device cpu", Path::new(""));
+        let output = limited(kib, "1000", "exec \"$0\" verify --quick --device cpu", Path::new(""));
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{kib}: {error}");
         assert!(error.contains("RAYON_NUM_THREADS") && !error.contains("panicked"), "{kib}: {error}");
+    }
+}
+
+/// They are not started one after the other for minutes, and not at all for what only prints.
+#[test]
+fn more_threads_than_any_machine_has_use_for_are_refused() {
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dropconnect"));
+        command.args(arguments).env("RAYON_NUM_THREADS", "4000").output().unwrap()
+    };
+    let refused = run(&["verify", "--quick", "--device", "cpu"]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert!(error.contains("`RAYON_NUM_THREADS` is 4000; it must be 1 to 1024"), "{error}");
+    for arguments in [&["man"][..], &["completions", "bash"], &["shader", "forward", "--p", "0.5"]] {
+        let printed = run(arguments);
+        assert!(printed.status.success() && !printed.stdout.is_empty(), "{arguments:?}");
     }
 }

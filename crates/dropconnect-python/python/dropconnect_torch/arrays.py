@@ -5,13 +5,14 @@ number of threads. Every layer of a model needs a number of its own, and every t
 `sharing` is "example" (a mask for each example), "batch" (one for all) or the number of consecutive examples that share
 one; `sample_origin` is the global number of the first example, for a batch that is divided among processes.
 
-Arrays are float32 or float16 (computed in float32, rounded once); others are refused. Those that are not C-contiguous
-are copied.
+`threads` is by default `RAYON_NUM_THREADS` of the environment, else what the system lets run at a time.
+
+Arrays are float32 or float16 (computed in float32, rounded once); others are refused, and so are masked ones. Those
+that are not C-contiguous and aligned are copied.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any, Optional, TypeVar
 
 import numpy as np
@@ -24,11 +25,7 @@ Array = NDArray[Any]
 
 
 def _threads(threads: int | None) -> int:
-    if threads is not None:
-        return threads
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return _native.default_threads() if threads is None else threads
 
 
 _Key = TypeVar("_Key", bound=Optional[tuple[int, int, int]])
@@ -45,7 +42,11 @@ def _f32(name: str, array: Array) -> Array:
     if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float16):
         what = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
         raise ValueError(f"`{name}` is {what}; it must be a NumPy array of float32 or float16")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    if isinstance(array, np.ma.MaskedArray):
+        raise ValueError(
+            f"`{name}` is a masked array, and numbers behind a mask would count: give `{name}.filled(0)`"
+        )
+    return np.require(array, np.float32, ("C", "ALIGNED"))
 
 
 def _matrix(name: str, array: Array) -> Array:

@@ -1,0 +1,264 @@
+//! The floating-point environment: a thread's flags for rounding, subnormal numbers and traps.
+//!
+//! A new thread has the flags of the thread that starts it, and hosts set them: audio engines, `torch` on demand and
+//! libraries built with `-ffast-math` have subnormal numbers taken for 0. The library's results depend neither on whose
+//! thread computes them nor on who started it.
+
+/// Runs work under the default flags, and restores the thread's own after it.
+pub(crate) fn with_default<R>(work: impl FnOnce() -> R) -> R {
+    struct Restore(flags::Flags);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            flags::set(self.0);
+        }
+    }
+    /// The compiler knows nothing of flags, and might move arithmetic out from between two changes of them.
+    #[inline(never)]
+    fn apart<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+    let own = flags::get();
+    if flags::are_default(own) {
+        return work();
+    }
+    let _restore = Restore(own);
+    flags::set(flags::DEFAULT);
+    apart(work)
+}
+
+/// MXCSR.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "x86", target_feature = "sse")))]
+mod flags {
+    use std::arch::asm;
+
+    pub type Flags = u32;
+
+    /// Round to nearest, subnormal numbers as they are, every exception masked.
+    pub const DEFAULT: Flags = 0x1F80;
+    /// What has happened since they were cleared: any operation sets them, and none reads them.
+    const STICKY: Flags = 0x3F;
+
+    pub fn are_default(flags: Flags) -> bool {
+        flags & !STICKY == DEFAULT
+    }
+
+    pub fn get() -> Flags {
+        let mut flags: Flags = 0;
+        // SAFETY: it writes the register's four bytes over `flags`, which is as long, and changes nothing else.
+        unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut flags, options(nostack, preserves_flags)) };
+        flags
+    }
+
+    /// `flags` are [`DEFAULT`] or those that the thread had.
+    pub fn set(flags: Flags) {
+        // SAFETY: it reads four bytes of `flags`, and no reserved bit is set, which would be a fault. Rust takes the
+        // default flags for granted: `DEFAULT` makes that true, and the thread's own it has had before, where it had
+        // to bear with them.
+        unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const flags, options(nostack)) };
+    }
+}
+
+/// FPCR.
+#[cfg(target_arch = "aarch64")]
+mod flags {
+    use std::arch::asm;
+
+    pub type Flags = u64;
+
+    /// Round to nearest, subnormal numbers and NaN as they are, IEEE's half precision, no traps.
+    pub const DEFAULT: Flags = 0;
+
+    pub fn are_default(flags: Flags) -> bool {
+        flags == DEFAULT
+    }
+
+    pub fn get() -> Flags {
+        let flags: Flags;
+        // SAFETY: it copies a register that every program may read, and changes nothing else.
+        unsafe { asm!("mrs {}, fpcr", out(reg) flags, options(nomem, nostack, preserves_flags)) };
+        flags
+    }
+
+    /// `flags` are [`DEFAULT`] or those that the thread had.
+    pub fn set(flags: Flags) {
+        // SAFETY: every program may write the register. Rust takes the default flags for granted: `DEFAULT` makes that
+        // true, and the thread's own it has had before, where it had to bear with them.
+        unsafe { asm!("msr fpcr, {}", in(reg) flags, options(nostack)) };
+    }
+}
+
+/// Flags that no host sets (WebAssembly has none), or that this library does not know.
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "x86", target_feature = "sse"),
+    target_arch = "aarch64"
+)))]
+mod flags {
+    pub type Flags = ();
+
+    pub const DEFAULT: Flags = ();
+
+    pub fn are_default((): Flags) -> bool {
+        true
+    }
+
+    pub fn get() -> Flags {}
+
+    pub fn set((): Flags) {}
+}
+
+#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod tests {
+    use std::hint::black_box;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::flags::{DEFAULT, Flags, are_default, get, set};
+    use super::with_default;
+    use crate::call::{
+        BiasGradient, BothGradients, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient,
+    };
+    use crate::cpu::{self, with_threads};
+    use crate::{
+        Activation, Bias, DropConnect, DropProbability, ElementType, Mask, MaskKey, Origin, Shape, Sharing,
+        Write,
+    };
+
+    /// Subnormal numbers are 0; down; up.
+    #[cfg(target_arch = "x86_64")]
+    const HOSTS: [Flags; 3] = [DEFAULT | 0x8040, DEFAULT | 0x2000, DEFAULT | 0x4000];
+    #[cfg(target_arch = "aarch64")]
+    const HOSTS: [Flags; 3] = [1 << 24, 2 << 22, 1 << 22];
+
+    /// What a thread with such flags computes.
+    fn under<R>(host: Flags, work: impl FnOnce() -> R) -> R {
+        /// Arithmetic that is not to be moved out from between.
+        #[inline(never)]
+        fn apart<R>(work: impl FnOnce() -> R) -> R {
+            work()
+        }
+        set(host);
+        let result = apart(work);
+        let after = get();
+        set(DEFAULT);
+        assert!(are_default(host ^ after ^ DEFAULT), "{host:x} became {after:x}");
+        result
+    }
+
+    #[test]
+    fn a_thread_gets_its_own_flags_back() {
+        for host in HOSTS {
+            under(host, || assert!(are_default(with_default(get))));
+            under(host, || {
+                catch_unwind(|| with_default(|| std::panic::resume_unwind(Box::new(())))).unwrap_err()
+            });
+        }
+        let tiny = || black_box(f32::MIN_POSITIVE) * black_box(0.5);
+        assert_eq!(
+            (under(HOSTS[0], tiny), under(HOSTS[0], || with_default(tiny))),
+            (0.0, 0.5 * f32::MIN_POSITIVE)
+        );
+    }
+
+    fn ramp(count: usize, scale: f32) -> Vec<f32> {
+        (0..count).map(|k| ((k * 37 % 101) as f32 - 50.0) * scale).collect()
+    }
+
+    /// Of everything that is computed on the host, from numbers so small that products are subnormal.
+    fn bits(tensors: &[Vec<f32>; 5]) -> Vec<u64> {
+        let shape = Shape::new(9, 40, 70).unwrap();
+        let [x, w, b, g, values] = tensors.each_ref().map(|tensor| &tensor[..]);
+        // Half a step of the threshold, and a little more.
+        let edge = DropProbability::new(2f64.powi(-17) + 2f64.powi(-69)).unwrap();
+        let mut bits = vec![u64::from(edge.threshold()), u64::from(edge.bits())];
+        let p = DropProbability::new(0.3).unwrap();
+        let of = |p: DropProbability| Mask::new(MaskKey::new(1, 2), p);
+        for mask in [of(p), of(p).shared(Sharing::Batch), of(DropProbability::new(0.0).unwrap())] {
+            let (bias, probability, write) = (Bias::Masked(b), &mask.probability, Write::Overwrite);
+            let [mut y, mut variance] = [(); 2].map(|()| vec![0.0; 360]);
+            let [mut dx, mut dx_of_both] = [(); 2].map(|()| vec![0.0; 630]);
+            let [mut dw, mut dw_of_both] = [(); 2].map(|()| vec![0.0; 2800]);
+            let mut db = vec![0.0; 40];
+            let mask = Some(&mask);
+            let mut keep = |results: &[&[f32]]| {
+                bits.extend(results.iter().copied().flatten().map(|value| u64::from(value.to_bits())));
+            };
+            cpu::forward(Forward { shape, mask, x, weight: w, bias, y: &mut y }).unwrap();
+            keep(&[&y]);
+            let call =
+                InputGradient { shape, mask, grad_output: g, weight: w, grad_input: &mut dx[..], write };
+            cpu::input_gradient(call).unwrap();
+            let call = WeightGradient { shape, mask, grad_output: g, x, grad_weight: &mut dw[..], write };
+            cpu::weight_gradient(call).unwrap();
+            let (grad_input, grad_weight) = ((&mut dx_of_both[..], write), (&mut dw_of_both[..], write));
+            cpu::both_gradients(BothGradients {
+                shape,
+                mask,
+                grad_output: g,
+                x,
+                weight: w,
+                grad_input,
+                grad_weight,
+            })
+            .unwrap();
+            let call = BiasGradient { shape, bias_mask: mask, grad_output: g, grad_bias: &mut db[..], write };
+            cpu::bias_gradient(call).unwrap();
+            keep(&[&dx, &dw, &dx_of_both, &dw_of_both, &db]);
+            let (mean, out) = (&mut y[..], &mut variance[..]);
+            cpu::moments(OutputMoments { shape, probability, x, weight: w, bias, mean, variance: out })
+                .unwrap();
+            keep(&[&y, &variance]);
+            for activation in [Activation::Relu, Activation::Tanh] {
+                let [mut mean, mut out] = [(); 2].map(|()| vec![0.0; 360]);
+                let (u, key) = ([&y[..], &variance[..]], MaskKey::new(3, 4));
+                if activation == Activation::Relu {
+                    cpu::closed_form(&shape, activation, u, [&mut mean, &mut out]).unwrap();
+                    keep(&[&mean, &out]);
+                }
+                cpu::sampled(&shape, activation, 9, key, Origin::default(), u, [&mut mean, &mut out])
+                    .unwrap();
+                keep(&[&mean, &out]);
+            }
+            let mask = mask.unwrap();
+            let call = MonteCarlo { shape, mask, passes: 5, x, weight: w, bias, mean: (), variance: () };
+            let said = cpu::predictive(&call).unwrap();
+            keep(&[&said.mean, &said.entropy, &said.mutual_information]);
+            let (mean, variance) = (&mut y[..], &mut variance[..]);
+            cpu::monte_carlo(MonteCarlo { shape, mask, passes: 5, x, weight: w, bias, mean, variance })
+                .unwrap();
+            keep(&[&y]);
+            bits.push(mask.scale().to_bits());
+            bits.push(mask.probability.spread().to_bits());
+        }
+        let layer = DropConnect::new(&crate::Device::Cpu, MaskKey::new(1, 0), 7, 5).build().unwrap();
+        let mut keep = |results: &[f32]| bits.extend(results.iter().map(|value| u64::from(value.to_bits())));
+        keep(&layer.weight().unwrap());
+        for element in ElementType::ALL {
+            keep(&element.decode(&element.encode(values)));
+            keep(&values.iter().map(|&value| element.round(value)).collect::<Vec<_>>());
+        }
+        bits
+    }
+
+    /// The caller computes itself, in a pool that it has started, and through one that it has not.
+    #[test]
+    fn results_are_the_same_whoever_calls() {
+        let values = ramp(300, 0.011).into_iter().chain(ramp(300, 1e-9)).collect();
+        let tensors = [ramp(630, 3e-20), ramp(2800, 7e-20), ramp(40, 3e-39), ramp(360, 3e-20), values];
+        let bits = || bits(&tensors);
+        let want = with_threads(1, bits).unwrap();
+        assert!(with_threads(2, bits).unwrap() == want && bits() == want);
+        for host in HOSTS {
+            for threads in [1, 2, 3, 2] {
+                assert!(
+                    under(host, || with_threads(threads, bits)).unwrap() == want,
+                    "{host:x}, {threads} threads"
+                );
+            }
+            assert!(under(host, bits) == want, "{host:x}");
+            let pool = under(host, || rayon::ThreadPoolBuilder::new().num_threads(2).build()).unwrap();
+            assert!(pool.install(bits) == want, "{host:x}, a pool of the host's");
+        }
+        let broken = catch_unwind(AssertUnwindSafe(|| with_threads(1, || panic!("of the caller")))).is_err();
+        assert!(broken && with_threads(2, bits).unwrap() == want);
+    }
+}
