@@ -172,13 +172,13 @@ mod tests {
         let mut bits = vec![u64::from(edge.threshold()), u64::from(edge.bits())];
         let p = DropProbability::new(0.3).unwrap();
         let of = |p: DropProbability| Mask::new(MaskKey::new(1, 2), p);
-        for mask in [of(p), of(p).shared(Sharing::Batch), of(DropProbability::new(0.0).unwrap())] {
-            let (bias, probability, write) = (Bias::Masked(b), &mask.probability, Write::Overwrite);
+        for drawn in [of(p), of(p).shared(Sharing::Batch), of(DropProbability::new(0.0).unwrap())] {
+            let (bias, probability, write) = (Bias::Masked(b), &drawn.probability, Write::Overwrite);
             let [mut y, mut variance] = [(); 2].map(|()| vec![0.0; 360]);
             let [mut dx, mut dx_of_both] = [(); 2].map(|()| vec![0.0; 630]);
             let [mut dw, mut dw_of_both] = [(); 2].map(|()| vec![0.0; 2800]);
             let mut db = vec![0.0; 40];
-            let mask = Some(&mask);
+            let mask = Some(&drawn);
             let mut keep = |results: &[&[f32]]| {
                 bits.extend(results.iter().copied().flatten().map(|value| u64::from(value.to_bits())));
             };
@@ -218,7 +218,7 @@ mod tests {
                     .unwrap();
                 keep(&[&mean, &out]);
             }
-            let mask = mask.unwrap();
+            let mask = &drawn;
             let call = MonteCarlo { shape, mask, passes: 5, x, weight: w, bias, mean: (), variance: () };
             let said = cpu::predictive(&call).unwrap();
             keep(&[&said.mean, &said.entropy, &said.mutual_information]);

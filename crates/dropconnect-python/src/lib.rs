@@ -247,7 +247,7 @@ fn instruction_set() -> &'static str {
 mod _native {
     #[pymodule_export]
     use super::{
-        bias_gradient, both_gradients, default_threads, forward, generator_key, input_gradient, instruction_set, mask, scale,
-        threshold, weight_gradient,
+        bias_gradient, both_gradients, default_threads, forward, generator_key, input_gradient,
+        instruction_set, mask, scale, threshold, weight_gradient,
     };
 }
