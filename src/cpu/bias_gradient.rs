@@ -9,6 +9,9 @@ use crate::{Error, Mask, Write};
 
 /// Blocks of outputs in a unit of work: the lanes of one generator call.
 const O_BLOCKS: usize = 8;
+/// Blocks of examples that are summed in float32 before they go to a total in float64: one float32 would no longer
+/// grow after 2^24 examples.
+const N_BLOCKS: usize = 64;
 
 struct Problem<'a> {
     axes: Axes,
@@ -51,28 +54,33 @@ impl Job for Unit<'_> {
         let skip = outputs.lead_in(o_first * 4);
         let first = outputs.local(o_first * 4 + skip).expect("a piece is not empty");
 
-        let mut sums = [0.0; O_BLOCKS * 4];
-        let sums = &mut sums[..result.len()];
-        for n_block in 0..examples.blocks() {
-            let mut kept = Kept::ALL;
-            if let Some(bricks) = &bricks {
-                bricks.decide(Place { input, output, examples: examples.block(n_block) }, &mut kept);
-            }
-            for n in 0..4 {
-                let Some(row) = examples.local(n_block * 4 + n) else { continue };
-                let grads = &problem.grad_output[row * problem.outputs + first..];
-                for (o, (sum, grad)) in sums.iter_mut().zip(grads).enumerate() {
-                    if kept.virtual_input(n, skip + o) {
-                        *sum += grad;
+        let mut totals = [0.0f64; O_BLOCKS * 4];
+        let totals = &mut totals[..result.len()];
+        for n_first in (0..examples.blocks()).step_by(N_BLOCKS) {
+            let mut sums = [0.0f32; O_BLOCKS * 4];
+            let sums = &mut sums[..result.len()];
+            for n_block in n_first..examples.blocks().min(n_first + N_BLOCKS) {
+                let mut kept = Kept::ALL;
+                if let Some(bricks) = &bricks {
+                    bricks.decide(Place { input, output, examples: examples.block(n_block) }, &mut kept);
+                }
+                for n in 0..4 {
+                    let Some(row) = examples.local(n_block * 4 + n) else { continue };
+                    let grads = &problem.grad_output[row * problem.outputs + first..];
+                    for (o, (sum, grad)) in sums.iter_mut().zip(grads).enumerate() {
+                        if kept.virtual_input(n, skip + o) {
+                            *sum += grad;
+                        }
                     }
                 }
             }
+            totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += f64::from(*sum));
         }
         let scale = problem.mask.map_or(1.0, |mask| mask.scale() as f32);
-        for (value, sum) in result.iter_mut().zip(sums) {
+        for (value, total) in result.iter_mut().zip(totals) {
             match problem.write {
-                Write::Overwrite => *value = scale * *sum,
-                Write::Accumulate => *value += scale * *sum,
+                Write::Overwrite => *value = scale * *total as f32,
+                Write::Accumulate => *value += scale * *total as f32,
             }
         }
     }

@@ -51,6 +51,7 @@ mod predictive;
 mod shared;
 mod simd;
 mod threads;
+mod totals;
 
 pub use activation::{closed_form, sampled};
 pub use monte_carlo::{RunningMoments, monte_carlo};

@@ -190,3 +190,23 @@ fn no_passes_are_refused() {
         assert!(matches!(outputs, Err(Error::Count { argument: "passes", value: 0, .. })), "{outputs:?}");
     }
 }
+
+/// What passes need besides the stack is on the heap: a host's threads may have little.
+#[test]
+#[cfg(not(target_family = "wasm"))]
+fn passes_need_little_stack() {
+    const STACK: usize = 16 << 10;
+    let shape = crate::common::shape([70, 70, 300]);
+    let data = &Data::ramps(&shape);
+    // Optimised for size or not at all, a frame is several times as large.
+    let build = if cfg!(debug_assertions) { 8 } else { 1 };
+    for sharing in [Sharing::Example, Sharing::Group(NonZeroU32::new(9).unwrap()), Sharing::Batch] {
+        let call = Call::new(shape, Some(mask(0.2).shared(sharing)));
+        for threads in [1, 2] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(build * STACK);
+            pool.build()
+                .unwrap()
+                .install(|| Target::cpus().for_each(|target| drop(run_on(&target, &call, data))));
+        }
+    }
+}

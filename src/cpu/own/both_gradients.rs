@@ -6,12 +6,13 @@
 //! the single gradients and in their order: the results are theirs, bit for bit. So it is free to ask how many
 //! threads there are.
 
-use super::gradient::{add_panel, finish};
+use super::gradient::{REDUCED_BLOCKS, add_panel, finish};
 use crate::call::BothGradients;
 use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, GradBlock, Patch, pack, pack_grad, patches};
-use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH, numbers};
 use crate::cpu::threads::for_each_init;
+use crate::cpu::totals::{MOST_ADDITIONS, Totals};
 use crate::mask::brick::BRICK_INPUTS;
 use crate::{Error, Mask, Shape, Write, host};
 
@@ -19,6 +20,8 @@ use crate::{Error, Mask, Shape, Write, host};
 const CHUNK: usize = 8;
 /// Blocks of examples that a unit of work holds X and sums of dX for at most: 2 KiB each, 1 MiB in all.
 const MOST_BLOCKS: usize = 512;
+// So that dW needs no totals, and both results are added up as the single gradients are.
+const _: () = assert!(MOST_BLOCKS <= CHUNK * MOST_ADDITIONS && CHUNK == REDUCED_BLOCKS);
 /// Blocks of inputs in a unit of work.
 const UNIT_BLOCKS: usize = WIDTH / BRICK_INPUTS as usize;
 
@@ -45,28 +48,29 @@ struct Problem<'a> {
 struct Held {
     x: Vec<[Row; 4]>,
     dx: Vec<[[Row; 4]; 1]>,
+    totals: Totals,
 }
 
 /// What it needs for some blocks of examples and of outputs.
 struct Scratch {
     held: Held,
-    weight: [[Row; 4]; CHUNK],
-    dw: [[[Row; 4]; 1]; CHUNK],
+    weight: Vec<[Row; 4]>,
+    dw: Vec<[[Row; 4]; 1]>,
     /// G and the decisions twice, `[example block][output block]` and the other way round, so that either sum
     /// finds its own next to each other.
-    grads: [[[GradBlock; CHUNK]; CHUNK]; 2],
-    kept: [[[Kept; CHUNK]; CHUNK]; 2],
+    grads: [Vec<[GradBlock; CHUNK]>; 2],
+    kept: [Vec<[Kept; CHUNK]>; 2],
 }
 
 impl Scratch {
-    fn new() -> Box<Self> {
-        Box::new(Self {
+    fn new() -> Self {
+        Self {
             held: Held::default(),
-            weight: [[Row::ZERO; 4]; CHUNK],
-            dw: [[[Row::ZERO; 4]]; CHUNK],
-            grads: [[[[[0.0; 4]; 4]; CHUNK]; CHUNK]; 2],
-            kept: [[[Kept::NONE; CHUNK]; CHUNK]; 2],
-        })
+            weight: vec![[Row::ZERO; 4]; CHUNK],
+            dw: vec![[[Row::ZERO; 4]]; CHUNK],
+            grads: std::array::from_fn(|_| vec![[[[0.0; 4]; 4]; CHUNK]; CHUNK]),
+            kept: std::array::from_fn(|_| vec![[Kept::NONE; CHUNK]; CHUNK]),
+        }
     }
 }
 
@@ -113,6 +117,7 @@ impl Job for Unit<'_> {
 
         held.dx.clear();
         held.dx.resize(examples.blocks(), [[Row::ZERO; 4]]);
+        held.totals.clear();
         held.x.resize(examples.blocks(), [Row::ZERO; 4]);
         for (n, block) in held.x.iter_mut().enumerate() {
             pack(block, problem.x, (examples, n * 4), (inputs, column));
@@ -121,6 +126,7 @@ impl Job for Unit<'_> {
             let o_first = patch.row_piece * CHUNK;
             let o_blocks = CHUNK.min(outputs.blocks() - o_first);
             dw[..o_blocks].fill([[Row::ZERO; 4]]);
+            held.totals.before_addition(numbers(&mut held.dx));
             for (o, block) in weight[..o_blocks].iter_mut().enumerate() {
                 pack(block, problem.weight, (outputs, (o_first + o) * 4), (inputs, column));
             }
@@ -152,6 +158,7 @@ impl Job for Unit<'_> {
             }
             finish(scale, problem.writes[1], inputs, (outputs, o_first * 4), &dw[..o_blocks], patch);
         }
+        held.totals.finish(numbers(&mut held.dx));
         finish(scale, problem.writes[0], inputs, (examples, 0), &held.dx, grad_input);
     }
 }

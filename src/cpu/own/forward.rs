@@ -6,6 +6,7 @@ use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, Patch, pack, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::cpu::threads::for_each_init;
+use crate::cpu::totals::Totals;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::{Bias, Error, Mask};
 
@@ -24,11 +25,13 @@ struct Problem<'a> {
     bias: Bias<&'a [f32]>,
 }
 
-/// Panels of X and W, 64 KiB each, and a tile's decisions.
+/// Panels of X and W, 64 KiB each, a tile's decisions, and the unit's sums, `[n][o]`.
 struct Scratch {
     x: Vec<[Row; 4]>,
     weight: Vec<[Row; 4]>,
-    kept: [Kept; COLUMNS],
+    kept: Vec<Kept>,
+    sums: Vec<[f32; O_BLOCKS * 4]>,
+    totals: Totals,
 }
 
 impl Scratch {
@@ -36,7 +39,9 @@ impl Scratch {
         Self {
             x: vec![[Row::ZERO; 4]; N_BLOCKS * COLUMNS],
             weight: vec![[Row::ZERO; 4]; O_BLOCKS * COLUMNS],
-            kept: [Kept::NONE; COLUMNS],
+            kept: vec![Kept::NONE; COLUMNS],
+            sums: vec![[0.0; O_BLOCKS * 4]; N_BLOCKS * 4],
+            totals: Totals::default(),
         }
     }
 }
@@ -71,27 +76,29 @@ impl Job for Unit<'_> {
         let n_blocks = N_BLOCKS.min(examples.blocks() - n_first);
         let o_blocks = O_BLOCKS.min(outputs.blocks() - o_first);
 
-        // [n][o] in the unit.
-        let mut sums = [[0.0f32; O_BLOCKS * 4]; N_BLOCKS * 4];
+        let Scratch { x: x_panel, weight: weight_panel, kept, sums, totals } = scratch;
+        sums.fill([0.0; O_BLOCKS * 4]);
+        totals.clear();
         let all_columns = inputs.blocks().div_ceil(WIDTH / 8);
         for first in (0..all_columns).step_by(COLUMNS) {
             let columns = COLUMNS.min(all_columns - first);
+            totals.before_addition(sums.as_flattened_mut());
             for column in 0..columns {
                 let i = (inputs, (first + column) * WIDTH);
                 for b in 0..n_blocks {
-                    pack(&mut scratch.x[b * COLUMNS + column], problem.x, (examples, (n_first + b) * 4), i);
+                    pack(&mut x_panel[b * COLUMNS + column], problem.x, (examples, (n_first + b) * 4), i);
                 }
                 for b in 0..o_blocks {
                     let o = (outputs, (o_first + b) * 4);
-                    pack(&mut scratch.weight[b * COLUMNS + column], problem.weight, o, i);
+                    pack(&mut weight_panel[b * COLUMNS + column], problem.weight, o, i);
                 }
             }
             for o_block in 0..o_blocks {
-                let weight = &scratch.weight[o_block * COLUMNS..][..columns];
+                let weight = &weight_panel[o_block * COLUMNS..][..columns];
                 let output = simd.eight(outputs.block(o_first + o_block));
                 for n_block in 0..n_blocks {
-                    let x = &scratch.x[n_block * COLUMNS..][..columns];
-                    let kept = &mut scratch.kept[..columns];
+                    let x = &x_panel[n_block * COLUMNS..][..columns];
+                    let kept = &mut kept[..columns];
                     let examples = examples.block(n_first + n_block);
                     bricks.decide_all(kept, |column| {
                         let input = inputs.block((first + column) * 8);
@@ -107,7 +114,8 @@ impl Job for Unit<'_> {
                 }
             }
         }
-        finish(simd, problem, bricks, &sums, patch);
+        totals.finish(sums.as_flattened_mut());
+        finish(simd, problem, bricks, sums, patch);
     }
 }
 
@@ -164,7 +172,7 @@ fn finish<S: Simd>(
     simd: S,
     problem: &Problem,
     bricks: &Bricks<S>,
-    sums: &[[f32; O_BLOCKS * 4]; N_BLOCKS * 4],
+    sums: &[[f32; O_BLOCKS * 4]],
     patch: Patch<f32>,
 ) {
     let Axes { examples, outputs, .. } = &problem.axes;

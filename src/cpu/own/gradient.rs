@@ -7,16 +7,17 @@
 use crate::call::{InputGradient, WeightGradient};
 use crate::cpu::bricks::{Bricks, Place};
 use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
-use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH, numbers};
 use crate::cpu::threads::for_each_init;
+use crate::cpu::totals::Totals;
 use crate::{Error, Mask, Write};
 
 /// Blocks of rows in a unit of work.
 pub(in crate::cpu) const ROW_BLOCKS: usize = 8;
 /// Panel columns, each [`WIDTH`] inputs wide, in a unit of work.
 pub(in crate::cpu) const COLUMNS: usize = 2;
-/// Blocks of the reduced axis that are packed at a time.
-pub(in crate::cpu) const REDUCED_BLOCKS: usize = 16;
+/// Blocks of the reduced axis that are packed at a time, and added up before they are added to the result.
+pub(super) const REDUCED_BLOCKS: usize = 8;
 
 struct Problem<'a> {
     axes: Axes,
@@ -27,23 +28,25 @@ struct Problem<'a> {
     write: Write,
 }
 
-/// The unit's sums, 16 KiB, a panel of the matrix, 32 KiB, its part of G, 8 KiB, and a tile's decisions,
-/// 2 KiB.
+/// The unit's sums, 16 KiB, a panel of the matrix, 16 KiB, its part of G, 4 KiB, and a tile's decisions,
+/// 1 KiB: vectors, as an array would be made on the stack.
 struct Scratch {
-    sums: [[[Row; 4]; COLUMNS]; ROW_BLOCKS],
-    panel: [[[Row; 4]; REDUCED_BLOCKS]; COLUMNS],
-    grads: [[GradBlock; REDUCED_BLOCKS]; ROW_BLOCKS],
-    kept: [Kept; REDUCED_BLOCKS],
+    sums: Vec<[[Row; 4]; COLUMNS]>,
+    totals: Totals,
+    panel: [Vec<[Row; 4]>; COLUMNS],
+    grads: Vec<[GradBlock; REDUCED_BLOCKS]>,
+    kept: Vec<Kept>,
 }
 
 impl Scratch {
-    fn new() -> Box<Self> {
-        Box::new(Self {
-            sums: [[[Row::ZERO; 4]; COLUMNS]; ROW_BLOCKS],
-            panel: [[[Row::ZERO; 4]; REDUCED_BLOCKS]; COLUMNS],
-            grads: [[[[0.0; 4]; 4]; REDUCED_BLOCKS]; ROW_BLOCKS],
-            kept: [Kept::NONE; REDUCED_BLOCKS],
-        })
+    fn new() -> Self {
+        Self {
+            sums: vec![[[Row::ZERO; 4]; COLUMNS]; ROW_BLOCKS],
+            totals: Totals::default(),
+            panel: std::array::from_fn(|_| vec![[Row::ZERO; 4]; REDUCED_BLOCKS]),
+            grads: vec![[[[0.0; 4]; 4]; REDUCED_BLOCKS]; ROW_BLOCKS],
+            kept: vec![Kept::NONE; REDUCED_BLOCKS],
+        }
     }
 }
 
@@ -109,8 +112,10 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
         let columns = COLUMNS.min(axes.inputs.blocks().div_ceil(WIDTH / 8) - column_first);
 
         scratch.sums[..row_blocks].fill([[Row::ZERO; 4]; COLUMNS]);
+        scratch.totals.clear();
         for first in (0..reduced.blocks()).step_by(REDUCED_BLOCKS) {
             let blocks = REDUCED_BLOCKS.min(reduced.blocks() - first);
+            scratch.totals.before_addition(numbers(&mut scratch.sums[..row_blocks]));
             for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
                 for (b, block) in panel[..blocks].iter_mut().enumerate() {
                     let i = (&axes.inputs, (column_first + column) * WIDTH);
@@ -139,6 +144,7 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
                 }
             }
         }
+        scratch.totals.finish(numbers(&mut scratch.sums[..row_blocks]));
         let scale = problem.mask.scale() as f32;
         finish(scale, problem.write, &axes.inputs, (rows, row_first * 4), &scratch.sums, patch);
     }
@@ -150,7 +156,7 @@ fn coordinates<const OVER_OUTPUTS: bool>(row: usize, reduced: usize) -> [usize; 
     if OVER_OUTPUTS { [row, reduced] } else { [reduced, row] }
 }
 
-/// Adds a panel's rows, times their numbers of G, to 4 rows of the result.
+/// Adds the sum of a panel's rows, times their numbers of G, to 4 rows of the result.
 #[inline(always)]
 pub(in crate::cpu) fn add_panel<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool>(
     simd: S,
@@ -175,8 +181,7 @@ fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: u
 ) {
     for (part, rows) in result.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
         for quad in 0..WIDTH / S::LANES / 4 {
-            let mut sums: [[S::Floats; 4]; ROWS] =
-                std::array::from_fn(|r| std::array::from_fn(|c| simd.load(&rows[r], quad * 4 + c)));
+            let mut sums = [[simd.zero(); 4]; ROWS];
             for ((panel, grad), kept) in panel.iter().zip(grads).zip(kept) {
                 for k in 0..4 {
                     let values: [S::Floats; 4] = std::array::from_fn(|c| simd.load(&panel[k], quad * 4 + c));
@@ -195,7 +200,8 @@ fn add_rows<S: Simd, const OVER_OUTPUTS: bool, const MASKED: bool, const ROWS: u
             }
             for r in 0..ROWS {
                 for c in 0..4 {
-                    simd.store(&mut rows[r], quad * 4 + c, sums[r][c]);
+                    let sum = simd.add(simd.load(&rows[r], quad * 4 + c), sums[r][c]);
+                    simd.store(&mut rows[r], quad * 4 + c, sum);
                 }
             }
         }

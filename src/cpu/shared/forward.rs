@@ -7,6 +7,7 @@ use crate::cpu::grid::{Axes, Patch, Span, pack, patches};
 use crate::cpu::own::forward::{COLUMNS, N_BLOCKS, O_BLOCKS, tile_sums};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::cpu::threads::for_each_init;
+use crate::cpu::totals::Totals;
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Bias, Error, Mask, Shape};
@@ -26,6 +27,7 @@ struct Scratch {
     x: Vec<[Row; 4]>,
     weight: Vec<[Row; 4]>,
     sums: Vec<[f32; O_BLOCKS * 4]>,
+    totals: Totals,
 }
 
 impl Scratch {
@@ -34,6 +36,7 @@ impl Scratch {
             x: vec![[Row::ZERO; 4]; N_BLOCKS * COLUMNS],
             weight: vec![[Row::ZERO; 4]; O_BLOCKS * COLUMNS],
             sums: Vec::new(),
+            totals: Totals::default(),
         }
     }
 }
@@ -75,9 +78,11 @@ impl Job for Unit<'_> {
 
         scratch.sums.clear();
         scratch.sums.resize(examples.blocks() * 4, [0.0; O_BLOCKS * 4]);
+        scratch.totals.clear();
         let all_columns = inputs.blocks().div_ceil(WIDTH / 8);
         for first in (0..all_columns).step_by(COLUMNS) {
             let columns = COLUMNS.min(all_columns - first);
+            scratch.totals.before_addition(scratch.sums.as_flattened_mut());
             for b in 0..o_blocks {
                 let o = (outputs, (o_first + b) * 4);
                 let output = simd.eight(outputs.block(o_first + b));
@@ -114,6 +119,7 @@ impl Job for Unit<'_> {
                 }
             }
         }
+        scratch.totals.finish(scratch.sums.as_flattened_mut());
         finish(simd, problem, bricks.as_ref(), &scratch.sums, patch);
     }
 }

@@ -5,12 +5,15 @@ use super::{Run, drop_from, pieces};
 use crate::call::{InputGradient, WeightGradient};
 use crate::cpu::bricks::Bricks;
 use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
-use crate::cpu::own::gradient::{COLUMNS, REDUCED_BLOCKS, ROW_BLOCKS, add_panel, finish};
-use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
+use crate::cpu::own::gradient::{COLUMNS, ROW_BLOCKS, add_panel, finish};
+use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH, numbers};
 use crate::cpu::threads::for_each_init;
+use crate::cpu::totals::Totals;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{Error, Mask, Shape, Write};
 
+/// Blocks of the reduction axis that are packed at a time.
+const REDUCED_BLOCKS: usize = 16;
 /// What the dense kernel takes for decisions.
 const UNMASKED: [Kept; REDUCED_BLOCKS] = [Kept::NONE; REDUCED_BLOCKS];
 
@@ -42,22 +45,26 @@ impl Problem<'_> {
     }
 }
 
-/// The sums of a unit and of one run, a panel of the matrix, 32 KiB, and its part of G, 8 KiB.
+/// The sums of a unit and of one run, a panel of the matrix, 32 KiB, and its part of G.
 struct Scratch {
     sums: Vec<[[Row; 4]; COLUMNS]>,
+    totals: Totals,
     run_sums: Vec<[[Row; 4]; COLUMNS]>,
-    panel: [[[Row; 4]; REDUCED_BLOCKS]; COLUMNS],
-    grads: [GradBlock; REDUCED_BLOCKS],
+    run_totals: Totals,
+    panel: [Vec<[Row; 4]>; COLUMNS],
+    grads: Vec<GradBlock>,
 }
 
 impl Scratch {
-    fn new() -> Box<Self> {
-        Box::new(Self {
+    fn new() -> Self {
+        Self {
             sums: Vec::new(),
+            totals: Totals::default(),
             run_sums: Vec::new(),
-            panel: [[[Row::ZERO; 4]; REDUCED_BLOCKS]; COLUMNS],
-            grads: [[[0.0; 4]; 4]; REDUCED_BLOCKS],
-        })
+            run_totals: Totals::default(),
+            panel: std::array::from_fn(|_| vec![[Row::ZERO; 4]; REDUCED_BLOCKS]),
+            grads: vec![[[0.0; 4]; 4]; REDUCED_BLOCKS],
+        }
     }
 }
 
@@ -103,8 +110,10 @@ impl Job for InputUnit<'_> {
 
         scratch.sums.clear();
         scratch.sums.resize(axes.examples.blocks(), [[Row::ZERO; 4]; COLUMNS]);
+        scratch.totals.clear();
         for first in (0..axes.outputs.blocks()).step_by(REDUCED_BLOCKS) {
             let blocks = REDUCED_BLOCKS.min(axes.outputs.blocks() - first);
+            scratch.totals.before_addition(numbers(&mut scratch.sums));
             for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
                 let column = column_first + column;
                 let input = input_words(simd, &axes.inputs, column);
@@ -127,6 +136,7 @@ impl Job for InputUnit<'_> {
                 }
             }
         }
+        scratch.totals.finish(numbers(&mut scratch.sums));
         finish(problem.scale(), problem.write, &axes.inputs, (&axes.examples, 0), &scratch.sums, patch);
     }
 }
@@ -167,8 +177,10 @@ impl Job for WeightUnit<'_> {
             sums.clear();
             sums.resize(o_blocks, [[Row::ZERO; 4]; COLUMNS]);
         }
+        scratch.totals.clear();
         for run in &problem.runs {
             add_run(simd, problem, run, (o_first, column_first), columns, scratch);
+            scratch.totals.before_addition(numbers(&mut scratch.sums));
             for (o_block, (sums, total)) in scratch.run_sums.iter_mut().zip(&mut scratch.sums).enumerate() {
                 let output = simd.eight(outputs.block(o_first + o_block));
                 for (column, (sums, total)) in sums.iter_mut().zip(total).enumerate() {
@@ -184,6 +196,7 @@ impl Job for WeightUnit<'_> {
                 }
             }
         }
+        scratch.totals.finish(numbers(&mut scratch.sums));
         finish(problem.scale(), problem.write, inputs, (outputs, o_first * 4), &scratch.sums, patch);
     }
 }
@@ -201,8 +214,10 @@ fn add_run<S: Simd>(
     let axes = &problem.axes(run);
     let grad_output = run.rows(problem.grad_output, problem.shape.outputs());
     let x = run.rows(problem.matrix, problem.shape.inputs());
+    scratch.run_totals.clear();
     for first in (0..axes.examples.blocks()).step_by(REDUCED_BLOCKS) {
         let blocks = REDUCED_BLOCKS.min(axes.examples.blocks() - first);
+        scratch.run_totals.before_addition(numbers(&mut scratch.run_sums));
         for (column, panel) in scratch.panel[..columns].iter_mut().enumerate() {
             for (b, block) in panel[..blocks].iter_mut().enumerate() {
                 let i = (&axes.inputs, (column_first + column) * WIDTH);
@@ -219,4 +234,5 @@ fn add_run<S: Simd>(
             }
         }
     }
+    scratch.run_totals.finish(numbers(&mut scratch.run_sums));
 }

@@ -29,6 +29,13 @@ impl Row {
     pub(super) const ZERO: Self = Self([0.0; WIDTH]);
 }
 
+/// The numbers of rows, one after the other.
+pub(super) fn numbers<const COLUMNS: usize>(
+    rows: &mut [[[Row; 4]; COLUMNS]],
+) -> impl Iterator<Item = &mut f32> {
+    rows.as_flattened_mut().as_flattened_mut().iter_mut().flat_map(|row| &mut row.0)
+}
+
 /// The decisions for 4 examples x 4 outputs x 64 inputs.
 ///
 /// `0[n][o]` has 64 bits, input 0 in the lowest bit of the first word: what a brick calls byte o of
@@ -75,6 +82,7 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn store(self, row: &mut Row, column: usize, value: Self::Floats);
     /// `a` where the bit in `kept`, 64 bits for a whole row, is set, and 0 elsewhere.
     fn kept(self, kept: &[u16; 4], column: usize, a: Self::Floats) -> Self::Floats;
+    fn add(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `a * b + sum`.
     fn add_product(self, a: Self::Floats, b: Self::Floats, sum: Self::Floats) -> Self::Floats;
     /// The same where the bit in `kept` is set. A number behind a cleared bit of `a` does not matter, NaN

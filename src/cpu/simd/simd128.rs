@@ -79,6 +79,11 @@ impl Simd for Simd128 {
     }
 
     #[inline(always)]
+    fn add(self, a: v128, b: v128) -> v128 {
+        f32x4_add(a, b)
+    }
+
+    #[inline(always)]
     fn add_product(self, a: v128, b: v128, sum: v128) -> v128 {
         // There is no fused multiply-add that gives the same result everywhere.
         f32x4_add(f32x4_mul(a, b), sum)
