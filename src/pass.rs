@@ -48,5 +48,9 @@ pub enum Write {
     #[default]
     Overwrite,
     /// Adds to them, for gradient accumulation over micro-batches.
+    ///
+    /// The sum is rounded to the tensor's type each time. A tensor of 16 bits stops growing where an addition is less
+    /// than half a unit in its last place: ones accumulate to 256 in bf16 and to 2,048 in f16. Accumulate in f32, which
+    /// a gradient of 16-bit operands may be.
     Accumulate,
 }

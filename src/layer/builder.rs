@@ -88,7 +88,8 @@ impl DropConnectBuilder {
         Self { masked_bias, ..self }
     }
 
-    /// How parameters, gradients and calls are stored on the device; f32 by default.
+    /// How parameters and what calls take and return are stored on the device; f32 by default. Gradients of parameters
+    /// accumulate in f32.
     pub fn element(self, element: ElementType) -> Self {
         Self { element, ..self }
     }

@@ -71,7 +71,7 @@ impl DropConnect {
         self.outputs
     }
 
-    /// How parameters and gradients are stored.
+    /// How parameters are stored. Gradients accumulate in f32, and are rounded to this type when they are read.
     pub fn element(&self) -> ElementType {
         self.element
     }

@@ -9,7 +9,7 @@ use crate::host::{self, round_all, rounded};
 use crate::work::Work;
 use crate::{ElementType, Error, Shape, Write, cpu};
 
-/// Always f32 here, with values of the layer's element type.
+/// Always f32 here: W and b with values of the layer's element type, and gradients, which accumulate, with any.
 #[derive(Debug)]
 pub(super) struct OnCpu {
     weight: Vec<f32>,
@@ -56,7 +56,6 @@ impl Stored for OnCpu {
             if let Some(grad_bias) = &mut grad_bias {
                 let grad_bias = &mut grad_bias[..];
                 cpu::bias_gradient(BiasGradient { shape, bias_mask, grad_output, grad_bias, write })?;
-                round_all(element, grad_bias);
             }
             cpu::both_gradients(BothGradients {
                 shape,
@@ -67,14 +66,13 @@ impl Stored for OnCpu {
                 grad_input: (&mut grad_input, Write::Overwrite),
                 grad_weight: (&mut self.grad_weight, write),
             })?;
-            round_all(element, &mut self.grad_weight);
             self.grad_bias = grad_bias;
             round_all(element, &mut grad_input);
             Ok(grad_input)
         })
     }
 
-    fn read(&self, part: Part, _: ElementType, _: usize) -> Work<'_, Option<Vec<f32>>> {
+    fn read(&self, part: Part, element: ElementType, _: usize) -> Work<'_, Option<Vec<f32>>> {
         Box::pin(async move {
             let values = match part {
                 Part::Weight => Some(&self.weight),
@@ -82,7 +80,9 @@ impl Stored for OnCpu {
                 Part::GradWeight => Some(&self.grad_weight),
                 Part::GradBias => self.grad_bias.as_ref(),
             };
-            values.map(|values| host::copy(values)).transpose()
+            let mut values = values.map(|values| host::copy(values)).transpose()?;
+            round_all(element, values.as_deref_mut().unwrap_or_default());
+            Ok(values)
         })
     }
 

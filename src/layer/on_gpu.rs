@@ -28,7 +28,7 @@ impl OnGpu {
         weight: &[f32],
         bias: Option<&[f32]>,
     ) -> Result<Self, Error> {
-        let zeros = |elements: usize| gpu.tensor(bytes(elements, element));
+        let zeros = |elements: usize| gpu.tensor(bytes(elements, Part::GradWeight.element(element)));
         let upload = |values: &[f32]| gpu.tensor_of(&encode(element, values)?);
         let (weight, grad_weight) = (upload(weight)?, zeros(weight.len())?);
         let (bias, grad_bias) =
@@ -60,7 +60,7 @@ impl OnGpu {
         let &Backward { shape, element, mask, bias_mask, x, grad_output, write } = call;
         let (kernels, mask) = (self.gpu.kernels(), Some(mask));
         let weight = tensor(&self.weight, shape.weight_len(), element);
-        let grad_weight = tensor(&self.grad_weight, shape.weight_len(), element);
+        let grad_weight = tensor(&self.grad_weight, shape.weight_len(), Part::GradWeight.element(element));
         let mut recordings = vec![match grad_input {
             Some(grad_input) => kernels.both_gradients(&BothGradients {
                 shape,
@@ -76,7 +76,7 @@ impl OnGpu {
             }
         }?];
         if let Some(grad_bias) = &self.grad_bias {
-            let grad_bias = tensor(grad_bias, shape.outputs(), element);
+            let grad_bias = tensor(grad_bias, shape.outputs(), Part::GradBias.element(element));
             let call = BiasGradient { shape, bias_mask, grad_output, grad_bias, write };
             recordings.push(kernels.bias_gradient(&call)?);
         }
@@ -111,15 +111,17 @@ impl Stored for OnGpu {
         Box::pin(async move {
             let Some(buffer) = self.buffer(part) else { return Ok(None) };
             let mut values = host::zeros(elements)?;
-            let stored = self.gpu.read_async(buffer, 0..bytes(elements, element)).await?;
-            element.decode_into(&stored, &mut values);
+            let own = part.element(element);
+            let stored = self.gpu.read_async(buffer, 0..bytes(elements, own)).await?;
+            own.decode_into(&stored, &mut values);
+            host::round_all(element, &mut values);
             Ok(Some(values))
         })
     }
 
     fn write(&mut self, part: Part, element: ElementType, values: &[f32]) -> Result<(), Error> {
         let Some(buffer) = self.buffer(part) else { return Ok(()) };
-        self.gpu.write(buffer, &encode(element, values)?)
+        self.gpu.write(buffer, &encode(part.element(element), values)?)
     }
 
     fn has_bias(&self) -> bool {
@@ -137,19 +139,15 @@ impl DropConnect {
     /// As [`Kernels::prepare`](crate::gpu::Kernels::prepare).
     pub fn prepare(&self, batch: usize) -> Result<Duration, Error> {
         let Some(own) = self.own() else { return Ok(Duration::ZERO) };
-        own.gpu.kernels().prepare(&Prepare {
-            shape: Shape::new(batch, self.outputs, self.inputs)?,
-            mask: &self.mask(),
-            bias: super::bias_of(own.bias.as_ref().map(|_| ()), self.masked_bias),
-            operands: self.element,
-            results: self.element,
-            calls: &[
-                LayerCall::Forward,
-                LayerCall::Evaluation,
-                LayerCall::BothGradients,
-                LayerCall::BiasGradient,
-            ],
-        })
+        let shape = Shape::new(batch, self.outputs, self.inputs)?;
+        let bias = super::bias_of(own.bias.as_ref().map(|_| ()), self.masked_bias);
+        let compile = |results, calls: &[LayerCall]| {
+            let (mask, operands) = (&self.mask(), self.element);
+            own.gpu.kernels().prepare(&Prepare { shape, mask, bias, operands, results, calls })
+        };
+        let of_gradients = [LayerCall::WeightGradient, LayerCall::BiasGradient];
+        Ok(compile(self.element, &[LayerCall::Forward, LayerCall::Evaluation, LayerCall::InputGradient])?
+            + compile(Part::GradWeight.element(self.element), &of_gradients)?)
     }
 
     /// Records [`forward`](Self::forward) on tensors in device memory.
@@ -241,12 +239,12 @@ impl DropConnect {
         self.own().and_then(|own| own.bias.as_ref())
     }
 
-    /// The gradient of W in device memory.
+    /// The gradient of W in device memory: f32, whatever the layer's element type.
     pub fn grad_weight_buffer(&self) -> Option<&wgpu::Buffer> {
         self.own().map(|own| &own.grad_weight)
     }
 
-    /// The gradient of b in device memory.
+    /// The gradient of b in device memory: f32, whatever the layer's element type.
     pub fn grad_bias_buffer(&self) -> Option<&wgpu::Buffer> {
         self.own().and_then(|own| own.grad_bias.as_ref())
     }

@@ -47,6 +47,17 @@ pub(super) enum Part {
     GradBias,
 }
 
+#[cfg(feature = "gpu")]
+impl Part {
+    /// How it is stored in a layer of an element type. Gradients accumulate, for which 16 bits are too few.
+    pub(super) fn element(self, element: ElementType) -> ElementType {
+        match self {
+            Self::Weight | Self::Bias => element,
+            Self::GradWeight | Self::GradBias => ElementType::F32,
+        }
+    }
+}
+
 /// What a layer asks of the memory that holds them.
 pub(super) trait Stored: Shared {
     /// What computes beside them.
@@ -58,7 +69,7 @@ pub(super) trait Stored: Shared {
     /// See [`DropConnect::backward`].
     fn backward<'a>(&'a mut self, call: &'a Backward<'_, &[f32]>) -> Work<'a, Vec<f32>>;
 
-    /// A copy of a part of so many elements.
+    /// A copy of a part of so many elements, rounded to the layer's element type.
     fn read(&self, part: Part, element: ElementType, elements: usize) -> Work<'_, Option<Vec<f32>>>;
 
     /// Replaces a part, if there is one, by as many values: all of it or, where there is an error, nothing.
@@ -98,7 +109,7 @@ impl DropConnect {
         block_on(self.parameters.is_adapter(), self.bias_async())
     }
 
-    /// The gradient of W, `[outputs, inputs]`.
+    /// The gradient of W, `[outputs, inputs]`: accumulated in f32, and rounded here to the layer's element type.
     ///
     /// # Errors
     /// As [`weight`](Self::weight).
@@ -106,7 +117,7 @@ impl DropConnect {
         block_on(self.parameters.is_adapter(), self.grad_weight_async())
     }
 
-    /// The gradient of b, `[outputs]`; `None` for a layer without.
+    /// The gradient of b, `[outputs]`, likewise; `None` for a layer without.
     ///
     /// # Errors
     /// As [`weight`](Self::weight).

@@ -302,3 +302,24 @@ fn a_layer_on_the_cpu_refuses_device_memory_by_the_name_of_the_call() {
         );
     }
 }
+
+/// In 16 bits, bf16 would stand still at 256 and f16 at 2,048.
+#[test]
+fn gradients_of_16_bit_layers_accumulate_in_f32() {
+    for device in devices("gradients_of_16_bit_layers_accumulate_in_f32") {
+        for element in ElementType::ALL {
+            let mut layer = DropConnect::new(&device, MaskKey::new(3, 0), 1, 1)
+                .drop_probability(0.0)
+                .element(element)
+                .init(Init::Zeros)
+                .build()
+                .unwrap();
+            for _ in 0..5000 {
+                layer.backward(&[1.0], &[1.0], Write::Accumulate).unwrap();
+            }
+            let want = vec![element.round(5000.0)];
+            assert_eq!(layer.grad_weight().unwrap(), want, "{device} {element}: dW");
+            assert_eq!(layer.grad_bias().unwrap(), Some(want), "{device} {element}: db");
+        }
+    }
+}
