@@ -14,25 +14,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum = vec4(0.0);
     if o < i32(params.outputs) {
         let blocks = (params.examples + u32(params.example_shift) + 3u) / 4u;
-        for (var block = local.y; block < blocks; block += ${workgroup_y}u) {
-            let n = i32(block * 4u) - params.example_shift;
-            // The brick of the virtual inputs that decide masked biases: their lane 0.
+//% if blocked
+        // A total of sums of ${4 * block_steps} terms: one f32 of very many rounds most of each away.
+        var total = vec4(0.0);
+        for (var begin = local.y; begin < blocks; begin += ${block_steps * workgroup_y}u) {
+            let end = min(begin + ${block_steps * workgroup_y}u, blocks);
+//% endif
+            for (var block = ${"begin; block < end" if blocked else "local.y; block < blocks"}; block += ${workgroup_y}u) {
+                let n = i32(block * 4u) - params.example_shift;
+                // The brick of the virtual inputs that decide masked biases: their lane 0.
 //% if sharing == "each"
-            let keep = brick(vec3(BIAS_INPUT_BLOCK, params.output_block + tile_column, params.example_block + block));
+                let at = vec2(params.output_block + tile_column, params.example_block + block);
+                let keep = brick(vec3(BIAS_INPUT_BLOCK, at));
 //% else
-            let keep = vec4(
+                let keep = vec4(
 //% for r in range(4)
-                shared_word(BIAS_INPUT_BLOCK, params.output_block + tile_column, mask_coordinate(n + ${r})),
+                    shared_word(BIAS_INPUT_BLOCK, params.output_block + tile_column, mask_coordinate(n + ${r})),
 //% endfor
-            );
+                );
 //% endif
 //% for r in range(4)
-            let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
-            let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), vec4(n + ${r} == i32(row_${r})));
-            let kept_${r} = (vec4(keep.${xyzw[r]}) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u);
-            sum += select(vec4(0.0), g_${r}, kept_${r});
+                let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
+                let g_${r} = select(vec4(0.0), g_quad(row_${r}, o), vec4(n + ${r} == i32(row_${r})));
+                let kept_${r} = (vec4(keep.${xyzw[r]}) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u);
+                sum += select(vec4(0.0), g_${r}, kept_${r});
 //% endfor
+            }
+//% if blocked
+            total += sum;
+            sum = vec4(0.0);
         }
+        sum = total;
+//% endif
     }
     parts[local.y * ${workgroup_x}u + local.x] = sum;
     workgroupBarrier();

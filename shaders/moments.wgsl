@@ -5,7 +5,7 @@
 //
 //     TM x TN = ${4 * rows} x ${4 * columns} results a thread, ${workgroup_x} x ${workgroup_y} threads a workgroup
 //     BK = 4 inputs at a time, which each thread reads for itself
-//% from "tile" import quad_at
+//% from "tile" import quad_at, begin_totals, add_to_totals, end_totals
 //% set xyzw = "xyzw"
 
 // NaN where the mean is; at p = 0 it is 0, not 0 * infinity.
@@ -32,9 +32,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let w_row_${c} = min(u32(o + ${c}), params.outputs - 1u);
 //% endfor
     // 0, which a compiler is not to know.
-    let nothing = bitcast<f32>(~params.all_ones);
+    let zero = bitcast<f32>(~params.all_ones);
     let blocks = (params.inputs + 3u) / 4u;
-    for (var block = 0u; block < blocks; block++) {
+//% set ns = namespace(sums=[])
+//% for r in range(4 * rows)
+//% for c in range(4 * columns)
+//% set ns.sums = ns.sums + ["mean_" ~ r ~ "_" ~ c, "square_" ~ r ~ "_" ~ c]
+//% endfor
+//% endfor
+//% if blocked
+    ${begin_totals(ns.sums, "f32")-}
+    for (var begin = 0u; begin < blocks; begin += ${block_steps}u) {
+    let end = min(begin + ${block_steps}u, blocks);
+//% endif
+    for (var block = ${"begin; block < end" if blocked else "0u; block < blocks"}; block++) {
         let i = i32(block * 4u);
 //% for c in range(4 * columns)
         let w_${c} = w_quad(w_row_${c}, i);
@@ -47,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let product_${r}_${c} = w_${c} * x_${r};
         let scaled_${r}_${c} = params.scale * product_${r}_${c};
         mean_${r}_${c} += dot(w_${c}, x_${r});
-        var four_${r}_${c} = nothing;
+        var four_${r}_${c} = zero;
 //% for lane in xyzw
         four_${r}_${c} = fma(scaled_${r}_${c}.${lane}, product_${r}_${c}.${lane}, four_${r}_${c});
 //% endfor
@@ -55,6 +66,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
     }
+//% if blocked
+    ${add_to_totals(ns.sums, "f32")-}
+    }
+    ${end_totals(ns.sums)-}
+//% endif
 //% for column in range(columns)
 //% if bias
     let bias_${column} = bias_quad(0u, ${quad_at("o", column, 1)});

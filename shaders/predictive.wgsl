@@ -98,42 +98,55 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // A softmax shifted by its largest logit never overflows.
     let shift = ranked(largest);
 
-    // A sum for each lane: of many classes four short sums keep more digits than a long one.
+    // A sum for each lane of ${block_quads} classes, and the totals of those: one f32 of very many rounds most of
+    // each away.
     var totals = vec4(0.0);
-    for (var q = ${first_quad}; q < quads; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
-        let shifted = logits_quad(n, i32(q * 4u)) - shift;
+    for (var begin = ${first_quad}; begin < quads; begin += ${block_quads * split}u) {
+        let end = min(begin + ${block_quads * split}u, quads);
+        var sums = vec4(0.0);
+        for (var q = begin; q < end; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
+            let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
-        totals[${k}] += select(0.0, exponential(shifted[${k}]), q * 4u + ${k}u < params.outputs);
+            sums[${k}] += select(0.0, exponential(shifted[${k}]), q * 4u + ${k}u < params.outputs);
 //% endfor
+        }
+        totals += sums;
     }
     var total = sum_of_lanes(totals);
 //% if split > 1
     total = sum_of_all(local.x, total);
 //% endif
 
-    var own_lanes = vec4(0.0);
-    var mean_lanes = vec4(0.0);
-    for (var q = ${first_quad}; q < quads; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
-        let shifted = logits_quad(n, i32(q * 4u)) - shift;
+    var own_totals = vec4(0.0);
+    var mean_totals = vec4(0.0);
+    for (var begin = ${first_quad}; begin < quads; begin += ${block_quads * split}u) {
+        let end = min(begin + ${block_quads * split}u, quads);
+        var own_lanes = vec4(0.0);
+        var mean_lanes = vec4(0.0);
+        for (var q = begin; q < end; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
+            let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
-        if q * 4u + ${k}u < params.outputs {
-            let at = row + q * 4u + ${k}u;
-            // Division may round up past 1.
-            let probability = nan_where(bad, min(exponential(shifted[${k}]) / total, 1.0));
-            own_lanes[${k}] += surprise(probability);
-            var average = probability;
-            if !first {
-                average = mean[at] + share * (probability - mean[at]);
-            }
-            mean[at] = average;
-            if last {
-                mean_lanes[${k}] += surprise(average);
-            }
+            if q * 4u + ${k}u < params.outputs {
+                let at = row + q * 4u + ${k}u;
+                // Division may round up past 1.
+                let probability = nan_where(bad, min(exponential(shifted[${k}]) / total, 1.0));
+                own_lanes[${k}] += surprise(probability);
+                var average = probability;
+                if !first {
+                    average = mean[at] + share * (probability - mean[at]);
+                }
+                mean[at] = average;
+                if last {
+                    mean_lanes[${k}] += surprise(average);
+                }
         }
 //% endfor
+        }
+        own_totals += own_lanes;
+        mean_totals += mean_lanes;
     }
-    var own = sum_of_lanes(own_lanes);
-    var of_mean = sum_of_lanes(mean_lanes);
+    var own = sum_of_lanes(own_totals);
+    var of_mean = sum_of_lanes(mean_totals);
 //% if split > 1
     own = sum_of_all(local.x, own);
     of_mean = sum_of_all(local.x, of_mean);

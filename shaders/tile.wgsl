@@ -52,9 +52,47 @@
 {%- else %}${column} + ${4 * quad}{% endif %}
 {% endmacro %}
 
-// The loop over the bricks of the walked axis. Threads that share a tile have a part of them each.
+// Totals of long sums, by the names of those: a sum of very many terms in one f32 rounds most of each term away. They
+// are not for registers, which a software driver's compiler knows, and others are kept from finding out: an index that
+// is not constant needs memory.
+//% macro begin_totals(sums, number)
+//% if not rolled
+    let nothing = ~params.all_ones;
+//% endif
+    var totals: array<${number}, ${sums|length}>;
+//% endmacro
+
+{% macro total(index) %}totals[${index}u${" + nothing" if not rolled}]{% endmacro %}
+
+// The sums of a block go to their totals, and begin anew.
+//% macro add_to_totals(sums, number)
+//% for sum in sums
+        ${total(loop.index0)} += ${sum};
+        ${sum} = ${number}(0.0);
+//% endfor
+//% endmacro
+
+// Totals, and what has not gone there, are the sums of all terms.
+//% macro end_totals(sums)
+//% for sum in sums
+    ${sum} += ${total(loop.index0)};
+//% endfor
+//% endmacro
+
+// The loop over the bricks of the reduction axis. Threads that share a tile have a part of them each.
 //% macro walk(walked)
 //% set length = BRICK[walked]
+//% set scalars = walked == "i"
+//% set number = "f32" if scalars else "vec4<f32>"
+//% set ns = namespace(sums=[])
+//% for r in range(4 * rows)
+//% for at in range(4 * quads if scalars else quads)
+//% set ns.sums = ns.sums + ["sum_" ~ r ~ "_" ~ at]
+//% endfor
+//% endfor
+//% if blocked
+    ${begin_totals(ns.sums, number)-}
+//% endif
 //% set blocks = "(params." ~ AXIS[walked] ~ "s + u32(params." ~ AXIS[walked] ~ "_shift) + " ~ (length - 1) ~ "u)"
 //% set next = "block += " ~ split ~ "u" if split > 1 else "block++"
 //% if staging
@@ -70,13 +108,32 @@
             ${step_at()-}
 ${caller()-}
         }
+//% if blocked
+        if next % ${block_steps * split}u == 0u {
+            ${add_to_totals(ns.sums, number)-}
+        }
+//% endif
     }
 //% else
     let blocks = ${"select(0u, " if split > 1 else ""}${blocks} / ${length}u${", inside)" if split > 1 else ""};
+//% if blocked
+    for (var begin = ${first_block}; begin < blocks; begin += ${block_steps * split}u) {
+        let end = min(begin + ${block_steps * split}u, blocks);
+        for (var block = begin; block < end; ${next}) {
+            let ${walked} = i32(block * ${length}u) - params.${AXIS[walked]}_shift;
+${caller()-}
+        }
+        ${add_to_totals(ns.sums, number)-}
+    }
+//% else
     for (var block = ${first_block}; block < blocks; ${next}) {
         let ${walked} = i32(block * ${length}u) - params.${AXIS[walked]}_shift;
 ${caller()-}
     }
+//% endif
+//% endif
+//% if blocked
+    ${end_totals(ns.sums)-}
 //% endif
 //% endmacro
 

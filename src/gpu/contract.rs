@@ -3,7 +3,8 @@
 //! A dispatch is limited along each axis: by what a binding holds, by the groups of a grid, by the connections
 //! it may decide, and along the axis that a thread walks by the iterations it may make
 //! ([`Tuning`](super::Tuning) says why). Along the two axes of the result, pieces are independent. Pieces of the
-//! walk add up in the result, in f32; a result of 16 bits adds up in scratch memory, and is rounded once.
+//! walk add up in the result, in f32; a result of 16 bits adds up in scratch memory, and is rounded once. There very
+//! many pieces of an f32 add up, too, so many at a time.
 
 use std::ops::Range;
 
@@ -12,6 +13,7 @@ use super::params::Params;
 use super::pass::Pass;
 use super::plan::{Plan, Purpose, Rows, pieces};
 use super::recording::Recording;
+use super::shader::SHORT_TERMS;
 use super::tensor::Tensor;
 use crate::call::{Axis, Face, Faces};
 use crate::{Bias, ElementType, Error, Write};
@@ -20,6 +22,8 @@ use crate::{Bias, ElementType, Error, Write};
 const SCRATCH_BYTES: u64 = 64 << 20;
 /// Bytes that are bound for an operand which is not there: what a kernel loads at a time.
 const STAND_IN: u64 = 16;
+/// Pieces of the walk that add up in one f32, where more of them keep fewer digits of each.
+const MOST_PIECES: usize = 256;
 /// No axis is cut into smaller pieces than this to bound the connections of a dispatch.
 const LEAST_PIECE: u64 = 64;
 
@@ -146,6 +150,7 @@ impl Kernels {
         let stored = result.tensor.element;
         let mut plan = Plan::new(self, call.pass, [faces.element(), stored], mask, shared);
         plan.purpose = call.purpose;
+        plan.long = dims[walked] > SHORT_TERMS;
         let most = call.most(&plan)?;
         let mut scratch = None;
         for part in call.parts(most) {
@@ -155,12 +160,16 @@ impl Kernels {
             let walk: Vec<_> = pieces(dims[walked].max(1), walk)
                 .map(|piece| piece.start..piece.end.min(dims[walked]))
                 .collect();
-            let wide = walk.len() > 1 && stored != ElementType::F32;
             let rows = result.rows.map_or(0..1, |axis| part[axis as usize].clone());
             let columns = part[result.columns as usize].clone();
+            let bytes = 4 * u64::from(rows.end - rows.start) * u64::from(dims[result.columns as usize]);
+            let (last, narrow) = (walk.len() - 1, stored != ElementType::F32);
+            let far = walk.len() > MOST_PIECES && faces.results.len() == 1 && bytes <= SCRATCH_BYTES;
+            // After how many pieces scratch memory goes to the result.
+            let most_pieces = if far && !narrow { MOST_PIECES } else { walk.len() };
+            let wide = last > 0 && narrow || most_pieces <= last;
             if wide && scratch.is_none() {
                 // The first part is the largest.
-                let bytes = 4 * u64::from(rows.end - rows.start) * u64::from(dims[result.columns as usize]);
                 scratch = Some(call.purpose.scratch(self, bytes)?);
                 plan.recording.scratch_bytes = bytes;
             }
@@ -174,7 +183,8 @@ impl Kernels {
                 let mut ranges = part.clone();
                 ranges[walked] = piece;
                 let mut params = call.params(&plan, &ranges);
-                params.accumulate = u32::from(k > 0 || call.write == Write::Accumulate && !wide);
+                let first = k % most_pieces == 0;
+                params.accumulate = u32::from(!first || call.write == Write::Accumulate && !wide);
                 let bias = faces.bias.tensor().filter(|_| k == 0);
                 plan.variant.pass = call.pass.with_bias(bias.is_some());
                 let operands = faces.operands.iter().chain(bias);
@@ -187,30 +197,31 @@ impl Kernels {
                     None => faces.results.iter().map(|face| face.part(dims, &ranges)).collect(),
                 };
                 plan.dispatch(params, &bound, &results, call.grid(&params))?;
-            }
-            if let Some(sums) = sums {
-                plan.recording.append(self.round(&sums, result, &part, dims, call)?);
+                if let Some(sums) = sums.as_ref().filter(|_| k == last || (k + 1) % most_pieces == 0) {
+                    let write = if k < most_pieces { call.write } else { Write::Accumulate };
+                    plan.recording.append(self.round(sums, result, &part, dims, (write, call.purpose))?);
+                }
             }
         }
         plan.finish()
     }
 
-    /// Rounds what scratch memory holds of a part of a result into its place.
+    /// Rounds what scratch memory holds of a part of a result into its place, or adds it there.
     fn round(
         &self,
         sums: &Rows<'_>,
         result: Face<'_, Tensor<'_>>,
         part: &[Range<u32>; 3],
         dims: [u32; 3],
-        call: &Contraction<'_, '_>,
+        (write, purpose): (Write, Purpose),
     ) -> Result<Recording, Error> {
         let mut plan = Plan::new(self, Pass::Round, [ElementType::F32, result.tensor.element], None, false);
-        plan.purpose = call.purpose;
+        plan.purpose = purpose;
         let stride = dims[result.columns as usize];
         let columns = part[result.columns as usize].clone();
         let first = result.rows.map_or(0, |axis| part[axis as usize].start);
         plan.each_quad([sums.rows.end, columns.end - columns.start], stride, |params, rows, across| {
-            params.accumulate = u32::from(call.write == Write::Accumulate);
+            params.accumulate = u32::from(write == Write::Accumulate);
             let column = columns.start + across.start;
             let mut own = sums.clone().at_column(column);
             own.rows = rows.clone();

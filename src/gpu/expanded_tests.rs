@@ -35,6 +35,7 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
         multiply: Multiply::Wide,
         rolled: tuning.rolled,
         sharing: Shared::Each,
+        blocked: false,
     }
 }
 
@@ -59,7 +60,11 @@ fn named() -> Vec<(&'static str, Variant)> {
         ("forward_half_hardware", plain(Pass::Forward { bias: false }, nvidia.forward, &nvidia)),
         (
             "forward_any_hardware_split",
-            Variant { split: 4, ..any(plain(Pass::Forward { bias: true }, amd.forward, &amd)) },
+            Variant {
+                split: 4,
+                blocked: true,
+                ..any(plain(Pass::Forward { bias: true }, amd.forward, &amd))
+            },
         ),
         ("forward_half_software", plain(Pass::Forward { bias: false }, software.forward, &software)),
         (

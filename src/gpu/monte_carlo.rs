@@ -5,6 +5,7 @@ use super::contract::Contraction;
 use super::pass::Pass;
 use super::plan::{Plan, Rows, pieces, scratch};
 use super::recording::{Draws, Recording, pass_keys};
+use super::shader::SHORT_TERMS;
 use super::{Kernels, Tensor};
 use crate::call::{Axis, MonteCarlo};
 use crate::{ElementType, Error};
@@ -45,6 +46,7 @@ impl Kernels {
         let mut plan = Plan::new(self, call.pass, elements, Some(mask), shared);
         // The kernel finds its masks through the keys.
         plan.draws = Draws::Nothing;
+        plan.long = dims[Axis::Input as usize] > SHORT_TERMS;
         let most = call.most(&plan)?;
         if most[Axis::Input as usize] < dims[Axis::Input as usize] {
             return Ok(None);

@@ -3,6 +3,7 @@
 use super::pass::Pass;
 use super::plan::{Plan, Rows, pieces};
 use super::recording::Recording;
+use super::shader::BLOCK_TERMS;
 use super::{Kernels, Tensor};
 use crate::call::{Axis, Face, Faces};
 use crate::{Bias, ElementType, Error, Shape};
@@ -105,8 +106,10 @@ impl Kernels {
         1 << self.invocations_limit.min(self.width_limit).clamp(1, wanted).ilog2()
     }
 
-    /// Quads of classes that a thread walks at most, three times.
+    /// Quads of classes that a thread walks at most, three times: in blocks, for each of which a loop takes two
+    /// iterations more.
     fn most_quads(&self) -> u32 {
-        self.tuning.iterations / 3 - 1
+        let blocks = (self.tuning.iterations / 3 - 2) / (BLOCK_TERMS + 2);
+        blocks * BLOCK_TERMS
     }
 }

@@ -4,7 +4,8 @@ use crate::common::*;
 use dropconnect::call::{Forward, OutputMoments};
 use dropconnect::gpu::{Activate, Apply, Method, PredictivePass, Tensor};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Write, cpu, reference,
+    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Sharing, Write, cpu,
+    reference,
 };
 
 fn devices(test: &str) -> Vec<Device> {
@@ -172,8 +173,8 @@ fn very_many_classes_agree_with_float64() {
 fn more_classes_than_threads_can_share_are_refused_by_name() {
     let Some(gpu) = adapter("more_classes_than_threads_can_share_are_refused_by_name") else { return };
     let none = gpu.buffer(4).unwrap();
-    // What 256 threads may walk: three times, four classes a step.
-    let limit = 4 * 256 * u64::from(gpu.kernels().tuning().iterations / 3 - 1);
+    // What 256 threads may walk: three times, four classes a step, and two iterations more for 256 steps.
+    let limit = 4 * 256 * 256 * u64::from((gpu.kernels().tuning().iterations / 3 - 2) / 258);
     let shape = shape([0, limit as usize + 1, 1]);
     let [logits, mean, entropy, information] = [Tensor::new(&none, ElementType::F32); 4];
     let call = PredictivePass { shape, pass: 0, passes: 1, logits, mean, entropy, information };
@@ -242,4 +243,55 @@ fn moments_want_room_for_f32() {
     assert!(matches!(refused, Error::TensorSize { argument: "mean", expected: 32, .. }), "{refused}");
     let refused = gpu.kernels().moments(&OutputMoments { mean: x, ..call }).unwrap_err();
     assert!(matches!(refused, Error::Element { argument: "mean", .. }), "{refused}");
+}
+
+/// Roundings of equal terms all go one way, and those of the largest terms come last, where one f32 has a whole sum.
+#[test]
+fn long_sums_of_constants_and_ramps_keep_their_digits() {
+    const LENGTH: usize = 300_000;
+    let targets = targets("long_sums_of_constants_and_ramps_keep_their_digits");
+    for pass in Pass::SINGLE {
+        let mut dims = [1; 3];
+        dims[pass.walked() as usize] = LENGTH;
+        let shape = shape(dims);
+        for mask in [None, Some(Sharing::Example), Some(group(8)), Some(Sharing::Batch)] {
+            let call = Call::new(shape, mask.map(|sharing| crate::common::mask(0.5).shared(sharing)));
+            for data in [Data::constant(&shape, 0.1), Data::rising(&shape)] {
+                let want = call.expected(pass, &data).unwrap();
+                for target in &targets {
+                    let got = target.run(&[pass], &call, &data).unwrap().results;
+                    let what = format!("{} {} {mask:?}", target.name(), pass.name());
+                    assert_close(&got[0], &want[0], 1e-5, &what);
+                }
+            }
+        }
+    }
+}
+
+/// Means and variances over masks, of sums as long.
+#[test]
+fn long_sums_of_constants_keep_their_digits_over_masks() {
+    let shape = shape([1, 2, 600_000]);
+    let data = Data::constant(&shape, 0.1);
+    let (operands, wide) = (data.operands(&shape, BiasKind::Plain), data.wide());
+    let wide = wide.operands(&shape, BiasKind::Plain);
+    let (p, mask) = (probability(0.3), mask(0.3));
+    let moments = reference::moments(&wide.moments(&p, MADE)).unwrap();
+    let sampled = reference::monte_carlo(&wide.monte_carlo(&mask, 3, MADE)).unwrap();
+    for device in devices("long_sums_of_constants_keep_their_digits_over_masks") {
+        let got = device.moments(ElementType::F32, &operands.moments(&p, MADE)).unwrap();
+        assert_close(&got.mean, &moments.0, 1e-5, &format!("{device}: mean"));
+        assert_close(&got.variance, &moments.1, 1e-5, &format!("{device}: variance"));
+        let got = device.monte_carlo(ElementType::F32, &operands.monte_carlo(&mask, 3, MADE)).unwrap();
+        assert_close(&got.mean, &sampled.0, 1e-5, &format!("{device}: Monte-Carlo mean"));
+    }
+    // Classes that are all alike: each has 1e-6.
+    let shape = crate::common::shape([1, 1_000_000, 1]);
+    let data = Data::constant(&shape, 0.0);
+    let (operands, mask) = (data.operands(&shape, BiasKind::None), crate::common::mask(0.5));
+    for device in devices("long_sums_of_constants_keep_their_digits_over_masks") {
+        let got = device.predictive(ElementType::F32, &operands.monte_carlo(&mask, 2, MADE)).unwrap();
+        assert_close(&got.mean, &vec![1e-6; 1_000_000], 1e-5, &format!("{device}: softmax"));
+        assert_close(&got.entropy, &[1e6f64.ln()], 1e-5, &format!("{device}: entropy"));
+    }
 }

@@ -5,7 +5,7 @@ use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
 use crate::{Call, Data, Failure, Pass, Results, Target};
 
 /// What storing a result in this type, and summing it in f32, may cost: half a unit in the last place for storage, and
-/// 1e-5 for sums of up to a few hundred products.
+/// 1e-5 for sums, however long: they are summed in blocks.
 pub fn bound(element: ElementType) -> f64 {
     let storage = match element {
         ElementType::F32 => 0.0,
@@ -13,12 +13,6 @@ pub fn bound(element: ElementType) -> f64 {
         ElementType::BF16 => 1.0 / 256.0,
     };
     storage + 1e-5
-}
-
-/// The same for sums of many products: each addition in f32 is off by 2^-25 of a sum that grows like a random walk,
-/// sqrt(k) of n steps, so that all of them come to about 2^-25 sqrt(n / 2) of the whole; ten times that is allowed.
-pub fn bound_of_sum(element: ElementType, products: usize) -> f64 {
-    bound(element).max(10.0 * 2f64.powi(-25) * (products as f64 / 2.0).sqrt())
 }
 
 /// The same bound, if it is one.

@@ -98,6 +98,11 @@ impl Data {
         }
     }
 
+    /// Values that grow along each tensor, to 1.
+    pub fn rising(shape: &Shape) -> Self {
+        Self::each(shape, |len| (0..len).map(|at| ((at + 1) as f64 / len as f64) as f32).collect())
+    }
+
     /// The same value everywhere.
     pub fn constant(shape: &Shape, value: f32) -> Self {
         Self::each(shape, |len| vec![value; len])

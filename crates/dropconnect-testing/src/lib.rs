@@ -38,8 +38,8 @@ pub use choice::{covering, few, full, strength};
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
 pub use compare::self_test;
 pub use compare::{
-    assert_all_close, assert_close, bit_differences, bound, bound_of_sum, close, demanding, differences,
-    error_in_units, relative_error, self_test_async,
+    assert_all_close, assert_close, bit_differences, bound, close, demanding, differences, error_in_units,
+    relative_error, self_test_async,
 };
 pub use data::{Data, Random, group, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]

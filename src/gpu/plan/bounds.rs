@@ -5,7 +5,7 @@ use crate::call::Axis;
 use crate::gpu::iterations::Iterations;
 use crate::gpu::params::Params;
 use crate::gpu::pass::Pass;
-use crate::gpu::shader::Variant;
+use crate::gpu::shader::{MOST_BLOCKS, Variant};
 use crate::{ElementType, Error};
 
 impl Plan<'_> {
@@ -27,7 +27,11 @@ impl Plan<'_> {
         let variant = self.at(params, [grid[0], grid[1]]);
         let Iterations { fixed, step } = self.iterations_of(variant);
         let [examples, outputs, inputs] = params.bricks();
-        let one = u64::from(inputs) * u64::from(step) + u64::from(fixed);
+        let blocks = inputs.div_ceil(variant.block_steps());
+        if blocks > MOST_BLOCKS {
+            return 0;
+        }
+        let one = u64::from(inputs) * u64::from(step) + u64::from(fixed) + u64::from(2 * blocks);
         let decided = [examples, outputs, inputs].into_iter().map(u64::from).product::<u64>() * 128;
         let most = u64::from(self.kernels.tuning.iterations) / one;
         most.min((self.connections_in_dispatch() / decided.max(1)).max(1)) as u32
@@ -36,7 +40,13 @@ impl Plan<'_> {
     /// How many steps one dispatch of a kernel walks at most.
     pub(crate) fn steps_of(&self, variant: Variant) -> u32 {
         let Iterations { fixed, step } = self.iterations_of(variant);
-        let steps = self.kernels.tuning.iterations.saturating_sub(fixed) / step;
+        let left = self.kernels.tuning.iterations.saturating_sub(fixed);
+        let (mut steps, block) = (left / step, variant.block_steps());
+        if steps > block {
+            // The loop over blocks, and another test that ends the one over their steps.
+            let blocks = left / block.saturating_mul(step).saturating_add(2);
+            steps = blocks.clamp(1, MOST_BLOCKS) * block;
+        }
         // The threads along y share the examples.
         if variant.pass == Pass::BiasGradient {
             steps.saturating_mul(variant.tile.workgroup[1])

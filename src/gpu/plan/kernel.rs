@@ -163,9 +163,12 @@ impl Plan<'_> {
             return 0;
         }
         let [x, y] = variant.tile.workgroup;
+        // A block of terms ends where a thread is done with what is staged.
+        let block = if self.blocked(params, variant) { variant.block_steps() * variant.split } else { 0 };
         let fits = |&staged: &u32| {
             let staged = Variant { tile: Tile { staged, ..variant.tile }, ..variant };
-            staged.shared_bytes() <= self.kernels.shared_limit
+            block.is_multiple_of(staged.tile.staged)
+                && staged.shared_bytes() <= self.kernels.shared_limit
                 && staged.staging().is_none_or(|staging| staging.quads() <= MOST * x * y * variant.split)
         };
         let steps = |share: u32| share * variant.split;
@@ -174,6 +177,22 @@ impl Plan<'_> {
             .map(steps)
             .find(fits)
             .unwrap_or(0)
+    }
+
+    /// Whether a thread takes the terms of a long sum in blocks.
+    pub(super) fn blocked(&self, params: &Params, variant: Variant) -> bool {
+        let threads = match variant.pass {
+            // The threads along y share the examples.
+            Pass::BiasGradient => variant.tile.workgroup[1],
+            _ => variant.split,
+        };
+        let steps = match (variant.pass, variant.pass.walks()) {
+            (Pass::Moments { .. }, _) => params.inputs.div_ceil(4),
+            (Pass::BiasGradient, _) => params.bricks()[Axis::Example as usize],
+            (_, Some(walked)) => params.bricks()[walked as usize],
+            _ => 0,
+        };
+        self.long && steps.div_ceil(threads) > variant.block_steps()
     }
 
     /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads

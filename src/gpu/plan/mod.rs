@@ -33,6 +33,8 @@ pub(crate) struct Plan<'k> {
     /// What the dispatches to come depend on of the key.
     pub draws: Draws,
     pub purpose: Purpose,
+    /// Sums are of more than [`SHORT_TERMS`](super::shader::SHORT_TERMS) terms, in all dispatches together.
+    pub long: bool,
     pub recording: Recording,
 }
 
@@ -59,11 +61,13 @@ impl<'k> Plan<'k> {
             multiply: kernels.multiply,
             rolled: kernels.tuning.rolled,
             sharing: Shared::Each,
+            blocked: false,
         };
         let draws = mask.map_or(Draws::Nothing, |_| Draws::Masks);
         let mut recording = Recording::new(pass);
         recording.device = Some(kernels.device.clone());
-        let mut plan = Self { kernels, variant, mask, draws, purpose: Purpose::Record, recording };
+        let mut plan =
+            Self { kernels, variant, mask, draws, purpose: Purpose::Record, long: false, recording };
         // Less of a tile so large that a dispatch would hold few of its steps.
         while plan.variant.tile.rows * plan.variant.tile.columns > 1
             && plan.steps_of(plan.costliest()) < LEAST_STEPS
@@ -143,6 +147,7 @@ impl<'k> Plan<'k> {
         variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         variant.tile.staged = self.staged(&params, variant);
+        variant.blocked = self.blocked(&params, variant);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.shared_limit, "{variant:?}");
         let (device, label) = (&self.kernels.device, self.variant.pass.label());

@@ -86,7 +86,7 @@ fn contracts(pass: Pass) -> bool {
 fn keep_pairs(all: &mut Vec<Variant>) {
     let mut seen = HashSet::new();
     all.retain(|one| {
-        let words = [one.vector, one.read_write, one.rolled, one.split > 1].map(usize::from);
+        let words = [one.vector, one.read_write, one.rolled, one.split > 1, one.blocked].map(usize::from);
         let choices = words.into_iter().chain([
             one.element as usize,
             one.result as usize,
@@ -130,6 +130,7 @@ pub(in crate::gpu) fn variants(pass: Pass, tile: Tile, full: bool) -> Vec<(Varia
                         multiply,
                         rolled,
                         sharing: Shared::Each,
+                        blocked: false,
                     });
                 }
             }
@@ -161,6 +162,16 @@ pub(in crate::gpu) fn variants(pass: Pass, tile: Tile, full: bool) -> Vec<(Varia
     if pass.walks().is_some() && !matches!(pass, Pass::MonteCarlo { .. }) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
         all.extend(split);
+    }
+    // Sums of several blocks, which has nothing to do with how masks are drawn.
+    if matches!(pass, Pass::Moments { .. } | Pass::BiasGradient) || pass.walks().is_some() {
+        let blocked: Vec<_> = all
+            .iter()
+            .filter(|one| matches!(one.planes, Planes::None | Planes::One))
+            .filter(|one| one.apply == Apply::And && one.multiply == Multiply::Split)
+            .map(|one| Variant { blocked: true, ..*one })
+            .collect();
+        all.extend(blocked);
     }
     // Element types and access change declarations only: with one way of applying and multiplying they have been seen,
     // staged with one way of walking, and wide tiles, slow to translate, go without.

@@ -118,6 +118,7 @@ fn brick_variant() -> Variant {
         multiply: Multiply::Split,
         rolled: false,
         sharing: Shared::Each,
+        blocked: false,
     }
 }
 
