@@ -1,13 +1,27 @@
 //! The same call with other keys: made ahead by the host, or read from device memory when it is executed.
 
 use std::mem::offset_of;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::allocate::{check_alive, initialised};
 use super::describe::BoundRange;
 use super::params::{Params, RoundKeys, round_keys};
 use super::recording::{Dispatch, Draws, Recording, pass_keys};
 use crate::{Error, MaskKey, host};
+
+/// Calls made ahead for steps that follow one another, in one buffer of at most so many bytes: a buffer for each step
+/// would cost a hundred microseconds on some drivers.
+const STEPS_AHEAD: usize = 64;
+const BYTES_AHEAD: usize = 64 << 10;
+
+/// What [`Recording::at_key`] has made: the key that it was asked for last, and the calls of the steps from `first` on.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    last: Option<MaskKey>,
+    first: u64,
+    /// Each with an `Ahead` of its own, or the calls would hold each other for ever.
+    calls: Vec<Recording>,
+}
 
 /// The masks of other steps. A recording keeps its key: what has been recorded of it, and not been executed yet, draws
 /// what it would have drawn anyway, whatever is made of it later.
@@ -21,10 +35,39 @@ impl Recording {
     /// that key. Nothing is checked or compiled again, and no queue is needed. A recording of
     /// [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its samples at the key's step.
     ///
+    /// Where a step follows the one before, the calls of some more steps are made with it, so that most of them cost a
+    /// microsecond. Those do not look whether the device lives: nothing is made on it.
+    ///
     /// # Errors
     /// [`Error::DeviceLost`]; [`Error::OutOfMemory`]; [`Error::DeviceFault`].
     pub fn at_key(&self, key: MaskKey) -> Result<Self, Error> {
-        self.at_keys(&[key]).map(|mut recordings| recordings.swap_remove(0))
+        if self.pass_keys.is_some() {
+            return self.at_keys(&[key]).map(|mut calls| calls.swap_remove(0));
+        }
+        // A panic leaves the calls that are there as they were.
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = ahead.last.replace(key).filter(|&before| before.at_step(key.step) == key);
+        let at = key.step.checked_sub(ahead.first).and_then(|at| usize::try_from(at).ok());
+        let call = match at.filter(|_| before.is_some()).and_then(|at| ahead.calls.get(at)) {
+            Some(call) => call.clone(),
+            None => {
+                let follows = before.is_some_and(|before| before.step.checked_add(1) == Some(key.step));
+                let bytes = self.dispatches.len() * self.params_stride();
+                let most = if follows { (BYTES_AHEAD / bytes.max(1)).clamp(1, STEPS_AHEAD) } else { 1 };
+                let steps = (0..most as u64).map_while(|step| key.step.checked_add(step));
+                let keys: Vec<_> = steps.map(|step| key.at_step(step)).collect();
+                ahead.calls.clear();
+                (ahead.first, ahead.calls) = (key.step, self.at_keys(&keys)?);
+                ahead.calls[0].clone()
+            }
+        };
+        Ok(Self { ahead: Arc::clone(&self.ahead), ..call })
+    }
+
+    /// The distance between the parameters of dispatches in one buffer.
+    fn params_stride(&self) -> usize {
+        let alignment = |device: &wgpu::Device| device.limits().min_uniform_buffer_offset_alignment as usize;
+        size_of::<Params>().next_multiple_of(self.device.as_ref().map_or(1, alignment))
     }
 
     /// The same call with each of these keys, in memory that they share: for the steps to come, each of which then
@@ -64,9 +107,7 @@ impl Recording {
         let (Some(device), false) = (&self.device, keys.is_empty()) else {
             return host::collect(keys.iter().map(|_| self.clone()));
         };
-        let limits = device.limits();
-        let stride =
-            size_of::<Params>().next_multiple_of(limits.min_uniform_buffer_offset_alignment as usize);
+        let (limits, stride) = (device.limits(), self.params_stride());
         let size = keys.len().saturating_mul(self.dispatches.len()).saturating_mul(stride);
         // Dynamic offsets have 32 bits.
         let limit = limits.max_buffer_size.min(u32::MAX.into());
@@ -77,7 +118,8 @@ impl Recording {
         let mut at_keys = host::empty(keys.len())?;
         let mut offset = 0;
         for &key in keys {
-            let mut recording = Self { key_on_device: Default::default(), ..self.clone() };
+            let mut recording =
+                Self { key_on_device: Default::default(), ahead: Default::default(), ..self.clone() };
             for dispatch in &mut recording.dispatches {
                 if let Some(keys) = dispatch.draws.round_keys(key) {
                     dispatch.params.round_keys = keys;

@@ -1,10 +1,11 @@
 //! Checked and prepared work, ready to be recorded.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::allocate::{self, check_alive, guarded};
 use super::describe::BoundRange;
+use super::keys::Ahead;
 use super::params::{Params, RoundKeys, round_keys};
 use super::pass::Pass;
 use super::pipeline::Pipeline;
@@ -28,6 +29,8 @@ pub struct Recording {
     pub(crate) device: Option<wgpu::Device>,
     /// The same call with parameters of its own, into which commands copy keys.
     pub(super) key_on_device: OnceLock<Arc<Self>>,
+    /// Shared by clones, and by what [`at_key`](Self::at_key) makes.
+    pub(super) ahead: Arc<Mutex<Ahead>>,
 }
 
 /// What of a dispatch's parameters depends on the key, and how: which words `round_keys` starts from.
@@ -109,6 +112,7 @@ impl Recording {
             scratch_bytes: 0,
             device: None,
             key_on_device: OnceLock::new(),
+            ahead: Arc::default(),
         }
     }
 

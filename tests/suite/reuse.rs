@@ -227,6 +227,25 @@ fn frames_in_flight_keep_their_keys() {
     saved.iter().for_each(|(copy, key)| steps.check(copy, *key, mask));
 }
 
+/// Steps in order, for which calls are made ahead; then back, another layer, and the last step there is.
+#[test]
+fn every_step_draws_its_own_mask() {
+    let Some(gpu) = adapter("every_step_draws_its_own_mask") else { return };
+    let (shape, mask) = (shape([4, 4, 8]), Mask::new(KEY, DropProbability::new(0.5).unwrap()));
+    let result = gpu.buffer(128).unwrap();
+    let call = WriteMask { shape, mask: &mask, result: &result, offset: 0, size: 128 };
+    let recording = plain_kernels(gpu).write_mask(&call).unwrap();
+    let other = MaskKey { layer: 9, ..KEY };
+    let more = [KEY.at_step(6), KEY.at_step(7), other.at_step(8), other.at_step(9), KEY.at_step(10)];
+    let last = [u64::MAX - 1, u64::MAX, 0, 1, 70].map(|step| KEY.at_step(step));
+    for key in (4..150).map(|step| KEY.at_step(step)).chain(more).chain(last) {
+        gpu.submit(&recording.at_key(key).unwrap()).unwrap();
+        let want = dropconnect::reference::mask::mask(&shape, &Mask { key, ..mask }).unwrap();
+        let got = gpu.read(&result, 0..128).unwrap();
+        assert!(got.into_iter().eq(want.into_iter().map(u8::from)), "{key:?}");
+    }
+}
+
 /// Within one compute pass of the host's, where nothing can be copied: sums over steps, which add up in a gradient.
 #[test]
 fn keys_within_a_compute_pass() {
