@@ -69,8 +69,9 @@ pub(crate) fn lost() -> Error {
 
 /// Refuses a device that is lost. Whatever it made before this succeeds was sound: a lost device stays lost.
 ///
-/// Only a buffer that is mapped from the start shows it: one that a lost device made has no memory to map. In a browser
-/// it has, and the loss is told with the next result.
+/// wgpu asks whether a device is lost before it looks at what is to be made. So a buffer without usages is refused by a
+/// device that lives, and a lost one says nothing. Nothing is made in either case. A browser tells of the loss with the
+/// next result.
 pub(crate) fn check_alive(device: &wgpu::Device) -> Result<(), Error> {
     if IN_A_BROWSER {
         return Ok(());
@@ -78,14 +79,13 @@ pub(crate) fn check_alive(device: &wgpu::Device) -> Result<(), Error> {
     let descriptor = wgpu::BufferDescriptor {
         label: Some("dropconnect.alive"),
         size: wgpu::COPY_BUFFER_ALIGNMENT,
-        // `MAP_WRITE` alone is no usage in Vulkan, which wants one (wgpu's issue 8007).
-        usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
-        mapped_at_creation: true,
+        usage: wgpu::BufferUsages::empty(),
+        mapped_at_creation: false,
     };
-    let (mapped, fault) =
-        scoped(device, || device.create_buffer(&descriptor).get_mapped_range_mut(..).is_ok());
-    // Without memory for four bytes the device may live; whatever it is asked for next will say so.
-    if mapped || fault.is_some() { Ok(()) } else { Err(lost()) }
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    drop(device.create_buffer(&descriptor));
+    let refused = ready(scope.pop()).flatten().is_some();
+    if refused { Ok(()) } else { Err(lost()) }
 }
 
 /// The size of a buffer for so many bytes: whole words, and no more than the device makes.
