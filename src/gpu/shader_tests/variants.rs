@@ -1,6 +1,7 @@
 //! The variants of every kernel.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use rayon::prelude::*;
 
@@ -102,9 +103,21 @@ fn keep_pairs(all: &mut Vec<Variant>) {
     });
 }
 
+/// Every pass with each of its tiles.
+pub(super) fn kernels() -> impl Iterator<Item = (Pass, Tile)> {
+    PASSES.iter().flat_map(|&pass| tiles(pass).into_iter().map(move |tile| (pass, tile)))
+}
+
+/// Variants and their texts.
+pub(in crate::gpu) type Texts = Vec<(Variant, String)>;
+
+/// For each of them the variants that hold every pair of choices, made once for the tests that take them.
+pub(in crate::gpu) static SAMPLE: LazyLock<Vec<(Pass, Tile, Texts)>> =
+    LazyLock::new(|| kernels().map(|(pass, tile)| (pass, tile, variants(pass, tile, false))).collect());
+
 /// The variants of a pass with a tile and their texts, less those whose text is the same as another's: all, or those
 /// that hold every pair of choices.
-pub(in crate::gpu) fn variants(pass: Pass, tile: Tile, full: bool) -> Vec<(Variant, String)> {
+pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
     let mut all = Vec::new();
     let planes = [Planes::None, Planes::One, Planes::Few, Planes::Many];
     for (element, planes) in
