@@ -1,10 +1,12 @@
 //! What an activation makes of a normal variable. Shader: `shaders/activation.wgsl`.
 
-use super::params::round_keys;
-use super::pass::{Integral, Pass};
-use super::plan::{Plan, Rows, pieces};
-use super::recording::{Draws, Recording};
-use super::{Kernels, Tensor};
+use super::plan::dispatch::Plan;
+use super::plan::rows::{Rows, pieces};
+use super::plan::tensor::Tensor;
+use super::run::kernels::Kernels;
+use super::run::recording::{Draws, Recording};
+use super::shader::params::round_keys;
+use super::shader::pass::{Integral, Pass};
 use crate::call::{Face, Faces};
 use crate::{Activation, Bias, ElementType, Error, Method, Shape};
 

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::{Apply, KernelOptions, Kernels, Recording, Tensor, Tile, Tuning, allocate};
+use super::plan::tensor::Tensor;
+use super::run::allocate;
+use super::run::kernels::Kernels;
+use super::run::options::KernelOptions;
+use super::run::recording::Recording;
+use super::tuning::{Apply, Tile, Tuning};
 use crate::call::{Forward, InputGradient, WeightGradient};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 

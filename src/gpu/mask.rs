@@ -1,10 +1,11 @@
 //! The mask written out, for looking and checking. Shader: `shaders/mask.wgsl`.
 
-use super::Kernels;
-use super::pass::Pass;
-use super::plan::{Plan, Rows, pieces};
-use super::recording::Recording;
-use super::tensor::check_bytes;
+use super::plan::dispatch::Plan;
+use super::plan::rows::{Rows, pieces};
+use super::plan::tensor::check_bytes;
+use super::run::kernels::Kernels;
+use super::run::recording::Recording;
+use super::shader::pass::Pass;
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
 use crate::{ElementType, Error, Mask, Shape};
 
@@ -68,7 +69,7 @@ impl Kernels {
         // Whole examples where several fit a binding, else pieces of one.
         let most_examples = most_examples.min(row / outputs).max(1);
         let most_outputs = if outputs <= row { outputs } else { row };
-        let most_outputs = most_outputs.min((self.groups_limit - 1).saturating_mul(BRICK_OUTPUTS).max(1));
+        let most_outputs = most_outputs.min((self.limits.groups - 1).saturating_mul(BRICK_OUTPUTS).max(1));
         let most_examples = if most_outputs < outputs { 1 } else { most_examples };
         for examples in pieces(batch, most_examples) {
             for columns in pieces(outputs, most_outputs) {

@@ -1,12 +1,15 @@
 //! Many masks in one launch. Shader: `shaders/monte_carlo.wgsl`.
 
-use super::allocate::initialised;
-use super::contract::Contraction;
-use super::pass::Pass;
-use super::plan::{Plan, Rows, pieces, scratch};
-use super::recording::{Draws, Recording, pass_keys};
-use super::shader::SHORT_TERMS;
-use super::{Kernels, Tensor};
+use super::plan::contract::Contraction;
+use super::plan::dispatch::Plan;
+use super::plan::purpose::scratch;
+use super::plan::rows::{Rows, pieces};
+use super::plan::tensor::Tensor;
+use super::run::allocate::initialised;
+use super::run::kernels::Kernels;
+use super::run::recording::{Draws, Recording, pass_keys};
+use super::shader::pass::Pass;
+use super::shader::variant::SHORT_TERMS;
 use crate::call::{Axis, MonteCarlo};
 use crate::{ElementType, Error};
 
@@ -14,7 +17,7 @@ impl Kernels {
     /// Mean and variance of Y over many masks: as many forward passes in one launch, with Welford's update
     /// in place. Memory besides the results is 8 bytes a pass.
     ///
-    /// Passes that take more than one dispatch may hold ([`Tuning::iterations`](super::Tuning::iterations)) are
+    /// Passes that take more than one dispatch may hold ([`Tuning::iterations`](crate::gpu::Tuning::iterations)) are
     /// taken in several, which go on where the last one ended. Where not even one pass fits, its outputs go through
     /// scratch memory in f32, `[batch, outputs]`.
     ///

@@ -1,17 +1,18 @@
 //! The passes that one kernel computes, each with its shader's name: `shaders/forward.wgsl` and so on.
 
-use super::contract::Contraction;
-use super::pass::Pass;
-use super::plan::Purpose;
-use super::recording::Recording;
-use super::{Kernels, Tensor};
+use super::plan::contract::Contraction;
+use super::plan::purpose::Purpose;
+use super::plan::tensor::Tensor;
+use super::run::kernels::Kernels;
+use super::run::recording::Recording;
+use super::shader::pass::Pass;
 use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
 use crate::{ElementType, Error, fenv};
 
 /// Tensors of 16 bits have results of the same type or of f32: logits for [`Kernels::predictive`], say, which f16 and
 /// bf16 would round. A tensor larger than one binding, or a sum too long for one dispatch
-/// ([`Tuning::iterations`](super::Tuning::iterations)), is taken in pieces that add up in f32: in the result, or where
-/// that has 16 bits, in scratch memory that is rounded into it once.
+/// ([`Tuning::iterations`](crate::gpu::Tuning::iterations)), is taken in pieces that add up in f32: in the result, or
+/// where that has 16 bits, in scratch memory that is rounded into it once.
 impl Kernels {
     /// Y = scale * (M ⊙ W) X + b, with a mask of its own for every example.
     ///

@@ -1,10 +1,12 @@
 //! What a classifier's logits say, over many passes. Shader: `shaders/predictive.wgsl`.
 
-use super::pass::Pass;
-use super::plan::{Plan, Rows, pieces};
-use super::recording::Recording;
-use super::shader::BLOCK_TERMS;
-use super::{Kernels, Tensor};
+use super::plan::dispatch::Plan;
+use super::plan::rows::{Rows, pieces};
+use super::plan::tensor::Tensor;
+use super::run::kernels::Kernels;
+use super::run::recording::Recording;
+use super::shader::pass::Pass;
+use super::shader::variant::BLOCK_TERMS;
 use crate::call::{Axis, Face, Faces};
 use crate::{Bias, ElementType, Error, Shape};
 
@@ -45,8 +47,8 @@ impl Kernels {
     ///
     /// # Errors
     /// As [`Kernels::forward`]; [`Error::Count`] for the passes; [`Error::TooLarge`] past what
-    /// [`Tuning::iterations`](super::Tuning::iterations) allow the threads that share an example, 256 of them on most
-    /// devices: 11 million classes.
+    /// [`Tuning::iterations`](crate::gpu::Tuning::iterations) allow the threads that share an example, 256 of them on
+    /// most devices: 11 million classes.
     pub fn predictive(&self, call: &PredictivePass) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 24;
         let PredictivePass { shape, pass, passes, .. } = *call;
@@ -103,7 +105,7 @@ impl Kernels {
             _ if outputs <= CLASSES_OF_64_THREADS => 64,
             _ => 256,
         };
-        1 << self.invocations_limit.min(self.width_limit).clamp(1, wanted).ilog2()
+        1 << self.limits.threads.min(self.limits.width).clamp(1, wanted).ilog2()
     }
 
     /// Quads of classes that a thread walks at most, three times: in blocks, for each of which a loop takes two

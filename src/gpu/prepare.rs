@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::allocate::{check_alive, zeroed};
-use super::contract::Contraction;
-use super::plan::Purpose;
-use super::{Kernels, Tensor};
+use super::plan::contract::Contraction;
+use super::plan::purpose::Purpose;
+use super::plan::tensor::Tensor;
+use super::run::allocate::{check_alive, zeroed};
+use super::run::kernels::Kernels;
 use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
 use crate::{Bias, ElementType, Error, Mask, Shape, Write};
 
@@ -127,10 +128,10 @@ pub(in crate::gpu) mod tests {
     use std::thread;
 
     use super::*;
-    use crate::gpu::pass::Pass;
-    use crate::gpu::pipeline::tests::Hook;
-    use crate::gpu::shader::Variant;
-    use crate::gpu::wgsl_tests::adapter::adapter;
+    use crate::gpu::run::pipeline::tests::Hook;
+    use crate::gpu::shader::pass::Pass;
+    use crate::gpu::shader::variant::Variant;
+    use crate::gpu::tests::wgsl::adapter::adapter;
     use crate::gpu::{AdapterChoice, Gpu, KernelOptions, Tile, Tuning};
     use crate::{Device, DropConnect, DropProbability, MaskKey, Sharing};
 

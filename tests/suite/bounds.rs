@@ -1,7 +1,7 @@
 //! Sums, passes and results too long for one dispatch: cut into several, and right all the same.
 //!
 //! Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations in sum, without a word. The kernels
-//! count theirs (`src/gpu/iterations.rs`); a loop that is not counted shows here as a wrong sum.
+//! count theirs (`src/gpu/plan/iterations.rs`); a loop that is not counted shows here as a wrong sum.
 
 use crate::common::{
     BiasKind, Call, Data, MADE, Operands, Pass, Placement, Target, adapter, assert_all_close, assert_close,

@@ -1,6 +1,6 @@
 //! The vectors of the mask format (`tests/data/vectors.json`), made by an independent program: through Rust with every
 //! instruction set, and through WGSL on the adapter. Philox and bricks alone through WGSL are in
-//! `src/gpu/wgsl_tests/`.
+//! `src/gpu/tests/wgsl/`.
 
 use std::num::NonZeroU32;
 

@@ -1,11 +1,11 @@
 //! How much one dispatch holds, along each axis of the box.
 
-use super::Plan;
+use super::dispatch::Plan;
+use super::iterations::Iterations;
 use crate::call::Axis;
-use crate::gpu::iterations::Iterations;
-use crate::gpu::params::Params;
-use crate::gpu::pass::Pass;
-use crate::gpu::shader::{MOST_BLOCKS, Variant};
+use crate::gpu::shader::params::Params;
+use crate::gpu::shader::pass::Pass;
+use crate::gpu::shader::variant::{MOST_BLOCKS, Variant};
 use crate::{ElementType, Error};
 
 impl Plan<'_> {
@@ -74,7 +74,7 @@ impl Plan<'_> {
     /// The same for rows of so many bytes.
     pub(crate) fn rows_of_bytes_in_binding(&self, argument: &'static str, bytes: u64) -> Result<u32, Error> {
         // A binding may have to start up to `alignment` bytes early.
-        let limit = self.kernels.binding_limit - self.kernels.alignment;
+        let limit = self.kernels.limits.binding - self.kernels.limits.alignment;
         match limit / bytes.max(1) {
             0 => Err(Error::RowTooLarge { argument, bytes, limit }),
             rows => Ok(rows.min(1 << 30) as u32),
@@ -87,7 +87,7 @@ impl Plan<'_> {
         let threads = [tile.rows * tile.workgroup[1], tile.columns * tile.workgroup[0]];
         // One brick less: the first may start before the extent does. One element never touches two.
         std::array::from_fn(|k| {
-            (u64::from(self.kernels.groups_limit) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
+            (u64::from(self.kernels.limits.groups) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
                 .clamp(1, 1 << 30) as u32
         })
     }

@@ -1,10 +1,10 @@
 //! Which kernel a dispatch takes: its tile, whose masks it draws, and the threads that share a tile.
 
-use super::Plan;
+use super::dispatch::Plan;
 use crate::call::Axis;
-use crate::gpu::params::Params;
-use crate::gpu::pass::Pass;
-use crate::gpu::shader::{Planes, Shared, Variant};
+use crate::gpu::shader::params::Params;
+use crate::gpu::shader::pass::Pass;
+use crate::gpu::shader::variant::{Planes, Shared, Variant};
 use crate::gpu::tuning::Tile;
 use crate::mask::brick::BRICK_EXAMPLES;
 use crate::{ElementType, Sharing};
@@ -138,7 +138,7 @@ impl Plan<'_> {
 
     /// Whether a dispatch holds as many of these tiles as cover so many bricks.
     fn holds(&self, tile: Tile, bricks: [u32; 2]) -> bool {
-        tile.groups(bricks).iter().all(|&groups| groups <= self.kernels.groups_limit)
+        tile.groups(bricks).iter().all(|&groups| groups <= self.kernels.limits.groups)
     }
 
     /// How many threads may share a tile: as many as the device lets, and as find registers for it in one workgroup.
@@ -147,8 +147,8 @@ impl Plan<'_> {
         /// fit. A thousand threads of two bricks took three times as long as one brick's (docs/nvidia.md).
         const MOST: u32 = 512;
         let [x, y] = tile.workgroup;
-        let most = (2 * MOST / (tile.rows * tile.columns)).min(MOST).min(self.kernels.invocations_limit);
-        (most / (x * y)).clamp(1, self.kernels.depth_limit.max(1))
+        let most = (2 * MOST / (tile.rows * tile.columns)).min(MOST).min(self.kernels.limits.threads);
+        (most / (x * y)).clamp(1, self.kernels.limits.depth.max(1))
     }
 
     /// The steps that a kernel stages at a time: as many as its tuning says, whole ones for all threads that share a
@@ -159,7 +159,7 @@ impl Plan<'_> {
         const MOST: u32 = 16;
         let walked = variant.pass.walks().map_or(0, |walked| params.bricks()[walked as usize]);
         let wanted = variant.pass.stages() && variant.tile.staged > 0;
-        if !wanted || walked == 0 || !self.kernels.stages {
+        if !wanted || walked == 0 || !self.kernels.limits.stages {
             return 0;
         }
         let [x, y] = variant.tile.workgroup;
@@ -168,7 +168,7 @@ impl Plan<'_> {
         let fits = |&staged: &u32| {
             let staged = Variant { tile: Tile { staged, ..variant.tile }, ..variant };
             block.is_multiple_of(staged.tile.staged)
-                && staged.shared_bytes() <= self.kernels.shared_limit
+                && staged.shared_bytes() <= self.kernels.limits.shared
                 && staged.staging().is_none_or(|staging| staging.quads() <= MOST * x * y * variant.split)
         };
         let steps = |share: u32| share * variant.split;
@@ -210,7 +210,7 @@ impl Plan<'_> {
         let fits = |split| {
             let unstaged = Tile { staged: 0, ..variant.tile };
             let parts = Variant { split, tile: unstaged, ..variant };
-            parts.shared_bytes() <= self.kernels.shared_limit
+            parts.shared_bytes() <= self.kernels.limits.shared
                 && (!staged || self.staged(params, Variant { split, ..variant }) > 0)
         };
         let mut split = 1;

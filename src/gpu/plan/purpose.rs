@@ -1,8 +1,9 @@
 //! What a plan is made for.
 
+use super::tensor::Tensor;
 use crate::call::Faces;
-use crate::gpu::allocate::zeroed;
-use crate::gpu::{Kernels, Tensor};
+use crate::gpu::run::allocate::zeroed;
+use crate::gpu::run::kernels::Kernels;
 use crate::{ElementType, Error};
 
 /// What a plan is made for.

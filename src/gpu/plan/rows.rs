@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::gpu::tensor::Tensor;
+use super::tensor::Tensor;
 
 /// Some rows of a tensor, from some column on: what one dispatch binds of it.
 #[derive(Clone)]

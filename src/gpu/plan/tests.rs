@@ -2,10 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use crate::gpu::expanded_tests::hardware;
 use crate::gpu::prepare::tests::watched;
-use crate::gpu::shader::{Shared, Variant};
-use crate::gpu::wgsl_tests::adapter::adapter;
+use crate::gpu::shader::variant::{Shared, Variant};
+use crate::gpu::tests::expanded::hardware;
+use crate::gpu::tests::wgsl::adapter::adapter;
 use crate::gpu::{Gpu, Kernels, LayerCall, Prepare, Tile, Tuning};
 use crate::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing};
 
@@ -38,7 +38,8 @@ fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked() {
     let tuning = Tuning::software().with_tiles(tile);
     for call in [LayerCall::Forward, LayerCall::InputGradient, LayerCall::WeightGradient] {
         let with = |stages: bool, limit: u32| {
-            let change = |kernels: &mut Kernels| (kernels.stages, kernels.shared_limit) = (stages, limit);
+            let change =
+                |kernels: &mut Kernels| (kernels.limits.stages, kernels.limits.shared) = (stages, limit);
             taken(gpu, tuning, change, call, [40, 40, 80], Sharing::Example)
         };
         let own = with(true, u32::MAX);
@@ -64,7 +65,7 @@ fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked() {
 fn sums_that_are_split_stage_steps_for_all_threads() {
     let Some(gpu) = adapter("sums_that_are_split_stage_steps_for_all_threads") else { return };
     let tuning = Tuning::software().with_tiles(Tile::new(1, 1, [4, 8]).with_staged(3)).with_threads(u32::MAX);
-    let stages = |kernels: &mut Kernels| kernels.stages = true;
+    let stages = |kernels: &mut Kernels| kernels.limits.stages = true;
     let variant = taken(gpu, tuning, stages, LayerCall::Forward, [8, 16, 264], Sharing::Example);
     assert!(variant.split > 1 && variant.tile.staged > 0, "{variant:?}");
     assert_eq!(variant.tile.staged % variant.split, 0, "{variant:?}");
@@ -99,7 +100,7 @@ fn what_nvidia_gets_fits_the_default_limits() {
         [(LayerCall::Forward, 2), (LayerCall::InputGradient, 4), (LayerCall::WeightGradient, 4)]
     {
         let change = |kernels: &mut Kernels| {
-            (kernels.stages, kernels.shared_limit, kernels.invocations_limit) = (true, limit, 256);
+            (kernels.limits.stages, kernels.limits.shared, kernels.limits.threads) = (true, limit, 256);
         };
         let variant = taken(gpu, tuning, change, call, [512, 512, 512], Sharing::Example);
         assert_eq!(variant.tile.staged, want, "{call:?}");

@@ -18,7 +18,7 @@ pub struct Tile {
     /// Bricks of the walk whose operands a workgroup reads together into its memory, for all of its threads, at a time;
     /// 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass, Monte-Carlo passes
     /// and the gradients of input and weight; the other passes read as with 0, and so do all where the compiler takes
-    /// no such kernels ([`Kernels::stages`](super::Kernels::stages)).
+    /// no such kernels ([`Kernels::stages`](crate::gpu::Kernels::stages)).
     pub staged: u32,
 }
 
@@ -175,7 +175,7 @@ const GOOGLE: u32 = 0x1ae0;
 
 /// For outputs on NVIDIA, where operands are not staged: a second brick and a warp that is tall read fewest lines for a
 /// brick (docs/nvidia.md).
-pub(super) const UNSTAGED: Tile = Tile::new(1, 2, [2, 16]);
+pub(crate) const UNSTAGED: Tile = Tile::new(1, 2, [2, 16]);
 
 /// Half of what llvmpipe allows: other drivers of its family may count a little otherwise.
 const ITERATIONS: u32 = 1 << 15;

@@ -12,8 +12,8 @@
 use minijinja::context;
 
 use super::pass::Pass;
-use super::tuning::Tile;
 use crate::call::Axis;
+use crate::gpu::tuning::Tile;
 
 /// Quads in which no two places share a bank.
 const BANKS: u32 = 8;
@@ -123,7 +123,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::gpu::expanded_tests::hardware;
+    use crate::gpu::tests::expanded::hardware;
 
     const PASSES: [Pass; 3] = [Pass::Forward { bias: false }, Pass::InputGradient, Pass::WeightGradient];
 

@@ -14,11 +14,11 @@ use naga::back::glsl;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use rayon::prelude::*;
 
-use super::expanded_tests::untidy;
-use super::params::Params;
-use super::pass::Pass;
-use super::shader::{Planes, Variant};
-use super::tuning::Multiply;
+use super::expanded::untidy;
+use crate::gpu::shader::params::Params;
+use crate::gpu::shader::pass::Pass;
+use crate::gpu::shader::variant::{Planes, Variant};
+use crate::gpu::tuning::Multiply;
 use back_ends::{BACK_ENDS, BackEnd};
 
 pub(super) use variants::{PASSES, SAMPLE, tiles};

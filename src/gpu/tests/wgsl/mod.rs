@@ -9,14 +9,14 @@ mod philox;
 
 use minijinja::Value;
 
-use super::params::Params;
-use super::shader::render;
-use super::{AdapterChoice, Gpu, KernelOptions, Kernels, Tensor, Tile};
 use crate::call::Forward;
+use crate::gpu::shader::params::Params;
+use crate::gpu::shader::variant::render;
+use crate::gpu::{AdapterChoice, Gpu, KernelOptions, Kernels, Tensor, Tile};
 use crate::{Bias, ElementType, Error, Shape};
 
-#[path = "../../../tests/common/adapter.rs"]
-pub(super) mod adapter;
+#[path = "../../../../tests/common/adapter.rs"]
+pub(in crate::gpu) mod adapter;
 use adapter::adapter;
 
 /// Runs `body` for each vector of `input`, as `at`: its vector `input[at]` becomes `output[at]`.

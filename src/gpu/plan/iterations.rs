@@ -1,13 +1,13 @@
 //! How many iterations of loops an invocation of a kernel makes, in sum over all its loops.
 //!
 //! Mesa's llvmpipe ends them all after 65,535 (`LP_MAX_TGSI_LOOP_ITERATIONS`), without a word; and on hardware
-//! they are what makes a dispatch of few threads long. So [`Plan`](super::plan::Plan) counts them here, from above,
-//! and cuts a walk that would pass [`Tuning::iterations`](super::Tuning::iterations). A loop that is added to a
+//! they are what makes a dispatch of few threads long. So [`Plan`](super::dispatch::Plan) counts them here, from above,
+//! and cuts a walk that would pass [`Tuning::iterations`](crate::gpu::Tuning::iterations). A loop that is added to a
 //! template has to be added here: `tests/suite/bounds.rs` runs every pass past that number.
 
-use super::pass::Pass;
-use super::shader::{Planes, Shared, Variant};
-use super::tuning::Tile;
+use crate::gpu::shader::pass::Pass;
+use crate::gpu::shader::variant::{Planes, Shared, Variant};
+use crate::gpu::tuning::Tile;
 use crate::mask::brick::STATE_PLANES;
 
 /// Iterations of an invocation: those that it makes whatever its sums are, and those of a step of its walk.

@@ -6,7 +6,7 @@ use minijinja::{Value, context};
 use super::adapter::adapter;
 use super::{compute, random};
 use crate::gpu::Gpu;
-use crate::gpu::params::Params;
+use crate::gpu::shader::params::Params;
 
 /// A 16-bit type as the `half` crate has it.
 struct SixteenBits {

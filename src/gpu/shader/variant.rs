@@ -11,9 +11,9 @@ use minijinja::{Environment, context, syntax::SyntaxConfig};
 use super::pass::{Integral, Pass, TEMPLATES};
 use super::staging::Staging;
 use super::text;
-use super::tuning::{Apply, Multiply, Tile};
 use crate::call::Axis;
 use crate::cpu::MILLS;
+use crate::gpu::tuning::{Apply, Multiply, Tile};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::{PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS, ROUNDS};
@@ -153,7 +153,7 @@ impl Variant {
     }
 
     /// What the templates know of this variant.
-    pub(super) fn values(&self) -> minijinja::Value {
+    pub(crate) fn values(&self) -> minijinja::Value {
         let columns = |axis| match axis {
             Axis::Input => ("params.inputs", "params.input_stride"),
             _ => ("params.outputs", "params.output_stride"),
@@ -258,7 +258,7 @@ fn base(at: usize) -> String {
 }
 
 /// A template with these values.
-pub(super) fn render(part: &str, values: &minijinja::Value) -> String {
+pub(crate) fn render(part: &str, values: &minijinja::Value) -> String {
     let template = ENVIRONMENT.get_template(part).expect("every part is in TEMPLATES");
     template.render(values).unwrap_or_else(|error| panic!("shaders/{part}.wgsl: {error:#}"))
 }

@@ -6,7 +6,9 @@ use std::sync::PoisonError;
 
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
-use super::{Gpu, Recording, allocate};
+use super::allocate;
+use super::context::Gpu;
+use super::recording::Recording;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::work::ready;
 use crate::{Error, host};

@@ -5,7 +5,7 @@ use minijinja::context;
 use super::adapter::adapter;
 use super::compute;
 use crate::gpu::Gpu;
-use crate::gpu::params::Params;
+use crate::gpu::shader::params::Params;
 
 /// What one of the functions of `elementary.wgsl` makes of these numbers; `call` is one of `X`.
 fn elementary(gpu: &Gpu, call: &str, x: &[f32]) -> Vec<f32> {

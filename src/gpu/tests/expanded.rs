@@ -6,15 +6,14 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::pass::{Integral, Pass};
-use super::shader::{Planes, Shared, Variant};
-use super::shader_tests::{PASSES, SAMPLE, tiles};
-use super::tuning::{Multiply, Tile, Tuning, UNSTAGED};
-use super::{BIAS_TILE, FLAT_TILE};
+use super::shader::{PASSES, SAMPLE, tiles};
+use crate::gpu::shader::pass::{BIAS_TILE, FLAT_TILE, Integral, Pass};
+use crate::gpu::shader::variant::{Planes, Shared, Variant};
+use crate::gpu::tuning::{Multiply, Tile, Tuning, UNSTAGED};
 use crate::{Activation, ElementType};
 
 /// What hardware of a vendor gets, 0x10de being NVIDIA.
-pub(super) fn hardware(vendor: u32) -> Tuning {
+pub(in crate::gpu) fn hardware(vendor: u32) -> Tuning {
     let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
     info.vendor = vendor;
     Tuning::for_adapter(&info, wgpu::Features::SHADER_INT64)
@@ -177,7 +176,7 @@ fn difference(made: &str, kept: &str) -> Option<usize> {
 
 /// What nobody would write by hand, the first of it: long lines, blank ones where none belong, an indentation that is
 /// not that of the brackets around, what adds nothing, and names that are not used.
-pub(super) fn untidy(source: &str) -> Option<String> {
+pub(in crate::gpu) fn untidy(source: &str) -> Option<String> {
     let mut depth = 0;
     let mut before = "{";
     for (line, number) in source.lines().zip(1..) {

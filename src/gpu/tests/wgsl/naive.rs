@@ -11,7 +11,7 @@ use crate::{Bias, DropProbability, Mask, MaskKey, Shape, reference};
 fn the_naive_kernel_is_the_layer() {
     let Some(gpu) = adapter("the_naive_kernel_is_the_layer") else { return };
     let device = gpu.device();
-    let source = wgpu::ShaderSource::Wgsl(include_str!("../../../shaders/naive/forward.wgsl").into());
+    let source = wgpu::ShaderSource::Wgsl(include_str!("../../../../shaders/naive/forward.wgsl").into());
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: None,

@@ -2,20 +2,22 @@
 //!
 //! A dispatch is limited along each axis: by what a binding holds, by the groups of a grid, by the connections
 //! it may decide, and along the axis that a thread walks by the iterations it may make
-//! ([`Tuning`](super::Tuning) says why). Along the two axes of the result, pieces are independent. Pieces of the
+//! ([`Tuning`](crate::gpu::Tuning) says why). Along the two axes of the result, pieces are independent. Pieces of the
 //! walk add up in the result, in f32; a result of 16 bits adds up in scratch memory, and is rounded once. There very
 //! many pieces of an f32 add up, too, so many at a time.
 
 use std::ops::Range;
 
-use super::Kernels;
-use super::params::Params;
-use super::pass::Pass;
-use super::plan::{Plan, Purpose, Rows, pieces};
-use super::recording::Recording;
-use super::shader::SHORT_TERMS;
+use super::dispatch::Plan;
+use super::purpose::Purpose;
+use super::rows::{Rows, pieces};
 use super::tensor::Tensor;
 use crate::call::{Axis, Face, Faces};
+use crate::gpu::run::kernels::Kernels;
+use crate::gpu::run::recording::Recording;
+use crate::gpu::shader::params::Params;
+use crate::gpu::shader::pass::Pass;
+use crate::gpu::shader::variant::SHORT_TERMS;
 use crate::{Bias, ElementType, Error, Write};
 
 /// Scratch memory of a call takes no more bytes than this, or one row.

@@ -2,32 +2,25 @@
 
 use crate::Activation;
 use crate::call::Axis;
+use crate::gpu::tuning::{Tile, Tuning, UNSTAGED};
+
+macro_rules! templates {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../../shaders/", $name, ".wgsl")))),*]
+    };
+}
 
 /// Name and text of each template in `shaders/`.
-pub(super) const TEMPLATES: &[(&str, &str)] = &[
-    ("params", include_str!("../../shaders/params.wgsl")),
-    ("philox", include_str!("../../shaders/philox.wgsl")),
-    ("brick", include_str!("../../shaders/brick.wgsl")),
-    ("elements", include_str!("../../shaders/elements.wgsl")),
-    ("elementary", include_str!("../../shaders/elementary.wgsl")),
-    ("apply", include_str!("../../shaders/apply.wgsl")),
-    ("tile", include_str!("../../shaders/tile.wgsl")),
-    ("round_key", include_str!("../../shaders/round_key.wgsl")),
-    ("staging", include_str!("../../shaders/staging.wgsl")),
-    ("forward_tile", include_str!("../../shaders/forward_tile.wgsl")),
-    ("forward", include_str!("../../shaders/forward.wgsl")),
-    ("input_gradient", include_str!("../../shaders/input_gradient.wgsl")),
-    ("weight_gradient", include_str!("../../shaders/weight_gradient.wgsl")),
-    ("bias_gradient", include_str!("../../shaders/bias_gradient.wgsl")),
-    ("mask", include_str!("../../shaders/mask.wgsl")),
-    ("moments", include_str!("../../shaders/moments.wgsl")),
-    ("activation", include_str!("../../shaders/activation.wgsl")),
-    ("monte_carlo", include_str!("../../shaders/monte_carlo.wgsl")),
-    ("predictive", include_str!("../../shaders/predictive.wgsl")),
-    ("round", include_str!("../../shaders/round.wgsl")),
-    ("running_moments", include_str!("../../shaders/running_moments.wgsl")),
-    ("update", include_str!("../../shaders/update.wgsl")),
-];
+pub(crate) const TEMPLATES: &[(&str, &str)] = templates! {
+    "params" "philox" "brick" "elements" "elementary" "apply" "tile" "round_key" "staging" "forward_tile" "forward"
+    "input_gradient" "weight_gradient" "bias_gradient" "mask" "moments" "activation" "monte_carlo" "predictive" "round"
+    "running_moments" "update"
+};
+
+/// The workgroup of the bias gradient: columns of outputs and rows that share the examples.
+pub(crate) const BIAS_TILE: Tile = Tile::new(1, 1, [16, 16]);
+/// The workgroup of kernels without tiles.
+pub(crate) const FLAT_TILE: Tile = Tile::new(1, 1, [64, 1]);
 
 /// A kernel, with the choices that it alone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,12 +65,12 @@ pub(crate) enum Integral {
 }
 
 impl Integral {
-    pub(super) const fn is_closed(self) -> bool {
+    pub(crate) const fn is_closed(self) -> bool {
         matches!(self, Self::ClosedIdentity | Self::ClosedRelu)
     }
 
     /// The function's name in the shader.
-    pub(super) const fn function(self) -> &'static str {
+    pub(crate) const fn function(self) -> &'static str {
         match self {
             Self::ClosedIdentity | Self::Sampled(Activation::Identity) => "identity",
             Self::ClosedRelu | Self::Sampled(Activation::Relu) => "relu",
@@ -117,6 +110,27 @@ impl Pass {
         }
     }
 
+    /// Its tile, before it is fitted to a problem.
+    pub(crate) fn tile(self, tuning: &Tuning) -> Tile {
+        match (self, self.walks()) {
+            (_, Some(Axis::Input)) => tuning.forward,
+            (_, Some(Axis::Output)) => tuning.input_gradient,
+            (_, Some(Axis::Example)) => tuning.weight_gradient,
+            (Self::BiasGradient, None) => BIAS_TILE,
+            (Self::Predictive { threads }, None) if threads > 1 => {
+                Tile { workgroup: [threads, 1], ..FLAT_TILE }
+            }
+            // Two sums to an output, and operands that are not staged.
+            (Self::Moments { .. }, None) => match tuning.forward {
+                Tile { staged: 0, rows, columns, workgroup } => {
+                    Tile::new(rows.min(2), columns.min(2), workgroup)
+                }
+                _ => UNSTAGED,
+            },
+            (_, None) => FLAT_TILE,
+        }
+    }
+
     /// Whether the threads of a workgroup may read operands together.
     pub(crate) const fn stages(self) -> bool {
         self.walks().is_some()
@@ -141,7 +155,7 @@ impl Pass {
     }
 
     /// The operands' names in the shader, in the order of their bindings, and the axis along their columns.
-    pub(super) fn operands(self) -> &'static [(&'static str, Axis)] {
+    pub(crate) fn operands(self) -> &'static [(&'static str, Axis)] {
         use Axis::{Input, Output};
         match self {
             Self::Forward { .. } | Self::Moments { .. } | Self::MonteCarlo { .. } => {
@@ -161,7 +175,7 @@ impl Pass {
 
     /// The results that `elements.wgsl` stores, in the order of their bindings, and the axes along their rows, unless
     /// there is one row, and columns.
-    pub(super) fn results(self) -> &'static [(&'static str, Option<Axis>, Axis)] {
+    pub(crate) fn results(self) -> &'static [(&'static str, Option<Axis>, Axis)] {
         use Axis::{Example, Input, Output};
         match self {
             Self::InputGradient => &[("result", Some(Example), Input)],
@@ -194,7 +208,7 @@ impl Pass {
     }
 
     /// The templates this kernel is put together from.
-    pub(super) const fn parts(self) -> &'static [&'static str] {
+    pub(crate) const fn parts(self) -> &'static [&'static str] {
         match self {
             Self::Forward { .. } => &["params", "philox", "brick", "elements", "apply", "forward"],
             Self::InputGradient => &["params", "philox", "brick", "elements", "apply", "input_gradient"],

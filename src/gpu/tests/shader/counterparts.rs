@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::gpu::pass::TEMPLATES;
+use crate::gpu::shader::pass::TEMPLATES;
 
 /// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well. The oracles of the
 /// passes just add.
@@ -14,8 +14,8 @@ fn counterparts(stem: &str) -> Vec<String> {
     let others: &[&str] = match stem {
         "philox" | "round_key" => &["src/mask/philox.rs"],
         "brick" | "tile" => &["src/mask/brick.rs"],
-        "params" => &["src/gpu/params.rs"],
-        "staging" => &["src/gpu/staging.rs"],
+        "params" => &["src/gpu/shader/params.rs"],
+        "staging" => &["src/gpu/shader/staging.rs"],
         "elements" | "round" => &["src/element.rs"],
         "elementary" => &["src/reference/activation.rs"],
         "forward_tile" => &["src/reference/forward.rs"],
@@ -32,7 +32,7 @@ fn every_shader_has_a_twin_or_an_oracle() {
     let mut shaders = 0;
     for file in std::fs::read_dir(root.join("shaders")).unwrap() {
         let path = file.unwrap().path();
-        // What the templates make (`expanded_tests.rs`), and what is no template (`wgsl_tests/naive.rs`).
+        // What the templates make (`tests/expanded.rs`), and what is no template (`tests/wgsl/naive.rs`).
         if path.is_dir() {
             continue;
         }

@@ -12,7 +12,7 @@ struct Item<'a> {
 }
 
 /// One kernel from its parts, whose entry point is `main`.
-pub(super) fn link(parts: &[String]) -> String {
+pub(crate) fn link(parts: &[String]) -> String {
     let parts: Vec<Vec<Item>> = parts.iter().map(|part| items(part)).collect();
     let all = || parts.iter().flatten();
     let mut used: HashSet<&str> = HashSet::new();

@@ -4,24 +4,14 @@ use std::mem::offset_of;
 use std::sync::{Arc, PoisonError};
 
 use super::allocate::{check_alive, initialised};
-use super::describe::BoundRange;
-use super::params::{Params, RoundKeys, round_keys};
-use super::recording::{Dispatch, Draws, Recording, pass_keys};
+use super::recording::{BoundRange, Dispatch, Draws, Recording, pass_keys};
+use crate::gpu::shader::params::{Params, RoundKeys, round_keys};
 use crate::{Error, MaskKey, host};
 
 /// Calls made ahead for steps that follow one another, in one buffer of at most so many bytes: a buffer for each step
 /// would cost a hundred microseconds on some drivers.
 const STEPS_AHEAD: usize = 64;
 const BYTES_AHEAD: usize = 64 << 10;
-
-/// What [`Recording::at_key`] has made: the key that it was asked for last, and the calls of the steps from `first` on.
-#[derive(Debug, Default)]
-pub(super) struct Ahead {
-    last: Option<MaskKey>,
-    first: u64,
-    /// Each with an `Ahead` of its own, or the calls would hold each other for ever.
-    calls: Vec<Recording>,
-}
 
 /// The masks of other steps. A recording keeps its key: what has been recorded of it, and not been executed yet, draws
 /// what it would have drawn anyway, whatever is made of it later.
@@ -33,7 +23,7 @@ impl Recording {
 
     /// The same call with another seed, layer, step or Monte-Carlo sample: it draws the masks, or Gaussian samples, of
     /// that key. Nothing is checked or compiled again, and no queue is needed. A recording of
-    /// [`Kernels::monte_carlo`](super::Kernels::monte_carlo) draws all its samples at the key's step.
+    /// [`Kernels::monte_carlo`](crate::gpu::Kernels::monte_carlo) draws all its samples at the key's step.
     ///
     /// Where a step follows the one before, the calls of some more steps are made with it, so that most of them cost a
     /// microsecond. Those do not look whether the device lives: nothing is made on it.
@@ -165,7 +155,7 @@ impl Recording {
 
     /// The words of a key as the kernels of this call read them, for buffers that a host fills itself: two for each of
     /// 34 rounds, `key + r * (0x9E3779B9, 0xBB67AE85)` for round r from 0 on, modulo 2^32. `key` is
-    /// [`MaskKey::words`], or for [`Kernels::activate`](super::Kernels::activate) [`MaskKey::gaussian_words`]. All
+    /// [`MaskKey::words`], or for [`Kernels::activate`](crate::gpu::Kernels::activate) [`MaskKey::gaussian_words`]. All
     /// rounds are there, however few a mask takes.
     pub fn key_block(&self, key: MaskKey) -> [u32; Self::KEY_WORDS] {
         let gaussian = self.dispatches.iter().any(|dispatch| dispatch.draws == Draws::Gaussian);
@@ -182,8 +172,8 @@ impl Recording {
     ///
     /// # Errors
     /// [`Error::Usage`] for a buffer without `COPY_SRC`; [`Error::Misaligned`]; [`Error::OutOfBounds`];
-    /// [`Error::PassKeys`] for a recording of [`Kernels::monte_carlo`](super::Kernels::monte_carlo); the first time, as
-    /// [`at_key`](Self::at_key). Nothing is recorded then.
+    /// [`Error::PassKeys`] for a recording of [`Kernels::monte_carlo`](crate::gpu::Kernels::monte_carlo); the first
+    /// time, as [`at_key`](Self::at_key). Nothing is recorded then.
     pub fn encode_with_key_from(
         &self,
         encoder: &mut wgpu::CommandEncoder,

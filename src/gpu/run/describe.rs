@@ -1,6 +1,6 @@
 //! A recording as data, for hosts that run its kernels without this library: `dropconnect shader --export`.
 
-use super::recording::{Draws, Recording};
+use super::recording::{BoundRange, Draws, Recording};
 
 /// One dispatch of a [`Recording`]: all that a host needs to make it with a WebGPU of its own.
 #[derive(Clone, Copy, Debug)]
@@ -17,31 +17,6 @@ pub struct DispatchInfo<'r> {
     pub draws: Draws,
     /// The storage buffers from binding 1 on.
     pub bindings: &'r [BoundRange],
-}
-
-/// A range of a buffer that a dispatch binds: one of the call's tensors, or memory of the library's own.
-#[derive(Clone, Debug)]
-pub struct BoundRange {
-    /// The buffer. One that none of the call's tensors is in is either [`Recording::pass_keys`] or scratch memory
-    /// that is written before it is read.
-    pub buffer: wgpu::Buffer,
-    /// The first byte, a multiple of the device's `min_storage_buffer_offset_alignment`.
-    pub offset: u64,
-    /// Bytes, a multiple of 4.
-    pub size: u64,
-}
-
-impl BoundRange {
-    pub(super) fn of(binding: &wgpu::BufferBinding<'_>) -> Self {
-        let wgpu::BufferBinding { buffer, offset, size } = binding;
-        let size = size.map_or_else(|| buffer.size() - offset, u64::from);
-        Self { buffer: (*buffer).clone(), offset: *offset, size }
-    }
-
-    pub(super) fn binding(&self) -> wgpu::BufferBinding<'_> {
-        let Self { buffer, offset, size } = self;
-        wgpu::BufferBinding { buffer, offset: *offset, size: wgpu::BufferSize::new(*size) }
-    }
 }
 
 impl Recording {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::KernelOptions;
 use super::allocate::{check_alive, guarded, one_line};
-use super::params::Params;
-use super::shader::Variant;
+use super::options::{KernelOptions, ModuleMaker};
 use crate::Error;
+use crate::gpu::shader::params::Params;
+use crate::gpu::shader::variant::Variant;
 
 /// A compiled kernel, the text it was made of, and the layout of its bindings: parameters, at an offset that is given
 /// when they are set, operands, results.
@@ -17,31 +17,6 @@ pub(crate) struct Pipeline {
     pub source: String,
     pub compute: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
-}
-
-/// Makes shader modules of the library's WGSL in place of wgpu: for hosts with a compiler of their own.
-///
-/// wgpu takes what another compiler made by `Device::create_shader_module_passthrough`, on devices with the feature
-/// `PASSTHROUGH_SHADERS`. `dropconnect verify --compiler` is a host of this kind.
-#[derive(Clone)]
-pub struct ModuleMaker(Arc<Make>);
-
-type Make = dyn Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, String> + Send + Sync;
-
-impl ModuleMaker {
-    /// Calls `make` once for every kernel that is needed, with the device, the kernel's name and its WGSL, which has
-    /// one entry point, `main`. What it returns has to compute the same; what it cannot make is [`Error::Module`].
-    pub fn new(
-        make: impl Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, String> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(make))
-    }
-}
-
-impl std::fmt::Debug for ModuleMaker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ModuleMaker")
-    }
 }
 
 /// The pipeline of one variant, once it has been made. Locked while it is compiled.
@@ -183,8 +158,8 @@ pub(crate) mod tests {
 
     use super::{ModuleMaker, Pipelines, Variant};
     use crate::call::Forward;
-    use crate::gpu::pass::Pass;
-    use crate::gpu::wgsl_tests::adapter::adapter;
+    use crate::gpu::shader::pass::Pass;
+    use crate::gpu::tests::wgsl::adapter::adapter;
     use crate::gpu::{KernelOptions, Kernels, Recording, Tensor};
     use crate::{Bias, ElementType, Error, Shape};
 

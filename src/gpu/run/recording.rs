@@ -4,11 +4,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::allocate::{self, check_alive, guarded};
-use super::describe::BoundRange;
-use super::keys::Ahead;
-use super::params::{Params, RoundKeys, round_keys};
-use super::pass::Pass;
 use super::pipeline::Pipeline;
+use crate::gpu::shader::params::{Params, RoundKeys, round_keys};
+use crate::gpu::shader::pass::Pass;
 use crate::{Error, MaskKey};
 
 /// A call whose arguments have been checked: its pipelines, bindings and parameters, the mask's key among them.
@@ -31,6 +29,15 @@ pub struct Recording {
     pub(super) key_on_device: OnceLock<Arc<Self>>,
     /// Shared by clones, and by what [`at_key`](Self::at_key) makes.
     pub(super) ahead: Arc<Mutex<Ahead>>,
+}
+
+/// What [`Recording::at_key`] has made: the key that it was asked for last, and the calls of the steps from `first` on.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    pub(super) last: Option<MaskKey>,
+    pub(super) first: u64,
+    /// Each with an `Ahead` of its own, or the calls would hold each other for ever.
+    pub(super) calls: Vec<Recording>,
 }
 
 /// What of a dispatch's parameters depends on the key, and how: which words `round_keys` starts from.
@@ -60,6 +67,31 @@ impl Draws {
 /// The key words of so many Monte-Carlo passes.
 pub(crate) fn pass_keys(key: MaskKey, passes: u32) -> Vec<[u32; 2]> {
     (0..passes).map(|t| key.pass(t).words()).collect()
+}
+
+/// A range of a buffer that a dispatch binds: one of the call's tensors, or memory of the library's own.
+#[derive(Clone, Debug)]
+pub struct BoundRange {
+    /// The buffer. One that none of the call's tensors is in is either [`Recording::pass_keys`] or scratch memory
+    /// that is written before it is read.
+    pub buffer: wgpu::Buffer,
+    /// The first byte, a multiple of the device's `min_storage_buffer_offset_alignment`.
+    pub offset: u64,
+    /// Bytes, a multiple of 4.
+    pub size: u64,
+}
+
+impl BoundRange {
+    pub(super) fn of(binding: &wgpu::BufferBinding<'_>) -> Self {
+        let wgpu::BufferBinding { buffer, offset, size } = binding;
+        let size = size.map_or_else(|| buffer.size() - offset, u64::from);
+        Self { buffer: (*buffer).clone(), offset: *offset, size }
+    }
+
+    pub(super) fn binding(&self) -> wgpu::BufferBinding<'_> {
+        let Self { buffer, offset, size } = self;
+        wgpu::BufferBinding { buffer, offset: *offset, size: wgpu::BufferSize::new(*size) }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -156,7 +188,7 @@ impl Recording {
     }
 
     /// How many dispatches the call takes: one, unless it passes a limit of the device or of the
-    /// [`Tuning`](super::Tuning).
+    /// [`Tuning`](crate::gpu::Tuning).
     pub fn dispatches(&self) -> usize {
         self.dispatches.len()
     }

@@ -6,10 +6,9 @@ use std::sync::LazyLock;
 use rayon::prelude::*;
 
 use crate::call::Axis;
-use crate::gpu::pass::{Integral, Pass};
-use crate::gpu::shader::{Planes, Shared, Variant};
+use crate::gpu::shader::pass::{BIAS_TILE, FLAT_TILE, Integral, Pass};
+use crate::gpu::shader::variant::{Planes, Shared, Variant};
 use crate::gpu::tuning::{Apply, Multiply, Tile};
-use crate::gpu::{BIAS_TILE, FLAT_TILE};
 use crate::{Activation, ElementType};
 
 /// Every kernel with every choice of its own, but for the threads that share an example: those are the tile's.

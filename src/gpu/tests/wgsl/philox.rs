@@ -4,9 +4,9 @@ use minijinja::{Value, context};
 
 use super::adapter::{adapter, not_run};
 use super::{compute, random};
-use crate::gpu::params::{Params, round_keys};
-use crate::gpu::pass::Pass;
-use crate::gpu::shader::{Planes, Shared, Variant};
+use crate::gpu::shader::params::{Params, round_keys};
+use crate::gpu::shader::pass::Pass;
+use crate::gpu::shader::variant::{Planes, Shared, Variant};
 use crate::gpu::{Apply, Gpu, Multiply, Tile};
 use crate::mask::brick::{Brick, PLANE_ROUNDS};
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS, ROUNDS};
@@ -45,7 +45,7 @@ fn generator(int64: bool) -> Value {
 fn philox_gives_the_known_answers() {
     let Some((gpu, multiplies)) = multiplies("philox_gives_the_known_answers") else { return };
     let vectors: serde_json::Value =
-        serde_json::from_str(include_str!("../../../tests/data/vectors.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../tests/data/vectors.json")).unwrap();
     let answers = vectors["kats"].as_array().unwrap();
     assert_eq!(answers.len(), 3);
     for int64 in multiplies {

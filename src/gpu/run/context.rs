@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use super::{KernelOptions, Kernels, allocate};
+use super::allocate;
+use super::kernels::Kernels;
+use super::options::KernelOptions;
 use crate::Error;
 use crate::work::IN_A_BROWSER;
 

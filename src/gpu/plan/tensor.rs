@@ -7,7 +7,7 @@ use crate::work::IN_A_BROWSER;
 use crate::{ElementType, Error, Shape};
 
 /// A range of the caller's buffer that holds a row-major tensor. The buffer has to be one of the device of the
-/// kernels, which cannot be checked here: see [`Kernels`](super::Kernels).
+/// kernels, which cannot be checked here: see [`Kernels`](crate::gpu::Kernels).
 ///
 /// The offset needs no more than 4-byte alignment; what the device wants of bindings
 /// (`min_storage_buffer_offset_alignment`) is taken care of. The size is the tensor's own, or that

@@ -8,7 +8,7 @@
 //! owner's, and is left alone.
 //!
 //! In a browser nothing is known before the page has given up its thread. There faults go to the handler, and
-//! [`Gpu`](super::Gpu) has one of its own, of which the next result that is read tells.
+//! [`Gpu`](crate::gpu::Gpu) has one of its own, of which the next result that is read tells.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -57,7 +57,7 @@ fn scoped<T>(device: &wgpu::Device, run: impl FnOnce() -> T) -> (T, Option<wgpu:
     (result, fault)
 }
 
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join(" ")
 }

@@ -1,13 +1,53 @@
 //! What the kernels need of a device.
 
-use super::params::Params;
-use super::tuning::Tuning;
-use super::{BIAS_TILE, FLAT_TILE, Tile};
+use crate::gpu::shader::params::Params;
+use crate::gpu::shader::pass::{BIAS_TILE, FLAT_TILE};
+use crate::gpu::tuning::{Tile, Tuning, has_fxc};
 use crate::{Error, UnmetLimit};
+
+/// Bindings hold at most this many bytes, so that rows, columns and indices fit 31 bits in the shaders.
+const INDEXABLE: u64 = 1 << 31;
+
+/// How much of a device one dispatch may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of a storage binding.
+    pub binding: u64,
+    /// What the offset of a binding is a multiple of.
+    pub alignment: u64,
+    /// Workgroups along an axis.
+    pub groups: u32,
+    /// Threads of a workgroup, and those along its width and its depth.
+    pub threads: u32,
+    pub width: u32,
+    pub depth: u32,
+    /// Bytes of workgroup memory.
+    pub shared: u32,
+    /// Whether operands may be staged.
+    pub stages: bool,
+}
+
+impl Limits {
+    /// Those of a device, unless they are too low.
+    pub(crate) fn new(device: &wgpu::Device, tuning: &Tuning) -> Result<Self, Error> {
+        let limits = device.limits();
+        check(&limits, tuning)?;
+        Ok(Self {
+            binding: limits.max_storage_buffer_binding_size.min(INDEXABLE),
+            alignment: limits.min_storage_buffer_offset_alignment.into(),
+            groups: limits.max_compute_workgroups_per_dimension,
+            threads: limits.max_compute_invocations_per_workgroup,
+            width: limits.max_compute_workgroup_size_x,
+            depth: limits.max_compute_workgroup_size_z,
+            shared: limits.max_compute_workgroup_storage_size,
+            stages: !has_fxc(&device.adapter_info(), device.features()),
+        })
+    }
+}
 
 /// Refuses limits that are too low, all of them at once. wgpu checks a shader's workgroup size against the device, but
 /// not its workgroup memory.
-pub(super) fn check(limits: &wgpu::Limits, tuning: &Tuning) -> Result<(), Error> {
+fn check(limits: &wgpu::Limits, tuning: &Tuning) -> Result<(), Error> {
     macro_rules! unmet {
         ($($limit:ident >= $needed:expr),* $(,)?) => {
             [$(UnmetLimit {
@@ -81,6 +121,6 @@ mod tests {
     fn the_document_has_the_number_of_the_code() {
         let limits = wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..wgpu::Limits::defaults() };
         let said = check(&limits, &Tuning::software()).unwrap_err().to_string();
-        assert!(include_str!("../../docs/errors.md").contains(&said), "{said}");
+        assert!(include_str!("../../../docs/errors.md").contains(&said), "{said}");
     }
 }
