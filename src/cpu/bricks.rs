@@ -1,4 +1,4 @@
-//! Bricks, eight at a time: the generator and the threshold ladder in vector lanes.
+//! Bricks, eight at a time: the generator and the comparison with the threshold in vector lanes.
 //!
 //! With AVX-512 and AVX2 a lane holds 64 bits, of which the low half counts. The product of two low halves fills the
 //! lane; its low half is already in place for the next round, and its high half needs one shift. So a round is two
@@ -9,9 +9,8 @@
 //! A run of the generator is a chain: a round waits seven cycles for the one before it and keeps the machine busy for
 //! three. So runs are interleaved, as many as the registers hold ([`Simd::RUNS`]).
 
-use super::simd::{Kept, Lanes, Simd};
-use crate::mask::brick::{MOST_ROUNDS, PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
-use crate::mask::philox::{ROUNDS, round_key};
+use super::simd::comparison::Comparison;
+use super::simd::{Kept, Simd};
 use crate::{Mask, Sharing};
 
 /// Where eight bricks are: the blocks of inputs and of outputs in lanes, and the global block of examples.
@@ -26,29 +25,13 @@ pub(super) struct Place<S: Simd> {
 pub(super) struct Bricks<S: Simd> {
     simd: S,
     sharing: Sharing,
-    ladder: Ladder,
-}
-
-/// The generator with its keys, and what its bits are compared with.
-pub(super) struct Ladder {
-    threshold: u32,
-    bits: u32,
-    keys: [[u32; 2]; MOST_ROUNDS as usize],
+    comparison: Comparison,
 }
 
 impl<S: Simd> Bricks<S> {
     #[inline(always)]
     pub(super) fn new(simd: S, mask: &Mask) -> Self {
-        let key = mask.key.words();
-        Self {
-            simd,
-            sharing: mask.sharing,
-            ladder: Ladder {
-                threshold: mask.probability.threshold(),
-                bits: mask.probability.bits(),
-                keys: std::array::from_fn(|round| round_key(key, round as u32)),
-            },
-        }
+        Self { simd, sharing: mask.sharing, comparison: Comparison::new(mask) }
     }
 
     /// Decides eight bricks, one per lane, at every place.
@@ -97,7 +80,7 @@ impl<S: Simd> Bricks<S> {
             };
             *block = [place.input, place.output, self.simd.eight(coordinates)];
         }
-        let words = self.simd.climb::<RUNS, 4>(&self.ladder, blocks, 0);
+        let words = self.simd.decide::<RUNS, 4>(&self.comparison, blocks, 0);
         for run in 0..RUNS {
             self.simd.transpose(words[run], &mut kept[run]);
             self.share(places[run].examples, &mut kept[run]);
@@ -120,7 +103,7 @@ impl<S: Simd> Bricks<S> {
         }
     }
 
-    /// The same for one mask coordinate: a quarter of the ladder, though all of the generator's rounds.
+    /// The same for one mask coordinate: a quarter of the comparisons, though all of the generator's rounds.
     #[inline(always)]
     pub(super) fn decide_coordinate(
         &self,
@@ -130,88 +113,11 @@ impl<S: Simd> Bricks<S> {
     ) -> [[u16; 4]; 4] {
         let block = [input, output, self.simd.eight(coordinate / 4)];
         let word = (coordinate % 4) as usize;
-        let [[word]] = self.simd.climb::<1, 1>(&self.ladder, [block], word);
+        let [[word]] = self.simd.decide::<1, 1>(&self.comparison, [block], word);
         let mut kept = Kept::NONE;
         self.simd.transpose([word; 4], &mut kept);
         kept.0[0]
     }
-}
-
-impl Ladder {
-    /// The decisions of `WORDS` mask coordinates of each block, from `first` on.
-    #[inline(always)]
-    pub(super) fn climb<L: Lanes, const RUNS: usize, const WORDS: usize>(
-        &self,
-        lanes: L,
-        blocks: [[L::Words; 3]; RUNS],
-        first: usize,
-    ) -> [[L::Words; WORDS]; RUNS] {
-        let mut keep = [[lanes.splat_word(0); WORDS]; RUNS];
-        let mut states = blocks.map(|[input, output, example]| [input, output, example, lanes.splat_word(0)]);
-        for key in &self.keys[..ROUNDS as usize] {
-            Self::round(lanes, &mut states, key);
-        }
-        let set = |bit: u32| self.threshold >> bit & 1 == 1;
-        let mut bit = 0;
-        if self.bits > STATE_PLANES {
-            for t in (0..STATE_PLANES as usize).rev() {
-                if t < (self.bits - STATE_PLANES) as usize {
-                    let set = set(bit);
-                    for run in 0..RUNS {
-                        for w in 0..WORDS {
-                            let plane = lanes.rotate_left(states[run][(first + w + t) % 4], ROTATIONS[t]);
-                            keep[run][w] = rung(lanes, keep[run][w], plane, set);
-                        }
-                    }
-                    bit += 1;
-                }
-            }
-        } else {
-            climb(lanes, &mut keep, &states, first, set(0));
-            bit = 1;
-        }
-        let (later, _) = self.keys[ROUNDS as usize..].as_chunks::<{ PLANE_ROUNDS as usize }>();
-        for (keys, bit) in later.iter().zip(bit..self.bits) {
-            for key in keys {
-                Self::round(lanes, &mut states, key);
-            }
-            climb(lanes, &mut keep, &states, first, set(bit));
-        }
-        keep
-    }
-
-    /// One round of each run: [`philox4x32`](crate::mask::philox::philox4x32) in lanes.
-    #[inline(always)]
-    fn round<L: Lanes, const RUNS: usize>(lanes: L, states: &mut [[L::Words; 4]; RUNS], key: &[u32; 2]) {
-        let key = [lanes.splat_word(key[0]), lanes.splat_word(key[1])];
-        for c in states {
-            let [a, high_a] = lanes.products(c[0], 0);
-            let [b, high_b] = lanes.products(c[2], 1);
-            *c = [lanes.xor3(high_b, c[1], key[0]), b, lanes.xor3(high_a, c[3], key[1]), a];
-        }
-    }
-}
-
-/// One rung of each run's ladder, whose plane is its state.
-#[inline(always)]
-fn climb<L: Lanes, const RUNS: usize, const WORDS: usize>(
-    lanes: L,
-    keep: &mut [[L::Words; WORDS]; RUNS],
-    states: &[[L::Words; 4]; RUNS],
-    first: usize,
-    set: bool,
-) {
-    for run in 0..RUNS {
-        for w in 0..WORDS {
-            keep[run][w] = rung(lanes, keep[run][w], states[run][first + w], set);
-        }
-    }
-}
-
-/// `keep | !plane` where the threshold's bit is set, else `keep & !plane`.
-#[inline(always)]
-fn rung<L: Lanes>(lanes: L, keep: L::Words, plane: L::Words, set: bool) -> L::Words {
-    if set { lanes.or_not(keep, plane) } else { lanes.and_not(keep, plane) }
 }
 
 #[cfg(test)]
@@ -261,7 +167,7 @@ mod tests {
     fn lanes_are_bricks_at_every_resolution() {
         for level in Level::available() {
             for bits in 1..=16 {
-                // Odd thresholds, so that all the bits are drawn; and both kinds of rung come up.
+                // Odd thresholds, so that all the bits are drawn; and both kinds of comparison come up.
                 let p = 1.0 - f64::from((0xCCCD & ((1 << bits) - 1)) | 1u32) / f64::from(1u32 << bits);
                 let probability = DropProbability::with_bits(p, bits).unwrap();
                 assert_eq!(probability.bits(), bits);

@@ -28,7 +28,7 @@
 //!
 //! # Cost
 //! With AVX-512, eight bricks (1024 connections) take 6 instructions a round and about 12 to gather and
-//! store: 72 at p = 1/2 and ten rounds, 204 and the ladder some 100 more at 16 bits and 34 rounds. Applying them
+//! store: 72 at p = 1/2 and ten rounds, 204 and the comparison some 100 more at 16 bits and 34 rounds. Applying them
 //! takes 64 multiply-adds of 16 lanes, each with a mask register loaded from memory, and 32 loads of
 //! operands: 160. So the floor is the 64 + 64 + 32 loads and multiply-adds at p = 1/2 and the generator at
 //! p with 9 to 16 bits. With AVX2 a multiply-add of 8 lanes needs three more instructions to spread and

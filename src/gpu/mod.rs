@@ -58,7 +58,6 @@ pub use tuning::{Apply, Multiply, Tile, Tuning};
 
 pub use crate::Method;
 
-pub(crate) use run::allocate;
 pub(crate) use run::transfer::Download;
 
 // In a browser a device belongs to the thread that made it.

@@ -1,7 +1,7 @@
 //! The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 //! Twins: `shaders/brick.wgsl`, and `shaders/tile.wgsl` for the bricks of a tile together.
 
-use super::philox::{ROUNDS, go_on};
+use super::philox::{PLANE_ROUNDS, ROUNDS, STATE_PLANES, go_on};
 use super::probability::DropProbability;
 
 /// Examples in a brick: one word of the generator's result each.
@@ -11,25 +11,9 @@ pub const BRICK_OUTPUTS: u32 = 4;
 /// Inputs in a brick: one bit of a byte each.
 pub const BRICK_INPUTS: u32 = 8;
 
-/// Rounds of the generator from one state that is a plane to the next.
-pub(crate) const PLANE_ROUNDS: u32 = 3;
-/// States that are a plane each; of more bits the least significant ones come from the state before these.
-pub(crate) const STATE_PLANES: u32 = 8;
-/// Words of that state are rotated by so much, for the planes that come from it from the most significant down: chosen
+/// Words of the first state are rotated by so much, for the planes that come from it from the most significant down: chosen
 /// so that two connections share at most one of its bits.
 pub(crate) const ROTATIONS: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
-/// Rounds of the longest run, at 9 bits or more.
-pub(crate) const MOST_ROUNDS: u32 = ROUNDS + PLANE_ROUNDS * STATE_PLANES;
-
-/// Rounds of the run that decides a brick at a resolution of so many bits, 0 drawing nothing.
-pub(crate) const fn run_rounds(bits: u32) -> u32 {
-    match bits {
-        0 => 0,
-        1..=STATE_PLANES => ROUNDS + PLANE_ROUNDS * (bits - 1),
-        _ => MOST_ROUNDS,
-    }
-}
-
 /// The decisions of one brick: a bit for each of its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Brick([u32; 4]);

@@ -6,6 +6,22 @@
 /// of no flaw from eight on (Random123, `philox.h`).
 pub(crate) const ROUNDS: u32 = 10;
 
+/// Rounds of the generator from one state that is a plane to the next.
+pub(crate) const PLANE_ROUNDS: u32 = 3;
+/// States that are a plane each; of more bits the least significant ones come from the state before these.
+pub(crate) const STATE_PLANES: u32 = 8;
+/// Rounds of the longest run, at 9 bits or more.
+pub(crate) const MOST_ROUNDS: u32 = ROUNDS + PLANE_ROUNDS * STATE_PLANES;
+
+/// Rounds of the run that decides a brick at a resolution of so many bits, 0 drawing nothing.
+pub(crate) const fn run_rounds(bits: u32) -> u32 {
+    match bits {
+        0 => 0,
+        1..=STATE_PLANES => ROUNDS + PLANE_ROUNDS * (bits - 1),
+        _ => MOST_ROUNDS,
+    }
+}
+
 /// The multipliers of a round, for counter words 0 and 2.
 pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 /// What the key words grow by from round to round (the golden ratio and sqrt(3) - 1).

@@ -1,6 +1,6 @@
 //! The probability of dropping, as the integer that the masks really use.
 
-use super::brick::run_rounds;
+use super::philox::run_rounds;
 use crate::{Error, fenv};
 
 /// Bits of resolution unless told otherwise.

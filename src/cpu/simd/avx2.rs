@@ -5,7 +5,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
+use super::comparison::Lanes;
+use super::{Job, Kept, MULTIPLIERS, Row, Simd, WIDTH, decide_by_eight};
 
 const LANES: usize = 8;
 
@@ -134,7 +135,7 @@ impl Simd for Avx2 {
         unsafe { [_mm256_setr_epi64x(v[0], v[1], v[4], v[5]), _mm256_setr_epi64x(v[2], v[3], v[6], v[7])] }
     }
 
-    climb_by_eight!();
+    decide_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [[__m256i; 2]; 4], kept: &mut Kept) {

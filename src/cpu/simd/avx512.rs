@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
+use super::comparison::Lanes;
+use super::{Job, Kept, MULTIPLIERS, Row, Simd, WIDTH, decide_by_eight};
 
 const LANES: usize = 16;
 
@@ -116,7 +117,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_cvtepu32_epi64(_mm256_loadu_si256(values.as_ptr().cast())) }
     }
 
-    climb_by_eight!();
+    decide_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [__m512i; 4], kept: &mut Kept) {

@@ -4,13 +4,14 @@
 //! where the processor has the instructions, so its methods are safe to call. [`Level`] holds the token of
 //! one instruction set and runs a [`Job`] with it.
 
-use super::bricks::Ladder;
 use crate::mask::philox::MULTIPLIERS;
+use comparison::Comparison;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(super) mod comparison;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
 mod neon;
 mod portable;
@@ -100,10 +101,10 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
 
     fn words(self, values: [u32; 8]) -> Self::Words;
     fn eight(self, value: u32) -> Self::Words;
-    /// [`Ladder::climb`] on the words of eight bricks in each run.
-    fn climb<const RUNS: usize, const WORDS: usize>(
+    /// [`Comparison::decide`] on the words of eight bricks in each run.
+    fn decide<const RUNS: usize, const WORDS: usize>(
         self,
-        ladder: &Ladder,
+        comparison: &Comparison,
         blocks: [[Self::Words; 3]; RUNS],
         first: usize,
     ) -> [[Self::Words; WORDS]; RUNS];
@@ -111,24 +112,8 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn transpose(self, words: [Self::Words; 4], kept: &mut Kept);
 }
 
-/// What the generator and the ladder need of an instruction set: as many lanes as they are to work on at a time.
-pub(super) trait Lanes: Copy {
-    type Words: Copy;
-
-    fn splat_word(self, value: u32) -> Self::Words;
-    /// The low and the high words of the products with one of the generator's two [`MULTIPLIERS`].
-    fn products(self, a: Self::Words, multiplier: usize) -> [Self::Words; 2];
-    fn xor3(self, a: Self::Words, b: Self::Words, c: Self::Words) -> Self::Words;
-    /// `a & !b`.
-    fn and_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
-    /// `a | !b`.
-    fn or_not(self, a: Self::Words, b: Self::Words) -> Self::Words;
-    /// `by` below 32.
-    fn rotate_left(self, a: Self::Words, by: u32) -> Self::Words;
-}
-
 /// The methods of a [`Simd`] whose eight words are as many [`Lanes`] as it works on at a time.
-macro_rules! climb_by_eight {
+macro_rules! decide_by_eight {
     () => {
         #[inline(always)]
         fn eight(self, value: u32) -> Self::Words {
@@ -136,17 +121,17 @@ macro_rules! climb_by_eight {
         }
 
         #[inline(always)]
-        fn climb<const RUNS: usize, const WORDS: usize>(
+        fn decide<const RUNS: usize, const WORDS: usize>(
             self,
-            ladder: &Ladder,
+            comparison: &$crate::cpu::simd::comparison::Comparison,
             blocks: [[Self::Words; 3]; RUNS],
             first: usize,
         ) -> [[Self::Words; WORDS]; RUNS] {
-            ladder.climb::<Self, RUNS, WORDS>(self, blocks, first)
+            comparison.decide::<Self, RUNS, WORDS>(self, blocks, first)
         }
     };
 }
-use climb_by_eight;
+use decide_by_eight;
 
 /// Work that runs on one thread with one instruction set.
 pub(super) trait Job {

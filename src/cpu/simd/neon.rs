@@ -10,11 +10,13 @@
 //! | four registers | 4 | 8 | | 8 | 16 | 36 |
 //! | two registers | | 8 | 4 | 4 | 8 | 24 |
 //!
-//! and the ladder, which takes as long as the rounds where p has 16 bits, is half of what it would be.
+//! and the comparison with the threshold, which takes as long as the rounds where p has 16 bits, is half of what it
+//! would be.
 
 use std::arch::aarch64::*;
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
+use super::comparison::Lanes;
+use super::{Job, Kept, MULTIPLIERS, Row, Simd, WIDTH, decide_by_eight};
 
 const LANES: usize = 4;
 
@@ -132,7 +134,7 @@ impl Simd for Neon {
         unsafe { [vld1q_u32(values.as_ptr()), vld1q_u32(values.as_ptr().add(4))] }
     }
 
-    climb_by_eight!();
+    decide_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [[uint32x4_t; 2]; 4], kept: &mut Kept) {

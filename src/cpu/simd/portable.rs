@@ -1,7 +1,8 @@
 //! Plain arrays, for processors without a level of their own. They are as wide as SSE2, which the compiler uses where
 //! it belongs to the target (x86-64).
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH, climb_by_eight};
+use super::comparison::Lanes;
+use super::{Job, Kept, MULTIPLIERS, Row, Simd, WIDTH, decide_by_eight};
 
 const LANES: usize = 4;
 
@@ -93,7 +94,7 @@ impl Simd for Portable {
         values.map(u64::from)
     }
 
-    climb_by_eight!();
+    decide_by_eight!();
 
     #[inline(always)]
     fn transpose(self, words: [Self::Words; 4], kept: &mut Kept) {

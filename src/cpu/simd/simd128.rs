@@ -5,7 +5,8 @@
 
 use std::arch::wasm32::*;
 
-use super::{Job, Kept, Ladder, Lanes, MULTIPLIERS, Row, Simd, WIDTH};
+use super::comparison::{Comparison, Lanes};
+use super::{Job, Kept, MULTIPLIERS, Row, Simd, WIDTH};
 
 const LANES: usize = 4;
 
@@ -118,14 +119,14 @@ impl Simd for Simd128 {
 
     /// One half after the other: the state and the decisions of four bricks are eight registers.
     #[inline(always)]
-    fn climb<const RUNS: usize, const WORDS: usize>(
+    fn decide<const RUNS: usize, const WORDS: usize>(
         self,
-        ladder: &Ladder,
+        comparison: &Comparison,
         blocks: [[[v128; 2]; 3]; RUNS],
         first: usize,
     ) -> [[[v128; 2]; WORDS]; RUNS] {
         let half = |half: usize| blocks.map(|block| block.map(|words| words[half]));
-        let halves = [half(0), half(1)].map(|h| ladder.climb::<Four, RUNS, WORDS>(Four, h, first));
+        let halves = [half(0), half(1)].map(|h| comparison.decide::<Four, RUNS, WORDS>(Four, h, first));
         std::array::from_fn(|run| std::array::from_fn(|word| [halves[0][run][word], halves[1][run][word]]))
     }
 

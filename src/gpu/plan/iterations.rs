@@ -8,7 +8,7 @@
 use crate::gpu::shader::pass::Pass;
 use crate::gpu::shader::variant::{Planes, Shared, Variant};
 use crate::gpu::tuning::Tile;
-use crate::mask::brick::STATE_PLANES;
+use crate::mask::philox::STATE_PLANES;
 
 /// Iterations of an invocation: those that it makes whatever its sums are, and those of a step of its walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

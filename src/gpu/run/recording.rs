@@ -82,7 +82,7 @@ pub struct BoundRange {
 }
 
 impl BoundRange {
-    pub(super) fn of(binding: &wgpu::BufferBinding<'_>) -> Self {
+    pub(crate) fn of(binding: &wgpu::BufferBinding<'_>) -> Self {
         let wgpu::BufferBinding { buffer, offset, size } = binding;
         let size = size.map_or_else(|| buffer.size() - offset, u64::from);
         Self { buffer: (*buffer).clone(), offset: *offset, size }

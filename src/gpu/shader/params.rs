@@ -1,8 +1,8 @@
 //! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order, and what each of them means.
 
 use crate::fenv;
-use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS, MOST_ROUNDS, STATE_PLANES};
-use crate::mask::philox::round_key;
+use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
+use crate::mask::philox::{MOST_ROUNDS, STATE_PLANES, round_key};
 use crate::mask::{Mask, Sharing};
 
 /// The uniform buffer of a dispatch, in WGSL's layout: every vector starts on 16 bytes.

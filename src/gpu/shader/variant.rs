@@ -15,8 +15,8 @@ use crate::call::Axis;
 use crate::cpu::MILLS;
 use crate::gpu::tuning::{Apply, Multiply, Tile};
 use crate::mask::BIAS_INPUT_BLOCK;
-use crate::mask::brick::{PLANE_ROUNDS, ROTATIONS, STATE_PLANES};
-use crate::mask::philox::{KEY_STEP, MULTIPLIERS, ROUNDS};
+use crate::mask::brick::ROTATIONS;
+use crate::mask::philox::{KEY_STEP, MULTIPLIERS, PLANE_ROUNDS, ROUNDS, STATE_PLANES};
 use crate::{ElementType, Mask};
 
 /// Bit planes a kernel is made for.

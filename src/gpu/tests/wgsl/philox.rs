@@ -8,8 +8,8 @@ use crate::gpu::shader::params::{Params, round_keys};
 use crate::gpu::shader::pass::Pass;
 use crate::gpu::shader::variant::{Planes, Shared, Variant};
 use crate::gpu::{Apply, Gpu, Multiply, Tile};
-use crate::mask::brick::{Brick, PLANE_ROUNDS};
-use crate::mask::philox::{KEY_STEP, MULTIPLIERS, ROUNDS};
+use crate::mask::brick::Brick;
+use crate::mask::philox::{KEY_STEP, MULTIPLIERS, PLANE_ROUNDS, ROUNDS};
 use crate::{DropProbability, ElementType, Mask, MaskKey};
 
 /// The adapter and its ways to multiply: with 16-bit halves, and with 64-bit integers where it has them.
