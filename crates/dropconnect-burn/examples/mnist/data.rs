@@ -1,141 +1,141 @@
 //! MNIST from IDX files: bytes in host memory, batches on the device.
 
-use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::fs;
+use std::path::Path;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::grid::affine_grid_2d;
+use burn::tensor::ops::{GridSampleOptions, InterpolateMode};
+use burn::tensor::{Device, Int, Tensor, TensorData, s};
+use dropconnect_testing::Random;
 
-use crate::view::View;
+use crate::Outcome;
 
-/// Pixels of an image of the files.
-const PIXELS: usize = 784;
+/// Pixels along a side of an image, and of the paper's crops.
+const SIDE: usize = 28;
+const CROP: usize = 24;
 
 /// Images and their digits.
 pub struct Digits {
     images: Vec<u8>,
-    labels: Vec<u8>,
-}
-
-/// Training and test set.
-pub struct Mnist {
-    pub train: Digits,
-    pub test: Digits,
-}
-
-/// What is wrong with a file.
-#[derive(Debug)]
-pub struct DataError {
-    path: PathBuf,
-    fault: Fault,
-}
-
-#[derive(Debug)]
-enum Fault {
-    Read(io::Error),
-    Header { expected: Vec<u32>, actual: Vec<u32> },
-    Size { expected: usize, actual: usize },
-    Label(u8),
-    Count { images: usize },
-}
-
-impl fmt::Display for DataError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        match &self.fault {
-            Fault::Read(error) => write!(f, "{path}: {error}; scripts/fetch-mnist.sh fetches the files"),
-            Fault::Header { expected, actual } => {
-                write!(
-                    f,
-                    "{path}: the header is {actual:?}, it should begin with {expected:?} (IDX, unpacked)"
-                )
-            }
-            Fault::Size { expected, actual } => {
-                write!(f, "{path}: {actual} bytes, the header asks for {expected}; is the file cut off?")
-            }
-            Fault::Label(label) => write!(f, "{path}: a label is {label}; digits are 0 to 9"),
-            Fault::Count { images } => {
-                write!(f, "{path}: not as many labels as there are images, {images}; at least one is needed")
-            }
-        }
-    }
-}
-
-impl std::error::Error for DataError {}
-
-impl Mnist {
-    /// Reads the four files of a directory.
-    pub fn read(dir: &Path) -> Result<Self, DataError> {
-        Ok(Self { train: Digits::read(dir, "train")?, test: Digits::read(dir, "t10k")? })
-    }
+    pub labels: Vec<u8>,
 }
 
 impl Digits {
-    fn read(dir: &Path, set: &str) -> Result<Self, DataError> {
-        let images = idx(&dir.join(format!("{set}-images-idx3-ubyte")), &[28, 28])?;
-        let path = dir.join(format!("{set}-labels-idx1-ubyte"));
-        let labels = idx(&path, &[])?;
-        let fault = if labels.is_empty() || labels.len() * PIXELS != images.len() {
-            Some(Fault::Count { images: images.len() / PIXELS })
-        } else {
-            labels.iter().find(|&&label| label > 9).map(|&label| Fault::Label(label))
-        };
-        match fault {
-            Some(fault) => Err(DataError { path, fault }),
-            None => Ok(Self { images, labels }),
+    /// Reads `train` or `t10k` from a directory of unpacked files.
+    pub fn read(dir: &Path, set: &str) -> Outcome<Self> {
+        let labels = idx(&dir.join(format!("{set}-labels-idx1-ubyte")), &[])?;
+        let images = idx(&dir.join(format!("{set}-images-idx3-ubyte")), &[SIDE, SIDE])?;
+        if labels.is_empty() || labels.len() * SIDE * SIDE != images.len() || labels.iter().any(|&l| l > 9) {
+            return Err(format!("{}: {set} has no digit from 0 to 9 for each image", dir.display()).into());
         }
+        Ok(Self { images, labels })
     }
 
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    pub fn labels(&self) -> &[u8] {
-        &self.labels
+    fn image(&self, number: usize) -> &[u8] {
+        &self.images[number * SIDE * SIDE..][..SIDE * SIDE]
     }
 
-    /// Those whose digit passes.
+    /// Those digits that pass.
     pub fn only(&self, keep: impl Fn(u8) -> bool) -> Self {
-        let kept = (0..self.len()).filter(|&at| keep(self.labels[at]));
-        let (images, labels) =
-            kept.map(|at| (&self.images[at * PIXELS..][..PIXELS], self.labels[at])).unzip();
-        let images: Vec<&[u8]> = images;
+        let kept = (0..self.len()).filter(|&number| keep(self.labels[number]));
+        let (images, labels): (Vec<_>, _) =
+            kept.map(|number| (self.image(number), self.labels[number])).unzip();
         Self { images: images.concat(), labels }
     }
 
-    /// What is seen of the images with these numbers, as rows of pixels in 0..1, and their digits.
+    pub fn first(mut self, most: usize) -> Self {
+        self.labels.truncate(most);
+        self
+    }
+
+    /// The images with these numbers as the network sees them, and their digits.
     pub fn batch(&self, numbers: &[u32], view: View, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
-        let mut pixels = Vec::with_capacity(numbers.len() * view.pixels());
-        let mut labels = Vec::with_capacity(numbers.len());
-        for &number in numbers {
-            let at = number as usize;
-            let image = &self.images[at * PIXELS..][..PIXELS];
-            view.append(number, image, &mut pixels);
-            labels.push(i32::from(self.labels[at]));
-        }
-        let images = TensorData::new(pixels, [numbers.len(), view.pixels()]);
-        let labels = TensorData::new(labels, [numbers.len()]);
-        (Tensor::from_data(images, device), Tensor::from_data(labels, device))
+        let pixels = numbers.iter().flat_map(|&number| self.image(number as usize));
+        let pixels: Vec<f32> = pixels.map(|&pixel| f32::from(pixel) / 255.0).collect();
+        let images = TensorData::new(pixels, [numbers.len(), 1, SIDE, SIDE]);
+        let labels: Vec<i32> = numbers.iter().map(|&number| self.labels[number as usize].into()).collect();
+        let images = view.apply(Tensor::from_data(images, device), numbers);
+        (images.flatten(1, 3), Tensor::from_data(TensorData::new(labels, [numbers.len()]), device))
     }
 }
 
 /// The bytes of an IDX file of unsigned bytes, whose dimensions after the first are these.
-fn idx(path: &Path, dims: &[u32]) -> Result<Vec<u8>, DataError> {
-    let fail = |fault| DataError { path: path.to_owned(), fault };
-    let mut bytes = fs::read(path).map_err(|error| fail(Fault::Read(error)))?;
-    // Type 8 is the unsigned byte; the last byte counts the dimensions.
-    let magic = 0x0800 + 1 + dims.len() as u32;
-    let header: Vec<u32> = bytes
+fn idx(path: &Path, dims: &[usize]) -> Outcome<Vec<u8>> {
+    let mut bytes = fs::read(path)
+        .map_err(|error| format!("{}: {error}; scripts/fetch-mnist.sh fetches the files", path.display()))?;
+    let header: Vec<usize> = bytes
         .chunks_exact(4)
         .take(2 + dims.len())
-        .map(|word| u32::from_be_bytes(word.try_into().expect("four bytes")))
+        .map(|word| u32::from_be_bytes(word.try_into().expect("four bytes")) as usize)
         .collect();
-    if header.len() != 2 + dims.len() || header[0] != magic || header[2..] != *dims {
-        let expected = [&[magic][..], &[header.get(1).copied().unwrap_or(0)], dims].concat();
-        return Err(fail(Fault::Header { expected, actual: header }));
-    }
-    let expected = 4 * header.len() + header[1..].iter().map(|&dim| dim as usize).product::<usize>();
-    if bytes.len() != expected {
-        return Err(fail(Fault::Size { expected, actual: bytes.len() }));
+    let length = 4 * header.len() + header.iter().skip(1).product::<usize>();
+    // Type 8 is the unsigned byte; the last byte counts the dimensions.
+    let right = header.len() == 2 + dims.len() && header[0] == 0x801 + dims.len() && header[2..] == *dims;
+    if !right || bytes.len() != length {
+        return Err(format!(
+            "{}: not an unpacked IDX file of {dims:?} bytes an item; it has {} bytes and begins with {header:?}",
+            path.display(),
+            bytes.len()
+        )
+        .into());
     }
     Ok(bytes.split_off(4 * header.len()))
+}
+
+/// What the network sees of an image.
+#[derive(Clone, Copy)]
+pub enum View {
+    /// 28 x 28, moved right and down by so many pixels.
+    Whole { shift: usize },
+    /// The 24 x 24 in the middle of that: how a network that was trained on crops is tested.
+    Middle { shift: usize },
+    /// 24 x 24 from a random place, rotated by up to 15 degrees and scaled by up to 15 %.
+    Random { seed: u64, epoch: usize },
+}
+
+impl View {
+    /// Inputs of the network.
+    pub fn pixels(self) -> usize {
+        if matches!(self, Self::Whole { .. }) { SIDE * SIDE } else { CROP * CROP }
+    }
+
+    fn apply(self, images: Tensor<4>, numbers: &[u32]) -> Tensor<4> {
+        let middle = (SIDE - CROP) / 2..(SIDE + CROP) / 2;
+        match self {
+            Self::Whole { shift: 0 } => images,
+            Self::Whole { shift } => {
+                images.pad((shift, 0, shift, 0), 0.0).slice(s![.., .., 0..SIDE, 0..SIDE])
+            }
+            Self::Middle { shift } => {
+                Self::Whole { shift }.apply(images, numbers).slice(s![.., .., middle.clone(), middle])
+            }
+            Self::Random { seed, epoch } => {
+                let transforms = numbers.iter().flat_map(|&number| {
+                    random_transform(
+                        seed ^ (epoch as u64) << 32 ^ u64::from(number).wrapping_mul(0x9e37_79b9),
+                    )
+                });
+                let transforms = TensorData::new(transforms.collect::<Vec<f32>>(), [numbers.len(), 2, 3]);
+                let transforms = Tensor::from_data(transforms, &images.device());
+                let grid = affine_grid_2d(transforms, [numbers.len(), 1, CROP, CROP]);
+                let bilinear = GridSampleOptions::new(InterpolateMode::Bilinear).with_align_corners(true);
+                images.grid_sample_2d(grid, bilinear)
+            }
+        }
+    }
+}
+
+/// From coordinates of a crop to those of an image, both -1 to 1 from the first pixel to the last.
+fn random_transform(seed: u64) -> [f32; 6] {
+    let mut random = Random(seed);
+    let mut within = |bound: f32| random.value() * bound;
+    let (angle, size) = (within(15f32.to_radians()), 1.0 + within(0.15));
+    let [right, down] = [(); 2].map(|()| within((SIDE - CROP) as f32 / (SIDE - 1) as f32));
+    let (sin, cos) = angle.sin_cos();
+    let scale = (CROP - 1) as f32 / (SIDE - 1) as f32 / size;
+    [cos * scale, -sin * scale, right, sin * scale, cos * scale, down]
 }

@@ -6,9 +6,14 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
 use dropconnect_burn::{DropConnect, DropConnectConfig};
+use serde::{Deserialize, Serialize};
+
+/// Units of each hidden layer.
+const HIDDEN: usize = 800;
 
 /// What is dropped from the hidden layers.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Regularizer {
     None,
     Dropout,
@@ -31,26 +36,20 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn new(
-        regularizer: Regularizer,
-        [inputs, hidden]: [usize; 2],
-        p: f64,
-        seed: u64,
-        device: &Device,
-    ) -> Self {
+    pub fn new(regularizer: Regularizer, inputs: usize, p: f64, seed: u64, device: &Device) -> Self {
         // The same seed gives the same weights with every regularizer.
         device.seed(seed);
         let layer = |inputs, number| match regularizer {
             Regularizer::Dropconnect => {
-                let config = DropConnectConfig::new(number, inputs, hidden).with_prob(p).with_seed(seed);
+                let config = DropConnectConfig::new(number, inputs, HIDDEN).with_prob(p).with_seed(seed);
                 Layer::DropConnect(config.init(device))
             }
-            _ => Layer::Linear(LinearConfig::new(inputs, hidden).init(device)),
+            _ => Layer::Linear(LinearConfig::new(inputs, HIDDEN).init(device)),
         };
         Self {
             first: layer(inputs, 0),
-            second: layer(hidden, 1),
-            output: LinearConfig::new(hidden, 10).init(device),
+            second: layer(HIDDEN, 1),
+            output: LinearConfig::new(HIDDEN, 10).init(device),
             dropout: (regularizer == Regularizer::Dropout).then(|| DropoutConfig::new(p).init()),
         }
         .materialize()
