@@ -2,8 +2,8 @@
 
 use dropconnect::DropProbability;
 
-use crate::maths::{Pairs, cells_sigmas, chi_square_sigmas, rate_sigmas};
-use crate::stream::{Decisions, EXAMPLES, OUTPUTS, WORDS};
+use crate::sigmas::{of_cells, of_chi_square, of_pairs, of_rate};
+use crate::stream::{EXAMPLE, EXAMPLES, OUTPUT, OUTPUTS, WORDS};
 
 /// The statistics of a setting:
 /// - `rate`: kept decisions; `lanes`: the same for each of the 128 connections of a brick (chi-square).
@@ -17,239 +17,164 @@ pub const STATISTICS: [&str; 17] = [
     "rate", "lanes", "in 1", "in /", "in 8", "out 1", "out /", "out 4", "ex 1", "ex /", "ex 4", "step",
     "runs", "kept", "dropd", "bytes", "cols",
 ];
-
-/// The kinds of pairs, in the order of [`STATISTICS`].
-#[derive(Clone, Copy)]
-enum Kind {
-    InputWithin,
-    InputAcross,
-    InputBrick,
-    OutputWithin,
-    OutputAcross,
-    OutputBrick,
-    ExampleWithin,
-    ExampleAcross,
-    ExampleBrick,
-    Step,
-}
-
+/// Kinds of pairs, from `in 1` to `step`.
+const PAIRS: usize = 10;
 /// Lengths of runs from here on are one.
 const LONGEST: usize = 16;
 const EVERY_EIGHTH: u64 = 0x0101_0101_0101_0101;
 
 /// Sums over boxes.
-#[derive(Clone)]
 pub struct Counts {
-    decisions: u64,
-    kept: u64,
-    pairs: [Pairs; 10],
+    /// Of each kind: pairs, and those of which the first, the second, and both are kept.
+    pairs: [[u64; 4]; PAIRS],
     /// Runs of dropped and of kept connections that are at least 1 to 16 long.
     runs: [[u64; LONGEST]; 2],
     /// Patterns of the 8 inputs of a brick at (n % 4, o % 4).
     bytes: Box<[[u64; 256]; 16]>,
-    columns: Box<[u64; 256]>,
+    columns: [u64; 256],
 }
 
 impl Default for Counts {
     fn default() -> Self {
         Self {
-            decisions: 0,
-            kept: 0,
             pairs: Default::default(),
             runs: Default::default(),
             bytes: Box::new([[0; 256]; 16]),
-            columns: Box::new([0; 256]),
+            columns: [0; 256],
         }
     }
 }
 
 impl Counts {
-    pub fn decisions(&self) -> u64 {
-        self.decisions
+    fn sums(&mut self) -> [&mut [u64]; 4] {
+        let Self { pairs, runs, bytes, columns } = self;
+        [pairs.as_flattened_mut(), runs.as_flattened_mut(), bytes.as_flattened_mut(), columns]
     }
 
-    pub fn plus(mut self, other: Self) -> Self {
-        let add = |sums: &mut [u64], values: &[u64]| sums.iter_mut().zip(values).for_each(|(s, v)| *s += v);
-        self.decisions += other.decisions;
-        self.kept += other.kept;
-        self.pairs.iter_mut().zip(&other.pairs).for_each(|(sum, pairs)| sum.add(pairs));
-        add(self.runs.as_flattened_mut(), other.runs.as_flattened());
-        add(self.bytes.as_flattened_mut(), other.bytes.as_flattened());
-        add(&mut self.columns[..], &other.columns[..]);
+    pub fn plus(mut self, mut other: Self) -> Self {
+        for (sums, others) in self.sums().into_iter().zip(other.sums()) {
+            sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += *other);
+        }
         self
     }
 
+    pub fn decisions(&self) -> u64 {
+        8 * self.bytes.as_flattened().iter().sum::<u64>()
+    }
+
     /// Counts a box; `last` is the one at the step before, at the same place.
-    pub fn add_box(&mut self, decisions: &Decisions, last: Option<&Decisions>) {
-        let mut kept = vec![0; EXAMPLES * OUTPUTS];
-        for (n, o) in (0..EXAMPLES).flat_map(|n| (0..OUTPUTS).map(move |o| (n, o))) {
-            let row = decisions.row(n, o);
-            let count = ones(row);
-            kept[n * OUTPUTS + o] = count;
-            self.kept += count;
-            self.decisions += 64 * WORDS as u64;
-            self.add_inputs(row, count);
-            self.add_runs(row);
-            self.add_patterns(row, n % 4 * 4 + o % 4);
+    pub fn add_box(&mut self, words: &[u64], last: Option<&[u64]>) {
+        for (row, row_words) in words.chunks(WORDS).enumerate() {
+            let place = row / OUTPUTS % 4 * 4 + row % 4;
+            for &x in row_words {
+                x.to_le_bytes().into_iter().for_each(|byte| self.bytes[place][usize::from(byte)] += 1);
+                transposed(x).to_le_bytes().into_iter().for_each(|byte| self.columns[usize::from(byte)] += 1);
+            }
+            self.add_runs(row_words);
         }
-        let mut pair = |kind: Kind, a: [usize; 2], b: [usize; 2]| {
-            let [x, y] = [a, b].map(|[n, o]| kept[n * OUTPUTS + o]);
-            self.add_pair(kind, decisions.row(a[0], a[1]), decisions.row(b[0], b[1]), [x, y]);
-        };
-        for (n, o) in (0..EXAMPLES).flat_map(|n| (0..OUTPUTS).map(move |o| (n, o))) {
-            if o + 1 < OUTPUTS {
-                let kind = if o % 4 < 3 { Kind::OutputWithin } else { Kind::OutputAcross };
-                pair(kind, [n, o], [n, o + 1]);
-            }
-            if o + 4 < OUTPUTS {
-                pair(Kind::OutputBrick, [n, o], [n, o + 4]);
-            }
-            if n + 1 < EXAMPLES {
-                let kind = if n % 4 < 3 { Kind::ExampleWithin } else { Kind::ExampleAcross };
-                pair(kind, [n, o], [n + 1, o]);
-            }
-            if n + 4 < EXAMPLES {
-                pair(Kind::ExampleBrick, [n, o], [n + 4, o]);
+        for at in 0..words.len() {
+            for (kind, sums) in self.pairs.iter_mut().enumerate() {
+                let Some([x, y, which]) = neighbours(kind, at, words, last) else { continue };
+                for (sum, bits) in sums.iter_mut().zip([which, x & which, y & which, x & y & which]) {
+                    *sum += u64::from(bits.count_ones());
+                }
             }
         }
-        if let Some(last) = last {
-            for (n, o) in (0..EXAMPLES).flat_map(|n| (0..OUTPUTS).map(move |o| (n, o))) {
-                let (x, y) = (last.row(n, o), decisions.row(n, o));
-                self.add_pair(Kind::Step, x, y, [ones(x), kept[n * OUTPUTS + o]]);
-            }
-        }
-    }
-
-    fn add_pair(&mut self, kind: Kind, x: &[u64; WORDS], y: &[u64; WORDS], [kept_x, kept_y]: [u64; 2]) {
-        let both = x.iter().zip(y).map(|(x, y)| u64::from((x & y).count_ones())).sum();
-        self.pairs[kind as usize].add(&Pairs { count: 64 * WORDS as u64, x: kept_x, y: kept_y, both });
-    }
-
-    fn add_inputs(&mut self, row: &[u64; WORDS], kept: u64) {
-        let mut within = Pairs { count: 7 * 8 * WORDS as u64, ..Default::default() };
-        let mut across = Pairs { count: (8 * WORDS - 1) as u64, ..Default::default() };
-        let mut bricks = 0;
-        for (at, &x) in row.iter().enumerate() {
-            let last = at + 1 == WORDS;
-            let following = if last { 0 } else { row[at + 1] };
-            let next = x >> 1 | following << 63;
-            let edge = if last { EVERY_EIGHTH << 7 & !(1 << 63) } else { EVERY_EIGHTH << 7 };
-            for (pairs, mask) in [(&mut within, !(EVERY_EIGHTH << 7)), (&mut across, edge)] {
-                pairs.x += u64::from((x & mask).count_ones());
-                pairs.y += u64::from((next & mask).count_ones());
-                pairs.both += u64::from((x & next & mask).count_ones());
-            }
-            // Zeros follow the last word, so that no pair reaches beyond the row.
-            bricks += u64::from((x & (x >> 8 | following << 56)).count_ones());
-        }
-        self.pairs[Kind::InputWithin as usize].add(&within);
-        self.pairs[Kind::InputAcross as usize].add(&across);
-        self.pairs[Kind::InputBrick as usize].add(&Pairs {
-            count: 64 * WORDS as u64 - 8,
-            x: kept - u64::from((row[WORDS - 1] >> 56).count_ones()),
-            y: kept - u64::from((row[0] & 0xFF).count_ones()),
-            both: bricks,
-        });
     }
 
     /// Runs that begin within the row, with [`LONGEST`] inputs to come: the number of those is settled before their
     /// lengths are, which are geometric then.
-    fn add_runs(&mut self, row: &[u64; WORDS]) {
-        for (value, runs) in self.runs.iter_mut().enumerate() {
-            let flip = if value == 1 { 0 } else { u64::MAX };
-            for (at, &x) in row.iter().enumerate() {
-                let x = x ^ flip;
+    fn add_runs(&mut self, row: &[u64]) {
+        for (flip, runs) in [u64::MAX, 0].into_iter().zip(&mut self.runs) {
+            let word = |at: usize| row.get(at).map(|x| x ^ flip);
+            for (at, x) in row.iter().map(|x| x ^ flip).enumerate() {
+                // What lies before input 0 is not known, and its run may be longer than it shows.
                 let before = if at == 0 { 1 } else { (row[at - 1] ^ flip) >> 63 };
-                let mut beginnings = x & !(x << 1 | before);
-                let mut following = 0;
-                if at + 1 < WORDS {
-                    following = row[at + 1] ^ flip;
-                } else {
-                    beginnings &= u64::MAX >> (LONGEST - 1);
-                }
-                if at == 0 {
-                    // What lies before input 0 is not known, and its run may be longer than it shows.
-                    beginnings &= !1;
-                }
-                let both = u128::from(following) << 64 | u128::from(x);
+                let settled = if word(at + 1).is_some() { u64::MAX } else { u64::MAX >> (LONGEST - 1) };
+                let mut begun = x & !(x << 1 | before) & settled;
+                let both = u128::from(word(at + 1).unwrap_or(0)) << 64 | u128::from(x);
                 for (more, count) in runs.iter_mut().enumerate() {
-                    beginnings &= (both >> more) as u64;
-                    if beginnings == 0 {
-                        break;
-                    }
-                    *count += u64::from(beginnings.count_ones());
+                    begun &= (both >> more) as u64;
+                    *count += u64::from(begun.count_ones());
                 }
             }
         }
     }
 
-    fn add_patterns(&mut self, row: &[u64; WORDS], place: usize) {
-        let bytes = &mut self.bytes[place];
-        for &x in row {
-            x.to_le_bytes().into_iter().for_each(|byte| bytes[usize::from(byte)] += 1);
-            transposed(x).to_le_bytes().into_iter().for_each(|byte| self.columns[usize::from(byte)] += 1);
-        }
-    }
-
-    /// Every statistic in standard deviations, in the order of [`STATISTICS`].
+    /// Every statistic, in the order of [`STATISTICS`]; `None` where there are too few events.
     pub fn sigmas(&self, probability: &DropProbability) -> [Option<f64>; 17] {
         let drop = probability.realised();
         let keep = 1.0 - drop;
-        let mut sigmas = [None; 17];
-        sigmas[0] = Some(rate_sigmas(self.kept, self.decisions, keep));
-        sigmas[1] = Some(self.lane_sigmas(keep));
-        for (sigma, pairs) in sigmas[2..12].iter_mut().zip(&self.pairs) {
-            *sigma = Some(pairs.sigmas(keep));
-        }
+        let kept_of = |place: &[u64; 256], bits: u32| {
+            let ones = |(byte, count): (usize, &u64)| u64::from((byte as u32 & bits).count_ones()) * count;
+            place.iter().enumerate().map(ones).sum::<u64>()
+        };
+        let kept = self.bytes.iter().map(|place| kept_of(place, 0xFF)).sum();
+        let lane = |lane: usize| {
+            of_rate(kept_of(&self.bytes[lane / 8], 1 << (lane % 8)), self.decisions() / 128, keep).powi(2)
+        };
         // Each pair of neighbours that differ ends a run: fewer of them agree where there are more runs.
-        let mut neighbours = self.pairs[Kind::InputWithin as usize];
-        neighbours.add(&self.pairs[Kind::InputAcross as usize]);
-        sigmas[12] = Some(-neighbours.sigmas(keep));
+        let neighbours = std::array::from_fn(|k| self.pairs[0][k] + self.pairs[1][k]);
+        let patterns = |counts: &dyn Fn(usize) -> u64| {
+            of_cells((0..256).map(|byte: usize| {
+                let kept = byte.count_ones() as i32;
+                (counts(byte), keep.powi(kept) * drop.powi(8 - kept))
+            }))
+        };
+        let mut sigmas = [None; 17];
+        sigmas[0] = Some(of_rate(kept, self.decisions(), keep));
+        sigmas[1] = Some(of_chi_square((0..128).map(lane).sum(), 128.0));
+        for (sigma, &pairs) in sigmas[2..].iter_mut().zip(&self.pairs) {
+            *sigma = Some(of_pairs(pairs, keep));
+        }
+        sigmas[12] = Some(-of_pairs(neighbours, keep));
         sigmas[13] = run_sigmas(&self.runs[1], keep);
         sigmas[14] = run_sigmas(&self.runs[0], drop);
-        let probability = |byte: usize| {
-            let kept = byte.count_ones() as i32;
-            keep.powi(kept) * drop.powi(8 - kept)
-        };
-        let total = |byte: usize| self.bytes.iter().map(|place| place[byte]).sum();
-        sigmas[15] = cells_sigmas((0..256).map(|byte| (total(byte), probability(byte))));
-        sigmas[16] = cells_sigmas((0..256).map(|byte| (self.columns[byte], probability(byte))));
+        sigmas[15] = patterns(&|byte| self.bytes.iter().map(|place| place[byte]).sum());
+        sigmas[16] = patterns(&|byte| self.columns[byte]);
         sigmas
-    }
-
-    fn lane_sigmas(&self, keep: f64) -> f64 {
-        let mut chi_square = 0.0;
-        for place in self.bytes.iter() {
-            for bit in 0..8 {
-                let kept = (0..256).filter(|byte| byte >> bit & 1 == 1).map(|byte| place[byte]).sum();
-                chi_square += rate_sigmas(kept, self.decisions / 128, keep).powi(2);
-            }
-        }
-        chi_square_sigmas(chi_square, 128.0)
     }
 }
 
-fn ones(row: &[u64; WORDS]) -> u64 {
-    row.iter().map(|word| u64::from(word.count_ones())).sum()
+/// A word, its decisions' neighbours of a kind, and which of them have one.
+fn neighbours(kind: usize, at: usize, words: &[u64], last: Option<&[u64]>) -> Option<[u64; 3]> {
+    let (x, ends) = (words[at], at % WORDS == WORDS - 1);
+    let [n, o] = [at / EXAMPLE, at / OUTPUT % OUTPUTS];
+    let inputs = |on: u32| {
+        let following = if ends { 0 } else { words[at + 1] };
+        [x >> on | following << (64 - on), if ends { u64::MAX >> on } else { u64::MAX }]
+    };
+    let words = |on: usize, applies: bool| applies.then(|| [x, words[at + on], u64::MAX]);
+    let edge = EVERY_EIGHTH << 7;
+    match kind {
+        0 | 1 => {
+            let [y, which] = inputs(1);
+            Some([x, y, which & if kind == 0 { !edge } else { edge }])
+        }
+        2 => Some(inputs(8)).map(|[y, which]| [x, y, which]),
+        3 => words(OUTPUT, o % 4 < 3),
+        4 => words(OUTPUT, o % 4 == 3 && o + 1 < OUTPUTS),
+        5 => words(4 * OUTPUT, o + 4 < OUTPUTS),
+        6 => words(EXAMPLE, n % 4 < 3),
+        7 => words(EXAMPLE, n % 4 == 3 && n + 1 < EXAMPLES),
+        8 => words(4 * EXAMPLE, n + 4 < EXAMPLES),
+        _ => last.map(|last| [last[at], x, u64::MAX]),
+    }
 }
 
 /// Lengths of runs against those of independent decisions, of which this fraction goes on with a run.
 fn run_sigmas(at_least: &[u64; LONGEST], on: f64) -> Option<f64> {
-    let longest = LONGEST - 1;
-    cells_sigmas((0..LONGEST).map(|more| {
-        let longer = if more < longest { at_least[more + 1] } else { 0 };
-        let ends = if more < longest { 1.0 - on } else { 1.0 };
-        (at_least[more] - longer, on.powi(more as i32) * ends)
+    of_cells((0..LONGEST).map(|more| match at_least.get(more + 1) {
+        Some(longer) => (at_least[more] - longer, on.powi(more as i32) * (1.0 - on)),
+        None => (at_least[more], on.powi(more as i32)),
     }))
 }
 
 /// 8 x 8 bits, transposed (Warren, "Hacker's Delight", 7-3).
 fn transposed(x: u64) -> u64 {
-    [(7, 0x00AA_00AA_00AA_00AA), (14, 0x0000_CCCC_0000_CCCC), (28, 0x0000_0000_F0F0_F0F0)].into_iter().fold(
-        x,
-        |x, (shift, mask): (u32, u64)| {
-            let swap = (x ^ x >> shift) & mask;
-            x ^ swap ^ swap << shift
-        },
-    )
+    let steps = [(7, 0x00AA_00AA_00AA_00AA), (14, 0x0000_CCCC_0000_CCCC), (28, 0x0000_0000_F0F0_F0F0)];
+    steps.into_iter().fold(x, |x, (shift, mask): (u32, u64)| {
+        let swap = (x ^ x >> shift) & mask;
+        x ^ swap ^ swap << shift
+    })
 }
