@@ -29,6 +29,13 @@ fn any_arguments_give_a_result_or_an_error_that_names_them() {
 
 #[cfg(feature = "gpu")]
 #[test]
+fn any_call_is_prepared_or_refused() {
+    let bytes = prop_oneof![5 => 0..12u8, 1 => any::<u8>()];
+    holds(1000, vec(bytes, 0..160), fuzz::kernels);
+}
+
+#[cfg(feature = "gpu")]
+#[test]
 fn what_parses_as_a_tuning_is_what_it_prints() {
     use dropconnect::gpu::{Apply, Tile, Tuning};
     use dropconnect_testing::fuzz::Choices;

@@ -137,7 +137,7 @@ pub fn fuzz(command: &MaskCommand) {
     let found = check_origin(&shape, &mask).and_then(|()| entries(&shape, command.bias));
     let entries = match found {
         Ok(entries) => entries,
-        Err(error) => return crate::fuzz::is_message(&error.to_string()),
+        Err(error) => return dropconnect_testing::fuzz::is_message(&error.to_string()),
     };
     for entry in entries {
         let weights = entry.shape.len() == 3;

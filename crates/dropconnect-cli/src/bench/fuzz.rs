@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use dropconnect_testing::fuzz::{acts, is_message};
 use serde_json::Value;
 
 use super::plan::Plan;
 use super::protocol::{Reply, Request};
 use crate::cli::BenchOptions;
 use crate::escape::escaped_json;
-use crate::fuzz::{acts, is_message};
 
 /// A line is refused in words, or is the same once it is written again; what it asks for is a problem or a reason.
 pub fn protocol(input: &[u8]) {

@@ -2,10 +2,10 @@
 
 use clap::Parser;
 use dropconnect::{DropProbability, Origin, Shape, Sharing};
+use dropconnect_testing::fuzz::is_message;
 
 use super::{Cli, Command, MaskOptions, parse};
 use crate::bench::fuzz::plan;
-use crate::fuzz::is_message;
 
 /// An argument a line. They are refused in words, or are options that a command checks; and what each would be as a
 /// value of an option is what it says.

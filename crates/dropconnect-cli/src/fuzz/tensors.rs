@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::is_message;
+use dropconnect_testing::fuzz::is_message;
+
 use crate::error::CliError;
 use crate::tensors::{Entry, TensorFile, dtype, write_header, write_values};
 

@@ -17,11 +17,6 @@ impl<'a> Choices<'a> {
         byte
     }
 
-    /// The bytes that no choice has been made of.
-    pub fn rest(&self) -> &'a [u8] {
-        self.0
-    }
-
     /// Yes or no.
     pub fn flag(&mut self) -> bool {
         self.byte() % 2 == 1

@@ -12,10 +12,9 @@ use dropconnect::gpu::{
 use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write, wgpu,
 };
-use dropconnect_testing::BiasKind;
-use dropconnect_testing::fuzz::Choices;
 
-use super::is_message;
+use super::{Choices, is_message};
+use crate::BiasKind;
 
 /// Bytes of the buffer that tensors lie in.
 const POOL: u64 = 1 << 20;
