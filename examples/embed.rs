@@ -48,14 +48,9 @@ fn main() -> Result<(), Failure> {
     let (x, weight) = (ramp(shape.input_len(), 31, 7), ramp(shape.weight_len(), 57, 3));
     let ones = vec![1.0f32; shape.output_len()];
     let lengths = [x.len(), weight.len(), ones.len(), ones.len(), weight.len(), 1];
-    let mut starts = Vec::new();
-    let mut total = 0;
-    for length in lengths {
-        starts.push(total);
-        total += length;
-    }
+    let starts: [usize; 6] = std::array::from_fn(|k| lengths[..k].iter().sum());
     let mut contents = [x.as_slice(), &weight, &ones].concat();
-    contents.resize(total, f32::NAN);
+    contents.resize(lengths.iter().sum(), f32::NAN);
     let pool = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
         label: Some("engine.pool"),
         contents: bytemuck::cast_slice(&contents),
@@ -85,26 +80,29 @@ fn main() -> Result<(), Failure> {
     })?;
 
     // One encoder and one compute pass hold the engine's work and ours.
-    let engine = Engine::new(&device, &pool, [starts[0], lengths[0], starts[3], lengths[3], starts[5]]);
+    let slices = [starts[0], lengths[0], starts[3], lengths[3], starts[5]].map(|value| value as u32);
+    let slices = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: Some("engine.slices"),
+        contents: bytemuck::cast_slice(&slices),
+        usage: wgpu::BufferUsages::UNIFORM,
+    });
+    let [double_x, sum_y] =
+        ["double_x", "sum_y"].map(|name| EngineKernel::new(&device, name, [&slices, &pool]));
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        engine.record(&mut pass, &engine.double_x, lengths[0].div_ceil(64));
+        double_x.record(&mut pass, lengths[0].div_ceil(64));
         forward.record(&mut pass);
         backward.record(&mut pass);
-        engine.record(&mut pass, &engine.sum_y, 1);
+        sum_y.record(&mut pass, 1);
     }
-    let staging = device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("engine.staging"),
-        size: pool.size(),
-        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-        mapped_at_creation: false,
-    });
-    encoder.copy_buffer_to_buffer(&pool, 0, &staging, 0, pool.size());
     queue.submit([encoder.finish()]);
-    staging.slice(..).map_async(wgpu::MapMode::Read, |_| ());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    wgpu::util::DownloadBuffer::read_buffer(&device, &queue, &pool.slice(..), move |read| {
+        let _ = sender.send(read.map(|bytes| bytemuck::cast_slice(&bytes).to_vec()));
+    });
     device.poll(wgpu::PollType::wait_indefinitely())?;
-    let after: Vec<f32> = bytemuck::cast_slice(&staging.slice(..).get_mapped_range()?).to_vec();
+    let after: Vec<f32> = receiver.recv()??;
 
     let wide = |values: &[f32], factor: f64| -> Vec<f64> {
         values.iter().map(|&value| factor * f64::from(value)).collect()
@@ -125,68 +123,42 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The engine's pipelines and their one bind group.
-struct Engine {
+/// A kernel of the engine's own.
+struct EngineKernel {
+    pipeline: wgpu::ComputePipeline,
     bindings: wgpu::BindGroup,
-    double_x: wgpu::ComputePipeline,
-    sum_y: wgpu::ComputePipeline,
 }
 
-impl Engine {
-    fn new(device: &wgpu::Device, pool: &wgpu::Buffer, slices: [usize; 5]) -> Self {
+impl EngineKernel {
+    fn new(device: &wgpu::Device, name: &str, buffers: [&wgpu::Buffer; 2]) -> Self {
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("engine"),
             source: wgpu::ShaderSource::Wgsl(ENGINE.into()),
         });
-        let buffer = |ty| wgpu::BindGroupLayoutEntry {
-            binding: u32::from(ty != wgpu::BufferBindingType::Uniform),
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: None,
+            module: &module,
+            entry_point: Some(name),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        let entry = |binding| wgpu::BindGroupEntry {
+            binding,
+            resource: buffers[binding as usize].as_entire_binding(),
         };
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("engine"),
-            entries: &[
-                buffer(wgpu::BufferBindingType::Uniform),
-                buffer(wgpu::BufferBindingType::Storage { read_only: false }),
-            ],
-        });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some("engine"),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = |entry_point| {
-            device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(entry_point),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some(entry_point),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-                cache: None,
-            })
-        };
-        let slices = slices.map(|value| value as u32);
-        let uniform = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("engine.slices"),
-            contents: bytemuck::cast_slice(&slices),
-            usage: wgpu::BufferUsages::UNIFORM,
-        });
         let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("engine"),
-            layout: &layout,
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() },
-                wgpu::BindGroupEntry { binding: 1, resource: pool.as_entire_binding() },
-            ],
+            label: Some(name),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &[0, 1].map(entry),
         });
-        Self { bindings, double_x: pipeline("double_x"), sum_y: pipeline("sum_y") }
+        Self { pipeline, bindings }
     }
 
-    fn record(&self, pass: &mut wgpu::ComputePass<'_>, pipeline: &wgpu::ComputePipeline, groups: usize) {
-        pass.set_pipeline(pipeline);
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>, workgroups: usize) {
+        pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.bindings, &[]);
-        pass.dispatch_workgroups(groups as u32, 1, 1);
+        pass.dispatch_workgroups(workgroups as u32, 1, 1);
     }
 }
 

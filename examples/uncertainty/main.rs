@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let matched = network.head.moments(&hidden)?;
     let drawn = network.head.monte_carlo(&hidden, PASSES)?;
     report(&grid, &matched, &drawn);
-    std::fs::write(&path, plot::svg(&x, &y, &grid, target, &matched, &drawn))?;
+    plot::draw(&path, [&x, &y], &grid, target, [&matched, &drawn])?;
     println!("wrote {path}");
     Ok(())
 }
