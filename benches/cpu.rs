@@ -6,13 +6,13 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dropconnect::cpu::Backend;
-use dropconnect::{DropProbability, Mask, MaskKey, Sharing, Write};
-use dropconnect_testing::{BiasKind, Data, Pass, shape};
+use dropconnect::{Bias, DropProbability, Mask, MaskKey, Sharing};
+use dropconnect_testing::{Data, Kind, result_lens, shape};
 
 fn passes(criterion: &mut Criterion) {
     let shape = shape([128, 1024, 1024]);
     let data = Data::ramps(&shape);
-    let operands = data.operands(&shape, BiasKind::Plain);
+    let operands = data.operands(&shape, Bias::Plain(()));
     let mut bytes = vec![0; shape.connections() as usize];
 
     let key = MaskKey::new(1, 2).at_step(3);
@@ -32,16 +32,15 @@ fn passes(criterion: &mut Criterion) {
         for (name, mask) in masks {
             let mask = mask.as_ref();
             let id = |pass: &str| BenchmarkId::new(pass, format!("{name}/{}", backend.name()));
-            for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient, Pass::BothGradients] {
-                let zeros = |part: &Pass| vec![0.0; part.result_len(&shape)];
-                let mut results: Vec<_> = pass.parts().iter().map(zeros).collect();
+            for pass in [Kind::Forward, Kind::InputGradient, Kind::WeightGradient, Kind::BothGradients] {
                 let mut results: Vec<_> =
-                    results.iter_mut().map(|result| (&mut result[..], Write::Overwrite)).collect();
+                    result_lens(pass, &shape).into_iter().map(|len| vec![0.0; len]).collect();
                 group.bench_function(id(&pass.name().replace(' ', "_")), |b| {
                     b.iter(|| {
-                        pass.compute(backend, black_box(&operands), mask, &mut results).unwrap();
-                        black_box(&results);
-                    })
+                        let results = results.iter_mut().map(|result| &mut result[..]);
+                        backend.run(black_box(&operands).call(pass, mask, results)).unwrap();
+                    });
+                    black_box(&results);
                 });
             }
             if let Some(mask) = mask {

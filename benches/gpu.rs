@@ -7,9 +7,9 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Recording, Tensor, WriteMask};
 use dropconnect::{
-    Device, DropConnect, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, wgpu,
+    Bias, Device, DropConnect, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write, wgpu,
 };
-use dropconnect_testing::{Arena, BiasKind, Data, Operands, Pass, Placement, Pool, shape};
+use dropconnect_testing::{Arena, Data, Kind, LINEAR, Operands, Placement, Pool, shape};
 
 const KEY: MaskKey = MaskKey::new(1, 2).at_step(3);
 
@@ -36,19 +36,18 @@ impl<'g> Tensors<'g> {
     }
 
     fn operands(&self) -> Operands<Tensor<'_>> {
-        Operands::of(self.shape, BiasKind::Plain, std::array::from_fn(|index| self.tensor(index)))
+        Operands::of(self.shape, Bias::Plain(()), std::array::from_fn(|index| self.tensor(index)))
     }
 
-    /// One of [`Pass::LINEAR`].
-    fn record(&self, pass: Pass, mask: Option<&Mask>) -> Recording {
-        let result = 4 + Pass::LINEAR.iter().position(|&other| other == pass).unwrap();
-        let results = [(self.tensor(result), Write::Overwrite)];
-        pass.record(self.gpu.kernels(), &self.operands(), mask, &results).unwrap()
+    /// One of [`LINEAR`].
+    fn record(&self, pass: Kind, mask: Option<&Mask>) -> Recording {
+        let result = 4 + LINEAR.iter().position(|&other| other == pass).unwrap();
+        self.gpu.kernels().record(self.operands().call(pass, mask, [self.tensor(result)])).unwrap()
     }
 
     fn monte_carlo(&self, mask: &Mask, passes: u32) -> Recording {
         let results = [self.tensor(4), self.tensor(7)];
-        self.gpu.kernels().monte_carlo(&self.operands().monte_carlo(mask, passes, results)).unwrap()
+        self.gpu.kernels().record(self.operands().monte_carlo(mask, passes, results)).unwrap()
     }
 }
 
@@ -87,7 +86,7 @@ fn passes(criterion: &mut Criterion) {
         ("dense", None),
     ];
     for (name, mask) in &masks {
-        for pass in Pass::LINEAR {
+        for pass in LINEAR {
             let recording = tensors.record(pass, mask.as_ref());
             group.bench_function(format!("{}/{name}", pass.name().replace(' ', "_")), |b| {
                 b.iter(|| {
@@ -125,7 +124,7 @@ fn monte_carlo(criterion: &mut Criterion) {
             idle(&gpu);
         });
     });
-    let recording = tensors.record(Pass::Forward, Some(&mask(0.5)));
+    let recording = tensors.record(Kind::Forward, Some(&mask(0.5)));
     group.bench_function("100 forward passes", |b| {
         b.iter(|| {
             for step in 0..100 {
@@ -143,9 +142,9 @@ fn recording(criterion: &mut Criterion) {
     let tensors = Tensors::new(&gpu, [32, 64, 64]);
     let mut group = criterion.benchmark_group("gpu host");
     group.bench_function("prepare forward", |b| {
-        b.iter(|| black_box(tensors.record(Pass::Forward, Some(&mask(0.5)))));
+        b.iter(|| black_box(tensors.record(Kind::Forward, Some(&mask(0.5)))));
     });
-    let recording = tensors.record(Pass::Forward, Some(&mask(0.5)));
+    let recording = tensors.record(Kind::Forward, Some(&mask(0.5)));
     for count in [1, 100] {
         let keys: Vec<_> = (0..count).map(|step| KEY.at_step(step)).collect();
         let mut made = 0;
@@ -189,8 +188,8 @@ fn step(criterion: &mut Criterion) {
     let grad: Vec<f32> = (0..128 * 800).map(|i| (i % 1013) as f32 / 1013.0 - 0.5).collect();
     criterion.bench_function("layer step 128x800x784", |b| {
         b.iter(|| {
-            black_box(layer.forward(&x).unwrap());
-            black_box(layer.backward(&x, &grad, Write::Overwrite).unwrap());
+            black_box(layer.forward(&x).wait().unwrap());
+            black_box(layer.backward(&x, &grad, Write::Overwrite).wait().unwrap());
             layer.advance();
         });
     });

@@ -69,8 +69,8 @@ fn main() -> Result<(), Failure> {
     let mask = Mask::new(MaskKey::new(42, 3).at_step(17), DropProbability::new(0.2)?);
     let (mask, write) = (Some(&mask), Write::Overwrite);
     let forward =
-        kernels.forward(&Forward { shape, mask, x: x_at, weight: weight_at, bias: Bias::None, y: y_at })?;
-    let backward = kernels.weight_gradient(&WeightGradient {
+        kernels.record(Forward { shape, mask, x: x_at, weight: weight_at, bias: Bias::None, y: y_at })?;
+    let backward = kernels.record(WeightGradient {
         shape,
         mask,
         grad_output: grad_output_at,

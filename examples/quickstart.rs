@@ -15,16 +15,16 @@ fn main() -> Result<(), Error> {
     let x = [[1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 3.0, 4.0, 5.0, 6.0]].concat();
 
     for _ in 0..2 {
-        let y = layer.forward(&x)?;
+        let y = layer.forward(&x).wait()?;
         println!("training, step {}: a mask for each example", layer.step());
         show(&y);
-        let grad_x = layer.backward(&x, &vec![1.0; y.len()], Write::Overwrite)?;
+        let grad_x = layer.backward(&x, &vec![1.0; y.len()], Write::Overwrite).wait()?;
         println!("gradient of x");
         show(&grad_x);
         layer.advance();
     }
     println!("evaluation: the plain linear layer");
-    show(&layer.eval(&x)?);
+    show(&layer.eval(&x).wait()?);
     Ok(())
 }
 

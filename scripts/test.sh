@@ -82,9 +82,9 @@ cargo fmt --all --check
 { set +x; } 2>/dev/null
 
 if [[ "${1:-}" != full ]]; then
-    # Most of the time goes to the software driver, which compiles a kernel in half a second. Unoptimised kernels take
-    # less, in a cache of their own: Mesa's key does not tell them from optimised ones.
-    export GALLIVM_PERF=nopt MESA_SHADER_CACHE_DIR="$target/unoptimised-kernels"
+    # Most of the time goes to the software driver, which compiles a kernel in half a second. Unoptimised kernels of
+    # narrow vectors take less, in a cache of their own: Mesa's key does not tell them from others.
+    export GALLIVM_PERF=nopt LP_NATIVE_VECTOR_WIDTH=128 MESA_SHADER_CACHE_DIR="$target/unoptimised-kernels"
     mkdir -p "$MESA_SHADER_CACHE_DIR"
     # No examples and benches: `full` compiles them.
     run_tests --lib --bins --tests

@@ -236,9 +236,9 @@ pub enum Error {
         what: &'static str,
     },
     /// In a browser a call was to wait for an adapter, which a page must not do.
-    #[error("a page cannot wait for its adapter; await the call of the same name that ends in `_async`")]
+    #[error("a page cannot wait for its adapter; `.await` the call in place of `.wait()`")]
     WouldBlock,
-    /// A recording of `gpu::Kernels::monte_carlo` was to take a key from device memory.
+    /// A recording of `call::MonteCarlo` was to take a key from device memory.
     #[error(
         "a recording of Monte-Carlo passes draws each by a key of its own, and takes none from device memory; use \
          `at_key`, or record each pass as a forward pass"

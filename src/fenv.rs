@@ -114,13 +114,11 @@ mod tests {
 
     use super::flags::{DEFAULT, Flags, are_default, get, set};
     use super::with_default;
-    use crate::call::{
-        BiasGradient, BothGradients, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient,
-    };
+    use crate::call::{Activate, Call, Kind, Operand};
     use crate::cpu::{self, with_threads};
     use crate::{
-        Activation, Bias, DropConnect, DropProbability, ElementType, Mask, MaskKey, Origin, Shape, Sharing,
-        Write,
+        Activation, Bias, DropConnect, DropProbability, ElementType, Mask, MaskKey, Method, Origin, Shape,
+        Sharing, Write,
     };
 
     /// Subnormal numbers are 0; down; up.
@@ -173,65 +171,38 @@ mod tests {
         let p = DropProbability::new(0.3).unwrap();
         let of = |p: DropProbability| Mask::new(MaskKey::new(1, 2), p);
         for drawn in [of(p), of(p).shared(Sharing::Batch), of(DropProbability::new(0.0).unwrap())] {
-            let (bias, probability, write) = (Bias::Masked(b), &drawn.probability, Write::Overwrite);
-            let [mut y, mut variance] = [(); 2].map(|()| vec![0.0; 360]);
-            let [mut dx, mut dx_of_both] = [(); 2].map(|()| vec![0.0; 630]);
-            let [mut dw, mut dw_of_both] = [(); 2].map(|()| vec![0.0; 2800]);
-            let mut db = vec![0.0; 40];
-            let mask = Some(&drawn);
-            let mut keep = |results: &[&[f32]]| {
-                bits.extend(results.iter().copied().flatten().map(|value| u64::from(value.to_bits())));
-            };
-            cpu::forward(Forward { shape, mask, x, weight: w, bias, y: &mut y }).unwrap();
-            keep(&[&y]);
-            let call =
-                InputGradient { shape, mask, grad_output: g, weight: w, grad_input: &mut dx[..], write };
-            cpu::input_gradient(call).unwrap();
-            let call = WeightGradient { shape, mask, grad_output: g, x, grad_weight: &mut dw[..], write };
-            cpu::weight_gradient(call).unwrap();
-            let (grad_input, grad_weight) = ((&mut dx_of_both[..], write), (&mut dw_of_both[..], write));
-            cpu::both_gradients(BothGradients {
-                shape,
-                mask,
-                grad_output: g,
-                x,
-                weight: w,
-                grad_input,
-                grad_weight,
-            })
-            .unwrap();
-            let call = BiasGradient { shape, bias_mask: mask, grad_output: g, grad_bias: &mut db[..], write };
-            cpu::bias_gradient(call).unwrap();
-            keep(&[&dx, &dw, &dx_of_both, &dw_of_both, &db]);
-            let (mean, out) = (&mut y[..], &mut variance[..]);
-            cpu::moments(OutputMoments { shape, probability, x, weight: w, bias, mean, variance: out })
-                .unwrap();
-            keep(&[&y, &variance]);
-            for activation in [Activation::Relu, Activation::Tanh] {
-                let [mut mean, mut out] = [(); 2].map(|()| vec![0.0; 360]);
-                let (u, key) = ([&y[..], &variance[..]], MaskKey::new(3, 4));
-                if activation == Activation::Relu {
-                    cpu::closed_form(&shape, activation, u, [&mut mean, &mut out]).unwrap();
-                    keep(&[&mean, &out]);
+            let of = |kind| Call::of(kind, shape, Some(&drawn), Bias::Masked(()), Write::Overwrite);
+            let mut calls: Vec<_> = Kind::ALL.into_iter().filter_map(of).collect();
+            let (key, origin, activation) = (MaskKey::new(3, 4), Origin::default(), Activation::Tanh);
+            calls.extend(of(Kind::Activation).map(|call| match call {
+                Call::Activate(call) => {
+                    let method = Method::Sampled { samples: 9, key, origin };
+                    Activate { activation, method, ..call }.into()
                 }
-                cpu::sampled(&shape, activation, 9, key, Origin::default(), u, [&mut mean, &mut out])
-                    .unwrap();
-                keep(&[&mean, &out]);
+                call => call,
+            }));
+            let positive: Vec<f32> = g.iter().map(|value| value.abs()).collect();
+            for call in calls {
+                let elements = |of: Operand<()>| vec![0.0; of.elements(&shape)];
+                let mut results: Vec<_> = call.operands().results.into_iter().map(elements).collect();
+                let mut each = results.iter_mut();
+                let tensor = |of: Operand<()>| match of.name {
+                    "x" => x,
+                    "weight" => w,
+                    "bias" => b,
+                    "u_variance" => &positive[..],
+                    _ => g,
+                };
+                cpu::run(call.map(tensor, |_| &mut each.next().unwrap()[..])).unwrap();
+                bits.extend(results.iter().flatten().map(|value| u64::from(value.to_bits())));
             }
             let mask = &drawn;
-            let call = MonteCarlo { shape, mask, passes: 5, x, weight: w, bias, mean: (), variance: () };
-            let said = cpu::predictive(&call).unwrap();
-            keep(&[&said.mean, &said.entropy, &said.mutual_information]);
-            let (mean, variance) = (&mut y[..], &mut variance[..]);
-            cpu::monte_carlo(MonteCarlo { shape, mask, passes: 5, x, weight: w, bias, mean, variance })
-                .unwrap();
-            keep(&[&y]);
             bits.push(mask.scale().to_bits());
             bits.push(mask.probability.spread().to_bits());
         }
         let layer = DropConnect::new(&crate::Device::Cpu, MaskKey::new(1, 0), 7, 5).build().unwrap();
         let mut keep = |results: &[f32]| bits.extend(results.iter().map(|value| u64::from(value.to_bits())));
-        keep(&layer.weight().unwrap());
+        keep(&layer.weight().wait().unwrap());
         for element in ElementType::ALL {
             keep(&element.decode(&element.encode(values)));
             keep(&values.iter().map(|&value| element.round(value)).collect::<Vec<_>>());

@@ -51,7 +51,7 @@ mod shape;
 mod work;
 
 pub use activation::{Activation, Method};
-pub use device::Device;
+pub use device::{Device, HostCall};
 pub use element::ElementType;
 pub use error::{Error, UnmetLimit};
 pub use layer::{DropConnect, DropConnectBuilder, Init};
@@ -62,6 +62,7 @@ pub use predictive::Predictive;
 pub use shape::{Origin, Shape};
 #[cfg(feature = "gpu")]
 pub use wgpu;
+pub use work::Pending;
 
 /// The README's programs are tests, too.
 #[cfg(all(doctest, feature = "gpu"))]

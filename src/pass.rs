@@ -39,6 +39,15 @@ impl<T> Bias<T> {
             Self::Masked(bias) => Bias::Masked(convert(bias)),
         }
     }
+
+    /// The same bias with its tensor converted, which may fail.
+    pub(crate) fn try_map<U, E>(self, convert: impl FnOnce(T) -> Result<U, E>) -> Result<Bias<U>, E> {
+        Ok(match self {
+            Self::None => Bias::None,
+            Self::Plain(bias) => Bias::Plain(convert(bias)?),
+            Self::Masked(bias) => Bias::Masked(convert(bias)?),
+        })
+    }
 }
 
 /// What a gradient pass does with the values its result tensor had before.

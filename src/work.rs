@@ -1,5 +1,4 @@
-//! Calls that may have to wait for an adapter, which a page must not do: they are futures, and what blocks is made of
-//! those.
+//! Calls that may have to wait for an adapter, which a page must not do: each is a future that may also be waited for.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -9,35 +8,56 @@ use crate::Error;
 /// Whether wgpu is the browser's here, whose devices belong to one thread and whose answers come to those who leave it.
 pub(crate) const IN_A_BROWSER: bool = cfg!(target_arch = "wasm32");
 
-/// What a call gives, once it is awaited. Nothing is done before that.
+/// What a call is while it is awaited.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 #[cfg(target_arch = "wasm32")]
-pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
+type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
 
-/// What threads may share, where devices can be shared.
+/// What moves between threads, where devices do.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) trait Shared: Send + Sync {}
+pub(crate) trait Movable: Send {}
 #[cfg(not(target_arch = "wasm32"))]
-impl<T: Send + Sync + ?Sized> Shared for T {}
+impl<T: Send + ?Sized> Movable for T {}
 #[cfg(target_arch = "wasm32")]
-pub(crate) trait Shared {}
+pub(crate) trait Movable {}
 #[cfg(target_arch = "wasm32")]
-impl<T: ?Sized> Shared for T {}
+impl<T: ?Sized> Movable for T {}
 
-/// Runs work to its end on this thread. Outside browsers whatever waits for a device polls it, and comes back with the
-/// answer; work of the CPU never waits.
+/// A call of a layer or a device that has not been made yet: [`wait`](Self::wait) for it, or `.await` it. Nothing is
+/// done before that.
 ///
-/// # Errors
-/// [`Error::WouldBlock`] in a browser for work on an adapter, which is not begun then; as the work itself.
-pub(crate) fn block_on<T>(
+/// Outside browsers nothing would wake a task for a device, so that what is awaited there waits when it is polled first.
+#[must_use = "nothing is computed before `.wait()` or `.await`"]
+pub struct Pending<'a, T> {
     on_adapter: bool,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    if IN_A_BROWSER && on_adapter {
-        return Err(Error::WouldBlock);
+    work: Work<'a, T>,
+}
+
+impl<'a, T> Pending<'a, T> {
+    pub(crate) fn new(on_adapter: bool, work: impl Future<Output = Result<T, Error>> + Movable + 'a) -> Self {
+        Self { on_adapter, work: Box::pin(work) }
     }
-    ready(work).unwrap_or(Err(Error::WouldBlock))
+
+    /// Makes the call on this thread.
+    ///
+    /// # Errors
+    /// Those of the call; [`Error::WouldBlock`] in a browser for one on an adapter, which is not begun then.
+    pub fn wait(self) -> Result<T, Error> {
+        if IN_A_BROWSER && self.on_adapter {
+            return Err(Error::WouldBlock);
+        }
+        // Work of the CPU never waits, and outside browsers what waits for a device polls it.
+        ready(self.work).unwrap_or(Err(Error::WouldBlock))
+    }
+}
+
+impl<T> Future for Pending<'_, T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.work.as_mut().poll(context)
+    }
 }
 
 /// What a future has at once.

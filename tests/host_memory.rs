@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use common::*;
 use dropconnect::gpu::{Apply, Gpu, KernelOptions, Method};
 use dropconnect::{
-    Activation, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Shape, Sharing, Write, cpu,
-    reference,
+    Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Shape, Sharing, Write,
+    cpu, reference,
 };
 
 /// What is larger is the caller's doing; what a unit of work holds is not.
@@ -101,7 +101,7 @@ fn calls_on_host_memory() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let shape = Shape::new(160, 768, 520).unwrap();
     let data = Data::random(&shape, ElementType::F32, 3);
-    let operands = data.operands(&shape, BiasKind::Plain);
+    let operands = data.operands(&shape, Bias::Plain(()));
     let u = Moments { mean: data.grad_output.clone(), variance: vec![1.0; data.grad_output.len()] };
     let small = Shape::new(16, 160, 130).unwrap();
     for device in devices("calls_on_host_memory: on the adapter") {
@@ -114,19 +114,17 @@ fn calls_on_host_memory() {
                 run().unwrap();
                 sweep(&format!("{device}, {element}, {call}"), run);
             };
-            sweep("forward", &mut || device.forward(element, &operands.forward(some, ())).map(drop));
-            sweep("evaluation", &mut || device.forward(element, &operands.forward(None, ())).map(drop));
-            sweep("dX", &mut || device.input_gradient(element, &operands.input_gradient(some, ())).map(drop));
-            sweep("dW", &mut || {
-                device.weight_gradient(element, &operands.weight_gradient(some, ())).map(drop)
-            });
-            sweep("mask", &mut || device.mask(&small, &mask).map(drop));
-            sweep("moments", &mut || device.moments(element, &operands.moments(p, MADE)).map(drop));
-            sweep("monte_carlo", &mut || device.monte_carlo(element, &two).map(drop));
-            sweep("pass_outputs", &mut || device.pass_outputs(element, &two).map(drop));
-            sweep("predictive", &mut || device.predictive(element, &two).map(drop));
+            sweep("forward", &mut || device.run(element, operands.forward(some, ())).wait().map(drop));
+            sweep("evaluation", &mut || device.run(element, operands.forward(None, ())).wait().map(drop));
+            sweep("dX", &mut || device.run(element, operands.input_gradient(some, ())).wait().map(drop));
+            sweep("dW", &mut || device.run(element, operands.weight_gradient(some, ())).wait().map(drop));
+            sweep("mask", &mut || device.mask(&small, &mask).wait().map(drop));
+            sweep("moments", &mut || device.run(element, operands.moments(p, MADE)).wait().map(drop));
+            sweep("monte_carlo", &mut || device.run(element, two).wait().map(drop));
+            sweep("pass_outputs", &mut || device.pass_outputs(element, two).wait().map(drop));
+            sweep("predictive", &mut || device.predictive(element, two).wait().map(drop));
             let method = Method::Sampled { samples: 2, key: mask.key, origin: mask.origin };
-            sweep("activate", &mut || device.activate(&shape, Activation::Tanh, method, &u).map(drop));
+            sweep("activate", &mut || activate_on(&device, shape, Activation::Tanh, method, &u).map(drop));
         }
     }
 }
@@ -137,7 +135,7 @@ fn the_reference_and_running_results() {
     let (shape, mask) = (Shape::new(80, 500, 10).unwrap(), mask(0.5));
     let data = Data::random(&shape, ElementType::F32, 3);
     let (data, some) = (data.wide(), Some(&mask));
-    let (operands, g) = (data.operands(&shape, BiasKind::Masked), &data.grad_output);
+    let (operands, g) = (data.operands(&shape, Bias::Masked(())), &data.grad_output);
     sweep("forward", || reference::forward(&operands.forward(some, ())));
     sweep("input_gradient", || reference::input_gradient(&operands.input_gradient(some, ())));
     sweep("weight_gradient", || reference::weight_gradient(&operands.weight_gradient(some, ())));
@@ -177,13 +175,13 @@ fn the_layer() {
                 }
                 let mut layer = new().sharing(sharing).masked_bias(true).build().unwrap();
                 let data = Data::random(&Shape::new(batch, outputs, inputs).unwrap(), element, 3);
-                layer.backward(&data.x, &data.grad_output, Write::Overwrite).unwrap();
-                sweep(&what("weight"), || layer.weight());
+                layer.backward(&data.x, &data.grad_output, Write::Overwrite).wait().unwrap();
+                sweep(&what("weight"), || layer.weight().wait());
 
                 let before = state(&layer);
                 let layer = Mutex::new(layer);
                 let own = || layer.lock().unwrap();
-                let backward = || own().backward(&data.x, &data.grad_output, Write::Accumulate);
+                let backward = || own().backward(&data.x, &data.grad_output, Write::Accumulate).wait();
                 let faults = sweep_with(&what("backward"), backward, |left| {
                     assert!(state(&own()) == before, "{}, memory for {left} vectors", what("backward"));
                 });
@@ -198,9 +196,9 @@ fn the_layer() {
 fn state(layer: &DropConnect) -> [Vec<f32>; 4] {
     let some = |values: Option<Vec<f32>>| values.expect("a layer with a bias");
     [
-        layer.weight().unwrap(),
-        some(layer.bias().unwrap()),
-        layer.grad_weight().unwrap(),
-        some(layer.grad_bias().unwrap()),
+        layer.weight().wait().unwrap(),
+        some(layer.bias().wait().unwrap()),
+        layer.grad_weight().wait().unwrap(),
+        some(layer.grad_bias().wait().unwrap()),
     ]
 }

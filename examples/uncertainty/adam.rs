@@ -11,15 +11,20 @@ pub struct Adam {
 
 impl Adam {
     pub fn new(layer: &DropConnect) -> Result<Self, Error> {
-        let bias = layer.bias()?.unwrap_or_default();
-        Ok(Self { steps: 0, weight: vec![[0.0; 2]; layer.weight()?.len()], bias: vec![[0.0; 2]; bias.len()] })
+        let bias = layer.bias().wait()?.unwrap_or_default();
+        Ok(Self {
+            steps: 0,
+            weight: vec![[0.0; 2]; layer.weight().wait()?.len()],
+            bias: vec![[0.0; 2]; bias.len()],
+        })
     }
 
     pub fn step(&mut self, layer: &mut DropConnect, rate: f32) -> Result<(), Error> {
         self.steps += 1;
-        let weight = moved(self.steps, &mut self.weight, layer.weight()?, &layer.grad_weight()?, rate);
+        let weight =
+            moved(self.steps, &mut self.weight, layer.weight().wait()?, &layer.grad_weight().wait()?, rate);
         layer.set_weight(&weight)?;
-        if let (Some(bias), Some(grad)) = (layer.bias()?, layer.grad_bias()?) {
+        if let (Some(bias), Some(grad)) = (layer.bias().wait()?, layer.grad_bias().wait()?) {
             layer.set_bias(&moved(self.steps, &mut self.bias, bias, &grad, rate))?;
         }
         Ok(())

@@ -32,23 +32,23 @@ impl Network {
     }
 
     fn features(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        Ok(self.features.forward(x)?.into_iter().map(|u| u.max(0.0)).collect())
+        Ok(self.features.forward(x).wait()?.into_iter().map(|u| u.max(0.0)).collect())
     }
 
     /// Gradients of the mean squared error under this step's masks; the error.
     fn backward(&mut self, x: &[f32], target: &[f32]) -> Result<f32, Error> {
         let hidden = self.features(x)?;
         let difference: Vec<f32> =
-            self.head.forward(&hidden)?.iter().zip(target).map(|(y, t)| y - t).collect();
+            self.head.forward(&hidden).wait()?.iter().zip(target).map(|(y, t)| y - t).collect();
         let count = x.len() as f32;
         let grad: Vec<f32> = difference.iter().map(|d| 2.0 * d / count).collect();
-        let mut grad_hidden = self.head.backward(&hidden, &grad, Write::Overwrite)?;
+        let mut grad_hidden = self.head.backward(&hidden, &grad, Write::Overwrite).wait()?;
         for (grad, value) in grad_hidden.iter_mut().zip(&hidden) {
             if *value == 0.0 {
                 *grad = 0.0;
             }
         }
-        self.features.backward(x, &grad_hidden, Write::Overwrite)?;
+        self.features.backward(x, &grad_hidden, Write::Overwrite).wait()?;
         Ok(difference.iter().map(|d| d * d).sum::<f32>() / count)
     }
 }
@@ -82,8 +82,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let grid: Vec<f32> = (0..=120).map(|k| k as f32 / 120.0 * 4.0 - 2.0).collect();
     let hidden = network.features(&grid)?;
-    let matched = network.head.moments(&hidden)?;
-    let drawn = network.head.monte_carlo(&hidden, PASSES)?;
+    let matched = network.head.moments(&hidden).wait()?;
+    let drawn = network.head.monte_carlo(&hidden, PASSES).wait()?;
     report(&grid, &matched, &drawn);
     plot::draw(&path, [&x, &y], &grid, target, [&matched, &drawn])?;
     println!("wrote {path}");

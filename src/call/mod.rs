@@ -1,18 +1,20 @@
 //! The calls of a layer: what each computes, from which tensors, and into which.
 //!
-//! Examples x outputs x inputs is a box of connections, and tensors are faces of it: X `[batch, inputs]` is that of
+//! Batch x outputs x inputs is a box of connections, and tensors are faces of it: X `[batch, inputs]` is that of
 //! examples and inputs, W `[outputs, inputs]` that of outputs and inputs, Y and its gradient G `[batch, outputs]`
 //! that of examples and outputs; b `[outputs]` is an edge. A gradient has the face of what it is the gradient of. A
-//! call takes the product of two faces and sums it along the axis that the result does not have.
+//! call multiplies two faces and sums along the axis that the result does not have.
 //!
-//! The structs here are generic over what holds an operand, `T`, and what holds a result, `R`:
+//! A [`Call`] is one of the structs here, a [`Kind`] says which. They are generic over what holds an operand, `T`,
+//! and what holds a result, `R`:
 //!
 //! | taken by | `T` | `R` |
 //! |---|---|---|
-//! | `gpu::Kernels` | `gpu::Tensor` | `gpu::Tensor` |
-//! | [`cpu`](crate::cpu) | `&[f32]` | `&mut [f32]` |
-//! | [`Device`](crate::Device) | `&[f32]` | `()` |
-//! | [`reference`](mod@crate::reference) | `&[f64]` | `()` |
+//! | `gpu::Kernels::record` | `gpu::Tensor` | `gpu::Tensor` |
+//! | `gpu::Kernels::compile` | [`ElementType`](crate::ElementType) | [`ElementType`](crate::ElementType) |
+//! | [`cpu::run`](crate::cpu::run) | `&[f32]` | `&mut [f32]` |
+//! | [`Device::run`](crate::Device::run) | `&[f32]` | `()` |
+//! | [`reference::run`](crate::reference::run) | `&[f64]` | `()` |
 //!
 //! `()` holds nothing yet: the call makes the result and returns it, and where it is to add, it adds to zeros.
 //!
@@ -31,11 +33,17 @@
 //!
 //! Then there are the faults of the backend: memory that ends, a device that is lost.
 
-mod face;
+mod enumeration;
+mod kind;
+mod operand;
 
-pub(crate) use face::{Axis, Face, Faces, Holder};
+pub use enumeration::Call;
+pub use kind::Kind;
+pub use operand::{Axis, Operand, Operands};
 
-use crate::{Bias, DropProbability, Mask, Shape, Write};
+pub(crate) use operand::Holder;
+
+use crate::{Activation, Bias, DropProbability, Mask, Method, Shape, Write};
 
 /// `Y[n, o] = scale * sum over i of M[n, o, i] * W[o, i] * X[n, i] + b[o]`; a masked bias adds
 /// `scale * Mb[n, o] * b[o]` instead.
@@ -183,103 +191,59 @@ pub struct MonteCarlo<'a, T, R> {
     pub variance: R,
 }
 
-impl<T, R> Forward<'_, T, R> {
-    pub(crate) fn faces(&self) -> Faces<'_, T, R> {
-        Faces {
-            shape: self.shape,
-            mask: self.mask,
-            operands: vec![Face::input("x", &self.x), Face::weight("weight", &self.weight)],
-            bias: self.bias.as_ref().map(|bias| Face::bias("bias", bias)),
-            results: vec![Face::output("y", &self.y)],
-        }
-    }
-}
-
-impl<T, R> InputGradient<'_, T, R> {
-    pub(crate) fn faces(&self) -> Faces<'_, T, R> {
-        Faces {
-            shape: self.shape,
-            mask: self.mask,
-            operands: vec![
-                Face::output("grad_output", &self.grad_output),
-                Face::weight("weight", &self.weight),
-            ],
-            bias: Bias::None,
-            results: vec![Face::input("grad_input", &self.grad_input)],
-        }
-    }
-}
-
-impl<T, R> WeightGradient<'_, T, R> {
-    pub(crate) fn faces(&self) -> Faces<'_, T, R> {
-        Faces {
-            shape: self.shape,
-            mask: self.mask,
-            operands: vec![Face::output("grad_output", &self.grad_output), Face::input("x", &self.x)],
-            bias: Bias::None,
-            results: vec![Face::weight("grad_weight", &self.grad_weight)],
-        }
-    }
-}
-
-impl<T, R> BothGradients<'_, T, R> {
-    pub(crate) fn faces(&self) -> Faces<'_, T, R> {
-        Faces {
-            shape: self.shape,
-            mask: self.mask,
-            operands: vec![
-                Face::output("grad_output", &self.grad_output),
-                Face::input("x", &self.x),
-                Face::weight("weight", &self.weight),
-            ],
-            bias: Bias::None,
-            results: vec![
-                Face::input("grad_input", &self.grad_input.0),
-                Face::weight("grad_weight", &self.grad_weight.0),
-            ],
-        }
-    }
-}
-
-impl<T, R> BiasGradient<'_, T, R> {
-    pub(crate) fn faces(&self) -> Faces<'_, T, R> {
-        Faces {
-            shape: self.shape,
-            mask: self.bias_mask,
-            operands: vec![Face::output("grad_output", &self.grad_output)],
-            bias: Bias::None,
-            results: vec![Face::bias("grad_bias", &self.grad_bias)],
-        }
-    }
-}
-
-impl<T, R> OutputMoments<'_, T, R> {
-    pub(crate) fn faces(&self) -> Faces<'_, T, R> {
-        Faces {
-            shape: self.shape,
-            mask: None,
-            operands: vec![Face::input("x", &self.x), Face::weight("weight", &self.weight)],
-            bias: self.bias.as_ref().map(|bias| Face::bias("bias", bias)),
-            results: vec![Face::output("mean", &self.mean), Face::output("variance", &self.variance)],
-        }
-    }
-}
-
-impl<T, R> MonteCarlo<'_, T, R> {
-    pub(crate) fn faces(&self) -> Faces<'_, T, R> {
-        Faces {
-            shape: self.shape,
-            mask: Some(self.mask),
-            operands: vec![Face::input("x", &self.x), Face::weight("weight", &self.weight)],
-            bias: self.bias.as_ref().map(|bias| Face::bias("bias", bias)),
-            results: vec![Face::output("mean", &self.mean), Face::output("variance", &self.variance)],
-        }
-    }
-}
-
 impl<'a, T: Copy, R> MonteCarlo<'a, T, R> {
     /// The forward pass of one of its masks.
     pub(crate) fn forward<'m, Y>(&self, mask: &'m Mask, y: Y) -> Forward<'m, T, Y> {
         Forward { shape: self.shape, mask: Some(mask), x: self.x, weight: self.weight, bias: self.bias, y }
     }
+}
+
+/// Mean and variance of f(u), element by element, for u normal with the given mean and variance: the second half of
+/// Algorithm 2 of Wan et al. (ICML 2013). All tensors are f32. What becomes of values that are not finite,
+/// [`reference::closed_form`](crate::reference::closed_form) and [`reference::sampled`](crate::reference::sampled) say.
+///
+/// [`Error::NoClosedForm`](crate::Error::NoClosedForm); [`Error::Count`](crate::Error::Count) for the number of
+/// samples, 1 to 2^24 on an adapter.
+#[derive(Clone, Copy, Debug)]
+pub struct Activate<T, R> {
+    /// Batch and outputs; inputs play no part.
+    pub shape: Shape,
+    /// The function f.
+    pub activation: Activation,
+    /// In closed form or by samples.
+    pub method: Method,
+    /// The mean of u, `[batch, outputs]`.
+    pub u_mean: T,
+    /// The variance of u, `[batch, outputs]`.
+    pub u_variance: T,
+    /// The mean of f(u), `[batch, outputs]`: overwritten.
+    pub mean: R,
+    /// Its variance, `[batch, outputs]`: overwritten.
+    pub variance: R,
+}
+
+/// Adds the logits of one pass to what a classifier predicts, whatever its network: see
+/// [`Predictive`](crate::Predictive). The passes come in order, and between them the results are left alone; what they
+/// held before the first does not matter.
+///
+/// [`Error::Count`](crate::Error::Count) for the passes; on an adapter [`Error::TooLarge`](crate::Error::TooLarge) for
+/// more classes than [`Tuning::iterations`](crate::gpu::Tuning::iterations) allow the threads that share an example,
+/// 11 million on most devices.
+#[derive(Clone, Copy, Debug)]
+pub struct PredictivePass<T, R> {
+    /// Batch and outputs (classes); inputs play no part.
+    pub shape: Shape,
+    /// Which pass these logits are of, from 0.
+    pub pass: u32,
+    /// How many passes there are, 1 to 2^24.
+    pub passes: u32,
+    /// The logits of this pass, `[batch, outputs]`.
+    pub logits: T,
+    /// The mean softmax of the passes so far, `[batch, outputs]`, f32.
+    pub mean: R,
+    /// The entropy of the mean softmax, `[batch]`, f32: written by the last pass.
+    pub entropy: R,
+    /// The mutual information of class and mask, `[batch]`, f32. Until the last pass it holds the mean entropy of the
+    /// passes so far.
+    pub information: R,
 }

@@ -4,30 +4,39 @@ use rayon::prelude::*;
 
 use super::normal;
 use super::threads::{for_each, run};
-use crate::{Activation, Error, MaskKey, Origin, Shape};
+use crate::call::Activate;
+use crate::{Activation, Error, Method, Origin, Shape};
 
-/// Writes the mean and the variance of `f(u)` for `u ~ N(mean, variance)` over the second pair of slices, from
-/// the first, in closed form; every slice is `[batch, outputs]`. For [`Activation::Identity`] they are u's own; for
-/// [`Activation::Relu`], with s^2 = variance,
-///
-/// ```text
-/// E   = m Phi(m / s) + s phi(m / s)
-/// Var = (m^2 + s^2) Phi(m / s) + m s phi(m / s) - E^2
-/// ```
-///
-/// without that difference's cancellation: see [`reference::closed_form`](crate::reference::closed_form). A
-/// variance of 0 gives f(mean) and 0; what is not finite is treated as there.
-///
-/// # Errors
-/// [`Error::NoClosedForm`] for other activations, see [`sampled`]; [`Error::Length`] for a slice that does not
-/// have the shape's length. The results are untouched then.
-pub fn closed_form(
+/// The lengths have been checked.
+pub(super) fn activate(call: Activate<&[f32], &mut [f32]>) -> Result<(), Error> {
+    let Activate { shape, activation, method, u_mean, u_variance, mean, variance } = call;
+    match method {
+        Method::Closed => closed_form(&shape, activation, [u_mean, u_variance], [mean, variance]),
+        Method::Sampled { samples, key, origin } => {
+            Error::check_count("samples", samples, 1..=u32::MAX)?;
+            origin.check(&shape)?;
+            let key = key.gaussian_words();
+            let sampling = Sampling { shape, samples, key, origin, u_mean, u_variance };
+            // One compiled loop for each activation.
+            run(|| {
+                match activation {
+                    Activation::Identity => sampling.run(mean, variance, |u| u),
+                    Activation::Relu => sampling.run(mean, variance, normal::rectified),
+                    Activation::Sigmoid => sampling.run(mean, variance, sigmoid),
+                    Activation::Tanh => sampling.run(mean, variance, f32::tanh),
+                }
+                Ok(())
+            })
+        }
+    }
+}
+
+fn closed_form(
     shape: &Shape,
     activation: Activation,
     [mean, variance]: [&[f32]; 2],
     [out_mean, out_variance]: [&mut [f32]; 2],
 ) -> Result<(), Error> {
-    check(shape, mean, variance, out_mean, out_variance)?;
     match activation {
         Activation::Identity => {
             out_mean.copy_from_slice(mean);
@@ -48,7 +57,7 @@ pub fn closed_form(
     }
 }
 
-/// The oracle, `relu` in `src/reference/activation.rs`, says why.
+/// The reference, `relu` in `src/reference/activation.rs`, says why.
 fn relu(mean: f32, variance: f32) -> (f32, f32) {
     if mean.is_nan() || variance.is_nan() || variance < 0.0 || mean.is_infinite() && variance.is_infinite() {
         return (f32::NAN, f32::NAN);
@@ -69,44 +78,6 @@ fn relu(mean: f32, variance: f32) -> (f32, f32) {
     }
 }
 
-/// Writes the mean and the population variance of `f(mean + s z)` over `samples` Gaussian samples z for each
-/// element over the second pair of slices, from the first; every slice is `[batch, outputs]`. This is the second half
-/// of Algorithm 2 of Wan et al. (ICML 2013).
-///
-/// Samples depend on the key, the global example, the global output and their number alone: "Gaussian
-/// samples 1" of `docs/mask-format.md`. None is stored.
-///
-/// Both are NaN where the mean of u is NaN, or its variance NaN, negative or infinite. An infinite mean is what every
-/// sample is: the mean is f of it, and the variance 0, or NaN where that is infinite.
-///
-/// # Errors
-/// [`Error::Count`] for 0 samples; [`Error::Length`] for a slice that does not have the shape's length;
-/// [`Error::Origin`] where the shard passes the last global coordinate. The results are untouched then.
-pub fn sampled(
-    shape: &Shape,
-    activation: Activation,
-    samples: u32,
-    key: MaskKey,
-    origin: Origin,
-    [mean, variance]: [&[f32]; 2],
-    [out_mean, out_variance]: [&mut [f32]; 2],
-) -> Result<(), Error> {
-    Error::check_count("samples", samples, 1..=u32::MAX)?;
-    origin.check(shape)?;
-    check(shape, mean, variance, out_mean, out_variance)?;
-    let sampling = Sampling { shape, samples, key: key.gaussian_words(), origin, mean, variance };
-    // One compiled loop for each activation.
-    run(|| {
-        match activation {
-            Activation::Identity => sampling.run(out_mean, out_variance, |u| u),
-            Activation::Relu => sampling.run(out_mean, out_variance, normal::rectified),
-            Activation::Sigmoid => sampling.run(out_mean, out_variance, sigmoid),
-            Activation::Tanh => sampling.run(out_mean, out_variance, f32::tanh),
-        }
-        Ok(())
-    })
-}
-
 /// 1 / (1 + exp(-u)), whose exponential does not overflow in the lower tail.
 fn sigmoid(u: f32) -> f32 {
     let tail = (-u.abs()).exp();
@@ -114,22 +85,22 @@ fn sigmoid(u: f32) -> f32 {
 }
 
 struct Sampling<'a> {
-    shape: &'a Shape,
+    shape: Shape,
     samples: u32,
     key: [u32; 2],
     origin: Origin,
-    mean: &'a [f32],
-    variance: &'a [f32],
+    u_mean: &'a [f32],
+    u_variance: &'a [f32],
 }
 
 impl Sampling<'_> {
     fn run(&self, out_mean: &mut [f32], out_variance: &mut [f32], apply: impl Fn(f32) -> f32 + Sync) {
         let outputs = self.shape.outputs();
-        for_each(rows(self.shape, out_mean, out_variance), |(n, (out_mean, out_variance))| {
+        for_each(rows(&self.shape, out_mean, out_variance), |(n, (out_mean, out_variance))| {
             for o in 0..outputs {
                 let at = n * outputs + o;
                 let place = [self.origin.example + n as u32, self.origin.output + o as u32];
-                let moments = self.one(place, self.mean[at], self.variance[at], &apply);
+                let moments = self.one(place, self.u_mean[at], self.u_variance[at], &apply);
                 (out_mean[o], out_variance[o]) = moments;
             }
         });
@@ -170,20 +141,4 @@ fn rows<'a>(
     variance: &'a mut [f32],
 ) -> impl IndexedParallelIterator<Item = (usize, (&'a mut [f32], &'a mut [f32]))> {
     mean.par_chunks_mut(shape.outputs()).zip(variance.par_chunks_mut(shape.outputs())).enumerate()
-}
-
-fn check(
-    shape: &Shape,
-    mean: &[f32],
-    variance: &[f32],
-    out_mean: &[f32],
-    out_variance: &[f32],
-) -> Result<(), Error> {
-    let lengths = [
-        ("mean", mean.len()),
-        ("variance", variance.len()),
-        ("out_mean", out_mean.len()),
-        ("out_variance", out_variance.len()),
-    ];
-    lengths.into_iter().try_for_each(|(argument, len)| shape.expect_len(argument, len, shape.output_len()))
 }

@@ -1,6 +1,6 @@
 //! The parallel float32 backend: same masks, bit for bit, and no adapter needed.
 //!
-//! [`call`](crate::call) says what each function computes. A non-finite X or G may turn the sums it takes part in into
+//! [`call`](crate::call) says what each call computes. A non-finite X or G may turn the sums it takes part in into
 //! NaN, kept or dropped. Without a mask the kernels are the same, without the bits.
 //!
 //! Every call may also end in [`Error::HostMemory`]: lists of the patches of a result take a small part of its size.
@@ -24,7 +24,7 @@
 //! the patch of the result). Neither the mask nor a masked W is ever stored. Smaller groups cost what single
 //! examples cost.
 //!
-//! Both gradients in one call draw each brick once, and give the bits of the two single calls.
+//! Both gradients in one call draw each brick once.
 //!
 //! # Cost
 //! With AVX-512, eight bricks (1024 connections) take 6 instructions a round and about 12 to gather and
@@ -53,65 +53,28 @@ mod simd;
 mod threads;
 mod totals;
 
-pub use activation::{closed_form, sampled};
-pub use monte_carlo::{RunningMoments, monte_carlo};
-pub use predictive::{RunningPredictive, predictive};
+pub use monte_carlo::RunningMoments;
+pub use predictive::RunningPredictive;
 pub use threads::{default_threads, with_threads};
 
 pub(crate) use normal::MILLS;
 pub(crate) use threads::count as thread_count;
 
-use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
+use crate::call::{BiasGradient, BothGradients, Call, Forward, InputGradient, WeightGradient};
 use crate::{Error, Mask, Shape, Write};
 use shared::Masks;
 use simd::Level;
 
-/// Y.
+/// Computes any call.
+///
+/// [`BothGradients`] gives the bits of the two single calls. [`OutputMoments`] take the memory of another X, W and b, and
+/// [`MonteCarlo`] that of one Y.
 ///
 /// # Errors
-/// Those of a [`call`](crate::call#errors).
-pub fn forward(call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-    Backend::detect().forward(call)
-}
-
-/// dX.
-///
-/// # Errors
-/// Those of a [`call`](crate::call#errors).
-pub fn input_gradient(call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-    Backend::detect().input_gradient(call)
-}
-
-/// dW.
-///
-/// # Errors
-/// Those of a [`call`](crate::call#errors).
-pub fn weight_gradient(call: WeightGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-    Backend::detect().weight_gradient(call)
-}
-
-/// dX and dW: what [`input_gradient`] and [`weight_gradient`] give, bit for bit.
-///
-/// # Errors
-/// Those of a [`call`](crate::call#errors); after [`Error::HostMemory`] the gradient of W is untouched.
-pub fn both_gradients(call: BothGradients<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-    Backend::detect().both_gradients(call)
-}
-
-/// db.
-///
-/// # Errors
-/// Those of a [`call`](crate::call#errors).
-pub fn bias_gradient(call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-    Backend::detect().bias_gradient(call)
-}
-
-/// Mean and variance of Y over all masks. The memory it takes besides its results is that of another X, W and b.
-///
-/// # Errors
-/// Those of a [`call`](crate::call#errors). After [`Error::HostMemory`] the results hold anything.
-pub fn moments(call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-    Backend::detect().moments(call)
+/// Those of a [`call`](crate::call#errors). After [`Error::HostMemory`] results hold anything, but gradients, which are
+/// untouched.
+pub fn run<'c, 't>(call: impl Into<Call<'c, &'t [f32], &'t mut [f32]>>) -> Result<(), Error> {
+    Backend::detect().run(call)
 }
 
 /// Writes 1 for each connection that is kept and 0 for each that is dropped: `[batch, outputs, inputs]`.
@@ -132,7 +95,7 @@ pub fn bias_mask(shape: &Shape, mask: &Mask, out: &mut [u8]) -> Result<(), Error
     Backend::detect().bias_mask(shape, mask, out)
 }
 
-/// The passes with a chosen instruction set of this processor. The functions of this module take the fastest one; this
+/// Calls with a chosen instruction set of this processor. The functions of this module take the fastest one; this
 /// is for tests and benchmarks, which must reach them all, and for saying which one it is.
 ///
 /// Every set draws the same masks; sums are rounded in another order.
@@ -161,27 +124,36 @@ impl Backend {
         self.0.name()
     }
 
-    /// See [`forward`].
-    pub fn forward(&self, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-        call.faces().check()?;
+    /// See [`run`].
+    pub fn run<'c, 't>(&self, call: impl Into<Call<'c, &'t [f32], &'t mut [f32]>>) -> Result<(), Error> {
+        match call.into().checked()? {
+            Call::Forward(call) => self.forward(call),
+            Call::InputGradient(call) => self.input_gradient(call),
+            Call::WeightGradient(call) => self.weight_gradient(call),
+            Call::BothGradients(call) => self.both_gradients(call),
+            Call::BiasGradient(call) => self.bias_gradient(call),
+            Call::Moments(call) => threads::run(|| moments::moments(*self, call)),
+            Call::MonteCarlo(call) => monte_carlo::monte_carlo(*self, call),
+            Call::Activate(call) => activation::activate(call),
+            Call::Predictive(call) => predictive::predictive_pass(call),
+        }
+    }
+
+    fn forward(&self, call: Forward<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         threads::run(|| match Masks::of(&call.shape, call.mask)? {
             Masks::Own(mask) => own::forward::forward(self.0, mask, call),
             Masks::Shared(mask, runs) => shared::forward::forward(self.0, (mask, runs), call),
         })
     }
 
-    /// See [`input_gradient`].
-    pub fn input_gradient(&self, call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-        call.faces().check()?;
+    fn input_gradient(&self, call: InputGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         threads::run(|| match Masks::of(&call.shape, call.mask)? {
             Masks::Own(mask) => own::gradient::input_gradient(self.0, mask, call),
             Masks::Shared(mask, runs) => shared::gradient::input_gradient(self.0, (mask, runs), call),
         })
     }
 
-    /// See [`weight_gradient`].
-    pub fn weight_gradient(&self, call: WeightGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-        call.faces().check()?;
+    fn weight_gradient(&self, call: WeightGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         if call.shape.batch() == 0 && call.write == Write::Accumulate {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(());
@@ -192,9 +164,7 @@ impl Backend {
         })
     }
 
-    /// See [`both_gradients`].
-    pub fn both_gradients(&self, call: BothGradients<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-        call.faces().check()?;
+    fn both_gradients(&self, call: BothGradients<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         threads::run(|| {
             if let Some(mask) = dropping(call.mask)
                 && let Masks::Own(mask) = Masks::of(&call.shape, Some(mask))?
@@ -210,20 +180,12 @@ impl Backend {
         })
     }
 
-    /// See [`bias_gradient`](fn@bias_gradient).
-    pub fn bias_gradient(&self, call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-        call.faces().check()?;
+    fn bias_gradient(&self, call: BiasGradient<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
         if call.shape.batch() == 0 && call.write == Write::Accumulate {
             return Ok(());
         }
         let call = BiasGradient { bias_mask: dropping(call.bias_mask), ..call };
         threads::run(|| bias_gradient::bias_gradient(self.0, call))
-    }
-
-    /// See [`moments`](fn@moments).
-    pub fn moments(&self, call: OutputMoments<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-        call.faces().check()?;
-        threads::run(|| moments::moments(*self, call))
     }
 
     /// See [`mask`](fn@mask).

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::Backend;
 use super::threads::{for_each, run};
 use crate::call::MonteCarlo;
 use crate::{Error, Shape, host};
@@ -12,7 +13,7 @@ pub(super) const CHUNK: usize = 4096;
 /// The running mean and variance of many passes, by Welford's update: memory for two results, however many
 /// passes there are.
 ///
-/// [`monte_carlo`] is this around one layer. A network keeps one for its own output, and moves all its layers
+/// [`MonteCarlo`] is this around one layer. A network keeps one for its own output, and moves all its layers
 /// from pass to pass together ([`MaskKey::pass`](crate::MaskKey::pass),
 /// [`DropConnect::set_pass`](crate::DropConnect::set_pass)):
 ///
@@ -109,30 +110,13 @@ fn with(mean: f32, variance: f32, value: f32, count: u32) -> (f32, f32) {
     (after, if variance.is_infinite() { variance } else { next })
 }
 
-/// Mean and variance of Y over many masks. The variance of a single pass is 0. Where a pass is infinite or NaN the
-/// variance is NaN.
-///
-/// The memory it takes besides its results is one Y. After [`Error::HostMemory`] the results hold anything.
-///
-/// # Errors
-/// Those of a [`call`](crate::call#errors); [`Error::Count`] for 0 passes.
-pub fn monte_carlo(call: MonteCarlo<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
-    call.faces().check()?;
-    let MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance } = call;
-    let mut done = 0;
-    let passes = MonteCarlo { shape, mask, passes, x, weight, bias, mean: (), variance: () };
-    for_each_pass(&passes, |y| update(&mut done, mean, variance, y))
-}
-
-/// Hands every pass's Y on.
-pub(super) fn for_each_pass(
-    call: &MonteCarlo<'_, &[f32], ()>,
-    mut each: impl FnMut(&[f32]) -> Result<(), Error>,
-) -> Result<(), Error> {
+/// The lengths have been checked.
+pub(super) fn monte_carlo(backend: Backend, call: MonteCarlo<'_, &[f32], &mut [f32]>) -> Result<(), Error> {
     call.mask.check_passes(&call.shape, call.passes)?;
     let mut y = host::zeros(call.shape.output_len())?;
-    (0..call.passes).try_for_each(|t| {
-        super::forward(call.forward(&call.mask.pass(t), &mut y[..]))?;
-        each(&y)
+    let mut done = 0;
+    (0..call.passes).try_for_each(|pass| {
+        backend.forward(call.forward(&call.mask.pass(pass), &mut y[..]))?;
+        update(&mut done, call.mean, call.variance, &y)
     })
 }

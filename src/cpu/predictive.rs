@@ -2,15 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::monte_carlo::for_each_pass;
 use super::normal::rectified;
 use super::threads::{for_each, run};
-use crate::call::MonteCarlo;
+use crate::call::PredictivePass;
 use crate::{Error, Predictive, Shape, fenv, host};
+
+/// As on an adapter, where f32 counts them.
+const MOST_PASSES: u32 = 1 << 24;
 
 /// The running result of many passes of a classifier: memory for one result, however many passes there are.
 ///
-/// [`predictive`] is this around one layer; a network keeps one for its own logits.
+/// For a network, which keeps one for its own logits: [`PredictivePass`] in memory of its own.
 ///
 /// Everything said of an example is NaN where, in any pass, one of its logits is NaN or +infinity, or all are
 /// -infinity. A logit of -infinity beside finite ones is a class with probability 0.
@@ -48,20 +50,7 @@ impl RunningPredictive {
             let (value, most) = (self.passes.into(), (u32::MAX - 1).into());
             return Err(Error::Count { argument: "passes", value, least: 1, most });
         };
-        let mut softmax: Vec<f32> = host::zeros(logits.len())?;
-        run(|| {
-            let share = 1.0 / passes as f32;
-            let examples = logits.par_chunks(self.classes).zip(self.mean.par_chunks_mut(self.classes));
-            let examples = examples.zip(softmax.par_chunks_mut(self.classes));
-            for_each(examples.zip(&mut self.entropy), |(((logits, mean), softmax), entropy)| {
-                softmax_into(logits, softmax);
-                *entropy += (entropy_of(softmax) - *entropy) * share;
-                for (mean, probability) in mean.iter_mut().zip(softmax) {
-                    *mean += (*probability - *mean) * share;
-                }
-            });
-            Ok(())
-        })?;
+        add(self.classes, passes, logits, &mut self.mean, &mut self.entropy)?;
         self.passes = passes;
         Ok(())
     }
@@ -76,29 +65,61 @@ impl RunningPredictive {
     /// # Errors
     /// [`Error::HostMemory`].
     pub fn finish(self) -> Result<Predictive<f32>, Error> {
-        let Self { mean, entropy: of_passes, classes, .. } = self;
-        let [entropy, mutual_information] = fenv::with_default(|| {
-            let entropy: Vec<f32> = host::collect(mean.chunks(classes).map(entropy_of))?;
-            let difference = |(whole, of_passes): (&f32, f32)| rectified(whole - of_passes);
-            let mutual_information = host::collect(entropy.iter().zip(of_passes).map(difference))?;
-            Ok::<_, Error>([entropy, mutual_information])
-        })?;
+        let Self { mean, entropy: mut mutual_information, classes, .. } = self;
+        let mut entropy = host::zeros(mutual_information.len())?;
+        finish(classes, &mean, &mut entropy, &mut mutual_information);
         Ok(Predictive { mean, entropy, mutual_information })
     }
 }
 
-/// [`Predictive`] of Y, taken as logits `[batch, classes]`, over the passes of a call; [`RunningPredictive`] says
-/// what becomes of logits that are not finite.
-///
-/// # Errors
-/// As [`monte_carlo`](super::monte_carlo()).
-pub fn predictive(call: &MonteCarlo<'_, &[f32], ()>) -> Result<Predictive<f32>, Error> {
-    // Before memory is asked for: no tensor may be what the shape says.
-    call.faces().check()?;
-    call.mask.check_passes(&call.shape, call.passes)?;
-    let mut running = RunningPredictive::new(call.shape.batch(), call.shape.outputs())?;
-    for_each_pass(call, |y| running.add(y))?;
-    running.finish()
+/// The lengths have been checked.
+pub(super) fn predictive_pass(call: PredictivePass<&[f32], &mut [f32]>) -> Result<(), Error> {
+    let PredictivePass { shape, pass, passes, logits, mean, entropy, information } = call;
+    Error::check_count("passes", passes, 1..=MOST_PASSES)?;
+    Error::check_count("pass", pass, 0..=passes - 1)?;
+    if pass == 0 {
+        mean.fill(0.0);
+        information.fill(0.0);
+    }
+    add(shape.outputs(), pass + 1, logits, mean, information)?;
+    if pass + 1 == passes {
+        finish(shape.outputs(), mean, entropy, information);
+    }
+    Ok(())
+}
+
+/// Adds the logits of the pass with this number, from 1, to the mean softmax and to the mean entropy of the passes.
+fn add(
+    classes: usize,
+    passes: u32,
+    logits: &[f32],
+    mean: &mut [f32],
+    entropies: &mut [f32],
+) -> Result<(), Error> {
+    let mut softmax: Vec<f32> = host::zeros(logits.len())?;
+    run(|| {
+        let share = 1.0 / passes as f32;
+        let examples = logits.par_chunks(classes).zip(mean.par_chunks_mut(classes));
+        let examples = examples.zip(softmax.par_chunks_mut(classes));
+        for_each(examples.zip(entropies), |(((logits, mean), softmax), entropy)| {
+            softmax_into(logits, softmax);
+            *entropy += (entropy_of(softmax) - *entropy) * share;
+            for (mean, probability) in mean.iter_mut().zip(softmax) {
+                *mean += (*probability - *mean) * share;
+            }
+        });
+        Ok(())
+    })
+}
+
+/// The entropy of the mean softmax and, in place of the mean entropy of the passes, the mutual information.
+fn finish(classes: usize, mean: &[f32], entropy: &mut [f32], information: &mut [f32]) {
+    fenv::with_default(|| {
+        for ((mean, entropy), information) in mean.chunks(classes).zip(entropy).zip(information) {
+            *entropy = entropy_of(mean);
+            *information = rectified(*entropy - *information);
+        }
+    });
 }
 
 /// Shifted by the largest logit, which changes nothing and cannot overflow. Infinity less itself is NaN, and a NaN is

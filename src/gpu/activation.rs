@@ -1,42 +1,22 @@
 //! What an activation makes of a normal variable. Shader: `shaders/activation.wgsl`.
 
 use super::plan::dispatch::Plan;
+use super::plan::purpose::Purpose;
 use super::plan::rows::{Rows, pieces};
 use super::plan::tensor::Tensor;
 use super::run::kernels::Kernels;
 use super::run::recording::{Draws, Recording};
 use super::shader::params::round_keys;
 use super::shader::pass::{Integral, Pass};
-use crate::call::{Face, Faces};
-use crate::{Activation, Bias, ElementType, Error, Method, Shape};
-
-/// Arguments of [`Kernels::activate`]. All tensors are f32.
-#[derive(Clone, Copy, Debug)]
-pub struct Activate<'a> {
-    /// Batch and outputs; inputs play no part.
-    pub shape: Shape,
-    /// The function f.
-    pub activation: Activation,
-    /// In closed form or by samples.
-    pub method: Method,
-    /// The mean of u, `[batch, outputs]`.
-    pub u_mean: Tensor<'a>,
-    /// The variance of u, `[batch, outputs]`.
-    pub u_variance: Tensor<'a>,
-    /// The mean of f(u), `[batch, outputs]`: overwritten.
-    pub mean: Tensor<'a>,
-    /// Its variance, `[batch, outputs]`: overwritten.
-    pub variance: Tensor<'a>,
-}
+use crate::call::{Activate, Call};
+use crate::{Activation, ElementType, Error, Method};
 
 impl Kernels {
-    /// Mean and variance of f(u), element by element, for u normal with the given mean and variance. What becomes of
-    /// values that are not finite, [`reference::closed_form`](crate::reference::closed_form) and
-    /// [`reference::sampled`](crate::reference::sampled) say.
-    ///
-    /// # Errors
-    /// As [`Kernels::forward`]; [`Error::NoClosedForm`]; [`Error::Count`] for the number of samples.
-    pub fn activate(&self, call: &Activate) -> Result<Recording, Error> {
+    pub(super) fn plan_activation(
+        &self,
+        call: &Activate<Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
+    ) -> Result<Recording, Error> {
         const MOST_SAMPLES: u32 = 1 << 24; // the last that f32 counts exactly
         let Activate { shape, activation, method, .. } = *call;
         let [batch, outputs, _] = shape.dims();
@@ -52,19 +32,11 @@ impl Kernels {
                 Integral::Sampled(activation)
             }
         };
-        let faces = Faces {
-            shape,
-            mask: None,
-            operands: vec![
-                Face::output("u_mean", &call.u_mean),
-                Face::output("u_variance", &call.u_variance),
-            ],
-            bias: Bias::None,
-            results: vec![Face::output("mean", &call.mean), Face::output("variance", &call.variance)],
-        };
-        let read_write = faces.check_on_device(ElementType::F32, [ElementType::F32; 2])?;
+        let tensors = Call::from(*call).operands();
+        let read_write = purpose.check(&tensors, ElementType::F32, [ElementType::F32; 2])?;
         let pass = Pass::Activation(integral);
         let mut plan = Plan::new(self, pass, [ElementType::F32; 2], None, read_write);
+        plan.purpose = purpose;
         // A thread has four elements and draws four samples of each in a turn of its loop.
         let in_dispatch = self.tuning.iterations - self.tuning.iterations % 4;
         let launches = match method {

@@ -10,7 +10,7 @@ use super::run::kernels::Kernels;
 use super::run::options::KernelOptions;
 use super::run::recording::Recording;
 use super::tuning::{Apply, Tile, Tuning};
-use crate::call::{Forward, InputGradient, WeightGradient};
+use crate::call::{Call, Kind};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
 /// Bricks of a thread that are tried on hardware and on software adapters, rows and columns. More than two fit no
@@ -45,7 +45,7 @@ impl Tuning {
     ///
     /// # Errors
     /// [`Error::BufferSize`] and [`Error::OutOfMemory`] where the tensors do not fit the device;
-    /// [`Error::DeviceLost`]; as [`Kernels::new`] and [`Kernels::forward`].
+    /// [`Error::DeviceLost`]; as [`Kernels::new`] and [`Kernels::record`].
     pub async fn measured_async(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -77,7 +77,7 @@ impl Tuning {
         let staged = staged.flat_map(|tile| STAGED.map(|steps| tile.with_staged(steps)));
         let tiles: Vec<Tile> = tiles(workgroups).into_iter().chain(staged).collect();
         for apply in [Apply::Select, Apply::And] {
-            best = trial.faster(best, |tuning| tuning.apply = apply, &[Tuned::Forward]).await?;
+            best = trial.faster(best, |tuning| tuning.apply = apply, &[Kind::Forward]).await?;
         }
         for (pass, tile_of) in TILED {
             for &tile in &tiles {
@@ -111,22 +111,16 @@ impl Tuning {
     }
 }
 
-/// What is timed: a call whose tile a tuning has.
-#[derive(Clone, Copy)]
-enum Tuned {
-    Forward,
-    InputGradient,
-    WeightGradient,
-}
-
 type TileOf = fn(&mut Tuning) -> &mut Tile;
 
 /// Passes that any tile serves, and where a tuning has theirs.
-const TILED: [(Tuned, TileOf); 3] = [
-    (Tuned::Forward, |tuning| &mut tuning.forward),
-    (Tuned::InputGradient, |tuning| &mut tuning.input_gradient),
-    (Tuned::WeightGradient, |tuning| &mut tuning.weight_gradient),
+const TILED: [(Kind, TileOf); 3] = [
+    (Kind::Forward, |tuning| &mut tuning.forward),
+    (Kind::InputGradient, |tuning| &mut tuning.input_gradient),
+    (Kind::WeightGradient, |tuning| &mut tuning.weight_gradient),
 ];
+
+const TENSORS: [&str; 6] = ["x", "weight", "grad_output", "y", "grad_input", "grad_weight"];
 
 /// A tuning with its kernels, which are compiled once.
 struct Candidate {
@@ -140,7 +134,7 @@ struct Trial<'a> {
     queue: &'a wgpu::Queue,
     shape: Shape,
     mask: Mask,
-    /// X, W, G, Y, dX, dW.
+    /// Those of [`TENSORS`].
     tensors: [wgpu::Buffer; 6],
 }
 
@@ -170,7 +164,7 @@ impl<'a> Trial<'a> {
         &self,
         best: Candidate,
         change: impl FnOnce(&mut Tuning),
-        passes: &[Tuned],
+        passes: &[Kind],
     ) -> Result<Candidate, Error> {
         let mut other = best.tuning;
         change(&mut other);
@@ -192,8 +186,8 @@ impl<'a> Trial<'a> {
     }
 
     /// Of one run of a pass.
-    async fn time(&self, kernels: &Kernels, pass: Tuned) -> Result<Duration, Error> {
-        let recording = self.record(kernels, pass)?;
+    async fn time(&self, kernels: &Kernels, kind: Kind) -> Result<Duration, Error> {
+        let recording = self.record(kernels, kind)?;
         // The first one compiles and warms up.
         self.submission(&recording, 1).await?;
         let mut runs = 1;
@@ -223,19 +217,14 @@ impl<'a> Trial<'a> {
         Ok(start.elapsed())
     }
 
-    fn record(&self, kernels: &Kernels, pass: Tuned) -> Result<Recording, Error> {
-        let [x, weight, grad_output, y, grad_input, grad_weight] =
-            self.tensors.each_ref().map(|buffer| Tensor::new(buffer, ElementType::F32));
-        let (shape, write, mask) = (self.shape, Write::Overwrite, Some(&self.mask));
-        match pass {
-            Tuned::Forward => kernels.forward(&Forward { shape, mask, x, weight, bias: Bias::None, y }),
-            Tuned::InputGradient => {
-                let call = InputGradient { shape, mask, grad_output, weight, grad_input, write };
-                kernels.input_gradient(&call)
-            }
-            Tuned::WeightGradient => {
-                kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
-            }
-        }
+    fn record(&self, kernels: &Kernels, kind: Kind) -> Result<Recording, Error> {
+        let (shape, tensors) = (self.shape, &self.tensors);
+        let tensor = |name| {
+            let at = TENSORS.iter().position(|&of| of == name).expect("a tensor of these calls");
+            Tensor::new(&tensors[at], ElementType::F32)
+        };
+        let call = Call::of(kind, shape, Some(&self.mask), Bias::None, Write::Overwrite);
+        let call = call.expect("a kind with this mask");
+        kernels.record(call.map(|operand| tensor(operand.name), |result| tensor(result.name)))
     }
 }

@@ -29,7 +29,7 @@ impl Kernels {
     /// Writes out which connections are kept. No pass of the layer uses this.
     ///
     /// # Errors
-    /// As [`Kernels::forward`].
+    /// As [`Kernels::record`].
     pub fn write_mask(&self, call: &WriteMask) -> Result<Recording, Error> {
         self.masks(call, false)
     }
@@ -37,7 +37,7 @@ impl Kernels {
     /// Writes out which biases are kept where biases are masked.
     ///
     /// # Errors
-    /// As [`Kernels::forward`].
+    /// As [`Kernels::record`].
     pub fn write_bias_mask(&self, call: &WriteMask) -> Result<Recording, Error> {
         self.masks(call, true)
     }

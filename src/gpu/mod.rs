@@ -3,7 +3,7 @@
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
 //! here submits (unless asked to: [`Recording::submit`], [`Tuning::measured`]), polls, blocks or reads back. Nothing is
-//! allocated on the device but 448 bytes of parameters per dispatch, 8 bytes per pass of [`Kernels::monte_carlo`], and
+//! allocated on the device but 448 bytes of parameters per dispatch, 8 bytes per pass of [`MonteCarlo`](crate::call::MonteCarlo), and
 //! scratch memory where a sum of 16-bit elements, or a Monte-Carlo pass, is too long for one dispatch. The mask never
 //! exists in memory, unless [`Kernels::write_mask`] is asked for it.
 //!
@@ -15,7 +15,7 @@
 //! # -> Result<(), dropconnect::Error> {
 //! let kernels = Kernels::new(device, &KernelOptions::default())?;
 //! let mask = Mask::new(MaskKey::new(42, 0), DropProbability::new(0.5)?);
-//! let forward = kernels.forward(&Forward {
+//! let forward = kernels.record(Forward {
 //!     shape: Shape::new(128, 800, 784)?,
 //!     mask: Some(&mask),
 //!     x: Tensor::new(x, ElementType::F32),
@@ -37,18 +37,14 @@ mod monte_carlo;
 mod passes;
 mod plan;
 mod predictive;
-mod prepare;
 mod run;
 mod shader;
 #[cfg(test)]
 mod tests;
 mod tuning;
 
-pub use activation::Activate;
 pub use mask::WriteMask;
 pub use plan::tensor::Tensor;
-pub use predictive::PredictivePass;
-pub use prepare::{LayerCall, Prepare};
 pub use run::context::{AdapterChoice, Gpu};
 pub use run::describe::DispatchInfo;
 pub use run::kernels::Kernels;

@@ -2,7 +2,7 @@
 
 use super::plan::contract::Contraction;
 use super::plan::dispatch::Plan;
-use super::plan::purpose::scratch;
+use super::plan::purpose::Purpose;
 use super::plan::rows::{Rows, pieces};
 use super::plan::tensor::Tensor;
 use super::run::allocate::initialised;
@@ -10,29 +10,22 @@ use super::run::kernels::Kernels;
 use super::run::recording::{Draws, Recording, pass_keys};
 use super::shader::pass::Pass;
 use super::shader::variant::SHORT_TERMS;
-use crate::call::{Axis, MonteCarlo};
+use crate::call::{Axis, Call, MonteCarlo};
 use crate::{ElementType, Error};
 
 impl Kernels {
-    /// Mean and variance of Y over many masks: as many forward passes in one launch, with Welford's update
-    /// in place. Memory besides the results is 8 bytes a pass.
-    ///
-    /// Passes that take more than one dispatch may hold ([`Tuning::iterations`](crate::gpu::Tuning::iterations)) are
-    /// taken in several, which go on where the last one ended. Where not even one pass fits, its outputs go through
-    /// scratch memory in f32, `[batch, outputs]`.
-    ///
-    /// # Errors
-    /// As [`Kernels::forward`]; [`Error::Count`] for the number of passes.
-    pub fn monte_carlo(&self, call: &MonteCarlo<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
+    pub(super) fn plan_monte_carlo(
+        &self,
+        call: &MonteCarlo<'_, Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
+    ) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 16;
-        let passes = call.passes;
-        Error::check_count("passes", passes, 1..=MOST_PASSES)?;
-        let pass = Pass::MonteCarlo { bias: call.bias.tensor().is_some() };
-        let launch = Contraction::new(pass, call.faces());
+        Error::check_count("passes", call.passes, 1..=MOST_PASSES)?;
+        let launch = Contraction::of(&Call::from(*call), purpose).expect("a call with a reduction axis");
         let shared = launch.check()?;
-        match self.launch(&launch, passes, shared)? {
+        match self.launch(&launch, call.passes, shared)? {
             Some(recording) => Ok(recording),
-            None => self.pass_by_pass(call, Recording::new(pass)),
+            None => self.pass_by_pass(call, purpose, Recording::new(launch.pass)),
         }
     }
 
@@ -43,10 +36,11 @@ impl Kernels {
         passes: u32,
         shared: bool,
     ) -> Result<Option<Recording>, Error> {
-        let faces = &call.faces;
-        let (Some(mask), dims) = (faces.mask, faces.dims()) else { return Ok(None) };
-        let elements = [faces.element(), ElementType::F32];
+        let tensors = &call.tensors;
+        let (Some(mask), dims) = (tensors.mask, tensors.dims()) else { return Ok(None) };
+        let elements = [tensors.element(), ElementType::F32];
         let mut plan = Plan::new(self, call.pass, elements, Some(mask), shared);
+        plan.purpose = call.purpose;
         // The kernel finds its masks through the keys.
         plan.draws = Draws::Nothing;
         plan.long = dims[Axis::Input as usize] > SHORT_TERMS;
@@ -54,7 +48,7 @@ impl Kernels {
         if most[Axis::Input as usize] < dims[Axis::Input as usize] {
             return Ok(None);
         }
-        let keys = pass_keys(mask.key, passes);
+        let keys = pass_keys(mask.key, if call.purpose == Purpose::Record { passes } else { 1 });
         let (words, usage) = (bytemuck::cast_slice(&keys), wgpu::BufferUsages::STORAGE);
         let keys = initialised(&self.device, "dropconnect.monte_carlo.keys", words, usage)?;
         let key_bytes = size_of::<[u32; 2]>() as u64;
@@ -67,9 +61,11 @@ impl Kernels {
             }
             for piece in pieces(passes, most_passes) {
                 (params.first_pass, params.passes) = (piece.start, piece.end - piece.start);
-                let mut bound: Vec<_> = faces.all_operands().map(|face| face.part(dims, &ranges)).collect();
+                let mut bound: Vec<_> =
+                    tensors.operands.iter().map(|operand| operand.part(dims, &ranges)).collect();
                 bound.push(Rows::of_bytes(&keys, 0, 1, piece, key_bytes));
-                let results: Vec<_> = faces.results.iter().map(|face| face.part(dims, &ranges)).collect();
+                let results: Vec<_> =
+                    tensors.results.iter().map(|result| result.part(dims, &ranges)).collect();
                 plan.dispatch(params, &bound, &results, call.grid(&params))?;
             }
         }
@@ -81,6 +77,7 @@ impl Kernels {
     fn pass_by_pass(
         &self,
         call: &MonteCarlo<'_, Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
         mut recording: Recording,
     ) -> Result<Recording, Error> {
         let [batch, outputs, _] = call.shape.dims();
@@ -88,11 +85,13 @@ impl Kernels {
         if bytes == 0 {
             return Ok(recording);
         }
-        let y = scratch(self, bytes)?;
+        let y = purpose.scratch(self, bytes)?;
         recording.scratch_bytes = bytes;
         let y = Tensor::new(&y, ElementType::F32);
-        for pass in 0..call.passes {
-            let mut forward = self.forward(&call.forward(&call.mask.pass(pass), y))?;
+        // Every pass takes the same kernels.
+        let passes = if purpose == Purpose::Record { call.passes } else { 1 };
+        for pass in 0..passes {
+            let mut forward = self.contract(&call.forward(&call.mask.pass(pass), y).into(), purpose)?;
             for dispatch in &mut forward.dispatches {
                 if let Draws::Masks = dispatch.draws {
                     dispatch.draws = Draws::Pass(pass);
@@ -100,6 +99,7 @@ impl Kernels {
             }
             recording.append(forward);
             let mut plan = Plan::new(self, Pass::Update, [ElementType::F32; 2], None, false);
+            plan.purpose = purpose;
             let most_rows = plan.rows_in_binding("mean", outputs, ElementType::F32)?;
             for rows in pieces(batch, most_rows) {
                 plan.each_quad([rows.end - rows.start, outputs], outputs, |params, down, across| {

@@ -1,118 +1,96 @@
-//! The passes that one kernel computes, each with its shader's name: `shaders/forward.wgsl` and so on.
+//! Any call, recorded or only compiled.
 
-use super::plan::contract::Contraction;
+use std::time::Duration;
+
+use web_time::Instant;
+
 use super::plan::purpose::Purpose;
 use super::plan::tensor::Tensor;
+use super::run::allocate::{check_alive, zeroed};
 use super::run::kernels::Kernels;
 use super::run::recording::Recording;
-use super::shader::pass::Pass;
-use crate::call::{BiasGradient, BothGradients, Forward, InputGradient, OutputMoments, WeightGradient};
-use crate::{ElementType, Error, fenv};
+use crate::call::{BothGradients, Call, InputGradient, WeightGradient};
+use crate::{ElementType, Error};
 
-/// Tensors of 16 bits have results of the same type or of f32: logits for [`Kernels::predictive`], say, which f16 and
-/// bf16 would round. A tensor larger than one binding, or a sum too long for one dispatch
-/// ([`Tuning::iterations`](crate::gpu::Tuning::iterations)), is taken in pieces that add up in f32: in the result, or
-/// where that has 16 bits, in scratch memory that is rounded into it once.
 impl Kernels {
-    /// Y = scale * (M ⊙ W) X + b, with a mask of its own for every example.
+    /// Checks a call and makes its dispatches.
+    ///
+    /// Operands are stored in one way, and results in the same or as f32: logits for
+    /// [`PredictivePass`](crate::call::PredictivePass), say, which f16 and bf16 would round. Means and variances, and
+    /// all tensors of [`Activate`](crate::call::Activate), are f32. A tensor larger than one binding, or a sum too long
+    /// for one dispatch ([`Tuning::iterations`](super::Tuning::iterations)), is taken in pieces that add up in f32: in
+    /// the result, or where that has 16 bits, in scratch memory that is rounded into it once.
+    ///
+    /// [`BothGradients`] is one kernel for each: a kernel that draws the mask once for both was no faster
+    /// (`docs/rejected.md`). [`MonteCarlo`](crate::call::MonteCarlo) takes one launch and 8 bytes a pass; passes that
+    /// are more than a dispatch may hold are taken in several, which go on where the last one ended, and where not even
+    /// one fits, its outputs go through scratch memory.
     ///
     /// # Errors
     /// Those of a [`call`](crate::call#errors); [`Error::RowTooLarge`]; [`Error::DeviceLost`], [`Error::OutOfMemory`]
     /// and [`Error::DeviceFault`].
-    pub fn forward(&self, call: &Forward<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        self.contract(&Contraction::forward(call))
+    pub fn record<'c, 't>(
+        &self,
+        call: impl Into<Call<'c, Tensor<'t>, Tensor<'t>>>,
+    ) -> Result<Recording, Error> {
+        self.plan(&call.into(), Purpose::Record)
     }
 
-    /// dX = scale * (M ⊙ W)ᵀ G, under the forward pass's masks.
+    /// Compiles what calls need that are made of tensors in buffers of their own, stored as given, and says how long
+    /// that took: next to nothing where all is there. Those calls then compile nothing, whatever their key and whether
+    /// they overwrite or accumulate. Neither tensors nor a queue are needed, and nothing is recorded.
+    ///
+    /// It may run in the background, on any thread: calls whose kernels are ready do not wait for it, and one
+    /// that needs a kernel while it is compiled here waits for that one and does not compile it again.
+    ///
+    /// Tensors that share a buffer, or that start at places which are no multiples of 16 bytes, take other kernels,
+    /// which are compiled when they are asked for.
     ///
     /// # Errors
-    /// As [`Kernels::forward`].
-    pub fn input_gradient(
-        &self,
-        call: &InputGradient<'_, Tensor<'_>, Tensor<'_>>,
-    ) -> Result<Recording, Error> {
-        self.contract(&Contraction::input_gradient(call))
+    /// As [`record`](Self::record), but for what tensors have to be.
+    pub fn compile(&self, calls: &[Call<'_, ElementType, ElementType>]) -> Result<Duration, Error> {
+        let start = Instant::now();
+        // Stands in for every tensor: none is bound.
+        let buffer = zeroed(&self.device, "dropconnect.compile", 0, wgpu::BufferUsages::STORAGE)?;
+        for call in calls {
+            let tensor = |element| Tensor::new(&buffer, element);
+            let call = call.map(|operand| tensor(operand.tensor), |result| tensor(result.tensor));
+            let _nothing = self.plan(&call, Purpose::Compile)?;
+        }
+        check_alive(&self.device)?;
+        Ok(start.elapsed())
     }
 
-    /// dW = scale * J ⊙ M summed over the batch, J being the outer product of G and X of each example.
-    ///
-    /// # Errors
-    /// As [`Kernels::forward`].
-    pub fn weight_gradient(
+    pub(super) fn plan(
         &self,
-        call: &WeightGradient<'_, Tensor<'_>, Tensor<'_>>,
+        call: &Call<'_, Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
     ) -> Result<Recording, Error> {
-        self.contract(&Contraction::weight_gradient(call))
+        match call {
+            Call::BothGradients(call) => self.plan_both_gradients(call, purpose),
+            Call::MonteCarlo(call) => self.plan_monte_carlo(call, purpose),
+            Call::Activate(call) => self.plan_activation(call, purpose),
+            Call::Predictive(call) => self.plan_predictive(call, purpose),
+            _ => self.contract(call, purpose),
+        }
     }
 
-    /// What [`input_gradient`](Self::input_gradient) and then [`weight_gradient`](Self::weight_gradient) compute, each
-    /// by a kernel of its own. A kernel that draws the mask once for both was no faster (`docs/rejected.md`).
-    ///
-    /// # Errors
-    /// As [`Kernels::forward`].
-    pub fn both_gradients(
-        &self,
-        call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
-    ) -> Result<Recording, Error> {
-        self.plan_both_gradients(call, Purpose::Record)
-    }
-
-    pub(super) fn plan_both_gradients(
+    fn plan_both_gradients(
         &self,
         call: &BothGradients<'_, Tensor<'_>, Tensor<'_>>,
         purpose: Purpose,
     ) -> Result<Recording, Error> {
-        let BothGradients { shape, mask, grad_output, x, weight, .. } = *call;
         // All arguments together: neither gradient is recorded where the other one is refused.
-        let faces = call.faces();
-        let element = faces.element();
-        purpose.check(&faces, element, [element, ElementType::F32])?;
+        let tensors = Call::from(*call).operands();
+        let element = tensors.element();
+        purpose.check(&tensors, element, [element, ElementType::F32])?;
+        let BothGradients { shape, mask, grad_output, x, weight, .. } = *call;
         let (grad_input, write) = call.grad_input;
         let gradient = InputGradient { shape, mask, grad_output, weight, grad_input, write };
-        let mut both = self.contract(&Contraction { purpose, ..Contraction::input_gradient(&gradient) })?;
+        let mut both = self.contract(&gradient.into(), purpose)?;
         let (grad_weight, write) = call.grad_weight;
         let gradient = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
-        both.append(self.contract(&Contraction { purpose, ..Contraction::weight_gradient(&gradient) })?);
+        both.append(self.contract(&gradient.into(), purpose)?);
         Ok(both)
-    }
-
-    /// db = G summed over the batch, or scale * Mb ⊙ G summed where the bias is masked.
-    ///
-    /// # Errors
-    /// As [`Kernels::forward`].
-    pub fn bias_gradient(&self, call: &BiasGradient<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        self.contract(&Contraction::bias_gradient(call))
-    }
-
-    /// Mean and variance of the layer's output over masks, in f32, in one pass over X and W.
-    ///
-    /// # Errors
-    /// As [`Kernels::forward`].
-    pub fn moments(&self, call: &OutputMoments<'_, Tensor<'_>, Tensor<'_>>) -> Result<Recording, Error> {
-        self.contract(&Contraction::moments(call))
-    }
-}
-
-/// Which contraction each call is.
-impl<'c, 't> Contraction<'c, 't> {
-    pub(super) fn forward(call: &'c Forward<'_, Tensor<'t>, Tensor<'t>>) -> Self {
-        Self::new(Pass::Forward { bias: call.bias.tensor().is_some() }, call.faces())
-    }
-
-    pub(super) fn input_gradient(call: &'c InputGradient<'_, Tensor<'t>, Tensor<'t>>) -> Self {
-        Self { write: call.write, ..Self::new(Pass::InputGradient, call.faces()) }
-    }
-
-    pub(super) fn weight_gradient(call: &'c WeightGradient<'_, Tensor<'t>, Tensor<'t>>) -> Self {
-        Self { write: call.write, ..Self::new(Pass::WeightGradient, call.faces()) }
-    }
-
-    pub(super) fn bias_gradient(call: &'c BiasGradient<'_, Tensor<'t>, Tensor<'t>>) -> Self {
-        Self { write: call.write, ..Self::new(Pass::BiasGradient, call.faces()) }
-    }
-
-    pub(super) fn moments(call: &'c OutputMoments<'_, Tensor<'t>, Tensor<'t>>) -> Self {
-        let contraction = Self::new(Pass::Moments { bias: call.bias.tensor().is_some() }, call.faces());
-        Self { scale: Some(fenv::with_default(|| call.probability.spread() as f32)), ..contraction }
     }
 }

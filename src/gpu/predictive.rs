@@ -1,14 +1,15 @@
 //! What a classifier's logits say, over many passes. Shader: `shaders/predictive.wgsl`.
 
 use super::plan::dispatch::Plan;
+use super::plan::purpose::Purpose;
 use super::plan::rows::{Rows, pieces};
 use super::plan::tensor::Tensor;
 use super::run::kernels::Kernels;
 use super::run::recording::Recording;
 use super::shader::pass::Pass;
 use super::shader::variant::BLOCK_TERMS;
-use crate::call::{Axis, Face, Faces};
-use crate::{Bias, ElementType, Error, Shape};
+use crate::call::{Call, PredictivePass};
+use crate::{ElementType, Error};
 
 /// Up to so many classes a thread has an example of its own. Past it threads share one.
 const CLASSES_OF_A_THREAD: u32 = 64;
@@ -17,39 +18,12 @@ const CLASSES_OF_64_THREADS: u32 = 4096;
 /// As many as these on software adapters: so few are one vector there, and their barriers cost little.
 const THREADS_OF_A_VECTOR: u32 = 8;
 
-/// Arguments of [`Kernels::predictive`]: the logits of one pass, and where the prediction is.
-#[derive(Clone, Copy, Debug)]
-pub struct PredictivePass<'a> {
-    /// Batch and outputs (classes); inputs play no part.
-    pub shape: Shape,
-    /// Which pass these logits are of, from 0; the passes come in order.
-    pub pass: u32,
-    /// How many passes there are, 1 to 2^24.
-    pub passes: u32,
-    /// The logits of this pass, `[batch, outputs]`.
-    pub logits: Tensor<'a>,
-    /// The mean softmax, `[batch, outputs]`, f32: of the passes so far.
-    pub mean: Tensor<'a>,
-    /// The entropy of the mean softmax, `[batch]`, f32: written by the last pass.
-    pub entropy: Tensor<'a>,
-    /// The mutual information of class and mask, `[batch]`, f32: that entropy less the passes' mean entropy, which
-    /// is what it holds until the last pass.
-    pub information: Tensor<'a>,
-}
-
 impl Kernels {
-    /// Adds one pass's logits to the prediction of a classifier with DropConnect anywhere in it: mean
-    /// softmax, predictive entropy and mutual information, in natural logarithms. What the results held
-    /// before pass 0 does not matter; between passes leave them alone.
-    ///
-    /// Everything said of an example is NaN where, in any pass, one of its logits is NaN or +infinity, or all are
-    /// -infinity: nothing is known then, least of all that the answer is certain.
-    ///
-    /// # Errors
-    /// As [`Kernels::forward`]; [`Error::Count`] for the passes; [`Error::TooLarge`] past what
-    /// [`Tuning::iterations`](crate::gpu::Tuning::iterations) allow the threads that share an example, 256 of them on
-    /// most devices: 11 million classes.
-    pub fn predictive(&self, call: &PredictivePass) -> Result<Recording, Error> {
+    pub(super) fn plan_predictive(
+        &self,
+        call: &PredictivePass<Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
+    ) -> Result<Recording, Error> {
         const MOST_PASSES: u32 = 1 << 24;
         let PredictivePass { shape, pass, passes, .. } = *call;
         let element = call.logits.element;
@@ -61,21 +35,11 @@ impl Kernels {
         if u64::from(outputs) > limit {
             return Err(Error::TooLarge { argument: "outputs", value: outputs.into(), limit });
         }
-        let of_examples = |name, tensor| Face { name, rows: None, columns: Axis::Example, tensor };
-        let faces = Faces {
-            shape,
-            mask: None,
-            operands: vec![Face::output("logits", &call.logits)],
-            bias: Bias::None,
-            results: vec![
-                Face::output("mean", &call.mean),
-                of_examples("entropy", &call.entropy),
-                of_examples("information", &call.information),
-            ],
-        };
-        let read_write = faces.check_on_device(element, [ElementType::F32; 2])?;
+        let tensors = Call::from(*call).operands();
+        let read_write = purpose.check(&tensors, element, [ElementType::F32; 2])?;
         let mut plan =
             Plan::new(self, Pass::Predictive { threads }, [element, ElementType::F32], None, read_write);
+        plan.purpose = purpose;
 
         let [_, most_threads] = plan.extent_in_dispatch([1, 1]);
         let most_examples = (most_threads / threads)

@@ -1,10 +1,6 @@
 //! How a layer is made.
 
 use super::DropConnect;
-use super::on_cpu::OnCpu;
-#[cfg(feature = "gpu")]
-use super::on_gpu::OnGpu;
-use super::parameters::Parameters;
 use crate::mask::philox::philox4x32;
 use crate::{Device, DropProbability, ElementType, Error, MaskKey, Origin, Shape, Sharing};
 use crate::{fenv, host};
@@ -128,12 +124,9 @@ impl DropConnectBuilder {
             }
         };
         let bias = self.bias.then_some(bias);
-        let parameters = match self.device {
-            Device::Cpu => Parameters::Cpu(OnCpu::new(self.element, weight, bias)?),
-            #[cfg(feature = "gpu")]
-            Device::Gpu(gpu) => Parameters::Gpu(OnGpu::new(gpu, self.element, &weight, bias.as_deref())?),
-        };
-        Ok(DropConnect {
+        let device = self.device;
+        let f32 = ElementType::F32;
+        let layer = DropConnect {
             inputs: self.inputs,
             outputs: self.outputs,
             element: self.element,
@@ -142,8 +135,14 @@ impl DropConnectBuilder {
             key: self.key,
             origin: self.origin,
             masked_bias: self.masked_bias,
-            parameters,
-        })
+            weight: device.upload(self.element, weight)?,
+            bias: bias.map(|bias| device.upload(self.element, bias)).transpose()?,
+            grad_weight: device.zeros(f32, shape.weight_len())?,
+            grad_bias: self.bias.then(|| device.zeros(f32, self.outputs)).transpose()?,
+            device,
+        };
+        layer.device.check_alive()?;
+        Ok(layer)
     }
 }
 

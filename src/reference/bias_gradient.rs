@@ -1,7 +1,7 @@
 //! The gradient of the bias. Oracle of `shaders/bias_gradient.wgsl`.
 
 use super::mask;
-use crate::call::BiasGradient;
+use crate::call::{BiasGradient, Call};
 use crate::{Error, host};
 
 /// db: `[outputs]`.
@@ -9,7 +9,7 @@ use crate::{Error, host};
 /// # Errors
 /// Those of a [`call`](crate::call#errors).
 pub fn bias_gradient(call: &BiasGradient<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
-    call.faces().check()?;
+    Call::from(*call).operands().check()?;
     let &BiasGradient { ref shape, bias_mask, grad_output, .. } = call;
     let (kept, scale) = match bias_mask {
         None => (None, 1.0),

@@ -1,7 +1,7 @@
 //! The output. Oracle of `shaders/forward.wgsl` with `shaders/forward_tile.wgsl`.
 
 use super::{Connections, mask};
-use crate::call::Forward;
+use crate::call::{Call, Forward};
 use crate::{Bias, Error, host};
 
 /// Y: `[batch, outputs]`.
@@ -9,7 +9,7 @@ use crate::{Bias, Error, host};
 /// # Errors
 /// Those of a [`call`](crate::call#errors).
 pub fn forward(call: &Forward<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
-    call.faces().check()?;
+    Call::from(*call).operands().check()?;
     let &Forward { ref shape, mask, x, weight, bias, .. } = call;
     let connections = Connections::new(shape, mask)?;
     let bias_mask = match (bias, mask) {

@@ -1,7 +1,7 @@
 //! The gradient of the input. Oracle of `shaders/input_gradient.wgsl`.
 
 use super::Connections;
-use crate::call::InputGradient;
+use crate::call::{Call, InputGradient};
 use crate::{Error, host};
 
 /// dX: `[batch, inputs]`.
@@ -9,7 +9,7 @@ use crate::{Error, host};
 /// # Errors
 /// Those of a [`call`](crate::call#errors).
 pub fn input_gradient(call: &InputGradient<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
-    call.faces().check()?;
+    Call::from(*call).operands().check()?;
     let &InputGradient { ref shape, mask, grad_output, weight, .. } = call;
     let connections = Connections::new(shape, mask)?;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());

@@ -1,7 +1,6 @@
-//! The oracle: every pass in float64, as plain loops.
+//! The reference: every call in float64, as plain loops.
 //!
-//! One file per pass (`forward.rs` is the oracle of `shaders/forward.wgsl`, and so on; a shader that computes two has
-//! two), with the shaders' vocabulary: n counts examples, o outputs, i inputs. The equations are those of
+//! One file per pass (`forward.rs` is the reference of `shaders/forward.wgsl`, and so on), with the shaders' vocabulary: n counts examples, o outputs, i inputs. The equations are those of
 //! [`call`](crate::call). Nothing here is fast, blocked or parallel, so that it can be checked
 //! by eye; a pass first writes its whole mask down, one `bool` per connection.
 //!
@@ -23,10 +22,50 @@ pub use forward::forward;
 pub use input_gradient::input_gradient;
 pub use moments::moments;
 pub use monte_carlo::monte_carlo;
-pub use predictive::predictive;
+pub use predictive::{predictive, predictive_of};
 pub use weight_gradient::weight_gradient;
 
-use crate::{Error, Mask, Shape};
+use crate::call::{Call, InputGradient, WeightGradient};
+use crate::{Error, Mask, Method, Shape};
+
+/// The results of any call, in the order of its fields.
+///
+/// # Errors
+/// Those of a [`call`](crate::call#errors); [`Error::Count`] for a [`PredictivePass`](crate::call::PredictivePass) that
+/// is not the only one.
+pub fn run<'c, 't>(call: impl Into<Call<'c, &'t [f64], ()>>) -> Result<Vec<Vec<f64>>, Error> {
+    Ok(match call.into() {
+        Call::Forward(call) => vec![forward(&call)?],
+        Call::InputGradient(call) => vec![input_gradient(&call)?],
+        Call::WeightGradient(call) => vec![weight_gradient(&call)?],
+        Call::BothGradients(call) => {
+            let ((grad_input, write), (grad_weight, of_weight)) = (call.grad_input, call.grad_weight);
+            let (shape, mask, grad_output) = (call.shape, call.mask, call.grad_output);
+            let (x, weight) = (call.x, call.weight);
+            let grad_input = InputGradient { shape, mask, grad_output, weight, grad_input, write };
+            let grad_weight = WeightGradient { shape, mask, grad_output, x, grad_weight, write: of_weight };
+            vec![input_gradient(&grad_input)?, weight_gradient(&grad_weight)?]
+        }
+        Call::BiasGradient(call) => vec![bias_gradient(&call)?],
+        Call::Moments(call) => moments(&call).map(|(mean, variance)| vec![mean, variance])?,
+        Call::MonteCarlo(call) => monte_carlo(&call).map(|(mean, variance)| vec![mean, variance])?,
+        Call::Activate(call) => {
+            let (shape, activation) = (&call.shape, call.activation);
+            let (mean, variance) = match call.method {
+                Method::Closed => closed_form(shape, activation, call.u_mean, call.u_variance)?,
+                Method::Sampled { samples, key, origin } => {
+                    sampled(shape, activation, samples, key, origin, call.u_mean, call.u_variance)?
+                }
+            };
+            vec![mean, variance]
+        }
+        Call::Predictive(call) => {
+            Error::check_count("passes", call.passes, 1..=1)?;
+            let said = predictive_of(&call.shape, &[call.logits])?;
+            vec![said.mean, said.entropy, said.mutual_information]
+        }
+    })
+}
 
 /// Which connections take part in a pass, and with which factor.
 struct Connections {

@@ -1,6 +1,6 @@
 //! Mean and variance of the output under its mask. Oracle of `shaders/moments.wgsl`.
 
-use crate::call::OutputMoments;
+use crate::call::{Call, OutputMoments};
 use crate::{Bias, Error, host};
 
 /// The mean and the variance of Y, each `[batch, outputs]`.
@@ -8,7 +8,7 @@ use crate::{Bias, Error, host};
 /// # Errors
 /// Those of a [`call`](crate::call#errors).
 pub fn moments(call: &OutputMoments<'_, &[f64], ()>) -> Result<(Vec<f64>, Vec<f64>), Error> {
-    call.faces().check()?;
+    Call::from(*call).operands().check()?;
     let &OutputMoments { shape, probability, x, weight, bias, .. } = call;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let spread = probability.spread();

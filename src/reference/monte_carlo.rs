@@ -2,7 +2,7 @@
 //! `shaders/running_moments.wgsl`, and `shaders/update.wgsl`.
 
 use super::forward;
-use crate::call::MonteCarlo;
+use crate::call::{Call, MonteCarlo};
 use crate::{Error, host};
 
 /// The mean and the unbiased variance of Y over the passes, each `[batch, outputs]`.
@@ -27,6 +27,6 @@ pub fn monte_carlo(call: &MonteCarlo<'_, &[f64], ()>) -> Result<(Vec<f64>, Vec<f
 /// Y of every pass.
 pub(super) fn outputs_of_passes(call: &MonteCarlo<'_, &[f64], ()>) -> Result<Vec<Vec<f64>>, Error> {
     Error::check_count("passes", call.passes, 1..=u32::MAX)?;
-    call.faces().check()?;
+    Call::from(*call).operands().check()?;
     host::try_collect((0..call.passes).map(|t| forward(&call.forward(&call.mask.pass(t), ()))))
 }

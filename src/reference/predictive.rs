@@ -3,25 +3,33 @@
 use super::monte_carlo::outputs_of_passes;
 use super::rectified;
 use crate::call::MonteCarlo;
-use crate::{Error, Predictive, host};
+use crate::{Error, Predictive, Shape, host};
 
 /// [`Predictive`] of Y, taken as logits, over the passes of a call.
 ///
 /// # Errors
 /// As [`monte_carlo`](super::monte_carlo()).
 pub fn predictive(call: &MonteCarlo<'_, &[f64], ()>) -> Result<Predictive<f64>, Error> {
-    let (shape, passes) = (&call.shape, call.passes);
-    let outputs = outputs_of_passes(call)?;
-    let classes = shape.outputs();
+    predictive_of(&call.shape, &outputs_of_passes(call)?)
+}
+
+/// The same of the logits of some passes, each `[batch, classes]`.
+///
+/// # Errors
+/// [`Error::Length`] for logits of another length; [`Error::HostMemory`].
+pub fn predictive_of(shape: &Shape, logits: &[impl AsRef<[f64]>]) -> Result<Predictive<f64>, Error> {
+    let expected = shape.output_len();
+    logits.iter().try_for_each(|pass| shape.expect_len("logits", pass.as_ref().len(), expected))?;
+    let (classes, share) = (shape.outputs(), 1.0 / logits.len() as f64);
     let mut mean: Vec<f64> = host::zeros(shape.output_len())?;
     let (mut entropy, mut mutual_information) = (host::empty(shape.batch())?, host::empty(shape.batch())?);
     for (n, mean) in mean.chunks_mut(classes).enumerate() {
         let mut of_passes = 0.0;
-        for logits in &outputs {
-            let probabilities = softmax(&logits[n * classes..][..classes])?;
-            of_passes += entropy_of(&probabilities) / f64::from(passes);
+        for pass in logits {
+            let probabilities = softmax(&pass.as_ref()[n * classes..][..classes])?;
+            of_passes += entropy_of(&probabilities) * share;
             for (mean, probability) in mean.iter_mut().zip(probabilities) {
-                *mean += probability / f64::from(passes);
+                *mean += probability * share;
             }
         }
         entropy.push(entropy_of(mean));

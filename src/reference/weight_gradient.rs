@@ -1,7 +1,7 @@
 //! The gradient of the weight. Oracle of `shaders/weight_gradient.wgsl`.
 
 use super::Connections;
-use crate::call::WeightGradient;
+use crate::call::{Call, WeightGradient};
 use crate::{Error, host};
 
 /// dW: `[outputs, inputs]`.
@@ -9,7 +9,7 @@ use crate::{Error, host};
 /// # Errors
 /// Those of a [`call`](crate::call#errors).
 pub fn weight_gradient(call: &WeightGradient<'_, &[f64], ()>) -> Result<Vec<f64>, Error> {
-    call.faces().check()?;
+    Call::from(*call).operands().check()?;
     let &WeightGradient { ref shape, mask, grad_output, x, .. } = call;
     let connections = Connections::new(shape, mask)?;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());

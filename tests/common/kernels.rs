@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use dropconnect::gpu::{
-    AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Multiply, PredictivePass, Tensor, Tile, Tuning,
-};
+use dropconnect::call::PredictivePass;
+use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Multiply, Tensor, Tile, Tuning};
 use dropconnect::{Device, ElementType, Error, Mask, Shape, wgpu};
 use dropconnect_testing::*;
 
@@ -65,13 +64,13 @@ pub fn plain_kernels(gpu: &'static Gpu) -> &'static Kernels {
 }
 
 /// The same on an adapter, with the number of dispatches of each call.
-pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> (Results<f32>, Vec<usize>) {
+pub fn run_counted(gpu: &Gpu, kernels: &Kernels, call: &Case, data: &Data) -> (Results<f32>, Vec<usize>) {
     let outcome = Target::Adapter { gpu, kernels }.run_all(call, data);
     outcome.unwrap_or_else(|error| panic!("{call:?}: {error}"))
 }
 
 /// As [`run_counted`], without the count.
-pub fn run(gpu: &Gpu, kernels: &Kernels, call: &Call, data: &Data) -> Results<f32> {
+pub fn run(gpu: &Gpu, kernels: &Kernels, call: &Case, data: &Data) -> Results<f32> {
     run_counted(gpu, kernels, call, data).0
 }
 
@@ -90,7 +89,7 @@ pub fn written_mask(
 
 /// That the device still computes, with no error of validation on the way, and what it computes.
 pub fn still_works(gpu: &'static Gpu) {
-    let call = Call::new(shape([3, 5, 9]), Some(mask(0.5)));
+    let call = Case::new(shape([3, 5, 9]), Some(mask(0.5)));
     let data = Data::random(&call.shape, ElementType::F32, 41);
     let got = run(gpu, plain_kernels(gpu), &call, &data);
     assert_all_close(&got, &expected(&call, &data), 1e-5, "after refused calls");
@@ -119,7 +118,7 @@ pub fn predicted(gpu: &Gpu, kernels: &Kernels, shape: &Shape, passes: &[Vec<f32>
             entropy: of(&entropy),
             information: of(&information),
         };
-        gpu.submit(&kernels.predictive(&call).unwrap()).unwrap();
+        gpu.submit(&kernels.record(call).unwrap()).unwrap();
     }
     [mean, entropy, information].map(|buffer| element.decode(&gpu.read(&buffer, 0..buffer.size()).unwrap()))
 }

@@ -5,7 +5,8 @@
 #[cfg(feature = "gpu")]
 mod kernels;
 
-use dropconnect::Device;
+use dropconnect::call::{Activate, MonteCarlo};
+use dropconnect::{Activation, Device, ElementType, Error, Method, Moments, Predictive, Shape, cpu};
 
 pub use dropconnect_testing::*;
 #[cfg(feature = "gpu")]
@@ -46,7 +47,37 @@ fn adapter_target(_: &str) -> Option<Target<'static>> {
 }
 
 /// Runs all passes on a target. See [`Target::run_all`].
-pub fn run_on(target: &Target, call: &Call, data: &Data) -> Results<f32> {
+pub fn run_on(target: &Target, call: &Case, data: &Data) -> Results<f32> {
     let outcome = target.run_all(call, data);
     outcome.unwrap_or_else(|error| panic!("{} {call:?}: {error}", target.name())).0
+}
+
+/// Mean and variance of f(u) on the CPU, into slices.
+pub fn activate(
+    shape: &Shape,
+    activation: Activation,
+    method: Method,
+    [u_mean, u_variance]: [&[f32]; 2],
+    [mean, variance]: [&mut [f32]; 2],
+) -> Result<(), Error> {
+    let shape = *shape;
+    cpu::run(Activate { shape, activation, method, u_mean, u_variance, mean, variance })
+}
+
+/// The same on a device.
+pub fn activate_on(
+    device: &Device,
+    shape: Shape,
+    activation: Activation,
+    method: Method,
+    u: &Moments,
+) -> Result<Moments, Error> {
+    let (u_mean, u_variance, mean, variance) = (&u.mean[..], &u.variance[..], (), ());
+    let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
+    device.run(ElementType::F32, call).wait()
+}
+
+/// What passes predict, on the CPU.
+pub fn predict(call: MonteCarlo<'_, &[f32], ()>) -> Result<Predictive<f32>, Error> {
+    Device::Cpu.predictive(ElementType::F32, call).wait()
 }

@@ -1,6 +1,7 @@
 //! Every call there is, each ready to be made on a device in any state.
 
-use dropconnect::gpu::{Activate, Gpu, Kernels, Method, PredictivePass, Recording, Tensor, WriteMask};
+use dropconnect::call::{Activate, PredictivePass};
+use dropconnect::gpu::{Gpu, Kernels, Method, Recording, Tensor, WriteMask};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Mask, Moments, Shape, Write, wgpu,
 };
@@ -41,26 +42,17 @@ pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) ->
     let operands = Operands { shape, x, weight, bias, grad_output, write };
     let pair = [at(4, output), at(5, output)];
     vec![
-        ("forward", Box::new(move || kernels.forward(&operands.forward(some, pair[0])))),
-        (
-            "input_gradient",
-            Box::new(move || kernels.input_gradient(&operands.input_gradient(some, at(4, input)))),
-        ),
-        (
-            "weight_gradient",
-            Box::new(move || kernels.weight_gradient(&operands.weight_gradient(some, at(4, weights)))),
-        ),
+        ("forward", Box::new(move || kernels.record(operands.forward(some, pair[0])))),
+        ("input_gradient", Box::new(move || kernels.record(operands.input_gradient(some, at(4, input))))),
+        ("weight_gradient", Box::new(move || kernels.record(operands.weight_gradient(some, at(4, weights))))),
         (
             "both_gradients",
             Box::new(move || {
                 let (grad_input, grad_weight) = ((at(4, input), write), (at(5, weights), write));
-                kernels.both_gradients(&operands.both_gradients(some, grad_input, grad_weight))
+                kernels.record(operands.both_gradients(some, grad_input, grad_weight))
             }),
         ),
-        (
-            "bias_gradient",
-            Box::new(move || kernels.bias_gradient(&operands.bias_gradient(some, at(4, outputs)))),
-        ),
+        ("bias_gradient", Box::new(move || kernels.record(operands.bias_gradient(some, at(4, outputs))))),
         (
             "write_mask",
             Box::new(move || {
@@ -75,12 +67,12 @@ pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) ->
                 kernels.write_bias_mask(&WriteMask { shape, mask, result, offset: 0, size })
             }),
         ),
-        ("moments", Box::new(move || kernels.moments(&operands.moments(&mask.probability, pair)))),
+        ("moments", Box::new(move || kernels.record(operands.moments(&mask.probability, pair)))),
         (
             "activate",
             Box::new(move || {
                 let [mean, variance] = pair;
-                kernels.activate(&Activate {
+                kernels.record(Activate {
                     shape,
                     activation: Activation::Tanh,
                     method: Method::Sampled { samples: 3, key: mask.key, origin: mask.origin },
@@ -91,11 +83,11 @@ pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) ->
                 })
             }),
         ),
-        ("monte_carlo", Box::new(move || kernels.monte_carlo(&operands.monte_carlo(mask, 3, pair)))),
+        ("monte_carlo", Box::new(move || kernels.record(operands.monte_carlo(mask, 3, pair)))),
         (
             "predictive",
             Box::new(move || {
-                kernels.predictive(&PredictivePass {
+                kernels.record(PredictivePass {
                     shape,
                     pass: 0,
                     passes: 1,
@@ -113,23 +105,23 @@ pub fn passes<'a>(kernels: &'a Kernels, buffers: &'a Buffers, mask: &'a Mask) ->
 pub fn device_calls(device: &Device) -> Vec<(&'static str, Result<(), Error>)> {
     let (shape, mask) = (SHAPE(), mask(0.3));
     let data = Data::random(&shape, F32, 7);
-    let operands = data.operands(&shape, BiasKind::Plain);
+    let operands = data.operands(&shape, Bias::Plain(()));
     let (mask, some, p) = (&mask, Some(&mask), &mask.probability);
     let u = Moments { mean: data.grad_output.clone(), variance: vec![1.0; data.grad_output.len()] };
     let (three, two) = (operands.monte_carlo(mask, 3, MADE), operands.monte_carlo(mask, 2, MADE));
     let drop = |_| ();
     vec![
-        ("forward", device.forward(F32, &operands.forward(some, ())).map(drop)),
-        ("input_gradient", device.input_gradient(F32, &operands.input_gradient(some, ())).map(drop)),
-        ("weight_gradient", device.weight_gradient(F32, &operands.weight_gradient(some, ())).map(drop)),
-        ("bias_gradient", device.bias_gradient(F32, &operands.bias_gradient(some, ())).map(drop)),
-        ("mask", device.mask(&shape, mask).map(|_| ())),
-        ("bias_mask", device.bias_mask(&shape, mask).map(|_| ())),
-        ("moments", device.moments(F32, &operands.moments(p, MADE)).map(|_| ())),
-        ("activate", device.activate(&shape, Activation::Relu, Method::Closed, &u).map(|_| ())),
-        ("monte_carlo", device.monte_carlo(F32, &three).map(|_| ())),
-        ("pass_outputs", device.pass_outputs(F32, &two).map(drop)),
-        ("predictive", device.predictive(F32, &two).map(|_| ())),
+        ("forward", device.run(F32, operands.forward(some, ())).wait().map(drop)),
+        ("input_gradient", device.run(F32, operands.input_gradient(some, ())).wait().map(drop)),
+        ("weight_gradient", device.run(F32, operands.weight_gradient(some, ())).wait().map(drop)),
+        ("bias_gradient", device.run(F32, operands.bias_gradient(some, ())).wait().map(drop)),
+        ("mask", device.mask(&shape, mask).wait().map(|_| ())),
+        ("bias_mask", device.bias_mask(&shape, mask).wait().map(|_| ())),
+        ("moments", device.run(F32, operands.moments(p, MADE)).wait().map(|_| ())),
+        ("activate", activate_on(device, shape, Activation::Relu, Method::Closed, &u).map(|_| ())),
+        ("monte_carlo", device.run(F32, three).wait().map(|_| ())),
+        ("pass_outputs", device.pass_outputs(F32, two).wait().map(drop)),
+        ("predictive", device.predictive(F32, two).wait().map(|_| ())),
     ]
 }
 
@@ -138,19 +130,19 @@ pub fn layer_calls(layer: &mut DropConnect) -> Vec<(&'static str, Result<(), Err
     let data = Data::random(&SHAPE(), F32, 9);
     let x = &data.x[..];
     vec![
-        ("forward", layer.forward(x).map(|_| ())),
-        ("eval", layer.eval(x).map(|_| ())),
-        ("backward", layer.backward(x, &data.grad_output, Write::Accumulate).map(|_| ())),
-        ("moments", layer.moments(x).map(|_| ())),
-        ("gaussian", layer.gaussian(x, Activation::Relu, None).map(|_| ())),
-        ("gaussian, sampled", layer.gaussian(x, Activation::Tanh, Some(2)).map(|_| ())),
-        ("monte_carlo", layer.monte_carlo(x, 2).map(|_| ())),
-        ("pass_outputs", layer.pass_outputs(x, 2).map(|_| ())),
-        ("predictive", layer.predictive(x, 2).map(|_| ())),
-        ("weight", layer.weight().map(|_| ())),
-        ("bias", layer.bias().map(|_| ())),
-        ("grad_weight", layer.grad_weight().map(|_| ())),
-        ("grad_bias", layer.grad_bias().map(|_| ())),
+        ("forward", layer.forward(x).wait().map(|_| ())),
+        ("eval", layer.eval(x).wait().map(|_| ())),
+        ("backward", layer.backward(x, &data.grad_output, Write::Accumulate).wait().map(|_| ())),
+        ("moments", layer.moments(x).wait().map(|_| ())),
+        ("gaussian", layer.gaussian(x, Activation::Relu, None).wait().map(|_| ())),
+        ("gaussian, sampled", layer.gaussian(x, Activation::Tanh, Some(2)).wait().map(|_| ())),
+        ("monte_carlo", layer.monte_carlo(x, 2).wait().map(|_| ())),
+        ("pass_outputs", layer.pass_outputs(x, 2).wait().map(|_| ())),
+        ("predictive", layer.predictive(x, 2).wait().map(|_| ())),
+        ("weight", layer.weight().wait().map(|_| ())),
+        ("bias", layer.bias().wait().map(|_| ())),
+        ("grad_weight", layer.grad_weight().wait().map(|_| ())),
+        ("grad_bias", layer.grad_bias().wait().map(|_| ())),
         ("set_weight", layer.set_weight(&data.weight)),
         ("set_bias", layer.set_bias(&data.bias)),
     ]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use calls::*;
 use common::*;
 use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Tuning};
-use dropconnect::{Device, DropConnect, Error, MaskKey, Write, reference, wgpu};
+use dropconnect::{Bias, Device, DropConnect, Error, MaskKey, Write, reference, wgpu};
 
 /// A device of a test's own, to be destroyed. Small tiles compile soonest.
 fn open() -> Gpu {
@@ -34,10 +34,10 @@ fn a_new_one_computes() {
     let (gpu, shape, mask) = (open(), SHAPE(), mask(0.3));
     let data = Data::random(&shape, F32, 5);
     let device = Device::Gpu(Arc::new(gpu));
-    let call = data.operands(&shape, BiasKind::None).forward(Some(&mask), ());
-    let y = device.forward(F32, &call).unwrap();
+    let call = data.operands(&shape, Bias::None).forward(Some(&mask), ());
+    let y = device.run(F32, call).wait().unwrap();
     let want =
-        reference::forward(&data.wide().operands(&shape, BiasKind::None).forward(Some(&mask), ())).unwrap();
+        reference::forward(&data.wide().operands(&shape, Bias::None).forward(Some(&mask), ())).unwrap();
     assert_close(&y, &want, bound(F32), "a new device");
 }
 
@@ -134,9 +134,9 @@ fn from_another_thread() {
     let Some(_) = adapter("from_another_thread") else { return };
     let (shape, mask) = (SHAPE(), mask(0.5));
     let data = Data::random(&shape, F32, 3);
-    let call = data.operands(&shape, BiasKind::None).forward(Some(&mask), ());
+    let call = data.operands(&shape, Bias::None).forward(Some(&mask), ());
     let want =
-        reference::forward(&data.wide().operands(&shape, BiasKind::None).forward(Some(&mask), ())).unwrap();
+        reference::forward(&data.wide().operands(&shape, Bias::None).forward(Some(&mask), ())).unwrap();
     for round in 0..12 {
         let device = Device::Gpu(Arc::new(open()));
         let gpu = device.as_gpu().unwrap();
@@ -146,7 +146,7 @@ fn from_another_thread() {
             let forward = || {
                 started.fetch_add(1, Ordering::Relaxed);
                 loop {
-                    match device.forward(F32, &call) {
+                    match device.run(F32, call).wait() {
                         Ok(y) => assert_close(&y, &want, bound(F32), "a result before the loss"),
                         error => return lost("forward", error),
                     }

@@ -17,7 +17,7 @@ fn the_fastest_tuning_is_as_right_as_any() {
     let kernels = Kernels::new(gpu.device(), &options).unwrap();
     let key = MaskKey::new(9, 1).at_step(2);
     for shape in [small, shape([9, 13, 21])] {
-        let call = Call::new(shape, Some(Mask::new(key, half)));
+        let call = Case::new(shape, Some(Mask::new(key, half)));
         let data = Data::random(&shape, ElementType::F32, 3);
         let (got, want) = (run(gpu, &kernels, &call, &data), expected(&call, &data));
         assert_all_close(&got, &want, bound(ElementType::F32), &format!("{shape}, {tuning}"));

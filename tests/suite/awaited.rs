@@ -15,14 +15,14 @@ fn futures_move_between_threads_and_give_what_the_blocking_calls_give() {
         let build = || DropConnect::new(&device, MaskKey::new(1, 0), 19, 7).build().unwrap();
         let (mut blocking, mut awaited) = (build(), build());
         let data = Data::random(&shape([6, 7, 19]), ElementType::F32, 1);
-        let y = blocking.forward(&data.x).unwrap();
-        assert_eq!(spawnable(awaited.forward_async(&data.x)).unwrap(), y);
-        let dx = blocking.backward(&data.x, &y, Write::Overwrite).unwrap();
-        assert_eq!(spawnable(awaited.backward_async(&data.x, &y, Write::Overwrite)).unwrap(), dx);
-        assert_eq!(spawnable(awaited.grad_weight_async()).unwrap(), blocking.grad_weight().unwrap());
+        let y = blocking.forward(&data.x).wait().unwrap();
+        assert_eq!(spawnable(awaited.forward(&data.x)).unwrap(), y);
+        let dx = blocking.backward(&data.x, &y, Write::Overwrite).wait().unwrap();
+        assert_eq!(spawnable(awaited.backward(&data.x, &y, Write::Overwrite)).unwrap(), dx);
+        assert_eq!(spawnable(awaited.grad_weight()).unwrap(), blocking.grad_weight().wait().unwrap());
         assert_eq!(
-            spawnable(awaited.monte_carlo_async(&data.x, 3)).unwrap(),
-            blocking.monte_carlo(&data.x, 3).unwrap()
+            spawnable(awaited.monte_carlo(&data.x, 3)).unwrap(),
+            blocking.monte_carlo(&data.x, 3).wait().unwrap()
         );
     }
 }
@@ -32,8 +32,8 @@ fn a_future_does_nothing_before_it_is_awaited() {
     for device in devices("a_future_does_nothing_before_it_is_awaited") {
         let mut layer = DropConnect::new(&device, MaskKey::new(1, 0), 19, 7).build().unwrap();
         let data = Data::random(&shape([6, 7, 19]), ElementType::F32, 1);
-        drop(layer.backward_async(&data.x, &data.grad_output, Write::Accumulate));
-        assert!(layer.grad_weight().unwrap().iter().all(|&value| value == 0.0));
+        drop(layer.backward(&data.x, &data.grad_output, Write::Accumulate));
+        assert!(layer.grad_weight().wait().unwrap().iter().all(|&value| value == 0.0));
     }
 }
 
@@ -41,7 +41,7 @@ fn a_future_does_nothing_before_it_is_awaited() {
 fn arguments_are_refused_as_by_the_blocking_calls() {
     for device in devices("arguments_are_refused_as_by_the_blocking_calls") {
         let layer = DropConnect::new(&device, MaskKey::new(1, 0), 19, 7).build().unwrap();
-        let refused = pollster::block_on(layer.forward_async(&[0.0; 20])).unwrap_err();
+        let refused = pollster::block_on(layer.forward(&[0.0; 20])).unwrap_err();
         assert!(matches!(refused, Error::Length { argument: "x", .. }), "{refused}");
     }
     let nowhere = AdapterChoice { name: Some("no such adapter".to_owned()), ..AdapterChoice::default() };

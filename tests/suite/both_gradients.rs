@@ -3,7 +3,7 @@
 
 use crate::common::*;
 use dropconnect::call::BothGradients;
-use dropconnect::{Error, Mask, Sharing, Write, cpu};
+use dropconnect::{Bias, Error, Mask, Sharing, Write, cpu};
 
 #[cfg(feature = "gpu")]
 mod adapter {
@@ -32,11 +32,11 @@ mod adapter {
         ];
         for (element, dims, mask, placement, [dx, dw]) in cases {
             let write = [dx, dw, Overwrite];
-            let call = Call { element, placement, write, ..Call::new(shape(dims), mask) };
+            let call = Case { element, placement, write, ..Case::new(shape(dims), mask) };
             let data = Data::random(&call.shape, element, 7);
-            let run = |passes: &[Pass]| target.run(passes, &call, &data).unwrap();
+            let run = |passes: &[Kind]| target.run(passes, &call, &data).unwrap();
             let (both, two) =
-                (run(&[Pass::BothGradients]), run(&[Pass::InputGradient, Pass::WeightGradient]));
+                (run(&[Kind::BothGradients]), run(&[Kind::InputGradient, Kind::WeightGradient]));
             assert!(both.results == two.results, "{call:?}");
             assert_eq!(both.dispatches, [two.dispatches.iter().sum::<usize>()], "{call:?}");
             let want = expected(&call, &data);
@@ -50,22 +50,22 @@ mod adapter {
     #[test]
     fn another_key_draws_what_a_new_call_draws() {
         let Some(gpu) = adapter("another_key_draws_what_a_new_call_draws") else { return };
-        let (kernels, mask, write) = (plain_kernels(gpu), mask(0.2), Write::Overwrite);
-        let call = Call::new(shape([70, 13, 21]), Some(mask));
+        let (kernels, mask) = (plain_kernels(gpu), mask(0.2));
+        let call = Case::new(shape([70, 13, 21]), Some(mask));
         let data = Data::random(&call.shape, call.element, 70);
         let operands = [&data.x, &data.weight, &data.bias, &data.grad_output].map(|v| call.element.encode(v));
         let results = [&data.x, &data.weight].map(|v| vec![POISON; 4 * v.len()]);
         let arena = arena(gpu, Placement::Separate, &operands, &results);
         let tensor = |index| arena.tensor(index, call.element);
-        let operands = Operands::of(call.shape, BiasKind::None, std::array::from_fn(tensor));
-        let results = [(tensor(4), write), (tensor(5), write)];
-        let recording = Pass::BothGradients.record(kernels, &operands, Some(&mask), &results).unwrap();
+        let operands = Operands::of(call.shape, Bias::None, std::array::from_fn(tensor));
+        let both = operands.call(Kind::BothGradients, Some(&mask), [tensor(4), tensor(5)]);
+        let recording = kernels.record(both).unwrap();
         let mut seen = Vec::new();
         for step in [1, 2, 1] {
             let key = MaskKey { step, ..mask.key };
             gpu.submit(&recording.at_key(key).unwrap()).unwrap();
-            let fresh = Call { mask: Some(Mask { key, ..mask }), ..call };
-            let fresh = Target::Adapter { gpu, kernels }.run(&[Pass::BothGradients], &fresh, &data).unwrap();
+            let fresh = Case { mask: Some(Mask { key, ..mask }), ..call };
+            let fresh = Target::Adapter { gpu, kernels }.run(&[Kind::BothGradients], &fresh, &data).unwrap();
             let bytes: Vec<_> = fresh.results.iter().map(|values| call.element.encode(values)).collect();
             assert!(arena.results().unwrap() == bytes, "step {step}");
             seen.push(bytes);
@@ -75,10 +75,10 @@ mod adapter {
 }
 
 /// The bits of dX and dW by two calls, and by one.
-fn two_ways(target: &Target, call: &Call) -> [Vec<Vec<u32>>; 2] {
+fn two_ways(target: &Target, call: &Case) -> [Vec<Vec<u32>>; 2] {
     let data = Data::random(&call.shape, call.element, 1);
-    let two = [Pass::InputGradient, Pass::WeightGradient];
-    [&two[..], &[Pass::BothGradients]].map(|passes| {
+    let two = [Kind::InputGradient, Kind::WeightGradient];
+    [&two[..], &[Kind::BothGradients]].map(|passes| {
         let results = target.run(passes, call, &data).unwrap().results;
         results.iter().map(|values| values.iter().map(|value| value.to_bits()).collect()).collect()
     })
@@ -119,7 +119,7 @@ fn one_call_gives_the_bits_of_two() {
                         [Overwrite, Accumulate, Overwrite],
                     ];
                     let write = writes[(case + k + threads) % 3];
-                    let call = Call { write, ..Call::new(shape(dims), Some(mask.at(origin(n, o, i)))) };
+                    let call = Case { write, ..Case::new(shape(dims), Some(mask.at(origin(n, o, i)))) };
                     let [two, one] = pool.install(|| two_ways(&target, &call));
                     assert!(two == one, "{} {call:?}, {threads} threads", target.name());
                 }
@@ -129,17 +129,17 @@ fn one_call_gives_the_bits_of_two() {
         for mask in [None, Some(mask(0.5))] {
             for dims in [[0, 3, 70], [9, 13, 70]] {
                 for write in [OVERWRITE, [Accumulate; 3]] {
-                    let call = Call { write, ..Call::new(shape(dims), mask) };
+                    let call = Case { write, ..Case::new(shape(dims), mask) };
                     let [two, one] = two_ways(&target, &call);
                     assert!(two == one, "{call:?}");
                 }
             }
         }
         // Another step's mask is another gradient: the comparison above could fail.
-        let call = Call::new(shape([33, 35, 128]), Some(mask(0.2)));
+        let call = Case::new(shape([33, 35, 128]), Some(mask(0.2)));
         let other = Mask { key: mask(0.2).key.at_step(78), ..mask(0.2) };
         let ([right, _], [_, wrong]) =
-            (two_ways(&target, &call), two_ways(&target, &Call { mask: Some(other), ..call }));
+            (two_ways(&target, &call), two_ways(&target, &Case { mask: Some(other), ..call }));
         assert!(right[0] != wrong[0] && right[1] != wrong[1]);
     }
 }
@@ -156,14 +156,14 @@ fn what_does_not_fit_is_refused_and_nothing_written() {
         let cut = |k: usize| if k == wrong { lengths[k] - 1 } else { lengths[k] };
         let mask = if wrong < names.len() { mask(0.5) } else { far };
         let (mut dx, mut dw) = (vec![7.0; cut(3)], vec![7.0; cut(4)]);
-        let error = cpu::both_gradients(BothGradients {
+        let error = cpu::run(BothGradients {
             shape,
             mask: Some(&mask),
             grad_output: &grad[..cut(0)],
             x: &x[..cut(1)],
             weight: &weight[..cut(2)],
-            grad_input: (&mut dx, Write::Overwrite),
-            grad_weight: (&mut dw, Write::Overwrite),
+            grad_input: (&mut dx[..], Write::Overwrite),
+            grad_weight: (&mut dw[..], Write::Overwrite),
         })
         .unwrap_err();
         match error {

@@ -4,8 +4,8 @@
 //! count theirs (`src/gpu/plan/iterations.rs`); a loop that is not counted shows here as a wrong sum.
 
 use crate::common::{
-    BiasKind, Call, Data, MADE, Operands, Pass, Placement, Target, adapter, assert_all_close, assert_close,
-    bound, expected, few, group, kernels, mask, run_counted, shape, small_tiles, written_mask,
+    Case, Data, Kind, MADE, Operands, Placement, Target, adapter, assert_all_close, assert_close, bound,
+    expected, few, group, kernels, mask, run_counted, shape, small_tiles, written_mask,
 };
 use dropconnect::gpu::{Apply, Gpu, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Sharing, Write, reference};
@@ -22,30 +22,31 @@ fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
     let own = mask(0.3);
     let rows = [
-        (ElementType::F32, Some(own), BiasKind::Masked, Write::Accumulate, Placement::PooledOdd),
-        (ElementType::F16, Some(own), BiasKind::Plain, Write::Overwrite, Placement::Separate),
+        (ElementType::F32, Some(own), Bias::Masked(()), Write::Accumulate, Placement::PooledOdd),
+        (ElementType::F16, Some(own), Bias::Plain(()), Write::Overwrite, Placement::Separate),
         (
             ElementType::BF16,
             Some(own.shared(group(4))),
-            BiasKind::Masked,
+            Bias::Masked(()),
             Write::Accumulate,
             Placement::PooledAligned,
         ),
         (
             ElementType::F16,
             Some(own.shared(Sharing::Batch)),
-            BiasKind::None,
+            Bias::None,
             Write::Accumulate,
             Placement::Separate,
         ),
-        (ElementType::BF16, None, BiasKind::Plain, Write::Overwrite, Placement::PooledOdd),
+        (ElementType::BF16, None, Bias::Plain(()), Write::Overwrite, Placement::PooledOdd),
     ];
     for (k, (element, mask, bias, write, placement)) in few(3, rows).enumerate() {
         // Along each axis in turn: sums of Y, of dX, of dW and db.
         for (axis, dims) in [[3, 5, 40_003], [5, 20_001, 7], [20_003, 5, 9]].into_iter().enumerate() {
             let shape = shape(dims);
             let mask = mask.map(|mask| mask.at(crate::common::origin(2, 3, 5)));
-            let call = Call { shape, element, mask, bias, write: [write; 3], placement };
+            let call =
+                Case { shape, element, mask, bias, write: [write; 3], placement, ..Case::new(shape, mask) };
             let data = Data::random(&shape, element, 31 * k as u64 + axis as u64);
             let (got, dispatches) = run_counted(gpu, kernels, &call, &data);
             assert!(dispatches[axis] > 1, "{call:?}: {dispatches:?}");
@@ -63,13 +64,13 @@ fn very_many_dispatches_keep_the_digits_of_a_sum() {
     let shape = shape([1, 1_000_000, 1]);
     let data = Data::constant(&shape, 0.1);
     // All but few are equal terms.
-    let call = Call::new(shape, Some(mask(0.003).shared(group(3))));
+    let call = Case::new(shape, Some(mask(0.003).shared(group(3))));
     let target = Target::Adapter { gpu, kernels };
     for write in [Write::Overwrite, Write::Accumulate] {
-        let call = Call { write: [write; 3], ..call };
-        let got = target.run(&[Pass::InputGradient], &call, &data).unwrap();
+        let call = Case { write: [write; 3], ..call };
+        let got = target.run(&[Kind::InputGradient], &call, &data).unwrap();
         assert!(got.dispatches[0] > 1000, "{:?}", got.dispatches);
-        assert_close(&got.results[0], &call.expected(Pass::InputGradient, &data).unwrap()[0], 1e-5, "dX");
+        assert_close(&got.results[0], &call.expected(Kind::InputGradient, &data).unwrap()[0], 1e-5, "dX");
     }
 }
 
@@ -93,7 +94,7 @@ fn iterations_are_counted_to_the_last() {
         // The narrowest problems that each walk allows, so that they are as long as tests can bear.
         for (axis, dims) in [[2, 3, inputs], [2, outputs, 9], [examples, 3, 9]].into_iter().enumerate() {
             let shape = shape(dims);
-            let call = Call::new(shape, Some(mask));
+            let call = Case::new(shape, Some(mask));
             let data = Data::random(&shape, ElementType::F32, axis as u64);
             let (got, _) = run_counted(gpu, kernels, &call, &data);
             let what = format!("{tuning} {call:?}");
@@ -116,14 +117,14 @@ fn reported_sizes_are_right() {
     ];
     for (dims, mask) in few(2, rows) {
         let shape = shape(dims);
-        let call = Call::new(shape, mask);
+        let call = Case::new(shape, mask);
         let data = Data::random(&shape, ElementType::F32, 5);
         let (got, _) = run_counted(gpu, gpu.kernels(), &call, &data);
         assert_all_close(&got, &expected(&call, &data), bound(ElementType::F32), &format!("{call:?}"));
     }
     // Whole numbers that f32 counts exactly.
     let shape = shape([1, 1, 600_000]);
-    let call = Call { bias: BiasKind::None, ..Call::new(shape, None) };
+    let call = Case { bias: Bias::None, ..Case::new(shape, None) };
     let (got, _) = run_counted(gpu, gpu.kernels(), &call, &Data::constant(&shape, 1.0));
     assert_eq!(got.y, [600_000.0]);
 }
@@ -135,7 +136,7 @@ fn connections_of_a_dispatch_are_bounded() {
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
     for dims in few(1, [[70, 300, 90], [1, 1, 3_000_000], [300, 90, 200], [64, 70, 2000]]) {
         let shape = shape(dims);
-        let call = Call::new(shape, Some(mask(0.5)));
+        let call = Case::new(shape, Some(mask(0.5)));
         let data = Data::random(&shape, ElementType::F32, 7);
         let (got, dispatches) = run_counted(gpu, kernels, &call, &data);
         assert!(dispatches[..3].iter().all(|&count| count > 1), "{dims:?}: {dispatches:?}");
@@ -168,7 +169,7 @@ fn monte_carlo(
     // Prepared under the keys of another step, to see that those of all dispatches change.
     let other = Mask { key: mask.key.at_step(mask.key.step + 1000), ..*mask };
     let recording = kernels(gpu, tuning, gpu.kernels().multiply(), false)
-        .monte_carlo(&operands.monte_carlo(&other, passes, [mean_of, variance_of]))
+        .record(operands.monte_carlo(&other, passes, [mean_of, variance_of]))
         .and_then(|recording| recording.at_key(mask.key))
         .unwrap();
     gpu.submit(&recording).unwrap();
@@ -192,7 +193,7 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
     ] {
         let shape = shape(dims);
         let data = Data::random(&shape, ElementType::F32, 11).wide();
-        let call = data.operands(&shape, BiasKind::Masked).monte_carlo(&mask, passes, MADE);
+        let call = data.operands(&shape, Bias::Masked(())).monte_carlo(&mask, passes, MADE);
         let (mean, variance) = reference::monte_carlo(&call).unwrap();
         let ([got_mean, got_variance], dispatches) = monte_carlo(gpu, tuning, dims, &mask, passes);
         let what = format!("{dims:?}, {passes} passes, {dispatches} dispatches");

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use crate::common::{
-    BiasKind, Call, Data, MADE, Operands, Placement, Target, devices, few, mask, origin, run_on,
+    Case, Data, MADE, Operands, Placement, Target, devices, few, mask, origin, predict, run_on,
 };
 use dropconnect::{
     Bias, Device, DropConnect, ElementType, Error, Init, Shape, Sharing, Write, cpu, reference,
@@ -83,7 +83,7 @@ fn results_do_not_depend_on_threads_or_luck() {
     for (dims, sharing) in few(2, rows) {
         let shape = crate::common::shape(dims);
         let data = Data::ramps(&shape);
-        let call = Call::new(shape, Some(mask(0.2).at(origin(1, 1, 1)).shared(sharing)));
+        let call = Case::new(shape, Some(mask(0.2).at(origin(1, 1, 1)).shared(sharing)));
         for target in Target::cpus() {
             let first = run_on(&target, &call, &data);
             for threads in few(2, [3, 1, 2, 8]) {
@@ -121,26 +121,26 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
     };
     for (name, few) in short {
         if name != "grad_output" {
-            assert_eq!(named(cpu::forward(few.forward(None, &mut out[..6]))), name);
+            assert_eq!(named(cpu::run(few.forward(None, &mut out[..6]))), name);
         }
         if ["grad_output", "weight"].contains(&name) {
-            assert_eq!(named(cpu::input_gradient(few.input_gradient(None, &mut out[..8]))), name);
+            assert_eq!(named(cpu::run(few.input_gradient(None, &mut out[..8]))), name);
         }
         if ["grad_output", "x"].contains(&name) {
-            assert_eq!(named(cpu::weight_gradient(few.weight_gradient(None, &mut out))), name);
+            assert_eq!(named(cpu::run(few.weight_gradient(None, &mut out[..]))), name);
         }
         if name == "grad_output" {
-            assert_eq!(named(cpu::bias_gradient(few.bias_gradient(None, &mut out[..3]))), name);
+            assert_eq!(named(cpu::run(few.bias_gradient(None, &mut out[..3]))), name);
         }
     }
-    assert_eq!(named(cpu::forward(all.forward(None, &mut out[..7]))), "y");
-    assert_eq!(named(cpu::input_gradient(all.input_gradient(None, &mut out))), "grad_input");
-    assert_eq!(named(cpu::weight_gradient(all.weight_gradient(None, &mut out[1..]))), "grad_weight");
-    assert_eq!(named(cpu::bias_gradient(all.bias_gradient(None, &mut out))), "grad_bias");
+    assert_eq!(named(cpu::run(all.forward(None, &mut out[..7]))), "y");
+    assert_eq!(named(cpu::run(all.input_gradient(None, &mut out[..]))), "grad_input");
+    assert_eq!(named(cpu::run(all.weight_gradient(None, &mut out[1..]))), "grad_weight");
+    assert_eq!(named(cpu::run(all.bias_gradient(None, &mut out[..]))), "grad_bias");
     assert_eq!(named(cpu::mask(&shape, &mask(0.5), &mut [5; 23])), "out");
     assert_eq!(named(cpu::bias_mask(&shape, &mask(0.5), &mut [5; 5])), "out");
     let far = mask(0.0).at(origin(0, u32::MAX - 1, 0));
-    let refused = cpu::weight_gradient(all.weight_gradient(Some(&far), &mut out));
+    let refused = cpu::run(all.weight_gradient(Some(&far), &mut out[..]));
     assert!(matches!(refused, Err(Error::Origin { axis: "output", .. })));
     assert_eq!(out, [5.0; 12]);
     // A mask of 2^96 bytes exists nowhere; asking for it is an error like any other.
@@ -157,14 +157,14 @@ fn wrong_arguments_are_no_want_of_memory() {
     // 2^63 elements: more than any memory, or on hosts of 32 bits than can be counted.
     let Ok(large) = Shape::new(1 << 31, (1 << 31) + 1, 2) else { return };
     let last = mask(0.5).at(origin(u32::MAX, 0, 0));
-    for wrong in [Device::Cpu.mask(&large, &last), Device::Cpu.bias_mask(&large, &last)] {
+    for wrong in [Device::Cpu.mask(&large, &last).wait(), Device::Cpu.bias_mask(&large, &last).wait()] {
         assert!(matches!(wrong, Err(Error::Origin { axis: "example", .. })), "{wrong:?}");
     }
     let (mask, none, wide) = (mask(0.5), &[0f32; 0][..], &[0f64; 0][..]);
-    let operands = Operands::of(large, BiasKind::None, [none; 4]);
-    let wrong = cpu::predictive(&operands.monte_carlo(&mask, 1, MADE));
+    let operands = Operands::of(large, Bias::None, [none; 4]);
+    let wrong = predict(operands.monte_carlo(&mask, 1, MADE));
     assert!(matches!(wrong, Err(Error::Length { argument: "x", .. })), "{wrong:?}");
-    let operands = Operands::of(large, BiasKind::None, [wide; 4]);
+    let operands = Operands::of(large, Bias::None, [wide; 4]);
     let wrong = reference::monte_carlo(&operands.monte_carlo(&mask, u32::MAX, MADE));
     assert!(matches!(wrong, Err(Error::Length { argument: "x", .. })), "{wrong:?}");
     // A layer of one input, whose outputs for so many examples nobody holds.
@@ -173,9 +173,11 @@ fn wrong_arguments_are_no_want_of_memory() {
     let layer =
         layer.init(Init::Values { weight: vec![0.0; outputs], bias: vec![0.0; outputs] }).build().unwrap();
     let x = vec![0.0; 1 << 20];
-    for wrong in
-        [layer.forward(&x), layer.pass_outputs(&x, 1 << 30), layer.monte_carlo(&x, 2).map(|_| Vec::new())]
-    {
+    for wrong in [
+        layer.forward(&x).wait(),
+        layer.pass_outputs(&x, 1 << 30).wait(),
+        layer.monte_carlo(&x, 2).wait().map(|_| Vec::new()),
+    ] {
         assert!(matches!(wrong, Err(Error::Origin { axis: "example", .. })), "{:?}", wrong.map(|y| y.len()));
     }
 }
@@ -184,9 +186,9 @@ fn wrong_arguments_are_no_want_of_memory() {
 fn no_passes_are_refused() {
     let shape = Shape::new(2, 3, 4).unwrap();
     let data = Data::ramps(&shape);
-    let (mask, operands) = (mask(0.5), data.operands(&shape, BiasKind::Plain));
+    let (mask, operands) = (mask(0.5), data.operands(&shape, Bias::Plain(())));
     for device in devices("no_passes_are_refused: on the adapter") {
-        let outputs = device.pass_outputs(ElementType::F32, &operands.monte_carlo(&mask, 0, MADE));
+        let outputs = device.pass_outputs(ElementType::F32, operands.monte_carlo(&mask, 0, MADE)).wait();
         assert!(matches!(outputs, Err(Error::Count { argument: "passes", value: 0, .. })), "{outputs:?}");
     }
 }
@@ -201,7 +203,7 @@ fn passes_need_little_stack() {
     // Optimised for size or not at all, a frame is several times as large.
     let build = if cfg!(debug_assertions) { 8 } else { 1 };
     for sharing in [Sharing::Example, Sharing::Group(NonZeroU32::new(9).unwrap()), Sharing::Batch] {
-        let call = Call::new(shape, Some(mask(0.2).shared(sharing)));
+        let call = Case::new(shape, Some(mask(0.2).shared(sharing)));
         for threads in [1, 2] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(build * STACK);
             pool.build()

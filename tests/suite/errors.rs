@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use crate::common::*;
 use dropconnect::call::{Forward, WeightGradient};
-use dropconnect::gpu::{
-    AdapterChoice, Gpu, KernelOptions, LayerCall, Multiply, Recording, Tensor, WriteMask,
-};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Multiply, Recording, Tensor, WriteMask};
 use dropconnect::{
     Bias, Device, DropConnect, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write, wgpu,
 };
@@ -60,7 +58,7 @@ fn host_slices() {
         let all = Operands { shape, x: &x[..], weight: &w[..], bias, grad_output: &g[..], write };
         let forward = |x, weight, b| {
             let all = Operands { x, weight, bias: Bias::Plain(b), ..all };
-            device.forward(f32, &all.forward(None, ()))
+            device.run(f32, all.forward(None, ())).wait()
         };
         refused!(forward(&x[1..], &w, &b), Error::Length { argument: "x", .. }, ["`x`", "7", "8", "batch 2"]);
         refused!(
@@ -71,17 +69,17 @@ fn host_slices() {
         refused!(forward(&x, &w, &b[1..]), Error::Length { argument: "bias", .. }, ["`bias`", "2", "3"]);
         let short = Operands { grad_output: &g[1..], ..all };
         refused!(
-            device.input_gradient(f32, &short.input_gradient(None, ())),
+            device.run(f32, short.input_gradient(None, ())).wait(),
             Error::Length { argument: "grad_output", .. },
             ["`grad_output`", "5", "6"]
         );
         refused!(
-            device.weight_gradient(f32, &Operands { x: &x[1..], ..all }.weight_gradient(None, ())),
+            device.run(f32, Operands { x: &x[1..], ..all }.weight_gradient(None, ())).wait(),
             Error::Length { argument: "x", .. },
             ["`x`", "7", "8"]
         );
         refused!(
-            device.bias_gradient(f32, &short.bias_gradient(None, ())),
+            device.run(f32, short.bias_gradient(None, ())).wait(),
             Error::Length { argument: "grad_output", .. },
             ["`grad_output`", "5", "6"]
         );
@@ -118,18 +116,18 @@ impl Buffers {
 }
 
 /// A pass of the layer, or, `None`, the mask.
-type Called = Option<Pass>;
+type Called = Option<Kind>;
 
 /// Each call, and each of its arguments with the number of its elements, results last.
 const ARGUMENTS: [(Called, &[(&str, u64)]); 6] = [
-    (Some(Pass::Forward), &[("x", 8), ("weight", 12), ("bias", 3), ("y", 6)]),
-    (Some(Pass::InputGradient), &[("grad_output", 6), ("weight", 12), ("grad_input", 8)]),
-    (Some(Pass::WeightGradient), &[("grad_output", 6), ("x", 8), ("grad_weight", 12)]),
+    (Some(Kind::Forward), &[("x", 8), ("weight", 12), ("bias", 3), ("y", 6)]),
+    (Some(Kind::InputGradient), &[("grad_output", 6), ("weight", 12), ("grad_input", 8)]),
+    (Some(Kind::WeightGradient), &[("grad_output", 6), ("x", 8), ("grad_weight", 12)]),
     (
-        Some(Pass::BothGradients),
+        Some(Kind::BothGradients),
         &[("grad_output", 6), ("x", 8), ("weight", 12), ("grad_input", 8), ("grad_weight", 12)],
     ),
-    (Some(Pass::BiasGradient), &[("grad_output", 6), ("grad_bias", 3)]),
+    (Some(Kind::BiasGradient), &[("grad_output", 6), ("grad_bias", 3)]),
     (None, &[("result", 6)]),
 ];
 
@@ -155,19 +153,17 @@ fn call(
         or("bias", Buffers::at(&buffers.bias, 0, 3)),
         or("grad_output", Buffers::at(&buffers.grad_output, 0, 6)),
     ];
-    let kind = if pass == Pass::BiasGradient { BiasKind::Masked } else { BiasKind::Plain };
+    let kind = if pass == Kind::BiasGradient { Bias::Masked(()) } else { Bias::Plain(()) };
     let operands = Operands::of(shape, kind, operands);
     // The last one at the start.
-    let count = pass.parts().len();
+    let count = result_lens(pass, &shape).len();
     let places = (0..count as u64).rev().map(|place| 128 * place);
     let results: Vec<_> = arguments[arguments.len() - count..]
         .iter()
         .zip(places)
-        .map(|(&(name, elements), at)| {
-            (or(name, Buffers::at(&buffers.result, at, elements)), Write::Overwrite)
-        })
+        .map(|(&(name, elements), at)| or(name, Buffers::at(&buffers.result, at, elements)))
         .collect();
-    pass.record(kernels, &operands, mask, &results)
+    kernels.record(operands.call(pass, mask, results))
 }
 
 #[test]
@@ -178,7 +174,7 @@ fn tensors() {
     let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::Validation);
     let mask = mask(0.5);
     for (called, arguments) in ARGUMENTS {
-        let pass = called.map_or("mask", Pass::name);
+        let pass = called.map_or("mask", Kind::name);
         let call = |name: &str, by| call(gpu, &buffers, (called, arguments), name, Some(by), Some(&mask));
         assert!(call("none", Buffers::at(&buffers.x, 0, 1)).is_ok(), "{pass} without a fault");
         for &(name, elements) in arguments {
@@ -219,7 +215,7 @@ fn tensors() {
             match name {
                 "result" => {}
                 // The only operand; its gradient may be f32.
-                "grad_output" if called == Some(Pass::BiasGradient) => assert!(call(name, half).is_ok()),
+                "grad_output" if called == Some(Kind::BiasGradient) => assert!(call(name, half).is_ok()),
                 "x" | "grad_output" if arguments[0].0 == name => {
                     refused!(call(name, half), Error::Element { .. }, ["stored as f32", "must be f16"]);
                 }
@@ -294,7 +290,7 @@ fn empty_tensors_may_lie_anywhere() {
         grad_weight: Buffers::at(&buffer, 0, 12),
         write: Write::Overwrite,
     };
-    gpu.submit(&gpu.kernels().weight_gradient(&call).unwrap()).unwrap();
+    gpu.submit(&gpu.kernels().record(call).unwrap()).unwrap();
     assert_eq!(gpu.read(&buffer, 0..48).unwrap(), [0; 48]);
 }
 
@@ -317,13 +313,13 @@ fn rows_past_the_limits() {
         y: tensor(40_000, 6),
     };
     refused!(
-        small.kernels().forward(&call),
+        small.kernels().record(call),
         Error::RowTooLarge { argument: "x", bytes: 8000, .. },
         ["`x`", "8000", "max_storage_buffer_binding_size"]
     );
     let half = Tensor { element: ElementType::F16, ..call.weight };
     refused!(
-        small.kernels().forward(&Forward { weight: half, ..call }),
+        small.kernels().record(Forward { weight: half, ..call }),
         Error::TensorSize { argument: "weight", .. },
         ["`weight`", "f16"]
     );
@@ -442,16 +438,10 @@ fn a_pipeline_cache_of_another_device() {
     // SAFETY: there are no data, which would have to be a driver's.
     let cache = |device: &wgpu::Device| unsafe { device.create_pipeline_cache(&descriptor) };
     let compile = |cache| {
-        let (shape, mask) = (shape([2, 3, 4]), mask(0.5));
+        let case = Case { bias: Bias::None, ..Case::new(shape([2, 3, 4]), Some(mask(0.5))) };
+        let call = case.call(Kind::Forward).map(|_| ElementType::F32, |_| ElementType::F32);
         let options = KernelOptions { cache: Some(cache), ..Default::default() };
-        dropconnect::gpu::Kernels::new(&own, &options)?.prepare(&dropconnect::gpu::Prepare {
-            shape,
-            mask: &mask,
-            bias: Bias::None,
-            operands: ElementType::F32,
-            results: ElementType::F32,
-            calls: &[LayerCall::Forward],
-        })
+        dropconnect::gpu::Kernels::new(&own, &options)?.compile(&[call])
     };
     compile(cache(&own)).unwrap();
     refused!(compile(cache(&other)), Error::DeviceFault { .. }, ["device"]);

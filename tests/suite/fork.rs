@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::common::{BiasKind, Data, mask, shape};
-use dropconnect::{Error, cpu};
+use crate::common::{Data, mask, shape};
+use dropconnect::{Bias, Error, cpu};
 
 /// Set in the process of a test's own that is to fork: this one has other tests' threads.
 const ROLE: &str = "DROPCONNECT_TEST_FORKS";
@@ -43,7 +43,7 @@ fn output() -> Result<Vec<f32>, Error> {
     let (shape, mask) = (shape([70, 130, 300]), mask(0.3));
     let data = Data::ramps(&shape);
     let mut y = vec![0.0; shape.output_len()];
-    cpu::forward(data.operands(&shape, BiasKind::None).forward(Some(&mask), &mut y[..]))?;
+    cpu::run(data.operands(&shape, Bias::None).forward(Some(&mask), &mut y[..]))?;
     Ok(y)
 }
 

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use crate::common::*;
-use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, reference};
+use dropconnect::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, reference};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -18,8 +18,8 @@ fn norm(values: &[f32]) -> f64 {
 
 /// `<G, Y> = <dX, X> + <db, b>` and the like, each within the rounding of its sums: a unit in the last place
 /// of f32 (2^-23) for every term added, of products no larger than the norms' product.
-fn adjoint(got: &Results<f32>, data: &Data, call: &Call) -> Result<(), String> {
-    let bias = if call.bias == BiasKind::None { 0.0 } else { dot(&got.db, &data.bias) };
+fn adjoint(got: &Results<f32>, data: &Data, call: &Case) -> Result<(), String> {
+    let bias = if call.bias == Bias::None { 0.0 } else { dot(&got.db, &data.bias) };
     let by_y = dot(&data.grad_output, &got.y) - bias;
     let (by_x, by_w) = (dot(&got.dx, &data.x), dot(&got.dw, &data.weight));
     let scale = norm(&data.grad_output) * norm(&got.y)
@@ -34,7 +34,7 @@ fn adjoint(got: &Results<f32>, data: &Data, call: &Call) -> Result<(), String> {
     Err(format!("<G, Y - b> = {by_y}, <dX, X> = {by_x}, <dW, W> = {by_w}, allowed {bound:e}: {call:?}"))
 }
 
-fn calls() -> impl Strategy<Value = (Call, u64)> {
+fn calls() -> impl Strategy<Value = (Case, u64)> {
     let dims = [1..40usize, 1..40usize, 1..70usize];
     let p = prop_oneof![Just(0.0), Just(0.5), Just(0.25), 0.0..0.95f64];
     let at = (any::<u32>(), any::<u32>(), any::<u32>());
@@ -53,17 +53,17 @@ fn calls() -> impl Strategy<Value = (Call, u64)> {
             at.1.min(room),
             at.2.min(room),
         ));
-        let call = Call {
-            bias: BiasKind::ALL[bias],
+        let call = Case {
+            bias: BIASES[bias],
             placement: if odd { Placement::PooledOdd } else { Placement::Separate },
-            ..Call::new(shape(dims), Some(mask))
+            ..Case::new(shape(dims), Some(mask))
         };
         (call, seed)
     })
 }
 
 /// The same cases on every run. A failing one is printed, made small.
-fn for_random_calls(cases: u32, check: impl Fn(&Call, &Data) -> Result<(), String>) {
+fn for_random_calls(cases: u32, check: impl Fn(&Case, &Data) -> Result<(), String>) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
     let result = runner.run(&calls(), |(call, seed)| {
@@ -101,9 +101,9 @@ fn the_passes_are_adjoint_and_agree_with_float64() {
 fn gradients_of_another_mask_are_not_adjoint() {
     let mut found = 0;
     let target = Target::Cpu(dropconnect::cpu::Backend::detect());
-    let run = |call: &Call, data: &Data| run_on(&target, call, data);
+    let run = |call: &Case, data: &Data| run_on(&target, call, data);
     for seed in 0..20 {
-        let call = Call::new(shape([7, 9, 33]), Some(mask(0.3)));
+        let call = Case::new(shape([7, 9, 33]), Some(mask(0.3)));
         let data = Data::random(&call.shape, ElementType::F32, seed);
         let mut other = call;
         other.mask.as_mut().unwrap().key.step += 1;
@@ -132,8 +132,8 @@ fn finite_differences_agree_with_the_gradients() {
     let groups = [1, 2, 8].map(|size| Sharing::Group(NonZeroU32::new(size).unwrap()));
     let masks = masks.into_iter().chain(groups.map(|sharing| mask(0.3).at(origin(5, 2, 1)).shared(sharing)));
     for mask in [None].into_iter().chain(masks.map(Some)) {
-        for bias in BiasKind::ALL {
-            let call = Call { bias, ..Call::new(shape, mask) };
+        for bias in BIASES {
+            let call = Case { bias, ..Case::new(shape, mask) };
             let data = Data::random(&shape, ElementType::F32, 31);
             let run = |target: &Target| (target.name(), widened(&run_on(target, &call, &data)), 1e-4);
             let mut all: Vec<_> = targets.iter().map(run).collect();
@@ -141,7 +141,7 @@ fn finite_differences_agree_with_the_gradients() {
             for (name, gradients, bound) in all {
                 for (which, gradient) in [&gradients.dx, &gradients.dw, &gradients.db].into_iter().enumerate()
                 {
-                    if which == 2 && bias == BiasKind::None {
+                    if which == 2 && bias == Bias::None {
                         continue;
                     }
                     for (index, value) in gradient.iter().enumerate() {
@@ -160,7 +160,7 @@ fn widened(results: &Results<f32>) -> Results<f64> {
 }
 
 /// The slope of `<G, Y>` along one element of X, W or b, with the mask frozen, from the float64 forward pass.
-fn slope(shape: &Shape, call: &Call, data: &Data, which: usize, index: usize) -> f64 {
+fn slope(shape: &Shape, call: &Case, data: &Data, which: usize, index: usize) -> f64 {
     let loss = |step: f64| {
         let mut data64 = data.wide();
         [&mut data64.x, &mut data64.weight, &mut data64.bias][which][index] += step;
@@ -174,7 +174,7 @@ fn slope(shape: &Shape, call: &Call, data: &Data, which: usize, index: usize) ->
 /// A gradient without the scale, or of a neighbour, differs by far more than the bound above.
 #[test]
 fn finite_differences_see_a_missing_scale() {
-    let call = Call::new(shape([5, 6, 11]), Some(mask(0.2)));
+    let call = Case::new(shape([5, 6, 11]), Some(mask(0.2)));
     let data = Data::random(&call.shape, ElementType::F32, 31);
     let want = expected(&call, &data);
     let scale = call.mask.unwrap().scale();
@@ -186,6 +186,6 @@ fn finite_differences_see_a_missing_scale() {
     assert!(off(&|index| want.dw[index] / scale) > 50 && off(&|index| want.dw[index + 1]) > 50);
     assert_eq!(off(&|index| want.dw[index]), 0);
     // Nor is the gradient of a bias that is not masked that of one that is.
-    let plain = expected(&Call { bias: BiasKind::Plain, ..call }, &data).db;
+    let plain = expected(&Case { bias: Bias::Plain(()), ..call }, &data).db;
     assert!((0..6).any(|o| (slope(&call.shape, &call, &data, 2, o) - plain[o]).abs() > 1e-3));
 }

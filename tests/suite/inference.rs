@@ -1,12 +1,12 @@
 //! Inference under masks: moments and what activations make of them; refusals of all inference calls.
 
-use crate::common::{BiasKind, Data, MADE, Operands, pair, probability, wide};
+use crate::common::{BIASES, Data, MADE, Operands, activate, pair, predict, probability, wide};
 use std::f64::consts::TAU;
 
 use dropconnect::call::MonteCarlo;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
 use dropconnect::mask::philox::philox4x32;
-use dropconnect::{Activation, Bias, Error, Mask, MaskKey, Origin, Shape, Write, cpu, reference};
+use dropconnect::{Activation, Bias, Error, Mask, MaskKey, Method, Origin, Shape, Write, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 const KEY: MaskKey = MaskKey::new(2013, 1).at_step(77);
@@ -19,7 +19,7 @@ fn close(got: &[f32], want: &[f64]) -> bool {
 }
 
 fn closed_form(shape: &Shape, activation: Activation, mean: &[f32], variance: &[f32]) -> [Vec<f32>; 2] {
-    pair(mean.len(), |out| cpu::closed_form(shape, activation, [mean, variance], out))
+    pair(mean.len(), |out| activate(shape, activation, Method::Closed, [mean, variance], out))
 }
 
 fn sampled(
@@ -30,7 +30,9 @@ fn sampled(
     mean: &[f32],
     variance: &[f32],
 ) -> [Vec<f32>; 2] {
-    pair(mean.len(), |out| cpu::sampled(shape, activation, samples, KEY, origin, [mean, variance], out))
+    pair(mean.len(), |out| {
+        activate(shape, activation, Method::Sampled { samples, key: KEY, origin }, [mean, variance], out)
+    })
 }
 
 /// The authors' own test: E[max(u, 0)] of a standard normal u is 1 / sqrt(2 pi).
@@ -186,18 +188,18 @@ fn moments_agree_with_float64() {
         let data64 = data.wide();
         for p in [0.0, 0.1, 0.5, 0.9] {
             let probability = probability(p);
-            for kind in BiasKind::ALL {
+            for kind in BIASES {
                 let operands = data.operands(&shape, kind);
                 let call = data64.operands(&shape, kind).moments(&probability, MADE);
                 let want = reference::moments(&call).unwrap();
                 for backend in Backend::available() {
                     let got =
-                        pair(shape.output_len(), |out| backend.moments(operands.moments(&probability, out)));
+                        pair(shape.output_len(), |out| backend.run(operands.moments(&probability, out)));
                     assert!(close(&got[0], &want.0), "{} {shape} p {p} mean", backend.name());
                     assert!(close(&got[1], &want.1), "{} {shape} p {p} variance", backend.name());
                     if p > 0.0 && shape.batch() > 0 {
                         let wrong = pair(shape.output_len(), |out| {
-                            backend.moments(operands.moments(&self::probability(p + 0.01), out))
+                            backend.run(operands.moments(&self::probability(p + 0.01), out))
                         });
                         assert!(!close(&wrong[1], &want.1));
                     }
@@ -220,13 +222,12 @@ fn moments_are_those_of_ten_thousand_masks() {
         let data = Data::ramps(&shape);
         for p in [0.1, 0.5, 0.9] {
             for masked in [false, true] {
-                let kind = if masked { BiasKind::Masked } else { BiasKind::Plain };
+                let kind = if masked { Bias::Masked(()) } else { Bias::Plain(()) };
                 let operands = data.operands(&shape, kind);
                 let Operands { x, weight, bias, .. } = operands;
                 let mask = Mask::new(KEY, probability(p));
-                let [mean, variance] = pair(shape.output_len(), |out| {
-                    cpu::monte_carlo(operands.monte_carlo(&mask, passes, out))
-                });
+                let [mean, variance] =
+                    pair(shape.output_len(), |out| cpu::run(operands.monte_carlo(&mask, passes, out)));
                 // How many of the outputs are further than 4 sigma from these moments.
                 let far = |[want_mean, want_variance]: &[Vec<f32>; 2]| {
                     let q = 1.0 - probability(p).realised();
@@ -253,7 +254,7 @@ fn moments_are_those_of_ten_thousand_masks() {
                 };
                 let moments = |p: f64, bias| {
                     let operands = Operands { bias, ..operands };
-                    pair(shape.output_len(), |out| cpu::moments(operands.moments(&probability(p), out)))
+                    pair(shape.output_len(), |out| cpu::run(operands.moments(&probability(p), out)))
                 };
                 let right = moments(p, bias);
                 assert_eq!(far(&right), 0, "{shape} p {p} masked bias {masked}");
@@ -287,26 +288,53 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
         ("weight", Operands { weight: &w[1..], ..all }),
         ("bias", Operands { bias: Bias::Masked(&b[1..]), ..all }),
     ] {
-        assert_eq!(named(cpu::moments(few.moments(&p, [&mut m, &mut v]))), name);
-        assert_eq!(named(cpu::monte_carlo(few.monte_carlo(&mask, 2, [&mut m, &mut v]))), name);
+        assert_eq!(named(cpu::run(few.moments(&p, [&mut m[..], &mut v[..]]))), name);
+        assert_eq!(named(cpu::run(few.monte_carlo(&mask, 2, [&mut m[..], &mut v[..]]))), name);
     }
-    assert_eq!(named(cpu::moments(all.moments(&p, [&mut m[1..], &mut v]))), "mean");
-    assert_eq!(named(cpu::moments(all.moments(&p, [&mut m, &mut v[1..]]))), "variance");
-    assert_eq!(named(cpu::monte_carlo(all.monte_carlo(&mask, 0, [&mut m, &mut v]))), "passes");
-    assert_eq!(named(cpu::monte_carlo(all.monte_carlo(&mask, 2, [&mut m, &mut v[1..]]))), "variance");
-    assert_eq!(named(cpu::predictive(&all.monte_carlo(&mask, 0, MADE)).map(drop)), "passes");
+    assert_eq!(named(cpu::run(all.moments(&p, [&mut m[1..], &mut v[..]]))), "mean");
+    assert_eq!(named(cpu::run(all.moments(&p, [&mut m[..], &mut v[1..]]))), "variance");
+    assert_eq!(named(cpu::run(all.monte_carlo(&mask, 0, [&mut m[..], &mut v[..]]))), "passes");
+    assert_eq!(named(cpu::run(all.monte_carlo(&mask, 2, [&mut m[..], &mut v[1..]]))), "variance");
+    assert_eq!(named(predict(all.monte_carlo(&mask, 0, MADE)).map(drop)), "passes");
     let (relu, u) = (Activation::Relu, [&six[..]; 2]);
-    assert_eq!(named(cpu::closed_form(&shape, relu, [&six[1..], &six], [&mut m, &mut v])), "mean");
-    assert_eq!(named(cpu::closed_form(&shape, relu, u, [&mut m, &mut v[1..]])), "out_variance");
+    assert_eq!(
+        named(activate(&shape, relu, Method::Closed, [&six[1..], &six], [&mut m[..], &mut v[..]])),
+        "u_mean"
+    );
+    assert_eq!(named(activate(&shape, relu, Method::Closed, u, [&mut m[..], &mut v[1..]])), "variance");
     let origin = Origin::default();
-    assert_eq!(named(cpu::sampled(&shape, relu, 0, KEY, origin, u, [&mut m, &mut v])), "samples");
+    assert_eq!(
+        named(activate(
+            &shape,
+            relu,
+            Method::Sampled { samples: 0, key: KEY, origin },
+            u,
+            [&mut m[..], &mut v[..]]
+        )),
+        "samples"
+    );
     let few = [&six[..], &six[1..]];
-    assert_eq!(named(cpu::sampled(&shape, relu, 1, KEY, origin, few, [&mut m, &mut v])), "variance");
+    assert_eq!(
+        named(activate(
+            &shape,
+            relu,
+            Method::Sampled { samples: 1, key: KEY, origin },
+            few,
+            [&mut m[..], &mut v[..]]
+        )),
+        "u_variance"
+    );
     let far = Origin { output: u32::MAX - 1, ..origin };
-    let refused = cpu::sampled(&shape, relu, 1, KEY, far, u, [&mut m, &mut v]);
+    let refused = activate(
+        &shape,
+        relu,
+        Method::Sampled { samples: 1, key: KEY, origin: far },
+        u,
+        [&mut m[..], &mut v[..]],
+    );
     assert!(matches!(refused, Err(Error::Origin { axis: "output", .. })));
     for activation in [Activation::Sigmoid, Activation::Tanh] {
-        let refused = cpu::closed_form(&shape, activation, u, [&mut m, &mut v]);
+        let refused = activate(&shape, activation, Method::Closed, u, [&mut m[..], &mut v[..]]);
         assert!(matches!(refused, Err(Error::NoClosedForm { activation: named }) if named == activation));
         let text = reference::closed_form(&shape, activation, &wide(&six), &wide(&six)).unwrap_err();
         assert!(text.to_string().contains("samples"));
@@ -322,7 +350,8 @@ fn bad_calls_are_refused_by_name_and_write_nothing() {
     // An empty batch is no error.
     let none = Shape::new(0, 3, 4).unwrap();
     let empty = Operands { shape: none, x: &[][..], grad_output: &[][..], ..all };
-    cpu::monte_carlo(empty.monte_carlo(&mask, 3, [&mut [], &mut []])).unwrap();
-    cpu::sampled(&none, relu, 3, KEY, origin, [&[], &[]], [&mut [], &mut []]).unwrap();
-    assert!(cpu::predictive(&empty.monte_carlo(&mask, 3, MADE)).unwrap().entropy.is_empty());
+    cpu::run(empty.monte_carlo(&mask, 3, [&mut [][..], &mut [][..]])).unwrap();
+    activate(&none, relu, Method::Sampled { samples: 3, key: KEY, origin }, [&[], &[]], [&mut [], &mut []])
+        .unwrap();
+    assert!(predict(empty.monte_carlo(&mask, 3, MADE)).unwrap().entropy.is_empty());
 }

@@ -1,12 +1,13 @@
 //! Inference on the adapter, against the float64 reference.
 
 use crate::common::{
-    BiasKind, Data, MADE, Operands, POISON, Placement, adapter, arena, assert_close, close, group, kernels,
-    mask, origin, plain_kernels, shape, small_tiles, wide,
+    Data, MADE, Operands, POISON, Placement, adapter, arena, assert_close, close, group, kernels, mask,
+    origin, plain_kernels, shape, small_tiles, wide,
 };
-use dropconnect::gpu::{Activate, Apply, Gpu, Kernels, Method, PredictivePass, Recording, Tensor, Tile};
+use dropconnect::call::{Activate, PredictivePass};
+use dropconnect::gpu::{Apply, Gpu, Kernels, Method, Recording, Tensor, Tile};
 use dropconnect::{
-    Activation, DropProbability, ElementType, Error, MaskKey, Shape, Sharing, Write, reference,
+    Activation, Bias, DropProbability, ElementType, Error, MaskKey, Shape, Sharing, Write, reference,
 };
 
 const SHAPES: [[usize; 3]; 4] = [[5, 7, 9], [33, 12, 40], [40, 64, 72], [1, 1, 1]];
@@ -30,8 +31,8 @@ fn compute(
 }
 
 /// X, W and b in device memory.
-fn on_device<'a>(shape: Shape, kind: BiasKind, tensors: &[Tensor<'a>]) -> Operands<Tensor<'a>> {
-    let (x, weight, bias) = (tensors[0], tensors[1], kind.with(tensors[2]));
+fn on_device<'a>(shape: Shape, kind: Bias<()>, tensors: &[Tensor<'a>]) -> Operands<Tensor<'a>> {
+    let (x, weight, bias) = (tensors[0], tensors[1], kind.map(|()| tensors[2]));
     Operands { shape, x, weight, bias, grad_output: x, write: Write::Overwrite }
 }
 
@@ -41,7 +42,7 @@ fn moments_agree_with_float64() {
     let mut seed = 100;
     for dims in SHAPES {
         for element in ElementType::ALL {
-            for kind in [BiasKind::None, BiasKind::Plain, BiasKind::Masked] {
+            for kind in [Bias::None, Bias::Plain(()), Bias::Masked(())] {
                 seed += 1;
                 let shape = shape(dims);
                 let probability = DropProbability::new(0.3).unwrap();
@@ -51,7 +52,7 @@ fn moments_agree_with_float64() {
                 let placement = [Placement::Separate, Placement::PooledOdd][seed as usize % 2];
                 let got = compute(gpu, placement, element, &operands, &results, |operands, results| {
                     let operands = on_device(shape, kind, operands);
-                    plain_kernels(gpu).moments(&operands.moments(&probability, [results[0], results[1]]))
+                    plain_kernels(gpu).record(operands.moments(&probability, [results[0], results[1]]))
                 });
                 let data = data.wide();
                 let call = data.operands(&shape, kind).moments(&probability, MADE);
@@ -71,7 +72,7 @@ fn monte_carlo_passes_may_be_staged() {
     let Some(gpu) = adapter("monte_carlo_passes_may_be_staged") else { return };
     let mask = mask(0.5).at(origin(1, 2, 3));
     for (dims, element, kind) in
-        [([33, 12, 40], ElementType::F32, BiasKind::None), ([5, 7, 9], ElementType::F16, BiasKind::Masked)]
+        [([33, 12, 40], ElementType::F32, Bias::None), ([5, 7, 9], ElementType::F16, Bias::Masked(()))]
     {
         let shape = shape(dims);
         let data = Data::random(&shape, element, 300);
@@ -82,7 +83,7 @@ fn monte_carlo_passes_may_be_staged() {
             let results = [shape.output_len(); 2];
             compute(gpu, Placement::PooledOdd, element, &operands, &results, |operands, results| {
                 let operands = on_device(shape, kind, operands);
-                kernels.monte_carlo(&operands.monte_carlo(&mask, 5, [results[0], results[1]]))
+                kernels.record(operands.monte_carlo(&mask, 5, [results[0], results[1]]))
             })
         });
         assert_eq!(alone, together, "{dims:?}");
@@ -127,7 +128,7 @@ fn activations_agree_with_float64_in_closed_form_and_by_samples() {
                 &operands,
                 &results,
                 |operands, results| {
-                    plain_kernels(gpu).activate(&Activate {
+                    plain_kernels(gpu).record(Activate {
                         shape,
                         activation,
                         method,
@@ -165,7 +166,7 @@ fn half_a_normal_has_mean_0_39894() {
     let operands = [vec![0.0; 16], vec![1.0; 16]].map(|values: Vec<f32>| ElementType::F32.encode(&values));
     let run = |method| {
         compute(gpu, Placement::Separate, ElementType::F32, &operands, &[16; 2], |operands, results| {
-            plain_kernels(gpu).activate(&Activate {
+            plain_kernels(gpu).record(Activate {
                 shape,
                 activation: Activation::Relu,
                 method,
@@ -195,11 +196,11 @@ fn monte_carlo_agrees_with_float64() {
     let mut seed = 300;
     for dims in SHAPES {
         for (element, kind, sharing, passes) in [
-            (ElementType::F32, BiasKind::Masked, Sharing::Example, 7),
-            (ElementType::F32, BiasKind::Plain, Sharing::Batch, 3),
-            (ElementType::F32, BiasKind::Masked, group(2), 2),
-            (ElementType::F16, BiasKind::None, Sharing::Example, 1),
-            (ElementType::BF16, BiasKind::Plain, Sharing::Example, 4),
+            (ElementType::F32, Bias::Masked(()), Sharing::Example, 7),
+            (ElementType::F32, Bias::Plain(()), Sharing::Batch, 3),
+            (ElementType::F32, Bias::Masked(()), group(2), 2),
+            (ElementType::F16, Bias::None, Sharing::Example, 1),
+            (ElementType::BF16, Bias::Plain(()), Sharing::Example, 4),
         ] {
             seed += 1;
             let shape = shape(dims);
@@ -210,7 +211,7 @@ fn monte_carlo_agrees_with_float64() {
             let placement = [Placement::Separate, Placement::PooledOdd][seed as usize % 2];
             let got = compute(gpu, placement, element, &operands, &results, |operands, results| {
                 let operands = on_device(shape, kind, operands);
-                plain_kernels(gpu).monte_carlo(&operands.monte_carlo(&mask, passes, [results[0], results[1]]))
+                plain_kernels(gpu).record(operands.monte_carlo(&mask, passes, [results[0], results[1]]))
             });
             let data = data.wide();
             let of = |passes| data.operands(&shape, kind).monte_carlo(&mask, passes, MADE);
@@ -243,8 +244,8 @@ fn a_classifier_says_what_float64_says() {
         let (entropy, information) = (poison(shape.batch()), poison(shape.batch()));
         let of = |buffer| Tensor::new(buffer, ElementType::F32);
         for pass in 0..passes {
-            let operands = on_device(shape, BiasKind::None, &[of(&x), of(&weight), of(&x)]);
-            let forward = kernels.forward(&operands.forward(Some(&mask.pass(pass)), of(&logits)));
+            let operands = on_device(shape, Bias::None, &[of(&x), of(&weight), of(&x)]);
+            let forward = kernels.record(operands.forward(Some(&mask.pass(pass)), of(&logits)));
             gpu.submit(&forward.unwrap()).unwrap();
             let predictive = PredictivePass {
                 shape,
@@ -255,13 +256,13 @@ fn a_classifier_says_what_float64_says() {
                 entropy: of(&entropy),
                 information: of(&information),
             };
-            gpu.submit(&kernels.predictive(&predictive).unwrap()).unwrap();
+            gpu.submit(&kernels.record(predictive).unwrap()).unwrap();
         }
         let read = |buffer: &dropconnect::wgpu::Buffer| {
             ElementType::F32.decode(&gpu.read(buffer, 0..buffer.size()).unwrap())
         };
         let data = data.wide();
-        let call = data.operands(&shape, BiasKind::None).monte_carlo(&mask, passes, MADE);
+        let call = data.operands(&shape, Bias::None).monte_carlo(&mask, passes, MADE);
         let want = reference::predictive(&call).unwrap();
         assert_close(&read(&mean), &want.mean, 1e-5, "mean softmax");
         assert_close(&read(&entropy), &want.entropy, 1e-5, "entropy");
@@ -279,7 +280,7 @@ fn counts_out_of_range_are_refused_by_name() {
     let refused = |method, activation| {
         let [a, b] = [&buffer, &other].map(|buffer| Tensor::new(buffer, ElementType::F32));
         let call = Activate { shape, activation, method, u_mean: a, u_variance: a, mean: b, variance: b };
-        plain_kernels(gpu).activate(&call).unwrap_err()
+        plain_kernels(gpu).record(call).unwrap_err()
     };
     let key = MaskKey::new(0, 0);
     let none = Method::Sampled { samples: 0, key, origin: origin(0, 0, 0) };

@@ -7,7 +7,7 @@
 
 use crate::common::*;
 use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, WriteMask};
-use dropconnect::{ElementType, Mask, Shape, Write, wgpu};
+use dropconnect::{Bias, ElementType, Mask, Shape, Write, wgpu};
 
 /// Columns `from..to` of rows `rows` of a `[_, width]` tensor.
 fn part(values: &[f32], width: usize, rows: [usize; 2], columns: [usize; 2]) -> Vec<f32> {
@@ -15,7 +15,7 @@ fn part(values: &[f32], width: usize, rows: [usize; 2], columns: [usize; 2]) -> 
 }
 
 /// The shard `[from, to)` along samples, outputs and inputs of a call and its data.
-fn shard(call: &Call, data: &Data, from: [usize; 3], to: [usize; 3]) -> (Call, Data) {
+fn shard(call: &Case, data: &Data, from: [usize; 3], to: [usize; 3]) -> (Case, Data) {
     let (outputs, inputs) = (call.shape.outputs(), call.shape.inputs());
     let [n, o, i] = std::array::from_fn(|axis| [from[axis], to[axis]]);
     let of = |values: &[f32], width, rows, columns| part(values, width, rows, columns);
@@ -29,6 +29,7 @@ fn shard(call: &Call, data: &Data, from: [usize; 3], to: [usize; 3]) -> (Call, D
             of(&data.before[1], inputs, o, i),
             of(&data.before[2], outputs, [0, 1], o),
         ],
+        ..data.clone()
     };
     let mask = call.mask.map(|mask| {
         let at = |axis: u32, by: usize| axis + by as u32;
@@ -39,7 +40,7 @@ fn shard(call: &Call, data: &Data, from: [usize; 3], to: [usize; 3]) -> (Call, D
         ))
     });
     let shape = shape(std::array::from_fn(|axis| to[axis] - from[axis]));
-    (Call { shape, mask, ..*call }, data)
+    (Case { shape, mask, ..*call }, data)
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -57,7 +58,7 @@ fn splitting_a_layer_changes_nothing() {
     let dims = [13, 18, 37];
     let kernels = plain_kernels(gpu);
     for p in [0.5, 0.2] {
-        let whole = Call::new(shape(dims), Some(mask(p).at(origin(1, 2, 3))));
+        let whole = Case::new(shape(dims), Some(mask(p).at(origin(1, 2, 3))));
         let data = Data::random(&whole.shape, ElementType::F32, 11);
         let (want, exact) = (run(gpu, kernels, &whole, &data), expected(&whole, &data));
         for (axis, cut) in [(0, 4), (0, 7), (1, 8), (1, 5), (2, 16), (2, 13)] {
@@ -97,13 +98,13 @@ fn splitting_a_layer_changes_nothing() {
                     exact_to_bits("dx", &a.dx, &b.dx, &want.dx, 0, 2);
                     exact_to_bits("dw", &a.dw, &b.dw, &want.dw, 1, 2);
                     // Each part added the bias.
-                    let no_bias = Call { bias: BiasKind::None, ..second };
+                    let no_bias = Case { bias: Bias::None, ..second };
                     let b = run(gpu, kernels, &no_bias, &second_data);
                     assert_close(&added(&a.y, &b.y), &exact.y, 1e-5, &what);
                 }
             }
             // The written masks are the parts of the written mask.
-            let written = |call: &Call| {
+            let written = |call: &Case| {
                 let mask = call.mask.as_ref().unwrap();
                 written_mask(gpu, kernels, call.shape, mask, false, Placement::Separate)
             };
@@ -126,11 +127,11 @@ fn splitting_a_layer_changes_nothing() {
 #[test]
 fn a_shard_without_its_origin_is_seen() {
     let Some(gpu) = adapter("a_shard_without_its_origin_is_seen") else { return };
-    let call = Call::new(shape([8, 8, 16]), Some(mask(0.5)));
+    let call = Case::new(shape([8, 8, 16]), Some(mask(0.5)));
     let data = Data::random(&call.shape, ElementType::F32, 12);
     let whole = run(gpu, plain_kernels(gpu), &call, &data).y;
     let (right, data) = shard(&call, &data, [4, 0, 0], [8, 8, 16]);
-    let wrong = Call { mask: call.mask, ..right };
+    let wrong = Case { mask: call.mask, ..right };
     let got = |call| bits(&run(gpu, plain_kernels(gpu), &call, &data).y);
     assert!(got(right) == bits(&whole[32..]) && got(wrong) != bits(&whole[32..]));
 }
@@ -139,7 +140,7 @@ fn a_shard_without_its_origin_is_seen() {
 fn tiles_and_workgroups_give_the_same_bits() {
     let Some(gpu) = adapter("tiles_and_workgroups_give_the_same_bits") else { return };
     for (dims, at) in few(1, [([19, 21, 45], [3, 2, 5]), ([33, 28, 40], [0, 0, 0])]) {
-        let call = Call::new(shape(dims), Some(mask(0.5).at(origin(at[0], at[1], at[2]))));
+        let call = Case::new(shape(dims), Some(mask(0.5).at(origin(at[0], at[1], at[2]))));
         let data = Data::random(&call.shape, ElementType::F32, 13);
         let want = run(gpu, plain_kernels(gpu), &call, &data).bits();
         let rows = [
@@ -165,11 +166,11 @@ fn every_run_gives_the_same_bits() {
         (ElementType::F16, 0.5, Placement::PooledOdd),
     ] {
         let mask = Some(mask(p).at(origin(1, 2, 3)));
-        let call = Call {
+        let call = Case {
             element,
             placement,
             write: [Write::Accumulate; 3],
-            ..Call::new(shape([67, 45, 91]), mask)
+            ..Case::new(shape([67, 45, 91]), mask)
         };
         let data = Data::random(&call.shape, element, 14);
         let first = run(gpu, plain_kernels(gpu), &call, &data).bits();
@@ -196,7 +197,7 @@ fn checked_shaders_give_the_same_bits() {
     ];
     for (element, p, dims, at, placement, tuning) in few(2, rows) {
         let mask = Some(mask(p).at(origin(at[0], at[1], at[2])));
-        let call = Call { element, placement, ..Call::new(shape(dims), mask) };
+        let call = Case { element, placement, ..Case::new(shape(dims), mask) };
         let data = Data::random(&call.shape, element, 15);
         let [checked, unchecked] = [true, false]
             .map(|checked| run(gpu, kernels(gpu, tuning, multiply, checked), &call, &data).bits());
@@ -217,8 +218,8 @@ fn device(test: &str, limits: impl FnOnce(&mut wgpu::Limits)) -> Option<Gpu> {
 /// Enough for the inputs below in one dispatch, and too little for anything else.
 const SHAPE: [usize; 3] = [60, 200, 300];
 
-fn split_call() -> (Call, Data) {
-    let call = Call::new(shape(SHAPE), Some(mask(0.5).at(origin(3, 2, 5))));
+fn split_call() -> (Case, Data) {
+    let call = Case::new(shape(SHAPE), Some(mask(0.5).at(origin(3, 2, 5))));
     let data = Data::random(&call.shape, ElementType::F32, 16);
     (call, data)
 }
@@ -247,7 +248,7 @@ fn a_call_past_the_limits_is_split_and_the_same() {
     let (call, data) = split_call();
     for write in [Write::Overwrite, Write::Accumulate] {
         for placement in [Placement::Separate, Placement::PooledOdd] {
-            let call = Call { write: [write; 3], placement, ..call };
+            let call = Case { write: [write; 3], placement, ..call };
             let (got, dispatches) = run_counted(&small, small.kernels(), &call, &data);
             assert!(dispatches.iter().all(|&count| count > 1), "{dispatches:?}");
             let what = format!("{write:?} {placement:?}");
@@ -258,7 +259,7 @@ fn a_call_past_the_limits_is_split_and_the_same() {
         }
     }
     // Evaluation, and halves of words: pieces that end within a word.
-    let call = Call { mask: None, element: ElementType::F16, ..Call::new(shape([219, 197, 301]), None) };
+    let call = Case { mask: None, element: ElementType::F16, ..Case::new(shape([219, 197, 301]), None) };
     let data = Data::random(&call.shape, call.element, 17);
     let (got, dispatches) = run_counted(&small, small.kernels(), &call, &data);
     assert!(dispatches.iter().all(|&count| count > 1), "{dispatches:?}");

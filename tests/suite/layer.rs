@@ -3,21 +3,21 @@
 use std::num::NonZeroU32;
 
 use crate::common::{
-    BiasKind, Call, Data, MADE, Results, adapter, assert_close, bound, devices, expected, few, not_run,
+    Case, Data, MADE, Results, activate_on, adapter, assert_close, bound, devices, expected, few, not_run,
     probability,
 };
 use dropconnect::gpu::{AdapterChoice, Method, Tensor};
 use dropconnect::{
-    Activation, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey, Moments,
-    Origin, Shape, Sharing, Write, reference, wgpu,
+    Activation, Bias, Device, DropConnect, DropConnectBuilder, ElementType, Error, Init, Mask, MaskKey,
+    Moments, Origin, Shape, Sharing, Write, reference, wgpu,
 };
 
 fn shape() -> Shape {
     Shape::new(6, 7, 19).unwrap()
 }
 
-fn kind(masked: bool) -> BiasKind {
-    if masked { BiasKind::Masked } else { BiasKind::Plain }
+fn kind(masked: bool) -> Bias<()> {
+    if masked { Bias::Masked(()) } else { Bias::Plain(()) }
 }
 
 fn layer(device: &Device, data: &Data) -> DropConnectBuilder {
@@ -57,19 +57,19 @@ fn a_step_is_the_reference_under_the_masks_of_its_options() {
             let operands = data64.operands(&shape, kind(masked));
             let what = |pass: &str| format!("{device}, {element}, {sharing:?}, masked {masked}: {pass}");
 
-            let call = Call { bias: kind(masked), ..Call::new(shape, Some(mask)) };
+            let call = Case { bias: kind(masked), ..Case::new(shape, Some(mask)) };
             let Results { y, dx, dw, db } = expected(&call, &data);
-            assert_close(&layer.forward(&data.x).unwrap(), &y, bound(element), &what("y"));
+            assert_close(&layer.forward(&data.x).wait().unwrap(), &y, bound(element), &what("y"));
             let want = reference::forward(&operands.forward(None, ())).unwrap();
-            assert_close(&layer.eval(&data.x).unwrap(), &want, bound(element), &what("eval"));
+            assert_close(&layer.eval(&data.x).wait().unwrap(), &want, bound(element), &what("eval"));
 
             // Twice: the second time the gradients of the parameters add up, and that of X does not.
             for (times, write) in [(1.0, Write::Overwrite), (2.0, Write::Accumulate)] {
-                let got = layer.backward(&data.x, &data.grad_output, write).unwrap();
+                let got = layer.backward(&data.x, &data.grad_output, write).wait().unwrap();
                 assert_close(&got, &dx, bound(element), &what("dx"));
                 let times = |values: &[f64]| values.iter().map(|v| times * v).collect::<Vec<_>>();
-                assert_close(&layer.grad_weight().unwrap(), &times(&dw), bound(element), &what("dw"));
-                let got = layer.grad_bias().unwrap().unwrap();
+                assert_close(&layer.grad_weight().wait().unwrap(), &times(&dw), bound(element), &what("dw"));
+                let got = layer.grad_bias().wait().unwrap().unwrap();
                 assert_close(&got, &times(&db), bound(element), &what("db"));
             }
         }
@@ -93,22 +93,22 @@ fn inference_is_the_reference() {
             let what = |call: &str| format!("{device}, masked {masked}, {call}");
 
             let u = reference::moments(&operands.moments(&probability(0.3), MADE)).unwrap();
-            check(&layer.moments(&data.x).unwrap(), &u, &what("moments"));
+            check(&layer.moments(&data.x).wait().unwrap(), &u, &what("moments"));
             let want = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
-            let got = layer.gaussian(&data.x, Activation::Relu, None).unwrap();
+            let got = layer.gaussian(&data.x, Activation::Relu, None).wait().unwrap();
             check(&got, &want, &what("closed form"));
             let key = mask(40).key;
             let want =
                 reference::sampled(&shape, Activation::Tanh, 50, key, Origin::default(), &u.0, &u.1).unwrap();
-            let got = layer.gaussian(&data.x, Activation::Tanh, Some(50)).unwrap();
+            let got = layer.gaussian(&data.x, Activation::Tanh, Some(50)).wait().unwrap();
             check(&got, &want, &what("samples"));
 
             let mask = mask(40);
             let call = operands.monte_carlo(&mask, 20, MADE);
             let want = reference::monte_carlo(&call).unwrap();
-            check(&layer.monte_carlo(&data.x, 20).unwrap(), &want, &what("Monte Carlo"));
+            check(&layer.monte_carlo(&data.x, 20).wait().unwrap(), &want, &what("Monte Carlo"));
             let want = reference::predictive(&call).unwrap();
-            let got = layer.predictive(&data.x, 20).unwrap();
+            let got = layer.predictive(&data.x, 20).wait().unwrap();
             assert_close(&got.mean, &want.mean, 1e-5, &what("softmax"));
             assert_close(&got.entropy, &want.entropy, 1e-5, &what("entropy"));
             // A difference of entropies: rounding is that of the entropies.
@@ -124,21 +124,21 @@ fn the_device_infers_as_the_layer_does() {
         for element in [ElementType::F32, ElementType::BF16] {
             let data = Data::random(&shape, element, 3);
             let layer = layer(&device, &data).element(element).build().unwrap();
-            let (x, operands, mask) = (&data.x, data.operands(&shape, BiasKind::Plain), mask(0));
-            let u = device.moments(element, &operands.moments(&mask.probability, MADE)).unwrap();
-            assert_eq!(u, layer.moments(x).unwrap());
+            let (x, operands, mask) = (&data.x, data.operands(&shape, Bias::Plain(())), mask(0));
+            let u = device.run(element, operands.moments(&mask.probability, MADE)).wait().unwrap();
+            assert_eq!(u, layer.moments(x).wait().unwrap());
             let method = Method::Sampled { samples: 9, key: mask.key, origin: mask.origin };
-            let of_u = device.activate(&shape, Activation::Sigmoid, method, &u).unwrap();
-            assert_eq!(of_u, layer.gaussian(x, Activation::Sigmoid, Some(9)).unwrap());
+            let of_u = activate_on(&device, shape, Activation::Sigmoid, method, &u).unwrap();
+            assert_eq!(of_u, layer.gaussian(x, Activation::Sigmoid, Some(9)).wait().unwrap());
             let call = operands.monte_carlo(&mask, 5, MADE);
-            let got = device.monte_carlo(element, &call).unwrap();
-            assert_eq!(got, layer.monte_carlo(x, 5).unwrap());
-            let got = device.pass_outputs(element, &call).unwrap();
-            assert_eq!(got, layer.pass_outputs(x, 5).unwrap());
-            let pass = |t| device.forward(element, &operands.forward(Some(&mask.pass(t)), ())).unwrap();
+            let got = device.run(element, call).wait().unwrap();
+            assert_eq!(got, layer.monte_carlo(x, 5).wait().unwrap());
+            let got = device.pass_outputs(element, call).wait().unwrap();
+            assert_eq!(got, layer.pass_outputs(x, 5).wait().unwrap());
+            let pass = |t| device.run(element, operands.forward(Some(&mask.pass(t)), ())).wait().unwrap();
             assert_eq!(got, (0..5).flat_map(pass).collect::<Vec<_>>());
-            let got = device.predictive(element, &call).unwrap();
-            assert_eq!(got, layer.predictive(x, 5).unwrap());
+            let got = device.predictive(element, call).wait().unwrap();
+            assert_eq!(got, layer.predictive(x, 5).wait().unwrap());
         }
     }
 }
@@ -150,17 +150,17 @@ fn bad_arguments_are_named() {
         let layer = layer(&device, &data).build().unwrap();
         let length = |error| matches!(error, Error::Length { argument: "x", .. });
         let short = &data.x[1..];
-        assert!(length(layer.forward(short).unwrap_err()));
-        assert!(length(layer.moments(short).unwrap_err()));
-        assert!(length(layer.gaussian(short, Activation::Relu, None).unwrap_err()));
-        assert!(length(layer.monte_carlo(short, 3).unwrap_err()));
-        assert!(length(layer.pass_outputs(short, 3).unwrap_err()));
-        assert!(length(layer.predictive(short, 3).unwrap_err()));
+        assert!(length(layer.forward(short).wait().unwrap_err()));
+        assert!(length(layer.moments(short).wait().unwrap_err()));
+        assert!(length(layer.gaussian(short, Activation::Relu, None).wait().unwrap_err()));
+        assert!(length(layer.monte_carlo(short, 3).wait().unwrap_err()));
+        assert!(length(layer.pass_outputs(short, 3).wait().unwrap_err()));
+        assert!(length(layer.predictive(short, 3).wait().unwrap_err()));
         let count = |error| matches!(error, Error::Count { value: 0, least: 1, .. });
-        assert!(count(layer.monte_carlo(&data.x, 0).unwrap_err()));
-        assert!(count(layer.predictive(&data.x, 0).unwrap_err()));
-        assert!(count(layer.gaussian(&data.x, Activation::Relu, Some(0)).unwrap_err()));
-        let error = layer.gaussian(&data.x, Activation::Tanh, None).unwrap_err();
+        assert!(count(layer.monte_carlo(&data.x, 0).wait().unwrap_err()));
+        assert!(count(layer.predictive(&data.x, 0).wait().unwrap_err()));
+        assert!(count(layer.gaussian(&data.x, Activation::Relu, Some(0)).wait().unwrap_err()));
+        let error = layer.gaussian(&data.x, Activation::Tanh, None).wait().unwrap_err();
         assert!(matches!(error, Error::NoClosedForm { activation: Activation::Tanh }));
     }
 }
@@ -173,9 +173,9 @@ fn parameters_come_back_as_they_were_set() {
         let mut layer = DropConnect::new(&device, key, 19, 7).element(ElementType::F16).build().unwrap();
         layer.set_weight(&data.weight).unwrap();
         layer.set_bias(&data.bias).unwrap();
-        assert_eq!(layer.weight().unwrap(), data.weight);
-        assert_eq!(layer.bias().unwrap().unwrap(), data.bias);
-        assert_eq!(layer.grad_weight().unwrap(), vec![0.0; data.weight.len()]);
+        assert_eq!(layer.weight().wait().unwrap(), data.weight);
+        assert_eq!(layer.bias().wait().unwrap().unwrap(), data.bias);
+        assert_eq!(layer.grad_weight().wait().unwrap(), vec![0.0; data.weight.len()]);
         let error = layer.set_weight(&data.weight[1..]).unwrap_err();
         assert!(
             matches!(error, Error::Length { argument: "weight", actual: 132, expected: 133, .. }),
@@ -189,7 +189,9 @@ fn parameters_come_back_as_they_were_set() {
 fn layers_of_one_seed_start_and_drop_differently() {
     let build = |key| DropConnect::new(&Device::Cpu, key, 50, 40).build().unwrap();
     let layers = [0, 1, 2, u32::MAX].map(|number| build(MaskKey::new(5, number)));
-    let values = |layer: &DropConnect| [layer.weight().unwrap(), layer.bias().unwrap().unwrap()].concat();
+    let values = |layer: &DropConnect| {
+        [layer.weight().wait().unwrap(), layer.bias().wait().unwrap().unwrap()].concat()
+    };
     let shape = Shape::new(1, 40, 50).unwrap();
     for (at, first) in layers.iter().enumerate() {
         for second in &layers[at + 1..] {
@@ -198,7 +200,7 @@ fn layers_of_one_seed_start_and_drop_differently() {
             // of its standard deviations 1/150/sqrt(n) of 0.
             let product = a.iter().zip(&b).map(|(a, b)| f64::from(a * b)).sum::<f64>() / a.len() as f64;
             assert!((150.0 * product * (a.len() as f64).sqrt()).abs() < 4.0, "{product}");
-            let kept = |layer: &DropConnect| Device::Cpu.mask(&shape, &layer.mask()).unwrap();
+            let kept = |layer: &DropConnect| Device::Cpu.mask(&shape, &layer.mask()).wait().unwrap();
             let agree = kept(first).iter().zip(kept(second)).filter(|(a, b)| **a == *b).count();
             // Half of 2000, and 4 standard deviations.
             assert!(agree.abs_diff(1000) < 90, "{agree}");
@@ -315,11 +317,11 @@ fn gradients_of_16_bit_layers_accumulate_in_f32() {
                 .build()
                 .unwrap();
             for _ in 0..passes {
-                layer.backward(&[1.0], &[1.0], Write::Accumulate).unwrap();
+                layer.backward(&[1.0], &[1.0], Write::Accumulate).wait().unwrap();
             }
             let want = vec![element.round(passes as f32)];
-            assert_eq!(layer.grad_weight().unwrap(), want, "{device} {element}: dW");
-            assert_eq!(layer.grad_bias().unwrap(), Some(want), "{device} {element}: db");
+            assert_eq!(layer.grad_weight().wait().unwrap(), want, "{device} {element}: dW");
+            assert_eq!(layer.grad_bias().wait().unwrap(), Some(want), "{device} {element}: db");
         }
     }
 }

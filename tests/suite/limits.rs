@@ -27,27 +27,28 @@ fn results(
     element: ElementType,
 ) -> Vec<(&'static str, Result<Vec<f32>, Error>)> {
     let data = Data::random(shape, element, 11);
-    let operands = data.operands(shape, BiasKind::Masked);
+    let operands = data.operands(shape, Bias::Masked(()));
     let (some, of) = (Some(mask), |passes| operands.monte_carlo(mask, passes, MADE));
     let u = Moments { mean: data.grad_output.clone(), variance: vec![0.5; data.grad_output.len()] };
     let sampled = Method::Sampled { samples: 5, key: mask.key, origin: mask.origin };
     let both = |moments: Moments| [moments.mean, moments.variance].concat();
     let bytes = |bytes: Vec<u8>| bytes.into_iter().map(f32::from).collect();
     vec![
-        ("forward", device.forward(element, &operands.forward(some, ()))),
-        ("evaluation", device.forward(element, &operands.forward(None, ()))),
-        ("input_gradient", device.input_gradient(element, &operands.input_gradient(some, ()))),
-        ("weight_gradient", device.weight_gradient(element, &operands.weight_gradient(some, ()))),
-        ("bias_gradient", device.bias_gradient(element, &operands.bias_gradient(some, ()))),
-        ("mask", device.mask(shape, mask).map(bytes)),
-        ("bias_mask", device.bias_mask(shape, mask).map(bytes)),
-        ("moments", device.moments(element, &operands.moments(&mask.probability, MADE)).map(both)),
-        ("activate", device.activate(shape, Activation::Tanh, sampled, &u).map(both)),
-        ("monte_carlo", device.monte_carlo(element, &of(4)).map(both)),
+        ("forward", device.run(element, operands.forward(some, ())).wait()),
+        ("evaluation", device.run(element, operands.forward(None, ())).wait()),
+        ("input_gradient", device.run(element, operands.input_gradient(some, ())).wait()),
+        ("weight_gradient", device.run(element, operands.weight_gradient(some, ())).wait()),
+        ("bias_gradient", device.run(element, operands.bias_gradient(some, ())).wait()),
+        ("mask", device.mask(shape, mask).wait().map(bytes)),
+        ("bias_mask", device.bias_mask(shape, mask).wait().map(bytes)),
+        ("moments", device.run(element, operands.moments(&mask.probability, MADE)).wait().map(both)),
+        ("activate", activate_on(device, *shape, Activation::Tanh, sampled, &u).map(both)),
+        ("monte_carlo", device.run(element, of(4)).wait().map(both)),
         (
             "predictive",
             device
-                .predictive(element, &of(3))
+                .predictive(element, of(3))
+                .wait()
                 .map(|all| [all.mean, all.entropy, all.mutual_information].concat()),
         ),
     ]
@@ -129,8 +130,8 @@ fn keys_past_a_binding() {
     let (shape, mask) = (shape([2, 3, 4]), mask(0.5));
     let data = Data::random(&shape, ElementType::F32, 1);
     let run = |device: &Device| {
-        let call = data.operands(&shape, BiasKind::None).monte_carlo(&mask, 1000, MADE);
-        device.monte_carlo(ElementType::F32, &call)
+        let call = data.operands(&shape, Bias::None).monte_carlo(&mask, 1000, MADE);
+        device.run(ElementType::F32, call).wait()
     };
     match run(&device) {
         Err(error) => {
@@ -208,7 +209,7 @@ fn masks_past_64_bits() {
             );
         }
         for device in [Device::Cpu, Device::gpu(&AdapterChoice::default()).unwrap()] {
-            refused!(device.mask(&shape, &mask), Error::TooLarge { .. }, ["batch * outputs * inputs"]);
+            refused!(device.mask(&shape, &mask).wait(), Error::TooLarge { .. }, ["batch * outputs * inputs"]);
         }
     }
     // A size that passes 2^64 when it is rounded up to whole words.
@@ -217,12 +218,12 @@ fn masks_past_64_bits() {
     let x = Tensor { size: 4 * u64::from(u32::MAX), ..tensor };
     let operands = operands(all, x, tensor);
     refused!(
-        kernels.forward(&operands.forward(None, tensor)),
+        kernels.record(operands.forward(None, tensor)),
         Error::OutOfBounds { .. },
         ["buffer of 64 bytes"]
     );
     refused!(
-        kernels.weight_gradient(&operands.weight_gradient(None, tensor)),
+        kernels.record(operands.weight_gradient(None, tensor)),
         Error::TensorSize { .. },
         ["`grad_output`"]
     );
@@ -283,14 +284,14 @@ fn results_past_host_memory() {
         };
     }
     no_memory!(
-        device.forward(f32, &all.forward(Some(&mask), ())),
-        device.forward(f32, &all.forward(None, ())),
-        device.moments(f32, &all.moments(&mask.probability, MADE)),
-        device.monte_carlo(f32, &all.monte_carlo(&mask, 3, MADE)),
-        device.pass_outputs(f32, &all.monte_carlo(&mask, u32::MAX, MADE)),
-        device.predictive(f32, &all.monte_carlo(&mask, 3, MADE)),
-        device.bias_mask(&shape, &mask),
-        device.mask(&shape, &mask),
+        device.run(f32, all.forward(Some(&mask), ())).wait(),
+        device.run(f32, all.forward(None, ())).wait(),
+        device.run(f32, all.moments(&mask.probability, MADE)).wait(),
+        device.run(f32, all.monte_carlo(&mask, 3, MADE)).wait(),
+        device.pass_outputs(f32, all.monte_carlo(&mask, u32::MAX, MADE)).wait(),
+        device.predictive(f32, all.monte_carlo(&mask, 3, MADE)).wait(),
+        device.bias_mask(&shape, &mask).wait(),
+        device.mask(&shape, &mask).wait(),
         reference::forward(&wide_all.forward(Some(&mask), ())),
         reference::forward(&wide_all.forward(None, ())),
         reference::moments(&wide_all.moments(&mask.probability, MADE)),
@@ -306,5 +307,5 @@ fn results_past_host_memory() {
     // The samples of many passes: each fits, and all together do not.
     let small = Shape::new(256, 256, 1).unwrap();
     let all = operands(small, &long[..256], &long[..256]);
-    no_memory!(device.pass_outputs(f32, &all.monte_carlo(&mask, u32::MAX, MADE)));
+    no_memory!(device.pass_outputs(f32, all.monte_carlo(&mask, u32::MAX, MADE)).wait());
 }

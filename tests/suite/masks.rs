@@ -5,7 +5,7 @@
 
 use crate::common::*;
 use dropconnect::gpu::{Apply, Gpu, Kernels};
-use dropconnect::{ElementType, Mask, Shape};
+use dropconnect::{Bias, ElementType, Mask, Shape};
 
 /// Connections decided by one sum. 2^20 leaves 4 of an f32's 24 bits for the rounding of the scale.
 const BITS: usize = 20;
@@ -44,7 +44,7 @@ fn powers(len: usize, exponent: impl Fn(usize) -> Option<usize>) -> Vec<f32> {
 fn read_back(gpu: &Gpu, kernels: &Kernels, shape: Shape, mask: &Mask, placement: Placement) -> Read {
     let (batch, outputs, inputs) = (shape.batch(), shape.outputs(), shape.inputs());
     let scale = mask.scale();
-    let call = Call { bias: BiasKind::None, placement, ..Call::new(shape, Some(*mask)) };
+    let call = Case { bias: Bias::None, placement, ..Case::new(shape, Some(*mask)) };
     let ones = Data::constant(&shape, 1.0);
     let mut read = Read {
         forward: vec![false; batch * outputs * inputs],
@@ -57,13 +57,13 @@ fn read_back(gpu: &Gpu, kernels: &Kernels, shape: Shape, mask: &Mask, placement:
         bits(sum, scale, BITS.min(length - first)).unwrap_or_else(|error| panic!("{shape} {mask:?}: {error}"))
     };
     let window = |index: usize, first: usize| index.checked_sub(first).filter(|&at| at < BITS);
-    let sums = |pass, call: &Call, data: &Data| -> Vec<f32> {
+    let sums = |pass, call: &Case, data: &Data| -> Vec<f32> {
         let outcome = Target::Adapter { gpu, kernels }.run(&[pass], call, data);
         outcome.unwrap_or_else(|error| panic!("{call:?}: {error}")).results.remove(0)
     };
     for first in (0..inputs).step_by(BITS) {
         let x = powers(batch * inputs, |at| window(at % inputs, first));
-        let y = sums(Pass::Forward, &call, &Data { x, ..ones.clone() });
+        let y = sums(Kind::Forward, &call, &Data { x, ..ones.clone() });
         for (row, &sum) in y.iter().enumerate() {
             let bits = decode(sum, first, inputs);
             read.forward[row * inputs + first..][..bits.len()].copy_from_slice(&bits);
@@ -71,7 +71,7 @@ fn read_back(gpu: &Gpu, kernels: &Kernels, shape: Shape, mask: &Mask, placement:
     }
     for first in (0..outputs).step_by(BITS) {
         let grad = powers(batch * outputs, |at| window(at % outputs, first));
-        let dx = sums(Pass::InputGradient, &call, &Data { grad_output: grad, ..ones.clone() });
+        let dx = sums(Kind::InputGradient, &call, &Data { grad_output: grad, ..ones.clone() });
         for (at, &sum) in dx.iter().enumerate() {
             let (n, i) = (at / inputs, at % inputs);
             for (k, bit) in decode(sum, first, outputs).into_iter().enumerate() {
@@ -79,16 +79,16 @@ fn read_back(gpu: &Gpu, kernels: &Kernels, shape: Shape, mask: &Mask, placement:
             }
         }
     }
-    let masked = Call { bias: BiasKind::Masked, ..call };
+    let masked = Case { bias: Bias::Masked(()), ..call };
     for first in (0..batch).step_by(BITS) {
         let grad = powers(batch * outputs, |at| window(at / outputs, first));
         let data = Data { grad_output: grad, ..ones.clone() };
-        for (at, &sum) in sums(Pass::WeightGradient, &masked, &data).iter().enumerate() {
+        for (at, &sum) in sums(Kind::WeightGradient, &masked, &data).iter().enumerate() {
             for (k, bit) in decode(sum, first, batch).into_iter().enumerate() {
                 read.weight_gradient[(first + k) * outputs * inputs + at] = bit;
             }
         }
-        for (o, &sum) in sums(Pass::BiasGradient, &masked, &data).iter().enumerate() {
+        for (o, &sum) in sums(Kind::BiasGradient, &masked, &data).iter().enumerate() {
             for (k, bit) in decode(sum, first, batch).into_iter().enumerate() {
                 read.bias_gradient[(first + k) * outputs + o] = bit;
             }
@@ -96,7 +96,7 @@ fn read_back(gpu: &Gpu, kernels: &Kernels, shape: Shape, mask: &Mask, placement:
     }
     // Weights of zero leave the bias alone in Y.
     let weight = vec![0.0; outputs * inputs];
-    let y = sums(Pass::Forward, &masked, &Data { weight, ..ones });
+    let y = sums(Kind::Forward, &masked, &Data { weight, ..ones });
     read.bias = y.iter().map(|&sum| decode(sum, 0, 1)[0]).collect();
     read
 }

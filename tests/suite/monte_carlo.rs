@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::f64::consts::LN_2;
 
-use crate::common::{BiasKind, Data, MADE, devices, pair, probability};
+use crate::common::{Data, MADE, devices, pair, predict, probability};
 use dropconnect::cpu::{RunningMoments, RunningPredictive};
-use dropconnect::{DropConnect, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
+use dropconnect::{Bias, DropConnect, Mask, MaskKey, Predictive, Shape, Sharing, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 const KEY: MaskKey = MaskKey::new(2013, 1).at_step(77);
@@ -19,8 +19,8 @@ fn close(got: &[f32], want: &[f64]) -> bool {
 fn monte_carlo_is_many_forward_passes() {
     let shape = Shape::new(13, 9, 40).unwrap();
     let data = Data::ramps(&shape);
-    let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::Masked));
-    let operands64 = data64.operands(&shape, BiasKind::Masked);
+    let (data64, operands) = (data.wide(), data.operands(&shape, Bias::Masked(())));
+    let operands64 = data64.operands(&shape, Bias::Masked(()));
     for (p, sharing, passes, step) in [
         (0.5, Sharing::Example, 1, 5),
         (0.5, Sharing::Example, 2, u64::MAX),
@@ -42,8 +42,7 @@ fn monte_carlo_is_many_forward_passes() {
         let variance: Vec<f64> = (0..shape.output_len())
             .map(|index| at(index).map(|y| (y - mean[index]).powi(2)).sum::<f64>() / (count - 1.0).max(1.0))
             .collect();
-        let run =
-            |mask| pair(shape.output_len(), |out| cpu::monte_carlo(operands.monte_carlo(mask, passes, out)));
+        let run = |mask| pair(shape.output_len(), |out| cpu::run(operands.monte_carlo(mask, passes, out)));
         let got = run(&mask);
         assert!(close(&got[0], &mean) && close(&got[1], &variance), "{sharing:?} {passes}");
         let exact = reference::monte_carlo(&operands64.monte_carlo(&mask, passes, MADE)).unwrap();
@@ -82,8 +81,8 @@ fn estimates_at_neighbouring_steps_share_no_mask() {
         layer.set_weight(&weight).unwrap();
         let mut samples = Vec::new();
         for _ in 0..3 {
-            samples.extend(layer.pass_outputs(&x, 20).unwrap());
-            samples.extend(layer.forward(&x).unwrap());
+            samples.extend(layer.pass_outputs(&x, 20).wait().unwrap());
+            samples.extend(layer.forward(&x).wait().unwrap());
             layer.advance();
         }
         let mut seen = HashSet::new();
@@ -101,21 +100,26 @@ fn a_layer_goes_to_a_pass_and_back() {
     for device in devices("a_layer_goes_to_a_pass_and_back") {
         let mut layer = DropConnect::new(&device, KEY, 40, 5).build().unwrap();
         let x = Data::ramps(&Shape::new(3, 5, 40).unwrap()).x;
-        let (training, samples) = (layer.forward(&x).unwrap(), layer.pass_outputs(&x, 4).unwrap());
+        let (training, samples) =
+            (layer.forward(&x).wait().unwrap(), layer.pass_outputs(&x, 4).wait().unwrap());
         for (t, want) in samples.chunks(15).enumerate() {
             layer.set_pass(Some(t as u32));
-            assert_eq!(layer.forward(&x).unwrap(), want, "{device}: pass {t}");
-            assert_eq!(layer.pass_outputs(&x, 4).unwrap(), samples, "{device}: passes are those of the step");
+            assert_eq!(layer.forward(&x).wait().unwrap(), want, "{device}: pass {t}");
+            assert_eq!(
+                layer.pass_outputs(&x, 4).wait().unwrap(),
+                samples,
+                "{device}: passes are those of the step"
+            );
         }
         layer.set_pass(None);
-        assert_eq!(layer.forward(&x).unwrap(), training, "{device}");
+        assert_eq!(layer.forward(&x).wait().unwrap(), training, "{device}");
         // A new step begins with its training mask.
         layer.set_pass(Some(2));
         layer.advance();
         assert_eq!(layer.mask().key.pass, None);
         layer.set_pass(Some(2));
         layer.set_step(KEY.step);
-        assert_eq!(layer.forward(&x).unwrap(), training, "{device}");
+        assert_eq!(layer.forward(&x).wait().unwrap(), training, "{device}");
     }
 }
 
@@ -136,11 +140,11 @@ fn predictive_agrees_with_float64() {
     let shape = Shape::new(33, 10, 64).unwrap();
     let mut data = Data::ramps(&shape);
     data.x.iter_mut().for_each(|x| *x *= 6.0);
-    let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::Masked));
-    let operands64 = data64.operands(&shape, BiasKind::Masked);
+    let (data64, operands) = (data.wide(), data.operands(&shape, Bias::Masked(())));
+    let operands64 = data64.operands(&shape, Bias::Masked(()));
     for (p, sharing) in [(0.5, Sharing::Example), (0.9, Sharing::Batch), (0.0, Sharing::Example)] {
         let mask = Mask::new(KEY, probability(p)).shared(sharing);
-        let got = cpu::predictive(&operands.monte_carlo(&mask, 50, MADE)).unwrap();
+        let got = predict(operands.monte_carlo(&mask, 50, MADE)).unwrap();
         let want = reference::predictive(&operands64.monte_carlo(&mask, 50, MADE)).unwrap();
         let same = |got: &Predictive<f32>| {
             close(&got.mean, &want.mean)
@@ -160,7 +164,7 @@ fn predictive_agrees_with_float64() {
             assert!(got.mutual_information.iter().all(|&mi| mi == 0.0));
         } else {
             assert!(got.mutual_information.iter().all(|&mi| mi > 0.0));
-            let wrong = cpu::predictive(&operands.monte_carlo(&next_step(&mask), 50, MADE)).unwrap();
+            let wrong = predict(operands.monte_carlo(&next_step(&mask), 50, MADE)).unwrap();
             assert!(!same(&wrong));
         }
     }

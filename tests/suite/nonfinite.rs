@@ -53,7 +53,7 @@ fn what_lies_behind_a_dropped_connection_never_matters() {
                 for (index, bias) in dirty.bias.iter_mut().enumerate().filter(|(at, _)| !kept_bias[*at]) {
                     *bias = WILD[index % 3];
                 }
-                let call = Call { element, ..Call::new(shape, Some(mask)) };
+                let call = Case { element, ..Case::new(shape, Some(mask)) };
                 for target in &targets {
                     let [a, b] = [&clean, &dirty].map(|data| run_on(target, &call, data).bits());
                     assert!(a == b, "{} {call:?}", target.name());
@@ -74,7 +74,7 @@ fn a_kept_non_finite_weight_is_seen() {
             let mut data = Data::random(&shape, ElementType::F32, 22);
             data.weight[at] = wild;
             for mask in [Some(mask), None] {
-                let got = run_on(&target, &Call::new(shape, mask), &data);
+                let got = run_on(&target, &Case::new(shape, mask), &data);
                 let what = format!("{} {wild}", target.name());
                 assert!(!got.y[at / 9].is_finite() && !got.dx[at % 9].is_finite(), "{what}");
                 let wild = |values: &[f32]| values.iter().filter(|value| !value.is_finite()).count();
@@ -110,7 +110,7 @@ fn a_nan_reaches_no_other_row() {
         ] {
             let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
             for &(target, placement) in &targets {
-                let call = Call { element, placement, ..Call::new(shape, mask) };
+                let call = Case { element, placement, ..Case::new(shape, mask) };
                 let clean = Data::random(&shape, element, 23);
                 let want = run_on(&target, &call, &clean);
                 assert!(want.named().iter().all(|(_, values)| values.iter().all(|v| v.is_finite())));

@@ -6,7 +6,7 @@
 mod kernels;
 
 use crate::common::*;
-use dropconnect::{ElementType, Mask, Sharing, Write, reference};
+use dropconnect::{Bias, ElementType, Mask, Sharing, Write, reference};
 
 /// 1, 3, 4, 5, 7, 8, 9, 31, 33, 100 and 257 in every place, sizes that are whole bricks, and some that are
 /// whole quads but not whole tiles.
@@ -59,17 +59,16 @@ fn mask_of(choice: Option<Choice>, at: [u32; 3]) -> Option<Mask> {
 }
 
 /// Runs the call on all targets and compares the results with float64.
-fn agree(targets: &[Target], call: &Call, seed: u64) {
+fn agree(targets: &[Target], call: &Case, seed: u64) {
     let data = Data::random(&call.shape, call.element, seed);
-    let want: Vec<_> = Pass::ALL.iter().map(|pass| call.expected(*pass, &data).unwrap()).collect();
-    let parts = || Pass::ALL.iter().flat_map(|pass| pass.parts());
+    let want: Vec<_> = LAYER.iter().map(|pass| call.expected(*pass, &data).unwrap()).collect();
+    let names = || LAYER.iter().flat_map(|&pass| call.call(pass).operands().results).map(|of| of.name);
     for target in targets {
         let what = format!("seed {seed} {} {call:?}", target.name());
-        let got =
-            target.run(&Pass::ALL, call, &data).unwrap_or_else(|error| panic!("{what}: {error}")).results;
-        assert_eq!(got.len(), parts().count());
-        for ((got, want), part) in got.iter().zip(want.iter().flatten()).zip(parts()) {
-            assert_close(got, want, bound(call.element), &format!("{what}: {}", part.name()));
+        let got = target.run(&LAYER, call, &data).unwrap_or_else(|error| panic!("{what}: {error}")).results;
+        assert_eq!(got.len(), names().count());
+        for ((got, want), name) in got.iter().zip(want.iter().flatten()).zip(names()) {
+            assert_close(got, want, bound(call.element), &format!("{what}: {name}"));
         }
     }
 }
@@ -84,13 +83,11 @@ fn every_pass_agrees_with_float64() {
     let rows = covering(&levels, strength());
     assert!(rows.len() >= SHAPES.len());
     for (seed, row) in rows.iter().enumerate() {
-        let call = Call {
-            shape: shape(SHAPES[row[0]]),
+        let call = Case {
             element: ElementType::ALL[row[3]],
-            mask: mask_of(MASKS[row[1]], ORIGINS[row[2]]),
-            bias: BiasKind::ALL[row[4]],
+            bias: BIASES[row[4]],
             write: WRITES[row[5]],
-            placement: Placement::Separate,
+            ..Case::new(shape(SHAPES[row[0]]), mask_of(MASKS[row[1]], ORIGINS[row[2]]))
         };
         agree(&targets, &call, seed as u64);
     }
@@ -107,11 +104,11 @@ fn every_combination_agrees_with_float64_on_the_cpu() {
                 if !full() && case % ORIGINS.len() != 0 {
                     continue;
                 }
-                let call = Call {
-                    bias: BiasKind::ALL[case % 3],
+                let call = Case {
+                    bias: BIASES[case % 3],
                     write: WRITES[case % 2],
                     placement: PLACEMENTS[case % 3],
-                    ..Call::new(shape(dims), mask_of(choice, at))
+                    ..Case::new(shape(dims), mask_of(choice, at))
                 };
                 agree(&cpus, &call, case as u64);
             }
@@ -125,7 +122,7 @@ fn large_layers_agree_with_float64() {
     let targets = targets("large_layers_agree_with_float64: on the adapter");
     let rows = [([5, 37, 600], 0.2), ([67, 150, 1100], 0.5), ([33, 31, 129], 0.5), ([33, 31, 129], 0.2)];
     for (dims, p) in few(2, rows.into_iter().chain([([5, 37, 600], 0.5), ([67, 150, 1100], 0.2)])) {
-        agree(&targets, &Call::new(shape(dims), Some(mask(p).at(origin(2, 1, 3)))), 4000);
+        agree(&targets, &Case::new(shape(dims), Some(mask(p).at(origin(2, 1, 3)))), 4000);
     }
 }
 
@@ -154,7 +151,7 @@ fn the_passes_count_the_kept_connections() {
         for value in want.y.iter_mut().chain(&mut want.dx).chain(&mut want.dw) {
             *value *= mask.scale() as f32;
         }
-        let call = Call { bias: BiasKind::Plain, ..Call::new(shape, Some(mask)) };
+        let call = Case { bias: Bias::Plain(()), ..Case::new(shape, Some(mask)) };
         for target in &targets {
             assert!(run_on(target, &call, &data) == want, "{}", target.name());
         }
@@ -166,13 +163,13 @@ fn an_empty_batch_is_an_empty_result_and_a_zero_gradient() {
     let own = mask(0.5).at(origin(3, 3, 3));
     let masks = [own, mask(0.2), own.shared(Sharing::Batch), own.shared(group(3))];
     for target in targets("an_empty_batch_is_an_empty_result_and_a_zero_gradient: on the adapter") {
-        let run = |call: &Call, data: &Data| run_on(&target, call, data);
+        let run = |call: &Case, data: &Data| run_on(&target, call, data);
         for (dims, element) in
             [[0, 3, 5], [0, 4, 8], [0, 1, 1]].into_iter().flat_map(|d| ElementType::ALL.map(|e| (d, e)))
         {
             for placement in PLACEMENTS {
                 for mask in [None].into_iter().chain(masks.map(Some)) {
-                    let call = Call { element, placement, ..Call::new(shape(dims), mask) };
+                    let call = Case { element, placement, ..Case::new(shape(dims), mask) };
                     let mut data = Data::random(&call.shape, element, 1);
                     let zero = run(&call, &data);
                     assert!(zero.y.is_empty() && zero.dx.is_empty(), "{call:?}");
@@ -180,7 +177,7 @@ fn an_empty_batch_is_an_empty_result_and_a_zero_gradient() {
                     // Not even the sign of a zero, or a NaN, changes when nothing is added.
                     data.before[1][0] = -0.0;
                     data.before[2][0] = f32::NAN;
-                    let same = run(&Call { write: WRITES[1], ..call }, &data).bits();
+                    let same = run(&Case { write: WRITES[1], ..call }, &data).bits();
                     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
                     let stored = |values: &[f32]| bits(&element.decode(&element.encode(values)));
                     assert_eq!(same[2], stored(&data.before[1]), "{call:?}");
@@ -201,7 +198,7 @@ fn an_empty_batch_is_an_empty_result_and_a_zero_gradient() {
 fn the_comparison_fails_on_wrong_results() {
     for target in targets("the_comparison_fails_on_wrong_results: on the adapter") {
         let (fed, missed) = self_test(&target).unwrap();
-        let results = Pass::ALL.iter().map(|pass| pass.parts().len() as u64).sum::<u64>();
+        let results = LAYER.iter().map(|&pass| reductions(pass).len() as u64).sum::<u64>();
         assert!(fed == 3 * results * 8 && missed.is_empty(), "{}: {missed:?}", target.name());
     }
     assert!(!close(&[f32::MIN_POSITIVE], &[0.0], 1e-5) && close(&[0.0], &[0.0], 1e-5));

@@ -1,8 +1,8 @@
 //! What inference over masks keeps of its digits: f32 results of 16-bit layers, very many classes, very many samples.
 
 use crate::common::*;
-use dropconnect::call::{Forward, OutputMoments};
-use dropconnect::gpu::{Activate, Apply, Method, PredictivePass, Tensor};
+use dropconnect::call::{Activate, Forward, OutputMoments, PredictivePass};
+use dropconnect::gpu::{Apply, Method, Tensor};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Sharing, Write, cpu,
     reference,
@@ -30,22 +30,22 @@ fn what_16_bit_layers_report_over_masks_is_f32() {
                     .build()
                     .unwrap();
                 let data64 = data.wide();
-                let operands = data64.operands(&shape, BiasKind::Plain);
+                let operands = data64.operands(&shape, Bias::Plain(()));
                 let check = |got: &Moments, want: &(Vec<f64>, Vec<f64>), what: &str| {
                     let what = format!("{device} {element} {weight} {what}");
                     assert_close(&got.mean, &want.0, 1e-5, &what);
                     assert_close(&got.variance, &want.1, 1e-5, &what);
                 };
                 let u = reference::moments(&operands.moments(layer.drop_probability(), MADE)).unwrap();
-                check(&layer.moments(&data.x).unwrap(), &u, "moments");
+                check(&layer.moments(&data.x).wait().unwrap(), &u, "moments");
                 let want = reference::closed_form(&shape, Activation::Relu, &u.0, &u.1).unwrap();
-                check(&layer.gaussian(&data.x, Activation::Relu, None).unwrap(), &want, "gaussian");
+                check(&layer.gaussian(&data.x, Activation::Relu, None).wait().unwrap(), &want, "gaussian");
                 let mask = layer.mask();
                 let call = operands.monte_carlo(&mask, 9, MADE);
                 let want = reference::monte_carlo(&call).unwrap();
-                check(&layer.monte_carlo(&data.x, 9).unwrap(), &want, "Monte Carlo");
+                check(&layer.monte_carlo(&data.x, 9).wait().unwrap(), &want, "Monte Carlo");
                 let want = reference::predictive(&call).unwrap();
-                let got = layer.predictive(&data.x, 9).unwrap();
+                let got = layer.predictive(&data.x, 9).wait().unwrap();
                 // Logits in the thousands are known to 1e-4.
                 let bound = if weight > 1.0 { 1e-3 } else { 1e-5 };
                 assert_close(&got.mean, &want.mean, bound, &format!("{device} {element} {weight} softmax"));
@@ -62,16 +62,15 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
         [([5, 8, 24], ElementType::F16), ([5, 7, 9], ElementType::BF16)].into_iter().enumerate()
     {
         let (shape, mask) = (shape(dims), mask(0.3).at(origin(1, 2, 3)));
-        for (kind, placement) in
-            [(BiasKind::None, Placement::Separate), (BiasKind::Masked, Placement::PooledOdd)]
+        for (kind, placement) in [(Bias::None, Placement::Separate), (Bias::Masked(()), Placement::PooledOdd)]
         {
             let data = Data::random(&shape, element, seed as u64);
             let contents = [&data.x, &data.weight, &data.bias].map(|v| element.encode(v));
             let arena = arena(gpu, placement, &contents, &[vec![POISON; 4 * shape.output_len()]]);
             let [x, weight, bias] = [0, 1, 2].map(|index| arena.tensor(index, element));
-            let (bias, y) = (kind.with(bias), arena.tensor(3, ElementType::F32));
+            let (bias, y) = (kind.map(|()| bias), arena.tensor(3, ElementType::F32));
             let call = Forward { shape, mask: Some(&mask), x, weight, bias, y };
-            gpu.submit(&plain_kernels(gpu).forward(&call).unwrap()).unwrap();
+            gpu.submit(&plain_kernels(gpu).record(call).unwrap()).unwrap();
             let got = ElementType::F32.decode(&arena.results().unwrap()[0]);
             let want =
                 reference::forward(&data.wide().operands(&shape, kind).forward(Some(&mask), ())).unwrap();
@@ -80,7 +79,7 @@ fn y_in_f32_of_16_bit_operands_is_not_rounded() {
             assert!(relative_error(&rounded, &want) > 1e-5);
             // The size of a 16-bit Y is refused.
             let short = Forward { y: Tensor { size: y.size / 2, ..y }, ..call };
-            let refused = plain_kernels(gpu).forward(&short).unwrap_err();
+            let refused = plain_kernels(gpu).record(short).unwrap_err();
             assert!(matches!(refused, Error::TensorSize { argument: "y", .. }), "{refused}");
         }
     }
@@ -105,14 +104,14 @@ fn gradients_in_f32_of_16_bit_operands_are_not_rounded() {
             let [dx, dw, db] = [3, 4, 5].map(|index| arena.tensor(index, ElementType::F32));
             let recordings = if one_call {
                 let call = operands.both_gradients(some, (dx, write), (dw, write));
-                vec![kernels.both_gradients(&call)]
+                vec![kernels.record(call)]
             } else {
-                let dx = kernels.input_gradient(&operands.input_gradient(some, dx));
-                vec![dx, kernels.weight_gradient(&operands.weight_gradient(some, dw))]
+                let dx = kernels.record(operands.input_gradient(some, dx));
+                vec![dx, kernels.record(operands.weight_gradient(some, dw))]
             };
-            let db = kernels.bias_gradient(&operands.bias_gradient(some, db));
+            let db = kernels.record(operands.bias_gradient(some, db));
             recordings.into_iter().chain([db]).for_each(|call| gpu.submit(&call.unwrap()).unwrap());
-            let call = Call { write: [write; 3], element, ..Call::new(shape, Some(mask)) };
+            let call = Case { write: [write; 3], element, ..Case::new(shape, Some(mask)) };
             let want = expected(&call, &data);
             let got = arena.results().unwrap();
             for (got, (name, want)) in got.iter().zip(&want.named()[1..]) {
@@ -132,10 +131,9 @@ fn very_many_classes_agree_with_float64() {
         let (shape, mask, passes) = (shape([2, classes, 1]), mask(0.3), 3);
         let Data { mut weight, bias, .. } = Data::random(&shape, ElementType::F32, classes as u64);
         weight.iter_mut().for_each(|value| *value *= 6.0);
-        let data =
-            Data { x: vec![1.0, -0.7], weight, bias, grad_output: Vec::new(), before: Default::default() };
-        let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::Masked));
-        let call = data64.operands(&shape, BiasKind::Masked).monte_carlo(&mask, passes, MADE);
+        let data = Data { x: vec![1.0, -0.7], weight, bias, ..Data::constant(&shape, 0.0) };
+        let (data64, operands) = (data.wide(), data.operands(&shape, Bias::Masked(())));
+        let call = data64.operands(&shape, Bias::Masked(())).monte_carlo(&mask, passes, MADE);
         let want = reference::predictive(&call).unwrap();
         assert!(want.mutual_information.iter().all(|&information| information > 0.1));
         let check = |got: &[Vec<f32>; 3], kind: &str| {
@@ -148,13 +146,13 @@ fn very_many_classes_agree_with_float64() {
                 assert!(error < 5e-6 * want.entropy[n], "{what}: {got}, off by {error:e}");
             }
         };
-        let got = cpu::predictive(&operands.monte_carlo(&mask, passes, MADE)).unwrap();
+        let got = predict(operands.monte_carlo(&mask, passes, MADE)).unwrap();
         check(&[got.mean, got.entropy, got.mutual_information], "CPU");
         let Some(gpu) = gpu else { continue };
         let logits: Vec<_> = (0..passes)
             .map(|pass| {
                 let mut y = vec![0.0; shape.output_len()];
-                cpu::forward(operands.forward(Some(&mask.pass(pass)), &mut y)).unwrap();
+                cpu::run(operands.forward(Some(&mask.pass(pass)), &mut y[..])).unwrap();
                 y
             })
             .collect();
@@ -178,7 +176,7 @@ fn more_classes_than_threads_can_share_are_refused_by_name() {
     let shape = shape([0, limit as usize + 1, 1]);
     let [logits, mean, entropy, information] = [Tensor::new(&none, ElementType::F32); 4];
     let call = PredictivePass { shape, pass: 0, passes: 1, logits, mean, entropy, information };
-    let refused = gpu.kernels().predictive(&call).unwrap_err();
+    let refused = gpu.kernels().record(call).unwrap_err();
     assert!(
         matches!(refused, Error::TooLarge { argument: "outputs", value, limit: most }
             if value == limit + 1 && most == limit),
@@ -200,7 +198,13 @@ fn very_many_samples_agree_with_float64() {
             let (m, v) = (wide(&mean), wide(&variance));
             let want = reference::sampled(&shape, activation, samples, key, at, &m, &v).unwrap();
             let mut all = vec![pair(5, |out| {
-                cpu::sampled(&shape, activation, samples, key, at, [&mean, &variance], out)
+                activate(
+                    &shape,
+                    activation,
+                    Method::Sampled { samples, key, origin: at },
+                    [&mean, &variance],
+                    out,
+                )
             })];
             if let Some(gpu) = adapter(test) {
                 let contents = [&mean, &variance].map(|values| ElementType::F32.encode(values));
@@ -209,7 +213,7 @@ fn very_many_samples_agree_with_float64() {
                 let [u_mean, u_variance, mean, variance] =
                     [0, 1, 2, 3].map(|index| arena.tensor(index, ElementType::F32));
                 let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
-                let recording = gpu.kernels().activate(&call).unwrap();
+                let recording = gpu.kernels().record(call).unwrap();
                 assert_eq!(recording.dispatches(), samples.div_ceil(1 << 15) as usize);
                 gpu.submit(&recording).unwrap();
                 let results = arena.results().unwrap();
@@ -239,9 +243,9 @@ fn moments_want_room_for_f32() {
     let [mean, variance] = [&mean, &variance].map(|buffer| Tensor::new(buffer, ElementType::F32));
     let (probability, bias) = (&probability(0.5), Bias::None);
     let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
-    let refused = gpu.kernels().moments(&call).unwrap_err();
+    let refused = gpu.kernels().record(call).unwrap_err();
     assert!(matches!(refused, Error::TensorSize { argument: "mean", expected: 32, .. }), "{refused}");
-    let refused = gpu.kernels().moments(&OutputMoments { mean: x, ..call }).unwrap_err();
+    let refused = gpu.kernels().record(OutputMoments { mean: x, ..call }).unwrap_err();
     assert!(matches!(refused, Error::Element { argument: "mean", .. }), "{refused}");
 }
 
@@ -250,12 +254,12 @@ fn moments_want_room_for_f32() {
 fn long_sums_of_constants_and_ramps_keep_their_digits() {
     let length = if full() { 300_000 } else { 100_000 };
     let targets = targets("long_sums_of_constants_and_ramps_keep_their_digits");
-    for pass in Pass::SINGLE {
+    for pass in SINGLE {
         let mut dims = [1; 3];
-        dims[pass.walked() as usize] = length;
+        dims[reductions(pass)[0] as usize] = length;
         let shape = shape(dims);
         for mask in few(3, [None, Some(Sharing::Example), Some(Sharing::Batch), Some(group(8))]) {
-            let call = Call::new(shape, mask.map(|sharing| crate::common::mask(0.5).shared(sharing)));
+            let call = Case::new(shape, mask.map(|sharing| crate::common::mask(0.5).shared(sharing)));
             for data in [Data::constant(&shape, 0.1), Data::rising(&shape)] {
                 let want = call.expected(pass, &data).unwrap();
                 for target in &targets {
@@ -273,24 +277,24 @@ fn long_sums_of_constants_and_ramps_keep_their_digits() {
 fn long_sums_of_constants_keep_their_digits_over_masks() {
     let shape = shape([1, 2, 600_000]);
     let data = Data::constant(&shape, 0.1);
-    let (operands, wide) = (data.operands(&shape, BiasKind::Plain), data.wide());
-    let wide = wide.operands(&shape, BiasKind::Plain);
+    let (operands, wide) = (data.operands(&shape, Bias::Plain(())), data.wide());
+    let wide = wide.operands(&shape, Bias::Plain(()));
     let (p, mask) = (probability(0.3), mask(0.3));
     let moments = reference::moments(&wide.moments(&p, MADE)).unwrap();
     let sampled = reference::monte_carlo(&wide.monte_carlo(&mask, 3, MADE)).unwrap();
     for device in devices("long_sums_of_constants_keep_their_digits_over_masks") {
-        let got = device.moments(ElementType::F32, &operands.moments(&p, MADE)).unwrap();
+        let got = device.run(ElementType::F32, operands.moments(&p, MADE)).wait().unwrap();
         assert_close(&got.mean, &moments.0, 1e-5, &format!("{device}: mean"));
         assert_close(&got.variance, &moments.1, 1e-5, &format!("{device}: variance"));
-        let got = device.monte_carlo(ElementType::F32, &operands.monte_carlo(&mask, 3, MADE)).unwrap();
+        let got = device.run(ElementType::F32, operands.monte_carlo(&mask, 3, MADE)).wait().unwrap();
         assert_close(&got.mean, &sampled.0, 1e-5, &format!("{device}: Monte-Carlo mean"));
     }
     // Classes that are all alike: each has 1e-6.
     let shape = crate::common::shape([1, 1_000_000, 1]);
     let data = Data::constant(&shape, 0.0);
-    let (operands, mask) = (data.operands(&shape, BiasKind::None), crate::common::mask(0.5));
+    let (operands, mask) = (data.operands(&shape, Bias::None), crate::common::mask(0.5));
     for device in devices("long_sums_of_constants_keep_their_digits_over_masks") {
-        let got = device.predictive(ElementType::F32, &operands.monte_carlo(&mask, 2, MADE)).unwrap();
+        let got = device.predictive(ElementType::F32, operands.monte_carlo(&mask, 2, MADE)).wait().unwrap();
         assert_close(&got.mean, &vec![1e-6; 1_000_000], 1e-5, &format!("{device}: softmax"));
         assert_close(&got.entropy, &[1e6f64.ln()], 1e-5, &format!("{device}: entropy"));
     }

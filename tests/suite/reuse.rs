@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::common::*;
-use dropconnect::call::WeightGradient;
-use dropconnect::gpu::{Activate, Gpu, Kernels, Method, Recording, Tensor, WriteMask};
+use dropconnect::call::{Activate, WeightGradient};
+use dropconnect::gpu::{Gpu, Kernels, Method, Recording, Tensor, WriteMask};
 use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Write, wgpu,
 };
@@ -23,13 +23,13 @@ fn record(kernels: &Kernels, shape: Shape, key: MaskKey, arena: &Arena) -> Resul
     let Tensor { buffer: bytes, offset, size, .. } = result(4);
     let method = Method::Sampled { samples: 5, key, origin: Origin::default() };
     Ok(vec![
-        kernels.forward(&operands.forward(some, result(0)))?,
-        kernels.input_gradient(&operands.input_gradient(some, result(1)))?,
-        kernels.weight_gradient(&operands.weight_gradient(some, result(2)))?,
-        kernels.bias_gradient(&operands.bias_gradient(some, result(3)))?,
+        kernels.record(operands.forward(some, result(0)))?,
+        kernels.record(operands.input_gradient(some, result(1)))?,
+        kernels.record(operands.weight_gradient(some, result(2)))?,
+        kernels.record(operands.bias_gradient(some, result(3)))?,
         kernels.write_mask(&WriteMask { shape, mask, result: bytes, offset, size })?,
-        kernels.monte_carlo(&operands.monte_carlo(mask, 3, [result(5), result(6)]))?,
-        kernels.activate(&Activate {
+        kernels.record(operands.monte_carlo(mask, 3, [result(5), result(6)]))?,
+        kernels.record(Activate {
             shape,
             activation: Activation::Tanh,
             method,
@@ -261,7 +261,7 @@ fn keys_within_a_compute_pass() {
         let (mask, write) = (Mask::new(KEY, DropProbability::new(0.3).unwrap()), Write::Accumulate);
         let (mask, grad_weight) = (Some(&mask), result);
         let call = WeightGradient { shape, mask, grad_output, x, grad_weight, write };
-        let at_keys = plain_kernels(gpu).weight_gradient(&call).unwrap().at_keys(&KEYS).unwrap();
+        let at_keys = plain_kernels(gpu).record(call).unwrap().at_keys(&KEYS).unwrap();
         if together {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             keys.iter().for_each(|&key| at_keys[key].record(&mut pass));

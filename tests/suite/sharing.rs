@@ -38,7 +38,7 @@ fn keep_bias_by_the_rule(mask: &Mask, n: u32, o: u32) -> bool {
 }
 
 /// The results with a masked bias in float64, straight from the rule: no code of the reference passes.
-fn by_the_rule(call: &Call, data: &Data) -> Results<f64> {
+fn by_the_rule(call: &Case, data: &Data) -> Results<f64> {
     let (shape, mask) = (&call.shape, &call.mask.unwrap());
     let lens = [shape.output_len(), shape.input_len(), shape.weight_len(), shape.outputs()];
     let [mut y, mut dx, mut dw, mut db] = lens.map(|len| vec![0.0; len]);
@@ -83,7 +83,7 @@ fn every_pass_follows_the_rule() {
         let data = Data::random(&shape, Default::default(), seed as u64);
         for sharing in in_turn(seed, 2) {
             for (p, [n, o, i]) in few(2, places) {
-                let call = Call::new(shape, Some(mask(p).at(origin(n, o, i)).shared(sharing)));
+                let call = Case::new(shape, Some(mask(p).at(origin(n, o, i)).shared(sharing)));
                 let (want, exact) = (by_the_rule(&call, &data), expected(&call, &data));
                 for ((_, exact), (_, want)) in exact.named().into_iter().zip(want.named()) {
                     let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * (1.0 + b.abs());
@@ -110,7 +110,7 @@ fn tiles_of_odd_heights_follow_the_rule() {
         let data = Data::random(&shape, Default::default(), 77);
         for sharing in [group(size), group(size + 4)] {
             for n in [0, 7] {
-                let call = Call::new(shape, Some(mask(0.5).at(origin(n, 2, 5)).shared(sharing)));
+                let call = Case::new(shape, Some(mask(0.5).at(origin(n, 2, 5)).shared(sharing)));
                 let what = format!("{rows} x {columns} {call:?}");
                 let got = run_on(&Target::Adapter { gpu, kernels }, &call, &data);
                 assert_all_close(&got, &by_the_rule(&call, &data), TOLERANCE, &what);
@@ -126,7 +126,7 @@ fn the_comparison_fails_on_another_sharing_or_origin() {
     let targets = targets("the_comparison_fails_on_another_sharing_or_origin: on the adapter");
     for sharing in [group(3), group(9), Sharing::Batch] {
         let right = mask(0.5).at(origin(13, 2, 5)).shared(sharing);
-        let want = by_the_rule(&Call::new(shape, Some(right)), &data);
+        let want = by_the_rule(&Case::new(shape, Some(right)), &data);
         for wrong in [
             right.shared(group(10)),
             right.shared(Sharing::Example),
@@ -134,7 +134,7 @@ fn the_comparison_fails_on_another_sharing_or_origin() {
             right.at(origin(13, 2, 6)),
         ] {
             for target in &targets {
-                let got = run_on(target, &Call::new(shape, Some(wrong)), &data);
+                let got = run_on(target, &Case::new(shape, Some(wrong)), &data);
                 for ((name, got), (_, want)) in got.named().into_iter().zip(want.named()) {
                     // Biases have no input coordinate.
                     let same = name == "db" && wrong.origin.input == 6;
@@ -190,7 +190,7 @@ fn groups_of_one_are_examples() {
     let data = Data::ramps(&shape);
     for target in targets("groups_of_one_are_examples: on the adapter") {
         let of = |sharing| {
-            let call = Call::new(shape, Some(mask(0.2).at(origin(3, 2, 1)).shared(sharing)));
+            let call = Case::new(shape, Some(mask(0.2).at(origin(3, 2, 1)).shared(sharing)));
             run_on(&target, &call, &data).bits()
         };
         assert!(of(group(1)) == of(Sharing::Example) && of(group(2)) != of(Sharing::Example));
@@ -204,7 +204,7 @@ fn a_batch_split_changes_no_bit_of_its_rows() {
     for target in targets("a_batch_split_changes_no_bit_of_its_rows: on the adapter") {
         for sharing in [group(1), group(3), group(8), group(20), Sharing::Batch] {
             let mask = mask(0.2).at(origin(5, 2, 1)).shared(sharing);
-            let Results { y, dx, .. } = run_on(&target, &Call::new(whole, Some(mask)), &data);
+            let Results { y, dx, .. } = run_on(&target, &Case::new(whole, Some(mask)), &data);
             let mut rows = (Vec::new(), Vec::new());
             for (start, end) in [(0, 1), (1, 38), (38, 90)] {
                 let part = Data {
@@ -213,7 +213,7 @@ fn a_batch_split_changes_no_bit_of_its_rows() {
                     ..data.clone()
                 };
                 let mask = mask.at(origin(5 + start as u32, 2, 1));
-                let got = run_on(&target, &Call::new(shape([end - start, 40, 130]), Some(mask)), &part);
+                let got = run_on(&target, &Case::new(shape([end - start, 40, 130]), Some(mask)), &part);
                 rows.0.extend(got.y);
                 rows.1.extend(got.dx);
             }

@@ -3,7 +3,7 @@
 //! number (1 in 16,000 by chance), and the seeds are fixed.
 
 use crate::common::*;
-use dropconnect::{Device, DropProbability, ElementType, Mask, MaskKey, cpu};
+use dropconnect::{Bias, Device, DropProbability, ElementType, Mask, MaskKey, cpu};
 
 const DIMS: [usize; 3] = [64, 60, 256];
 /// p, bits of its resolution.
@@ -123,9 +123,9 @@ fn the_layer_is_unbiased() {
             let add = |sums: &mut [f64], values: Vec<f32>| {
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
             };
-            let (operands, mask) = (data.operands(&shape, BiasKind::None), Some(&mask));
-            add(&mut y, Device::Cpu.forward(f32, &operands.forward(mask, ())).unwrap());
-            add(&mut dw, Device::Cpu.weight_gradient(f32, &operands.weight_gradient(mask, ())).unwrap());
+            let (operands, mask) = (data.operands(&shape, Bias::None), Some(&mask));
+            add(&mut y, Device::Cpu.run(f32, operands.forward(mask, ())).wait().unwrap());
+            add(&mut dw, Device::Cpu.run(f32, operands.weight_gradient(mask, ())).wait().unwrap());
         }
         let term = |o: usize, i: usize, n: usize| {
             let (x, w, g) = (data.x[n * 40 + i], data.weight[o * 40 + i], data.grad_output[n * 7 + o]);

@@ -31,12 +31,12 @@ struct Classifier {
 
 impl Classifier {
     fn hidden(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        Ok(self.features.forward(x)?.into_iter().map(|u| u.max(0.0)).collect())
+        Ok(self.features.forward(x).wait()?.into_iter().map(|u| u.max(0.0)).collect())
     }
 
     /// Mean predictive entropy and mean mutual information, in nats; accuracy of the mean softmax.
     fn judge(&self, points: &[[f32; 2]], classes: &[usize]) -> [f32; 3] {
-        let said = self.head.predictive(&self.hidden(points.as_flattened()).unwrap(), PASSES).unwrap();
+        let said = self.head.predictive(&self.hidden(points.as_flattened()).unwrap(), PASSES).wait().unwrap();
         let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
         let right = said.mean.chunks(2).zip(classes).filter(|(p, class)| p[**class] > 0.5).count();
         [mean(&said.entropy), mean(&said.mutual_information), right as f32 / classes.len() as f32]
@@ -55,7 +55,7 @@ fn trained() -> Result<Classifier, Error> {
     for _ in 0..1500 {
         let hidden = net.hidden(x)?;
         // The gradient of the mean cross-entropy: softmax less the class.
-        let mut grad = net.head.forward(&hidden)?;
+        let mut grad = net.head.forward(&hidden).wait()?;
         for (logits, class) in grad.chunks_mut(2).zip(&classes) {
             let p = 1.0 / (1.0 + (logits[0] - logits[1]).exp());
             let p = [1.0 - p, p];
@@ -63,13 +63,13 @@ fn trained() -> Result<Classifier, Error> {
                 logits[c] = (p[c] - f32::from(u8::from(c == *class))) / classes.len() as f32;
             }
         }
-        let mut grad_hidden = net.head.backward(&hidden, &grad, Write::Overwrite)?;
+        let mut grad_hidden = net.head.backward(&hidden, &grad, Write::Overwrite).wait()?;
         for (grad, value) in grad_hidden.iter_mut().zip(&hidden) {
             if *value == 0.0 {
                 *grad = 0.0;
             }
         }
-        net.features.backward(x, &grad_hidden, Write::Overwrite)?;
+        net.features.backward(x, &grad_hidden, Write::Overwrite).wait()?;
         adam[0].step(&mut net.features, 0.01)?;
         adam[1].step(&mut net.head, 0.01)?;
         net.head.advance();

@@ -4,7 +4,7 @@
 use crate::common::*;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
 use dropconnect::gpu::{Apply, Method};
-use dropconnect::{Activation, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};
+use dropconnect::{Activation, Bias, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};
 
 const NAN: f32 = f32::NAN;
 const INF: f32 = f32::INFINITY;
@@ -64,8 +64,8 @@ fn moments_at_the_edges_are_the_same_everywhere() {
             (data.weight[outputs * inputs - 1], data.x[batch * inputs - 1], data.bias[outputs - 1]) =
                 (w, x, b);
             let (p, data64) = (probability(p), data.wide());
-            let operands = data.operands(&shape, BiasKind::Masked);
-            let call = data64.operands(&shape, BiasKind::Masked).moments(&p, MADE);
+            let operands = data.operands(&shape, Bias::Masked(()));
+            let call = data64.operands(&shape, Bias::Masked(())).moments(&p, MADE);
             let exact = reference::moments(&call).unwrap();
             let check = |got: &[Vec<f32>; 2], what: &str| {
                 let last = shape.output_len() - 1;
@@ -86,11 +86,11 @@ fn moments_at_the_edges_are_the_same_everywhere() {
                 "reference",
             );
             for backend in Backend::available() {
-                let got = pair(shape.output_len(), |out| backend.moments(operands.moments(&p, out)));
+                let got = pair(shape.output_len(), |out| backend.run(operands.moments(&p, out)));
                 check(&got, backend.name());
             }
             if let Some(device) = &gpu {
-                let got = device.moments(ElementType::F32, &operands.moments(&p, MADE));
+                let got = device.run(ElementType::F32, operands.moments(&p, MADE)).wait();
                 let Moments { mean, variance } = got.unwrap();
                 check(&[mean, variance], "adapter");
             }
@@ -125,7 +125,7 @@ fn activations_of_any_mean_and_variance_are_the_same_everywhere() {
         .unwrap();
         for device in [Some(&Device::Cpu), gpu.as_ref()].into_iter().flatten() {
             let u = Moments { mean: mean.clone(), variance: variance.clone() };
-            let got = device.activate(&shape, activation, method, &u).unwrap();
+            let got = activate_on(&device, shape, activation, method, &u).unwrap();
             for at in 0..mean.len() {
                 // What float32 makes of u itself: a unit in the last place of its mean, and a part of its deviation.
                 let step = 1e-6 * (m[at].abs() + v[at].abs().sqrt());
@@ -176,12 +176,12 @@ fn a_prediction_from_wild_logits_is_the_same_everywhere_and_never_certain_by_acc
         // Without a drop and with an input of 1 the logits are the weights.
         let (shape, mask) = (shape([2, row.len(), 1]), mask(0.0));
         let data = Data { weight: row.clone(), ..Data::constant(&shape, 1.0) };
-        let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::None));
-        let call = data64.operands(&shape, BiasKind::None).monte_carlo(&mask, 3, MADE);
+        let (data64, operands) = (data.wide(), data.operands(&shape, Bias::None));
+        let call = data64.operands(&shape, Bias::None).monte_carlo(&mask, 3, MADE);
         let want = reference::predictive(&call).unwrap();
         for device in [Some(&Device::Cpu), gpu.as_ref()].into_iter().flatten() {
             let call = operands.monte_carlo(&mask, 3, MADE);
-            let got = device.predictive(ElementType::F32, &call).unwrap();
+            let got = device.predictive(ElementType::F32, call).wait().unwrap();
             let what = format!("{device} {row:?}");
             assert!(
                 got.mean.iter().zip(&want.mean).all(|(&got, &want)| same(got, want, 1e-7)),
@@ -239,13 +239,13 @@ fn monte_carlo_of_any_values_is_the_same_everywhere() {
         let shape = shape([1, weight.len() / x.len(), x.len()]);
         let mask = Mask::new(MaskKey::new(1, 2).at_step(3), probability(p));
         let data = Data { x: x.to_vec(), weight: weight.to_vec(), ..Data::constant(&shape, 0.0) };
-        let (data64, operands) = (data.wide(), data.operands(&shape, BiasKind::None));
-        let call = data64.operands(&shape, BiasKind::None).monte_carlo(&mask, passes, MADE);
+        let (data64, operands) = (data.wide(), data.operands(&shape, Bias::None));
+        let call = data64.operands(&shape, Bias::None).monte_carlo(&mask, passes, MADE);
         let want = reference::monte_carlo(&call).unwrap();
         let mut all =
-            vec![pair(shape.output_len(), |out| cpu::monte_carlo(operands.monte_carlo(&mask, passes, out)))];
+            vec![pair(shape.output_len(), |out| cpu::run(operands.monte_carlo(&mask, passes, out)))];
         if let Some(device) = &gpu {
-            let got = device.monte_carlo(ElementType::F32, &operands.monte_carlo(&mask, passes, MADE));
+            let got = device.run(ElementType::F32, operands.monte_carlo(&mask, passes, MADE)).wait();
             let Moments { mean, variance } = got.unwrap();
             all.push([mean, variance]);
         }

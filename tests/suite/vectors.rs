@@ -7,7 +7,9 @@ use std::num::NonZeroU32;
 use crate::common::*;
 use dropconnect::mask::brick::Brick;
 use dropconnect::mask::philox::philox4x32;
-use dropconnect::{Activation, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, cpu, reference};
+use dropconnect::{
+    Activation, Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, cpu, reference,
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -156,9 +158,9 @@ impl Layer {
         Mask::new(key, probability).shared(sharing).at(origin(example, output, input))
     }
 
-    fn call(&self) -> Call {
-        let bias = if self.masked_bias { BiasKind::Masked } else { BiasKind::Plain };
-        Call { bias, ..Call::new(self.shape(), Some(self.mask())) }
+    fn call(&self) -> Case {
+        let bias = if self.masked_bias { Bias::Masked(()) } else { Bias::Plain(()) };
+        Case { bias, ..Case::new(self.shape(), Some(self.mask())) }
     }
 
     /// Whether `bits`, one a byte, is the mask.
@@ -370,7 +372,7 @@ fn wrong_masks_and_results_are_seen() {
         }
         mask.key.step ^= 1;
         if layer.bits > 0 && shape.connections() > 100 {
-            let other = Call { mask: Some(mask), ..layer.call() };
+            let other = Case { mask: Some(mask), ..layer.call() };
             let wrong = expected(&other, &Data::ramps(&shape));
             assert!(layer.wrong(wrong.named().map(|(_, v)| v), bound(ElementType::F32)).is_some());
         }

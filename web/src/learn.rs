@@ -27,15 +27,15 @@ struct Trained {
 impl Trained {
     async fn new(lab: &Lab, key: MaskKey, inputs: usize, outputs: usize, p: f64) -> Result<Self, Error> {
         let layer = DropConnect::new(&lab.device, key, inputs, outputs).drop_probability(p).build()?;
-        let (weight, bias) = (layer.weight_async().await?, layer.bias_async().await?.unwrap_or_default());
+        let (weight, bias) = (layer.weight().await?, layer.bias().await?.unwrap_or_default());
         let averages = vec![[0.0; 2]; weight.len() + bias.len()];
         Ok(Self { layer, weight, bias, averages })
     }
 
     async fn descend(&mut self, steps: i32) -> Result<(), Error> {
         const AVERAGED: [f32; 2] = [0.9, 0.999];
-        let grad_weight = self.layer.grad_weight_async().await?;
-        let grad_bias = self.layer.grad_bias_async().await?.unwrap_or_default();
+        let grad_weight = self.layer.grad_weight().await?;
+        let grad_bias = self.layer.grad_bias().await?.unwrap_or_default();
         let values = self.weight.iter_mut().chain(&mut self.bias);
         let grads = grad_weight.iter().chain(&grad_bias);
         for ((value, grad), [mean, square]) in values.zip(grads).zip(&mut self.averages) {
@@ -99,7 +99,7 @@ impl Classifier {
         let count = self.data.class.len() as f32;
         let mut values = vec![self.data.x.clone()];
         for at in 0..self.layers.len() {
-            let y = self.layers[at].layer.forward_async(&values[at]).await?;
+            let y = self.layers[at].layer.forward(&values[at]).await?;
             values.push(if at + 1 < self.layers.len() { relu(y) } else { y });
         }
         let mut grad = softmax(&values[self.layers.len()]);
@@ -110,7 +110,7 @@ impl Classifier {
             row.iter_mut().for_each(|grad| *grad /= count);
         }
         for (at, trained) in self.layers.iter_mut().enumerate().rev() {
-            grad = trained.layer.backward_async(&values[at], &grad, Write::Overwrite).await?;
+            grad = trained.layer.backward(&values[at], &grad, Write::Overwrite).await?;
             // Where ReLU gave nothing, nothing goes back.
             for (grad, _) in grad.iter_mut().zip(&values[at]).filter(|(_, value)| at > 0 && **value <= 0.0) {
                 *grad = 0.0;
@@ -142,7 +142,7 @@ impl Classifier {
             let layer = &mut self.layers[at].layer;
             // Masks that no training step draws.
             layer.set_pass(Some(0));
-            let y = layer.forward_async(&values).await;
+            let y = layer.forward(&values).await;
             layer.set_pass(None);
             values = if at + 1 < self.layers.len() { relu(y?) } else { softmax(&y?) };
         }
@@ -166,7 +166,7 @@ impl Classifier {
     async fn accuracy(&self) -> Result<f32, Error> {
         let mut values = self.data.x.clone();
         for (at, trained) in self.layers.iter().enumerate() {
-            let y = trained.layer.eval_async(&values).await?;
+            let y = trained.layer.eval(&values).await?;
             values = if at + 1 < self.layers.len() { relu(y) } else { y };
         }
         let right = |(row, &class): (&[f32], &u8)| (row[1] > row[0]) == (class == 1);

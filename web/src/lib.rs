@@ -11,7 +11,9 @@ mod times;
 use dropconnect::gpu::{AdapterChoice, KernelOptions};
 use dropconnect::{Device, ElementType};
 use dropconnect_testing::verify::{LEFT_OUT, Subject};
-use dropconnect_testing::{Call, Data, MaskBits, Pass, Target, differences, mask_bits_async, relative_error};
+use dropconnect_testing::{
+    Case, Data, MaskBits, SINGLE, Target, differences, mask_bits_async, relative_error,
+};
 use js_sys::Function;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -58,7 +60,7 @@ impl Lab {
     /// Those of the library, and of the arguments.
     pub async fn mask(&self, layer: JsValue) -> Answer<Vec<u8>> {
         let layer: Layer = inputs::read(layer)?;
-        Ok(self.device.mask_async(&layer.shape()?, &layer.mask()?).await?)
+        Ok(self.device.mask(&layer.shape()?, &layer.mask()?).await?)
     }
 
     /// Every pass of a layer on this device, with random operands, against float64: its mask's differing bits, and
@@ -75,12 +77,12 @@ impl Lab {
         }
         let layer: Layer = inputs::read(layer)?;
         let (shape, mask) = (layer.shape()?, layer.mask()?);
-        let got = self.device.mask_async(&shape, &mask).await?;
-        let want = Device::Cpu.mask(&shape, &mask)?;
-        let call = Call::new(shape, Some(mask));
+        let got = self.device.mask(&shape, &mask).await?;
+        let want = Device::Cpu.mask(&shape, &mask).wait()?;
+        let call = Case::new(shape, Some(mask));
         let data = Data::random(&shape, ElementType::F32, layer.step);
         let mut errors = Vec::new();
-        for pass in Pass::SINGLE {
+        for pass in SINGLE {
             let results = self.target().run_async(&[pass], &call, &data).await?.results;
             for (got, want) in results.iter().zip(call.expected(pass, &data)?) {
                 errors.push((pass.name(), relative_error(got, &want)));

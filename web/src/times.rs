@@ -142,14 +142,14 @@ impl<'a> OnAdapter<'a> {
 
     fn forward(&self, mask: Option<&Mask>) -> Result<Recording, Error> {
         let ([x, weight, _, y, ..], shape) = (self.tensors(), self.shape);
-        self.gpu.kernels().forward(&Forward { shape, mask, x, weight, bias: Bias::None, y })
+        self.gpu.kernels().record(Forward { shape, mask, x, weight, bias: Bias::None, y })
     }
 
     fn gradients(&self, mask: Option<&Mask>) -> Result<Recording, Error> {
         let ([x, weight, grad_output, _, dx, dw], shape) = (self.tensors(), self.shape);
         let (grad_input, grad_weight) = ((dx, Write::Overwrite), (dw, Write::Overwrite));
         let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
-        self.gpu.kernels().both_gradients(&call)
+        self.gpu.kernels().record(call)
     }
 }
 
@@ -159,21 +159,21 @@ fn cpu_forward<'a>(shape: Shape, data: &'a Data, mask: Option<&'a Mask>) -> Call
     let mut y = vec![0.0; shape.output_len()];
     Box::new(move || {
         let (x, weight) = (&data.x[..], &data.weight[..]);
-        cpu::forward(Forward { shape, mask, x, weight, bias: Bias::None, y: &mut y })
+        cpu::run(Forward { shape, mask, x, weight, bias: Bias::None, y: &mut y[..] })
     })
 }
 
 fn cpu_gradients<'a>(shape: Shape, data: &'a Data, mask: Option<&'a Mask>) -> Call<'a> {
     let (mut dx, mut dw) = (vec![0.0; shape.input_len()], vec![0.0; shape.weight_len()]);
     Box::new(move || {
-        cpu::both_gradients(BothGradients {
+        cpu::run(BothGradients {
             shape,
             mask,
-            grad_output: &data.grad_output,
-            x: &data.x,
-            weight: &data.weight,
-            grad_input: (&mut dx, Write::Overwrite),
-            grad_weight: (&mut dw, Write::Overwrite),
+            grad_output: &data.grad_output[..],
+            x: &data.x[..],
+            weight: &data.weight[..],
+            grad_input: (&mut dx[..], Write::Overwrite),
+            grad_weight: (&mut dw[..], Write::Overwrite),
         })
     })
 }

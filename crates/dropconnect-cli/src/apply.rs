@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use dropconnect::call::{BiasGradient, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient};
+use dropconnect::call::{
+    Activate, BiasGradient, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient,
+};
 use dropconnect::gpu::Method;
 use dropconnect::{Activation, Bias, ElementType, Error, Mask, Moments, Shape, Write};
 
@@ -211,20 +213,20 @@ impl Layer {
         let (x, weight, bias, write) =
             (&self.x[..], &self.weight[..], self.bias(masked_bias), Write::Overwrite);
         let output = |name, shape, values| Output { name, shape, element, values };
-        let values = device.forward(element, &Forward { shape, mask, x, weight, bias, y: () })?;
+        let values = device.run(element, Forward { shape, mask, x, weight, bias, y: () }).wait()?;
         let mut outputs = vec![output("y", self.with_last(shape.outputs()), values)];
         let Some(grad_output) = self.grad_output.as_deref() else { return Ok(outputs) };
 
         let call = InputGradient { shape, mask, grad_output, weight, grad_input: (), write };
-        let values = device.input_gradient(element, &call)?;
+        let values = device.run(element, call).wait()?;
         outputs.push(output("grad_x", self.with_last(shape.inputs()), values));
         let call = WeightGradient { shape, mask, grad_output, x, grad_weight: (), write };
-        let values = device.weight_gradient(element, &call)?;
+        let values = device.run(element, call).wait()?;
         outputs.push(output("grad_weight", vec![shape.outputs(), shape.inputs()], values));
         if self.bias.is_some() {
             let bias_mask = mask.filter(|_| masked_bias);
             let call = BiasGradient { shape, bias_mask, grad_output, grad_bias: (), write };
-            let values = device.bias_gradient(element, &call)?;
+            let values = device.run(element, call).wait()?;
             outputs.push(output("grad_bias", vec![shape.outputs()], values));
         }
         Ok(outputs)
@@ -242,14 +244,16 @@ impl Layer {
         let (shape, x, weight) = (self.shape, &self.x[..], &self.weight[..]);
         let (probability, bias) = (&mask.probability, self.bias(command.masked_bias));
         let call = OutputMoments { shape, probability, x, weight, bias, mean: (), variance: () };
-        let u = device.moments(ElementType::F32, &call)?;
+        let u = device.run(ElementType::F32, call).wait()?;
         let method = command.samples.map_or(Method::Closed, |samples| Method::Sampled {
             samples,
             key: mask.key,
             origin: mask.origin,
         });
         let activation = command.activation.map_or(Activation::Identity, Activation::from);
-        Ok(self.moments(device.activate(&shape, activation, method, &u)?))
+        let (u_mean, u_variance, mean, variance) = (&u.mean[..], &u.variance[..], (), ());
+        let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
+        Ok(self.moments(device.run(ElementType::F32, call).wait()?))
     }
 
     fn monte_carlo(
@@ -262,10 +266,10 @@ impl Layer {
         let (bias, passes) = (self.bias(command.masked_bias), command.passes());
         let (element, mean, variance) = (ElementType::F32, (), ());
         let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
-        let moments = device.monte_carlo(element, &call)?;
+        let moments = device.run(element, call).wait()?;
         let mut outputs = self.moments(moments);
         if command.softmax {
-            let predicted = device.predictive(element, &call)?;
+            let predicted = device.predictive(element, call).wait()?;
             let output = |name, shape, values| Output { name, shape, element, values };
             outputs.push(output("probabilities", self.with_last(shape.outputs()), predicted.mean));
             outputs.push(output("entropy", self.leading.clone(), predicted.entropy));

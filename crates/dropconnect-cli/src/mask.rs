@@ -61,7 +61,11 @@ pub fn run(command: &MaskCommand, options: &DeviceOptions) -> Result<(), CliErro
 }
 
 fn computed(device: &Selected, shape: &Shape, mask: &Mask, weights: bool) -> Result<Vec<u8>, CliError> {
-    let bytes = if weights { device.device.mask(shape, mask) } else { device.device.bias_mask(shape, mask) };
+    let bytes = if weights {
+        device.device.mask(shape, mask).wait()
+    } else {
+        device.device.bias_mask(shape, mask).wait()
+    };
     device.checked(bytes.map_err(CliError::from))
 }
 

@@ -114,7 +114,7 @@ fn forward(
         bias,
         y: elements_mut("out", &mut y)?,
     };
-    compute(py, threads, || cpu::forward(call))
+    compute(py, threads, || cpu::run(call))
 }
 
 /// Writes dX.
@@ -145,7 +145,7 @@ fn input_gradient(
         grad_input: elements_mut("grad_input", &mut dx)?,
         write: Write::Overwrite,
     };
-    compute(py, threads, || cpu::input_gradient(call))
+    compute(py, threads, || cpu::run(call))
 }
 
 /// Writes dW.
@@ -176,7 +176,7 @@ fn weight_gradient(
         grad_weight: elements_mut("grad_weight", &mut dw)?,
         write: Write::Overwrite,
     };
-    compute(py, threads, || cpu::weight_gradient(call))
+    compute(py, threads, || cpu::run(call))
 }
 
 /// Writes dX and dW, from one drawing of the mask where that is faster.
@@ -213,7 +213,7 @@ fn both_gradients(
         grad_input: (elements_mut("grad_input", &mut dx)?, Write::Overwrite),
         grad_weight: (elements_mut("grad_weight", &mut dw)?, Write::Overwrite),
     };
-    compute(py, threads, || cpu::both_gradients(call))
+    compute(py, threads, || cpu::run(call))
 }
 
 /// Writes db: the bias is not masked.
@@ -234,7 +234,7 @@ fn bias_gradient(
         grad_bias: elements_mut("grad_bias", &mut db)?,
         write: Write::Overwrite,
     };
-    compute(py, threads, || cpu::bias_gradient(call))
+    compute(py, threads, || cpu::run(call))
 }
 
 /// The instruction set of this processor that the calls use.

@@ -5,9 +5,9 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use dropconnect::ElementType;
+use dropconnect::{Bias, ElementType};
 use dropconnect_testing::{
-    BiasKind, Call, Data, Failure, Pass, Target, bound, mask, mask_bits, relative_error, shape,
+    Case, Data, Failure, LAYER, Target, bound, mask, mask_bits, relative_error, shape,
 };
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             found.bits,
             found.differing,
             found.digest,
-            Pass::ALL.len()
+            LAYER.len()
         );
         if found.differing > 0 || worst > bound(ElementType::F32) {
             code = ExitCode::FAILURE;
@@ -50,8 +50,8 @@ fn worst_error(target: Target) -> Result<f64, Failure> {
         for p in [0.0, 0.5, 0.2, 0.9] {
             let shape = shape(dims);
             let (data, mask) = (Data::random(&shape, ElementType::F32, 1), mask(p));
-            let call = Call { bias: BiasKind::Masked, ..Call::new(shape, Some(mask)) };
-            for pass in Pass::ALL {
+            let call = Case { bias: Bias::Masked(()), ..Case::new(shape, Some(mask)) };
+            for pass in LAYER {
                 let got = target.run(&[pass], &call, &data)?.results;
                 for (got, want) in got.iter().zip(call.expected(pass, &data)?) {
                     worst = worst.max(relative_error(got, &want));

@@ -1,11 +1,13 @@
-//! Passes on an adapter: tensors between guard bytes in its memory, and the library's call for each pass.
+//! Calls on an adapter, on tensors between guard bytes in its memory.
 
+use dropconnect::call::Call;
 pub(crate) use dropconnect::gpu::{Gpu, Kernels};
-use dropconnect::gpu::{Recording, Tensor, WriteMask};
-use dropconnect::{ElementType, Error, Mask, Shape, Write, wgpu};
+use dropconnect::gpu::{Tensor, WriteMask};
+use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
 
 use crate::pool::Place;
-use crate::{Call, Failure, Operands, Pass, Pool, Target};
+use crate::target::Name;
+use crate::{Case, Failure, Pool, Target};
 
 impl<'a> Target<'a> {
     /// The kernels that a device's users get.
@@ -19,25 +21,33 @@ pub(crate) fn name(kernels: &Kernels) -> String {
     format!("{} {:?}", kernels.tuning(), kernels.multiply())
 }
 
-/// Runs some passes in one submission, on tensors that are stored so. Gives the pool back as it is then, and the
-/// dispatches of each pass.
+/// Makes calls in one submission, on tensors that are stored so, those of each kind into the same results. Gives the pool
+/// back as it is then, and the dispatches of each kind.
 pub(crate) async fn run(
     (gpu, kernels): (&Gpu, &Kernels),
-    passes: &[Pass],
-    (call, element): (&Call, ElementType),
+    calls: &[Vec<Call<'_, (), ()>>],
+    names: &[Name],
+    element: ElementType,
     pool: Pool,
-    writes: &[Write],
 ) -> Result<(Pool, Vec<usize>), Failure> {
     let arena = Arena::new(gpu, pool)?;
-    let tensor = |index| arena.tensor(index, element);
-    let operands = Operands::of(call.shape, call.bias, std::array::from_fn(tensor));
-    let results = (4..).zip(writes).map(|(at, &write)| (tensor(at), write)).collect::<Vec<_>>();
-    let mut rest = &results[..];
-    let mut recordings = Vec::new();
-    for pass in passes {
-        let (own, others) = rest.split_at(pass.parts().len());
-        recordings.push(pass.record(kernels, &operands, call.mask.as_ref(), own)?);
-        rest = others;
+    let (mut recordings, mut dispatches) = (Vec::new(), Vec::new());
+    let mut first = names.len();
+    for calls in calls {
+        let mut count = 0;
+        for call in calls {
+            let [operand_type, result_type] = Case::elements(call.kind(), element);
+            let mut results = first..;
+            let call = call.map(
+                |of| arena.tensor(Name::of(call, of.name).position(names), operand_type),
+                |_| arena.tensor(results.next().unwrap_or_default(), result_type),
+            );
+            let recording = kernels.record(call)?;
+            count += recording.dispatches();
+            recordings.push(recording);
+        }
+        dispatches.push(count);
+        first += calls[0].operands().results.len();
     }
     if let [one] = &recordings[..] {
         gpu.submit(one)?;
@@ -46,7 +56,6 @@ pub(crate) async fn run(
         recordings.iter().for_each(|recording| recording.encode(&mut encoder));
         gpu.queue().submit([encoder.finish()]);
     }
-    let dispatches = recordings.iter().map(|recording| recording.dispatches()).collect();
     Ok((arena.read_async().await?, dispatches))
 }
 
@@ -63,41 +72,6 @@ pub(crate) async fn mask(
     let call = WriteMask { shape, mask, result, offset, size };
     gpu.submit(&if bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?)?;
     Ok(arena.read_async().await?)
-}
-
-impl Pass {
-    /// The adapter's call, into results of which each says how it is written.
-    ///
-    /// # Errors
-    /// Those of the pass.
-    ///
-    /// # Panics
-    /// For a number of results that is not the pass's.
-    pub fn record(
-        self,
-        kernels: &Kernels,
-        operands: &Operands<Tensor>,
-        mask: Option<&Mask>,
-        results: &[(Tensor, Write)],
-    ) -> Result<Recording, Error> {
-        match (self, results) {
-            (Self::Forward, &[(y, _)]) => kernels.forward(&operands.forward(mask, y)),
-            (Self::InputGradient, &[(dx, write)]) => {
-                kernels.input_gradient(&operands.writing(write).input_gradient(mask, dx))
-            }
-            (Self::WeightGradient, &[(dw, write)]) => {
-                kernels.weight_gradient(&operands.writing(write).weight_gradient(mask, dw))
-            }
-            (Self::BiasGradient, &[(db, write)]) => {
-                let bias_mask = operands.bias_mask(mask);
-                kernels.bias_gradient(&operands.writing(write).bias_gradient(bias_mask, db))
-            }
-            (Self::BothGradients, &[dx, dw]) => {
-                kernels.both_gradients(&operands.both_gradients(mask, dx, dw))
-            }
-            (_, results) => panic!("{} into {} results", self.name(), results.len()),
-        }
-    }
 }
 
 /// A pool on a device.

@@ -2,7 +2,7 @@
 
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
 
-use crate::{Call, Data, Failure, Pass, Results, Target};
+use crate::{Case, Data, Failure, LAYER, Results, Target};
 
 /// What storing a result in this type, and summing it in f32, may cost: half a unit in the last place for storage, and
 /// 1e-5 for sums, however long: they are summed in blocks.
@@ -120,10 +120,10 @@ pub async fn self_test_async(target: &Target<'_>) -> Result<(u64, Vec<String>), 
     let mask = Mask::new(key, DropProbability::new(0.5)?);
     let (mut fed, mut missed) = (0, Vec::new());
     for element in ElementType::ALL {
-        let call = Call { element, ..Call::new(shape, Some(mask)) };
-        let other = Call { mask: Some(Mask { key: key.at_step(2), ..mask }), ..call };
+        let call = Case { element, ..Case::new(shape, Some(mask)) };
+        let other = Case { mask: Some(Mask { key: key.at_step(2), ..mask }), ..call };
         let data = Data::random(&shape, element, 1);
-        for pass in Pass::ALL {
+        for pass in LAYER {
             let right = target.run_async(&[pass], &call, &data).await?.results;
             let others = target.run_async(&[pass], &other, &data).await?.results;
             for ((right, others), want) in right.iter().zip(others).zip(call.expected(pass, &data)?) {

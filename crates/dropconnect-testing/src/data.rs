@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use dropconnect::{DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing};
+use dropconnect::call::Call;
+use dropconnect::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing};
 
-use crate::{BiasKind, Operands};
+use crate::Operands;
 
 /// SplitMix64: a seed is all of its state.
 #[derive(Clone)]
@@ -49,12 +50,33 @@ pub struct Data<T = f32> {
     pub grad_output: Vec<T>,
     /// Of the input, the weight and the bias.
     pub before: [Vec<T>; 3],
+    /// Mean and variance of u, `[batch, outputs]`.
+    pub u: [Vec<T>; 2],
+    /// Logits of some passes, each `[batch, outputs]`.
+    pub logits: Vec<Vec<T>>,
 }
 
 impl<T> Data<T> {
     /// For calls that overwrite.
-    pub fn operands(&self, shape: &Shape, bias: BiasKind) -> Operands<&[T]> {
+    pub fn operands(&self, shape: &Shape, bias: Bias<()>) -> Operands<&[T]> {
         Operands::of(*shape, bias, [&self.x, &self.weight, &self.bias, &self.grad_output])
+    }
+
+    /// The operand of a call that has this name.
+    ///
+    /// # Panics
+    /// For another name.
+    pub fn tensor<A, R>(&self, call: &Call<'_, A, R>, name: &str) -> &[T] {
+        match (name, call) {
+            ("x", _) => &self.x,
+            ("weight", _) => &self.weight,
+            ("bias", _) => &self.bias,
+            ("grad_output", _) => &self.grad_output,
+            ("u_mean", _) => &self.u[0],
+            ("u_variance", _) => &self.u[1],
+            ("logits", Call::Predictive(call)) => &self.logits[call.pass as usize],
+            _ => panic!("no operand is called {name}"),
+        }
     }
 }
 
@@ -67,18 +89,37 @@ impl Data {
             bias: wide(&self.bias),
             grad_output: wide(&self.grad_output),
             before: self.before.each_ref().map(|values| wide(values)),
+            u: self.u.each_ref().map(|values| wide(values)),
+            logits: self.logits.iter().map(|values| wide(values)).collect(),
         }
     }
 
     /// Each tensor in turn, of its length.
-    fn each(shape: &Shape, mut values: impl FnMut(usize) -> Vec<f32>) -> Self {
+    pub fn each(shape: &Shape, mut values: impl FnMut(usize) -> Vec<f32>) -> Self {
         Self {
             x: values(shape.input_len()),
             weight: values(shape.weight_len()),
             bias: values(shape.outputs()),
             grad_output: values(shape.output_len()),
             before: [values(shape.input_len()), values(shape.weight_len()), values(shape.outputs())],
+            u: [Vec::new(), Vec::new()],
+            logits: Vec::new(),
         }
+    }
+
+    /// With numbers for what goes on from a layer's output: u, whose variance is not negative, and logits of passes.
+    pub fn with_outputs(
+        mut self,
+        shape: &Shape,
+        passes: u32,
+        mut values: impl FnMut(usize) -> Vec<f32>,
+    ) -> Self {
+        let mut times = |factor: f32| -> Vec<f32> {
+            values(shape.output_len()).into_iter().map(|value| factor * value).collect()
+        };
+        self.u = [times(2.0), times(1.0).into_iter().map(f32::abs).collect()];
+        self.logits = (0..passes).map(|_| times(8.0)).collect();
+        self
     }
 
     /// Random, already rounded to `element`.

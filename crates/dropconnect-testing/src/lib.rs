@@ -1,8 +1,8 @@
 //! The one harness of the tests, of `dropconnect verify` and of `dropconnect bench`: a call with its data, a runner
 //! for each device, the answers in float64, guard bytes, and comparisons that are shown wrong results.
 //!
-//! - [`Operands`] and [`Pass`]: which of the library's calls a pass is, on tensors of any kind. Nothing else says it.
-//! - [`Call`] and [`Data`]: a pass's arguments, and seeded numbers for it.
+//! - [`Case`] and [`Data`]: a call's arguments, whatever its kind, and seeded numbers for it.
+//! - [`Operands`]: the library's calls on the tensors of a layer.
 //! - [`Target`]: an adapter with some kernels, or the CPU backend with one instruction set.
 //! - [`Pool`] and `Arena`: tensors between guard bytes, in host memory and on a device. Results are poisoned first.
 //! - `verify`: the checks that a device is given, by `dropconnect verify` and in a page.
@@ -16,14 +16,13 @@
 
 #[cfg_attr(not(feature = "gpu"), path = "no_adapter.rs")]
 mod adapter;
-mod call;
+mod case;
 mod choice;
 mod compare;
 mod data;
 pub mod fuzz;
 mod mask_bits;
 mod operands;
-mod pass;
 mod pool;
 mod target;
 #[cfg(feature = "gpu")]
@@ -33,7 +32,9 @@ pub mod verify;
 
 #[cfg(feature = "gpu")]
 pub use adapter::Arena;
-pub use call::{BiasKind, Call, OVERWRITE, Results, expected};
+pub use case::{
+    BIASES, Case, GRADIENTS, LAYER, LINEAR, OVERWRITE, Results, SINGLE, expected, reductions, result_lens,
+};
 pub use choice::{covering, few, full, strength};
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
 pub use compare::self_test;
@@ -42,10 +43,10 @@ pub use compare::{
     relative_error, self_test_async,
 };
 pub use data::{Data, Random, group, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
+pub use dropconnect::call::{Axis, Kind};
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
 pub use mask_bits::mask_bits;
 pub use mask_bits::{MaskBits, mask_bits_async, portable};
 pub use operands::{MADE, Operands};
-pub use pass::{Axis, Pass};
 pub use pool::{POISON, Placement, Pool};
 pub use target::{Failure, Outcome, Target};

@@ -1,8 +1,10 @@
 //! Stands for `adapter.rs` where there are no adapters: nothing of these types exists, so nothing of this runs.
 
-use dropconnect::{ElementType, Mask, Shape, Write};
+use dropconnect::call::Call;
+use dropconnect::{ElementType, Mask, Shape};
 
-use crate::{Call, Failure, Pass, Pool};
+use crate::target::Name;
+use crate::{Failure, Pool};
 
 /// No device.
 #[derive(Clone, Copy)]
@@ -18,10 +20,10 @@ pub(crate) fn name(kernels: &Kernels) -> String {
 
 pub(crate) async fn run(
     (gpu, _): (&Gpu, &Kernels),
-    _: &[Pass],
-    _: (&Call, ElementType),
+    _: &[Vec<Call<'_, (), ()>>],
+    _: &[Name],
+    _: ElementType,
     _: Pool,
-    _: &[Write],
 ) -> Result<(Pool, Vec<usize>), Failure> {
     match *gpu {}
 }

@@ -3,8 +3,6 @@
 use dropconnect::call::*;
 use dropconnect::{Bias, DropProbability, Mask, Shape, Write};
 
-use crate::BiasKind;
-
 /// Operands of every call, and what gradients do to their results.
 #[derive(Clone, Copy)]
 pub struct Operands<T> {
@@ -24,13 +22,36 @@ pub struct Operands<T> {
 
 impl<T> Operands<T> {
     /// X, W, b and G, for calls that overwrite.
-    pub fn of(shape: Shape, bias: BiasKind, [x, weight, values, grad_output]: [T; 4]) -> Self {
-        Self { shape, x, weight, bias: bias.with(values), grad_output, write: Write::Overwrite }
+    pub fn of(shape: Shape, bias: Bias<()>, [x, weight, values, grad_output]: [T; 4]) -> Self {
+        Self { shape, x, weight, bias: bias.map(|()| values), grad_output, write: Write::Overwrite }
     }
 }
 
 /// Each call with a place for its results: `()` where they are made.
 impl<T: Copy> Operands<T> {
+    /// A call of the layer, of any kind, into these results.
+    ///
+    /// # Panics
+    /// For a kind with other operands, for one that takes a mask where there is none, and for too few results.
+    pub fn call<'m, R>(
+        &self,
+        kind: Kind,
+        mask: Option<&'m Mask>,
+        results: impl IntoIterator<Item = R>,
+    ) -> Call<'m, T, R> {
+        let call = Call::of(kind, self.shape, mask, self.bias.map(|_| ()), self.write);
+        let mut results = results.into_iter();
+        call.expect("a mask for this kind").map(
+            |operand| match operand.name {
+                "x" => self.x,
+                "weight" => self.weight,
+                "grad_output" => self.grad_output,
+                _ => *self.bias.tensor().expect("a kind that a layer has"),
+            },
+            |_| results.next().expect("as many results as the call has"),
+        )
+    }
+
     /// Y.
     pub fn forward<'m, R>(&self, mask: Option<&'m Mask>, y: R) -> Forward<'m, T, R> {
         let Self { shape, x, weight, bias, .. } = *self;

@@ -1,10 +1,11 @@
 //! Where passes run.
 
+use dropconnect::call::{Call, Kind};
 use dropconnect::cpu::Backend;
-use dropconnect::{ElementType, Error, Mask, Shape, Write};
+use dropconnect::{ElementType, Error, Mask, Shape};
 
 use crate::adapter::{self, Gpu, Kernels};
-use crate::{Call, Data, Operands, POISON, Pass, Placement, Pool, Results};
+use crate::{Case, Data, POISON, Placement, Pool, Results, SINGLE};
 
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,20 @@ pub struct Outcome {
     pub results: Vec<Vec<f32>>,
     /// The dispatches of each pass; none on the CPU.
     pub dispatches: Vec<usize>,
+}
+
+/// An operand of some calls: its name, and the pass that it is of.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Name(&'static str, u32);
+
+impl Name {
+    pub(crate) fn of<T, R>(call: &Call<'_, T, R>, name: &'static str) -> Self {
+        Self(name, if let Call::Predictive(call) = call { call.pass } else { 0 })
+    }
+
+    pub(crate) fn position(self, names: &[Self]) -> usize {
+        names.iter().position(|&other| other == self).expect("an operand of these calls")
+    }
 }
 
 /// A device, and the kernels or instruction set that passes run with.
@@ -59,53 +74,70 @@ impl Target<'_> {
         }
     }
 
-    /// Runs some passes on the same operands, in one submission, into results that are poisoned or hold what is to be
-    /// added to; and checks that nothing else has changed.
+    /// Makes calls of some kinds on the same operands, in one submission, into results that are poisoned or hold what is
+    /// to be added to; and checks that nothing else has changed.
     ///
     /// # Errors
-    /// Those of the passes and of the device; [`Failure::Damage`].
-    pub async fn run_async(&self, passes: &[Pass], call: &Call, data: &Data) -> Result<Outcome, Failure> {
-        let Call { shape, mask, .. } = call;
-        let mask = mask.as_ref();
+    /// Those of the calls and of the device; [`Failure::Damage`].
+    pub async fn run_async(&self, kinds: &[Kind], case: &Case, data: &Data) -> Result<Outcome, Failure> {
         // The CPU backend computes in f32.
-        let element = if let Self::Cpu(_) = self { ElementType::F32 } else { call.element };
-        let parts = || passes.iter().flat_map(|pass| pass.parts());
-        let results: Vec<_> = parts()
-            .map(|part| match part.before(call, data) {
-                Some(before) => element.encode(before),
-                None => vec![POISON; part.result_len(shape) * element.size()],
-            })
-            .collect();
-        let writes: Vec<_> = parts()
-            .map(|part| part.before(call, data).map_or(Write::Overwrite, |_| Write::Accumulate))
-            .collect();
-        let operands = [&data.x, &data.weight, &data.bias, &data.grad_output].map(|v| element.encode(v));
-        let mut pool = Pool::new(call.placement, &operands, &results);
-        let dispatches;
+        let element = if let Self::Cpu(_) = self { ElementType::F32 } else { case.element };
+        let calls: Vec<Vec<_>> = kinds.iter().map(|&kind| case.calls(kind).collect()).collect();
+        let (mut names, mut operands, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        for call in calls.iter().flatten() {
+            let [operand_type, _] = Case::elements(call.kind(), element);
+            for operand in call.operands().operands {
+                let name = Name::of(call, operand.name);
+                if !names.contains(&name) {
+                    names.push(name);
+                    operands.push(operand_type.encode(data.tensor(call, operand.name)));
+                }
+            }
+        }
+        for (&kind, calls) in kinds.iter().zip(&calls) {
+            let [_, result_type] = Case::elements(kind, element);
+            for result in calls[0].operands().results {
+                results.push(match case.before(&result, data) {
+                    Some(before) => result_type.encode(before),
+                    None => vec![POISON; result.elements(&case.shape) * result_type.size()],
+                });
+            }
+        }
+        let mut pool = Pool::new(case.placement, &operands, &results);
+        let mut dispatches = Vec::new();
         match *self {
             Self::Adapter { gpu, kernels } => {
-                (pool, dispatches) =
-                    adapter::run((gpu, kernels), passes, (call, element), pool, &writes).await?;
+                (pool, dispatches) = adapter::run((gpu, kernels), &calls, &names, element, pool).await?;
             }
             Self::Cpu(backend) => {
                 let (operands, results) = pool.tensors();
                 let operands: Vec<&[f32]> = operands.into_iter().map(bytemuck::cast_slice).collect();
-                let operands = Operands::of(*shape, call.bias, std::array::from_fn(|at| operands[at]));
-                let results = results.into_iter().map(bytemuck::cast_slice_mut).zip(writes);
-                let mut results: Vec<(&mut [f32], Write)> = results.collect();
-                let mut rest = &mut results[..];
-                for pass in passes {
-                    let (own, others) = rest.split_at_mut(pass.parts().len());
-                    pass.compute(backend, &operands, mask, own)?;
-                    rest = others;
+                let mut results: Vec<&mut [f32]> =
+                    results.into_iter().map(bytemuck::cast_slice_mut).collect();
+                let mut first = 0;
+                for calls in &calls {
+                    for call in calls {
+                        let operand = |name| operands[Name::of(call, name).position(&names)];
+                        let mut own = results[first..].iter_mut();
+                        backend.run(call.map(
+                            |of| operand(of.name),
+                            |_| &mut **own.next().expect("a result of its own"),
+                        ))?;
+                    }
+                    first += calls[0].operands().results.len();
                 }
-                dispatches = Vec::new();
             }
         }
-        let decode = |bytes: &[u8]| -> Vec<f32> {
-            element.decode(bytes).into_iter().map(|value| call.element.round(value)).collect()
-        };
-        Ok(Outcome { results: pool.results()?.into_iter().map(decode).collect(), dispatches })
+        let mut decoded = Vec::new();
+        let mut bytes = pool.results()?.into_iter();
+        for (&kind, calls) in kinds.iter().zip(&calls) {
+            let ([_, stored], [_, rounded]) =
+                (Case::elements(kind, element), Case::elements(kind, case.element));
+            for bytes in bytes.by_ref().take(calls[0].operands().results.len()) {
+                decoded.push(stored.decode(bytes).into_iter().map(|value| rounded.round(value)).collect());
+            }
+        }
+        Ok(Outcome { results: decoded, dispatches })
     }
 
     /// As [`run_async`](Self::run_async), on a thread that may wait.
@@ -113,8 +145,8 @@ impl Target<'_> {
     /// # Errors
     /// As [`run_async`](Self::run_async).
     #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
-    pub fn run(&self, passes: &[Pass], call: &Call, data: &Data) -> Result<Outcome, Failure> {
-        pollster::block_on(self.run_async(passes, call, data))
+    pub fn run(&self, kinds: &[Kind], case: &Case, data: &Data) -> Result<Outcome, Failure> {
+        pollster::block_on(self.run_async(kinds, case, data))
     }
 
     /// Runs all passes, each gradient in a call of its own.
@@ -123,10 +155,10 @@ impl Target<'_> {
     /// As [`run_async`](Self::run_async).
     pub async fn run_all_async(
         &self,
-        call: &Call,
+        case: &Case,
         data: &Data,
     ) -> Result<(Results<f32>, Vec<usize>), Failure> {
-        let Outcome { mut results, dispatches } = self.run_async(&Pass::SINGLE, call, data).await?;
+        let Outcome { mut results, dispatches } = self.run_async(&SINGLE, case, data).await?;
         let [y, dx, dw, db] = std::array::from_fn(|at| std::mem::take(&mut results[at]));
         Ok((Results { y, dx, dw, db }, dispatches))
     }
@@ -136,8 +168,8 @@ impl Target<'_> {
     /// # Errors
     /// As [`run_async`](Self::run_async).
     #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
-    pub fn run_all(&self, call: &Call, data: &Data) -> Result<(Results<f32>, Vec<usize>), Failure> {
-        pollster::block_on(self.run_all_async(call, data))
+    pub fn run_all(&self, case: &Case, data: &Data) -> Result<(Results<f32>, Vec<usize>), Failure> {
+        pollster::block_on(self.run_all_async(case, data))
     }
 
     /// The mask of the weights as it is written, `[batch, outputs, inputs]`, or of the bias, `[batch, outputs]`: a byte

@@ -12,13 +12,13 @@ use super::dispatch::Plan;
 use super::purpose::Purpose;
 use super::rows::{Rows, pieces};
 use super::tensor::Tensor;
-use crate::call::{Axis, Face, Faces};
+use crate::call::{Axis, Call, Kind, Operand, Operands};
 use crate::gpu::run::kernels::Kernels;
 use crate::gpu::run::recording::Recording;
 use crate::gpu::shader::params::Params;
 use crate::gpu::shader::pass::Pass;
 use crate::gpu::shader::variant::SHORT_TERMS;
-use crate::{Bias, ElementType, Error, Write};
+use crate::{Bias, ElementType, Error, Write, fenv};
 
 /// Scratch memory of a call takes no more bytes than this, or one row.
 const SCRATCH_BYTES: u64 = 64 << 20;
@@ -33,29 +33,47 @@ const LEAST_PIECE: u64 = 64;
 pub(crate) struct Contraction<'c, 't> {
     pub pass: Pass,
     /// With one result, or two of the same extent in f32.
-    pub faces: Faces<'c, Tensor<'t>, Tensor<'t>>,
+    pub tensors: Operands<'c, Tensor<'t>, Tensor<'t>>,
     pub write: Write,
     /// What sums are multiplied with, where that is not the mask's scale.
     pub scale: Option<f32>,
     pub purpose: Purpose,
+    /// The reduction axis.
+    pub axis: Axis,
 }
 
 impl<'c, 't> Contraction<'c, 't> {
-    /// One that overwrites its result, to be recorded.
-    pub(crate) fn new(pass: Pass, faces: Faces<'c, Tensor<'t>, Tensor<'t>>) -> Self {
-        Self { pass, faces, write: Write::Overwrite, scale: None, purpose: Purpose::Record }
+    /// The contraction that a call is: those with a reduction axis are.
+    pub(crate) fn of(call: &Call<'c, Tensor<'t>, Tensor<'t>>, purpose: Purpose) -> Option<Self> {
+        let bias = call.bias() != Bias::None;
+        let pass = match call.kind() {
+            Kind::Forward => Pass::Forward { bias },
+            Kind::InputGradient => Pass::InputGradient,
+            Kind::WeightGradient => Pass::WeightGradient,
+            Kind::BiasGradient => Pass::BiasGradient,
+            Kind::Moments => Pass::Moments { bias },
+            Kind::MonteCarlo => Pass::MonteCarlo { bias },
+            Kind::BothGradients | Kind::Activation | Kind::Predictive => return None,
+        };
+        let tensors = call.operands();
+        let axis = tensors.reduction()?;
+        let scale = match call {
+            Call::Moments(call) => Some(fenv::with_default(|| call.probability.spread() as f32)),
+            _ => None,
+        };
+        Some(Self { pass, tensors, write: call.write(), scale, purpose, axis })
     }
 
     /// Checks all arguments. Whether a result shares its buffer with an operand.
     pub(crate) fn check(&self) -> Result<bool, Error> {
-        let element = self.faces.element();
-        let one = if self.faces.results.len() == 1 { element } else { ElementType::F32 };
-        self.purpose.check(&self.faces, element, [one, ElementType::F32])
+        let element = self.tensors.element();
+        let one = if self.tensors.results.len() == 1 { element } else { ElementType::F32 };
+        self.purpose.check(&self.tensors, element, [one, ElementType::F32])
     }
 
     /// How much of each axis one dispatch covers at most.
     pub(crate) fn most(&self, plan: &Plan) -> Result<[u32; 3], Error> {
-        let (dims, result) = (self.faces.dims(), self.faces.results[0]);
+        let (dims, result) = (self.tensors.dims(), self.tensors.results[0]);
         let mut most = dims.map(|length| length.max(1));
         let mut limit = |axis: Axis, limit: u32| most[axis as usize] = most[axis as usize].min(limit);
         let [rows, columns] =
@@ -64,7 +82,7 @@ impl<'c, 't> Contraction<'c, 't> {
         if let Some(axis) = result.rows {
             limit(axis, rows);
         }
-        for face in self.faces.all_operands().chain(&self.faces.results) {
+        for face in self.tensors.operands.iter().chain(&self.tensors.results) {
             let row = dims[face.columns as usize];
             let rows = plan.rows_in_binding(face.name, row, face.tensor.element)?;
             if let Some(axis) = face.rows {
@@ -78,7 +96,7 @@ impl<'c, 't> Contraction<'c, 't> {
         }
         // Pieces along the result cost nothing, those of the walk an addition each: they come last.
         let axes: Vec<_> =
-            [result.rows, Some(result.columns), Some(self.faces.walked())].into_iter().flatten().collect();
+            [result.rows, Some(result.columns), Some(self.axis)].into_iter().flatten().collect();
         for &axis in &axes {
             let others = axes.iter().filter(|&&other| other != axis).map(|&other| most[other as usize]);
             let others: u64 = others.map(u64::from).fold(1, u64::saturating_mul);
@@ -91,7 +109,7 @@ impl<'c, 't> Contraction<'c, 't> {
     /// The pieces of the result that are summed up one after the other, as ranges of the axes; that of the walked
     /// axis is whole.
     pub(crate) fn parts(&self, most: [u32; 3]) -> Vec<[Range<u32>; 3]> {
-        let (dims, result) = (self.faces.dims(), self.faces.results[0]);
+        let (dims, result) = (self.tensors.dims(), self.tensors.results[0]);
         let along = |axis: Axis| pieces(dims[axis as usize], most[axis as usize]).collect::<Vec<_>>();
         let mut parts = Vec::new();
         // A vector has no axis along its rows, and is not cut there.
@@ -110,7 +128,7 @@ impl<'c, 't> Contraction<'c, 't> {
 
     /// The parameters of a dispatch that covers these ranges.
     pub(crate) fn params(&self, plan: &Plan, ranges: &[Range<u32>; 3]) -> Params {
-        let dims = self.faces.dims();
+        let dims = self.tensors.dims();
         let mut params = plan.params(
             ranges.each_ref().map(|range| range.start),
             ranges.each_ref().map(|range| range.end - range.start),
@@ -119,7 +137,7 @@ impl<'c, 't> Contraction<'c, 't> {
             params.input_shift = 0;
         }
         [_, params.output_stride, params.input_stride] = dims;
-        params.masked_bias = u32::from(matches!(self.faces.bias, Bias::Masked(_)));
+        params.masked_bias = u32::from(matches!(self.tensors.bias, Bias::Masked(())));
         if let Some(scale) = self.scale {
             params.scale = scale;
         }
@@ -129,17 +147,22 @@ impl<'c, 't> Contraction<'c, 't> {
     /// The bricks of the result in such a dispatch, along columns, rows and depth.
     pub(crate) fn grid(&self, params: &Params) -> [u32; 3] {
         let bricks = params.bricks();
-        let result = self.faces.results[0];
+        let result = self.tensors.results[0];
         [bricks[result.columns as usize], result.rows.map_or(1, |axis| bricks[axis as usize]), 1]
     }
 }
 
 impl Kernels {
-    /// Checks, cuts and plans a contraction.
-    pub(crate) fn contract(&self, call: &Contraction<'_, '_>) -> Result<Recording, Error> {
+    /// Checks, cuts and plans a call that is a contraction.
+    pub(crate) fn contract(
+        &self,
+        call: &Call<'_, Tensor<'_>, Tensor<'_>>,
+        purpose: Purpose,
+    ) -> Result<Recording, Error> {
+        let call = &Contraction::of(call, purpose).expect("a call with a reduction axis");
         let shared = call.check()?;
-        let (faces, result) = (&call.faces, call.faces.results[0]);
-        let (dims, axis) = (faces.dims(), faces.walked());
+        let (tensors, result) = (&call.tensors, call.tensors.results[0]);
+        let (dims, axis) = (tensors.dims(), call.axis);
         let walked = axis as usize;
         let empty = dims[walked] == 0;
         if empty && call.write == Write::Accumulate {
@@ -148,9 +171,9 @@ impl Kernels {
         }
         // An empty batch has no operands to bind: a few bytes stand in for them, unread.
         let nothing = empty.then(|| call.purpose.scratch(self, STAND_IN)).transpose()?;
-        let mask = faces.mask.filter(|_| !empty);
+        let mask = tensors.mask.filter(|_| !empty);
         let stored = result.tensor.element;
-        let mut plan = Plan::new(self, call.pass, [faces.element(), stored], mask, shared);
+        let mut plan = Plan::new(self, call.pass, [tensors.element(), stored], mask, shared);
         plan.purpose = call.purpose;
         plan.long = dims[walked] > SHORT_TERMS;
         let most = call.most(&plan)?;
@@ -166,7 +189,7 @@ impl Kernels {
             let columns = part[result.columns as usize].clone();
             let bytes = 4 * u64::from(rows.end - rows.start) * u64::from(dims[result.columns as usize]);
             let (last, narrow) = (walk.len() - 1, stored != ElementType::F32);
-            let far = walk.len() > MOST_PIECES && faces.results.len() == 1 && bytes <= SCRATCH_BYTES;
+            let far = walk.len() > MOST_PIECES && tensors.results.len() == 1 && bytes <= SCRATCH_BYTES;
             // After how many pieces scratch memory goes to the result.
             let most_pieces = if far && !narrow { MOST_PIECES } else { walk.len() };
             let wide = last > 0 && narrow || most_pieces <= last;
@@ -187,16 +210,17 @@ impl Kernels {
                 let mut params = call.params(&plan, &ranges);
                 let first = k % most_pieces == 0;
                 params.accumulate = u32::from(!first || call.write == Write::Accumulate && !wide);
-                let bias = faces.bias.tensor().filter(|_| k == 0);
+                let (operands, bias) = tensors.split_bias();
+                let bias = bias.filter(|_| k == 0);
                 plan.variant.pass = call.pass.with_bias(bias.is_some());
-                let operands = faces.operands.iter().chain(bias);
+                let operands = operands.iter().chain(bias);
                 let bound: Vec<_> = match &nothing {
                     Some(buffer) => operands.map(|_| Rows::of_bytes(buffer, 0, 1, 0..1, STAND_IN)).collect(),
                     None => operands.map(|face| face.part(dims, &ranges)).collect(),
                 };
                 let results = match &sums {
                     Some(sums) => vec![sums.clone()],
-                    None => faces.results.iter().map(|face| face.part(dims, &ranges)).collect(),
+                    None => tensors.results.iter().map(|face| face.part(dims, &ranges)).collect(),
                 };
                 plan.dispatch(params, &bound, &results, call.grid(&params))?;
                 if let Some(sums) = sums.as_ref().filter(|_| k == last || (k + 1) % most_pieces == 0) {
@@ -212,7 +236,7 @@ impl Kernels {
     fn round(
         &self,
         sums: &Rows<'_>,
-        result: Face<'_, Tensor<'_>>,
+        result: Operand<Tensor<'_>>,
         part: &[Range<u32>; 3],
         dims: [u32; 3],
         (write, purpose): (Write, Purpose),
@@ -228,7 +252,7 @@ impl Kernels {
             let mut own = sums.clone().at_column(column);
             own.rows = rows.clone();
             let rows = first + rows.start..first + rows.end;
-            let place = Rows::new(*result.tensor, stride, rows).at_column(column);
+            let place = Rows::new(result.tensor, stride, rows).at_column(column);
             (vec![own], vec![place])
         })?;
         // The call that these are part of looks whether the device is there.
@@ -236,11 +260,11 @@ impl Kernels {
     }
 }
 
-impl<'t> Face<'_, Tensor<'t>> {
+impl<'t> Operand<Tensor<'t>> {
     /// What a dispatch that covers these ranges of the axes binds of it: whole rows.
     pub(crate) fn part(&self, dims: [u32; 3], ranges: &[Range<u32>; 3]) -> Rows<'t> {
         let columns = self.columns as usize;
         let rows = self.rows.map_or(0..1, |axis| ranges[axis as usize].clone());
-        Rows::new(*self.tensor, dims[columns], rows).at_column(ranges[columns].start)
+        Rows::new(self.tensor, dims[columns], rows).at_column(ranges[columns].start)
     }
 }

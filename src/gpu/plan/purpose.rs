@@ -1,7 +1,7 @@
 //! What a plan is made for.
 
 use super::tensor::Tensor;
-use crate::call::Faces;
+use crate::call::Operands;
 use crate::gpu::run::allocate::zeroed;
 use crate::gpu::run::kernels::Kernels;
 use crate::{ElementType, Error};
@@ -17,18 +17,18 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    /// Checks all arguments that there are, as [`Faces::check_on_device`], and returns the same.
+    /// Checks all arguments that there are, as [`Operands::check_on_device`], and returns the same.
     pub(crate) fn check(
         self,
-        faces: &Faces<'_, Tensor<'_>, Tensor<'_>>,
+        tensors: &Operands<'_, Tensor<'_>, Tensor<'_>>,
         operands: ElementType,
         results: [ElementType; 2],
     ) -> Result<bool, Error> {
         match self {
-            Self::Record => faces.check_on_device(operands, results),
+            Self::Record => tensors.check_on_device(operands, results),
             Self::Compile => {
-                faces.check_mask()?;
-                faces.check_elements(operands, results)?;
+                tensors.check_mask()?;
+                tensors.check_elements(operands, results)?;
                 Ok(false)
             }
         }

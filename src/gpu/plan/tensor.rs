@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::call::{Faces, Holder};
+use crate::call::{Holder, Operands};
 use crate::work::IN_A_BROWSER;
 use crate::{ElementType, Error, Shape};
 
@@ -60,7 +60,7 @@ fn fits(size: u64, expected: u64) -> bool {
     size == expected || Some(size) == expected.checked_next_multiple_of(4)
 }
 
-/// This, with [`Faces::check_on_device`] and the split into dispatches, is what makes unchecked shaders sound: they
+/// This, with [`Operands::check_on_device`] and the split into dispatches, is what makes unchecked shaders sound: they
 /// index by shape only.
 impl Holder for Tensor<'_> {
     fn check(&self, argument: &'static str, elements: usize, _: &Shape) -> Result<(), Error> {
@@ -110,7 +110,7 @@ fn check_place(
     Ok(())
 }
 
-impl Faces<'_, Tensor<'_>, Tensor<'_>> {
+impl Operands<'_, Tensor<'_>, Tensor<'_>> {
     /// How the operands are stored.
     pub(crate) fn element(&self) -> ElementType {
         self.operands[0].tensor.element
@@ -124,7 +124,7 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
     ) -> Result<(), Error> {
         let of = |allowed| move |face| (face, allowed);
         for (face, allowed) in
-            self.all_operands().map(of([operands; 2])).chain(self.results.iter().map(of(results)))
+            self.operands.iter().map(of([operands; 2])).chain(self.results.iter().map(of(results)))
         {
             let (argument, actual) = (face.name, face.tensor.element);
             if !allowed.contains(&actual) {
@@ -148,7 +148,7 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
         self.check_elements(operands, results)?;
         let mut shared = false;
         for (at, result) in self.results.iter().enumerate() {
-            let others = self.all_operands().map(|face| (face, true));
+            let others = self.operands.iter().map(|face| (face, true));
             for (other, operand) in others.chain(self.results[..at].iter().map(|face| (face, false))) {
                 if other.tensor.buffer != result.tensor.buffer {
                     continue;
@@ -168,7 +168,7 @@ impl Faces<'_, Tensor<'_>, Tensor<'_>> {
     /// That a browser allows the bindings: two that share a byte have to be read only, which those of operands are
     /// unless a result is in a buffer of theirs.
     fn check_blocks(&self, operands_written: bool) -> Result<(), Error> {
-        let all: Vec<_> = self.results.iter().chain(self.all_operands()).collect();
+        let all: Vec<_> = self.results.iter().chain(&self.operands).collect();
         let written = if operands_written { all.len() } else { self.results.len() };
         for (at, one) in all.iter().enumerate().take(written) {
             for other in &all[at + 1..] {

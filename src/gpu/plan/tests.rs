@@ -2,19 +2,20 @@
 
 use std::num::NonZeroU32;
 
-use crate::gpu::prepare::tests::watched;
+use crate::call::{Call, Kind};
 use crate::gpu::shader::variant::{Shared, Variant};
+use crate::gpu::tests::compile::watched;
 use crate::gpu::tests::expanded::hardware;
 use crate::gpu::tests::wgsl::adapter::adapter;
-use crate::gpu::{Gpu, Kernels, LayerCall, Prepare, Tile, Tuning};
-use crate::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing};
+use crate::gpu::{Gpu, Kernels, Tile, Tuning};
+use crate::{Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Sharing, Write};
 
 /// The kernel of a call at p = 1/2, with kernels that are changed first.
 fn taken(
     gpu: &Gpu,
     tuning: Tuning,
     change: impl FnOnce(&mut Kernels),
-    call: LayerCall,
+    kind: Kind,
     [batch, outputs, inputs]: [usize; 3],
     sharing: Sharing,
 ) -> Variant {
@@ -22,9 +23,8 @@ fn taken(
     change(&mut kernels);
     let mask = Mask::new(MaskKey::new(1, 2), DropProbability::new(0.5).unwrap()).shared(sharing);
     let shape = Shape::new(batch, outputs, inputs).unwrap();
-    let (operands, results) = (ElementType::F32, ElementType::F32);
-    let calls = &[call];
-    kernels.prepare(&Prepare { shape, mask: &mask, bias: Bias::None, operands, results, calls }).unwrap();
+    let call = Call::of(kind, shape, Some(&mask), Bias::None, Write::Overwrite).unwrap();
+    kernels.compile(&[call.map(|_| ElementType::F32, |_| ElementType::F32)]).unwrap();
     let compiled = compiled.lock().unwrap();
     assert_eq!(compiled.len(), 1, "{compiled:?}");
     compiled[0]
@@ -36,7 +36,7 @@ fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked() {
     let Some(gpu) = adapter(test) else { return };
     let tile = Tile::new(1, 1, [4, 8]).with_staged(4);
     let tuning = Tuning::software().with_tiles(tile);
-    for call in [LayerCall::Forward, LayerCall::InputGradient, LayerCall::WeightGradient] {
+    for call in [Kind::Forward, Kind::InputGradient, Kind::WeightGradient] {
         let with = |stages: bool, limit: u32| {
             let change =
                 |kernels: &mut Kernels| (kernels.limits.stages, kernels.limits.shared) = (stages, limit);
@@ -56,7 +56,7 @@ fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked() {
         assert_eq!(with(false, u32::MAX).tile.staged, 0, "{call:?}, by FXC");
     }
     // The batch is walked: its rows are not there to be read.
-    let empty = taken(gpu, tuning, |_| (), LayerCall::WeightGradient, [0, 40, 80], Sharing::Example);
+    let empty = taken(gpu, tuning, |_| (), Kind::WeightGradient, [0, 40, 80], Sharing::Example);
     assert_eq!(empty.tile.staged, 0);
 }
 
@@ -66,7 +66,7 @@ fn sums_that_are_split_stage_steps_for_all_threads() {
     let Some(gpu) = adapter("sums_that_are_split_stage_steps_for_all_threads") else { return };
     let tuning = Tuning::software().with_tiles(Tile::new(1, 1, [4, 8]).with_staged(3)).with_threads(u32::MAX);
     let stages = |kernels: &mut Kernels| kernels.limits.stages = true;
-    let variant = taken(gpu, tuning, stages, LayerCall::Forward, [8, 16, 264], Sharing::Example);
+    let variant = taken(gpu, tuning, stages, Kind::Forward, [8, 16, 264], Sharing::Example);
     assert!(variant.split > 1 && variant.tile.staged > 0, "{variant:?}");
     assert_eq!(variant.tile.staged % variant.split, 0, "{variant:?}");
 }
@@ -79,7 +79,7 @@ fn a_lowered_tile_has_examples_of_one_group() {
         let group = 4 * rows;
         let tuning = Tuning::software().with_tiles(Tile::new(rows, 4, [16, 1]));
         let sharing = Sharing::Group(NonZeroU32::new(group).unwrap());
-        for call in [LayerCall::Forward, LayerCall::InputGradient] {
+        for call in [Kind::Forward, Kind::InputGradient] {
             // Odd rows, of which a tile may have few bricks.
             let dims = [3 * group as usize, 37, 33];
             let variant = taken(gpu, tuning, |_| (), call, dims, sharing);
@@ -96,9 +96,7 @@ fn what_nvidia_gets_fits_the_default_limits() {
     let Some(gpu) = adapter("what_nvidia_gets_fits_the_default_limits") else { return };
     let tuning = hardware(0x10de).with_threads(0);
     let limit = Kernels::required_limits().max_compute_workgroup_storage_size;
-    for (call, want) in
-        [(LayerCall::Forward, 2), (LayerCall::InputGradient, 4), (LayerCall::WeightGradient, 4)]
-    {
+    for (call, want) in [(Kind::Forward, 2), (Kind::InputGradient, 4), (Kind::WeightGradient, 4)] {
         let change = |kernels: &mut Kernels| {
             (kernels.limits.stages, kernels.limits.shared, kernels.limits.threads) = (true, limit, 256);
         };

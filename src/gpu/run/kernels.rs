@@ -13,7 +13,7 @@ const LEAST_CONNECTIONS: u64 = 1 << 20;
 
 /// The kernels of one device. Cheap to share by reference; `Send` and `Sync`.
 ///
-/// Pipelines are compiled on first use, or by [`prepare`](Self::prepare), and kept; what compiles holds up nobody who
+/// Pipelines are compiled on first use, or by [`compile`](Self::compile), and kept; what compiles holds up nobody who
 /// asks for another one. After a device is lost, every call that prepares something
 /// returns [`Error::DeviceLost`]: make new kernels from the new device. No fault of a call reaches the device's
 /// handler of uncaptured errors, and its callback for the loss is left to the host.

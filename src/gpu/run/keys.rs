@@ -23,7 +23,7 @@ impl Recording {
 
     /// The same call with another seed, layer, step or Monte-Carlo sample: it draws the masks, or Gaussian samples, of
     /// that key. Nothing is checked or compiled again, and no queue is needed. A recording of
-    /// [`Kernels::monte_carlo`](crate::gpu::Kernels::monte_carlo) draws all its samples at the key's step.
+    /// [`MonteCarlo`](crate::call::MonteCarlo) draws all its samples at the key's step.
     ///
     /// Where a step follows the one before, the calls of some more steps are made with it, so that most of them cost a
     /// microsecond. Those do not look whether the device lives: nothing is made on it.
@@ -155,7 +155,7 @@ impl Recording {
 
     /// The words of a key as the kernels of this call read them, for buffers that a host fills itself: two for each of
     /// 34 rounds, `key + r * (0x9E3779B9, 0xBB67AE85)` for round r from 0 on, modulo 2^32. `key` is
-    /// [`MaskKey::words`], or for [`Kernels::activate`](crate::gpu::Kernels::activate) [`MaskKey::gaussian_words`]. All
+    /// [`MaskKey::words`], or for [`Activate`](crate::call::Activate) [`MaskKey::gaussian_words`]. All
     /// rounds are there, however few a mask takes.
     pub fn key_block(&self, key: MaskKey) -> [u32; Self::KEY_WORDS] {
         let gaussian = self.dispatches.iter().any(|dispatch| dispatch.draws == Draws::Gaussian);
@@ -172,7 +172,7 @@ impl Recording {
     ///
     /// # Errors
     /// [`Error::Usage`] for a buffer without `COPY_SRC`; [`Error::Misaligned`]; [`Error::OutOfBounds`];
-    /// [`Error::PassKeys`] for a recording of [`Kernels::monte_carlo`](crate::gpu::Kernels::monte_carlo); the first
+    /// [`Error::PassKeys`] for a recording of [`MonteCarlo`](crate::call::MonteCarlo); the first
     /// time, as [`at_key`](Self::at_key). Nothing is recorded then.
     pub fn encode_with_key_from(
         &self,

@@ -198,7 +198,7 @@ pub(crate) mod tests {
         let bias = if with_bias { Bias::Plain(tensor(768, 3)) } else { Bias::None };
         let shape = Shape::new(2, 3, 4).unwrap();
         let (x, weight, y) = (tensor(0, 8), tensor(256, 12), tensor(512, 6));
-        kernels.forward(&Forward { shape, mask: None, x, weight, bias, y })
+        kernels.record(Forward { shape, mask: None, x, weight, bias, y })
     }
 
     #[test]

@@ -203,6 +203,7 @@ fn words(buffer: &wgpu::Buffer, bytes: &Range<u64>) -> Result<Option<Range<u64>>
 
 /// Memory for a result on its way to the host. It is made before the work that it waits for, so that memory which ends
 /// ends before anything is done.
+#[derive(Debug)]
 pub(crate) struct Download(wgpu::Buffer);
 
 impl Download {

@@ -1,7 +1,7 @@
 //! What only adapters have: kernels of every kind.
 
 use dropconnect::gpu::{Apply, Gpu, Tuning};
-use dropconnect::{ElementType, Sharing};
+use dropconnect::{Bias, ElementType, Sharing};
 
 use super::{PLACEMENTS, WRITES, agree, mask_of};
 use crate::common::*;
@@ -22,13 +22,12 @@ fn every_kind_of_kernel_agrees_with_float64() {
     let levels = [places.len(), masks.len(), 3, PLACEMENTS.len(), 3, 2, 2, multiplies.len()];
     for (seed, row) in covering(&levels, strength()).iter().enumerate() {
         let (dims, at) = places[row[0]];
-        let call = Call {
-            shape: shape(dims),
+        let call = Case {
             element: ElementType::ALL[row[2]],
-            mask: mask_of(masks[row[1]], at),
-            bias: BiasKind::ALL[row[4]],
+            bias: BIASES[row[4]],
             write: WRITES[row[5]],
             placement: PLACEMENTS[row[3]],
+            ..Case::new(shape(dims), mask_of(masks[row[1]], at))
         };
         let apply = [Apply::And, Apply::Select][row[6]];
         let kernels = kernels(gpu, small_tiles(apply), multiplies[row[7]], false);
@@ -55,7 +54,7 @@ fn the_tunings_of_the_library_agree_with_float64() {
     ];
     for (tuning, p, (dims, at, element, placement)) in few(3, rows) {
         let mask = Some(mask(p).at(origin(at[0], at[1], at[2])));
-        let call = Call { element, placement, ..Call::new(shape(dims), mask) };
+        let call = Case { element, placement, ..Case::new(shape(dims), mask) };
         agree(&with(gpu, tuning), &call, 2000);
     }
 }
@@ -82,8 +81,8 @@ fn threads_that_share_a_tile_agree_with_float64() {
     ];
     for (tuning, mask, (dims, at, element, placement)) in few(4, rows) {
         let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
-        for (bias, write) in [BiasKind::Masked, BiasKind::None].into_iter().zip(WRITES) {
-            let call = Call { element, placement, bias, write, ..Call::new(shape(dims), mask) };
+        for (bias, write) in [Bias::Masked(()), Bias::None].into_iter().zip(WRITES) {
+            let call = Case { element, placement, bias, write, ..Case::new(shape(dims), mask) };
             agree(&with(gpu, tuning), &call, 3000);
         }
     }
@@ -115,7 +114,7 @@ fn operands_that_workgroups_read_together_give_the_same_bits() {
     for (tuning, staged, mask, (dims, at, element, placement)) in few(3, rows) {
         let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
         let together = tuning.with_tiles(tuning.forward.with_staged(staged));
-        let call = Call { element, placement, write: WRITES[1], ..Call::new(shape(dims), mask) };
+        let call = Case { element, placement, write: WRITES[1], ..Case::new(shape(dims), mask) };
         agree(&with(gpu, together), &call, 4000);
         let data = Data::random(&call.shape, element, 4001);
         let bits =
@@ -132,7 +131,7 @@ fn the_ways_to_apply_and_to_multiply_give_the_same_bits() {
     let shape = shape([9, 13, 37]);
     let data = Data::random(&shape, ElementType::F32, 5);
     for p in [0.5, 0.2] {
-        let call = Call::new(shape, Some(mask(p).at(origin(1, 2, 3))));
+        let call = Case::new(shape, Some(mask(p).at(origin(1, 2, 3))));
         let mut first = None;
         for multiply in multiplies(gpu, test) {
             for apply in [Apply::And, Apply::Select] {

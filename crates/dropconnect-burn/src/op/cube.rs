@@ -57,7 +57,7 @@ impl DropConnectOps for CubeBackend {
         }
         let operands = [("grad_output", rows(grad_output)), ("weight", transposed_rows(weight))];
         let [gradient] = expect(pass(&operands, [call.input()], |kernels, operands, [grad_input]| {
-            kernels.input_gradient(&InputGradient {
+            kernels.record(InputGradient {
                 shape: call.shape,
                 mask: Some(&call.mask),
                 grad_output: operands[0],
@@ -80,7 +80,7 @@ impl DropConnectOps for CubeBackend {
         let operands = [("grad_output", rows(grad_output)), ("x", rows(x))];
         let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
         let [gradient] = expect(pass(&operands, [stored], |kernels, operands, [grad_weight]| {
-            kernels.weight_gradient(&WeightGradient {
+            kernels.record(WeightGradient {
                 shape: call.shape,
                 mask: Some(&call.mask),
                 grad_output: operands[0],
@@ -105,7 +105,7 @@ impl DropConnectOps for CubeBackend {
             [("grad_output", rows(grad_output)), ("x", rows(x)), ("weight", transposed_rows(weight))];
         let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
         let [dx, dw] = expect(pass(&operands, [call.input(), stored], |kernels, operands, [dx, dw]| {
-            kernels.both_gradients(&BothGradients {
+            kernels.record(BothGradients {
                 shape: call.shape,
                 mask: Some(&call.mask),
                 grad_output: operands[0],
@@ -124,7 +124,7 @@ impl DropConnectOps for CubeBackend {
         }
         let operands = [("grad_output", rows(grad_output))];
         let [gradient] = expect(pass(&operands, [call.bias()], |kernels, operands, [grad_bias]| {
-            kernels.bias_gradient(&BiasGradient {
+            kernels.record(BiasGradient {
                 shape: call.shape,
                 bias_mask: call.masked_bias.then_some(&call.mask),
                 grad_output: operands[0],
@@ -153,7 +153,7 @@ fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, call: Ca
             Some(&bias) => Bias::Plain(bias),
         };
         let (x, weight) = (operands[0], operands[1]);
-        kernels.forward(&Forward { shape: call.shape, mask: Some(&call.mask), x, weight, bias, y })
+        kernels.record(Forward { shape: call.shape, mask: Some(&call.mask), x, weight, bias, y })
     }));
     y
 }

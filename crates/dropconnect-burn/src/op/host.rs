@@ -39,7 +39,7 @@ pub(super) fn forward<B: Host>(
     let mut y = zeros(call.shape.output_len());
     let (x, weight) = (&B::values(x)[..], &transposed::<B>(weight)[..]);
     let (shape, mask) = (call.shape, Some(&call.mask));
-    expect(cpu::forward(Forward { shape, mask, x, weight, bias, y: &mut y }).map_err(Into::into));
+    expect(cpu::run(Forward { shape, mask, x, weight, bias, y: &mut y[..] }).map_err(Into::into));
     like.tensor(y, call.output())
 }
 
@@ -58,7 +58,7 @@ pub(super) fn input_gradient<B: Host>(
         grad_input: &mut gradient[..],
         write: Write::Overwrite,
     };
-    expect(cpu::input_gradient(pass).map_err(Into::into));
+    expect(cpu::run(pass).map_err(Into::into));
     like.tensor(gradient, call.input())
 }
 
@@ -77,7 +77,7 @@ pub(super) fn weight_gradient<B: Host>(
         grad_weight: &mut gradient[..],
         write: Write::Overwrite,
     };
-    expect(cpu::weight_gradient(pass).map_err(Into::into));
+    expect(cpu::run(pass).map_err(Into::into));
     B::float_transpose(like.tensor(gradient, Shape::from([call.shape.outputs(), call.shape.inputs()])))
 }
 
@@ -98,7 +98,7 @@ pub(super) fn both_gradients<B: Host>(
         grad_input: (&mut dx[..], Write::Overwrite),
         grad_weight: (&mut dw[..], Write::Overwrite),
     };
-    expect(cpu::both_gradients(pass).map_err(Into::into));
+    expect(cpu::run(pass).map_err(Into::into));
     let stored = Shape::from([call.shape.outputs(), call.shape.inputs()]);
     (like_x.tensor(dx, call.input()), B::float_transpose(like_weight.tensor(dw, stored)))
 }
@@ -113,7 +113,7 @@ pub(super) fn bias_gradient<B: Host>(grad_output: FloatTensor<B>, call: Call) ->
         grad_bias: &mut gradient[..],
         write: Write::Overwrite,
     };
-    expect(cpu::bias_gradient(pass).map_err(Into::into));
+    expect(cpu::run(pass).map_err(Into::into));
     like.tensor(gradient, call.bias())
 }
 

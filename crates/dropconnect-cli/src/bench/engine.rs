@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use dropconnect::gpu::{Gpu, Recording, Tensor};
 use dropconnect::{Bias, ElementType, Mask, Write, wgpu};
-use dropconnect_testing::{Operands, Pass};
+use dropconnect_testing::{Kind, LINEAR, Operands};
 
 use super::on_cpu::OnCpu;
-use super::problem::{Problem, Way, places};
+use super::problem::{Problem, Way, parts, places, result_len};
 use super::stopwatch::{Stopwatch, Timer};
 use super::stored_mask::{StoredMask, Tensors};
 use crate::error::CliError;
@@ -24,7 +24,7 @@ enum On<'a> {
 
 /// One way to do a pass, ready to be timed.
 pub struct Lane<'m> {
-    pass: Pass,
+    pass: Kind,
     way: Way<'m>,
     /// The library's call on an adapter; none for the stored mask.
     recording: Option<Recording>,
@@ -79,7 +79,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Runs a pass once, into results that hold NaN before, and returns them.
-    pub fn results(&mut self, pass: Pass, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+    pub fn results(&mut self, pass: Kind, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
         match &mut self.device {
             On::Gpu(engine) => engine.results(pass, way),
             On::Cpu(engine) => engine.results(pass, way),
@@ -87,7 +87,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Prepares one way to do a pass.
-    pub fn lane<'m>(&mut self, pass: Pass, way: Way<'m>) -> Result<Lane<'m>, CliError> {
+    pub fn lane<'m>(&mut self, pass: Kind, way: Way<'m>) -> Result<Lane<'m>, CliError> {
         let recording = match &mut self.device {
             On::Gpu(engine) => engine.recording(pass, way)?,
             On::Cpu(_) => None,
@@ -118,9 +118,9 @@ impl<'a> OnGpu<'a> {
     fn new(gpu: &'a Gpu, timer: Timer, problem: &'a Problem) -> Result<Self, CliError> {
         let upload = |values: &[f32]| gpu.upload(&problem.element.encode(values));
         let inputs = [upload(&problem.x)?, upload(&problem.weight)?, upload(&problem.grad_output)?];
-        let bytes = |pass: Pass| pass.result_len(&problem.shape) * problem.element.size();
+        let bytes = |pass: Kind| result_len(pass, &problem.shape) * problem.element.size();
         let result = |pass| gpu.buffer(bytes(pass) as u64);
-        let [forward, input, weight] = Pass::LINEAR.map(result);
+        let [forward, input, weight] = LINEAR.map(result);
         Ok(Self {
             gpu,
             stopwatch: Stopwatch::new(gpu, timer),
@@ -138,8 +138,8 @@ impl<'a> OnGpu<'a> {
         self.stored = None;
         let Problem { shape, element, .. } = self.problem;
         if self.wide.is_none() && *element != ElementType::F32 {
-            let result = |pass: Pass| self.gpu.buffer(4 * pass.result_len(shape) as u64);
-            let [forward, input, weight] = Pass::LINEAR.map(result);
+            let result = |pass: Kind| self.gpu.buffer(4 * result_len(pass, shape) as u64);
+            let [forward, input, weight] = LINEAR.map(result);
             self.wide = Some([forward?, input?, weight?]);
         }
         let [x, weight, grad_output] = &self.inputs;
@@ -155,7 +155,7 @@ impl<'a> OnGpu<'a> {
     }
 
     /// The library's call; none for the stored mask.
-    fn recording(&mut self, pass: Pass, way: Way) -> Result<Option<Recording>, CliError> {
+    fn recording(&mut self, pass: Kind, way: Way) -> Result<Option<Recording>, CliError> {
         let mask = match way {
             Way::Ours(mask) | Way::Shared(mask) => Some(mask),
             Way::Dense => None,
@@ -174,11 +174,9 @@ impl<'a> OnGpu<'a> {
             bias: Bias::None,
             write: Write::Overwrite,
         };
-        let results = self.results[places(pass)].iter().zip(pass.parts());
-        let results: Vec<_> = results
-            .map(|(buffer, part)| (tensor(buffer, part.result_len(shape)), Write::Overwrite))
-            .collect();
-        let recording = pass.record(self.gpu.kernels(), &operands, mask, &results)?;
+        let results = self.results[places(pass)].iter().zip(parts(pass));
+        let results = results.map(|(buffer, &part)| tensor(buffer, result_len(part, shape)));
+        let recording = self.gpu.kernels().record(operands.call(pass, mask, results))?;
         if matches!(way, Way::Ours(_)) {
             self.parameter_bytes = self.parameter_bytes.max(recording.parameter_bytes());
         }
@@ -192,15 +190,15 @@ impl<'a> OnGpu<'a> {
     }
 
     /// Records the library's call, or where there is none, the stored mask's.
-    fn record(&self, pass: Pass, recording: Option<&Recording>, into: &mut wgpu::ComputePass) {
+    fn record(&self, pass: Kind, recording: Option<&Recording>, into: &mut wgpu::ComputePass) {
         if let Some(recording) = recording {
             recording.record(into);
         } else if let Some(Ok(stored)) = &self.stored {
-            pass.parts().iter().for_each(|&part| stored.record(part, into));
+            parts(pass).iter().for_each(|&part| stored.record(part, into));
         }
     }
 
-    fn results(&mut self, pass: Pass, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+    fn results(&mut self, pass: Kind, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
         let recording = self.recording(pass, way)?;
         let (buffers, element) = match (&self.wide, way) {
             (Some(wide), Way::Stored(_)) => (wide, ElementType::F32),
@@ -211,10 +209,10 @@ impl<'a> OnGpu<'a> {
             self.gpu.queue().write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
         }
         self.stopwatch.time(1, false, |into, _| self.record(pass, recording.as_ref(), into))?;
-        let read = |(buffer, part): (&wgpu::Buffer, &Pass)| {
-            let bytes = (part.result_len(&self.problem.shape) * element.size()) as u64;
+        let read = |(buffer, &part): (&wgpu::Buffer, &Kind)| {
+            let bytes = (result_len(part, &self.problem.shape) * element.size()) as u64;
             Ok(element.decode(&self.gpu.read(buffer, 0..bytes)?))
         };
-        buffers.iter().zip(pass.parts()).map(read).collect()
+        buffers.iter().zip(parts(pass)).map(read).collect()
     }
 }

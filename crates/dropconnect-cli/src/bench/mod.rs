@@ -32,7 +32,7 @@ use std::path::PathBuf;
 
 use dropconnect::gpu::Tuning;
 use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape, Sharing};
-use dropconnect_testing::Pass;
+use dropconnect_testing::Kind;
 use indicatif::ProgressBar;
 
 use crate::cli::{BenchOptions, DeviceKind, DeviceOptions, Rival};
@@ -228,7 +228,7 @@ impl Bench<'_, '_> {
     /// Checks all ways to do a pass, and has them take turns. The first is ours.
     fn pass(
         &mut self,
-        pass: Pass,
+        pass: Kind,
         ways: &[Way],
         probability: DropProbability,
     ) -> Result<PassEntry, CliError> {
@@ -297,9 +297,9 @@ impl Bench<'_, '_> {
 }
 
 /// Compares a sample of each of a pass's results with float64. Returns the largest relative error.
-fn checked(engine: &mut Engine, problem: &Problem, pass: Pass, way: Way) -> Result<f64, CliError> {
+fn checked(engine: &mut Engine, problem: &Problem, pass: Kind, way: Way) -> Result<f64, CliError> {
     let mut largest = 0.0f64;
-    for (&part, got) in pass.parts().iter().zip(engine.results(pass, way)?) {
+    for (&part, got) in problem::parts(pass).iter().zip(engine.results(pass, way)?) {
         let error = sample::relative_error(problem, part, way.mask(), &got);
         let bound = sample::bound(problem, part);
         if error.is_nan() || error > bound {

@@ -1,11 +1,11 @@
 //! A problem on the CPU backend, and what one does there without regenerating masks.
 
-use dropconnect::cpu::{self, Backend};
-use dropconnect::{Mask, Write};
-use dropconnect_testing::Pass;
+use dropconnect::Mask;
+use dropconnect::cpu;
+use dropconnect_testing::{Kind, LINEAR};
 use rayon::prelude::*;
 
-use super::problem::{Problem, Way, places};
+use super::problem::{Problem, Way, parts, places, result_len};
 use crate::error::{CliError, room};
 
 pub struct OnCpu<'a> {
@@ -17,13 +17,13 @@ pub struct OnCpu<'a> {
 
 impl<'a> OnCpu<'a> {
     pub fn new(problem: &'a Problem) -> Result<Self, CliError> {
-        let poisoned = |pass: Pass| {
-            let length = pass.result_len(&problem.shape);
+        let poisoned = |pass: Kind| {
+            let length = result_len(pass, &problem.shape);
             let mut result = room("a result of the benchmark", length)?;
             result.resize(length, f32::NAN);
             Ok::<_, CliError>(result)
         };
-        let [forward, input, weight] = Pass::LINEAR.map(poisoned);
+        let [forward, input, weight] = LINEAR.map(poisoned);
         Ok(Self { problem, results: [forward?, input?, weight?], stored: None })
     }
 
@@ -43,7 +43,7 @@ impl<'a> OnCpu<'a> {
     }
 
     /// Runs a pass once, into results that hold NaN before, and returns them.
-    pub fn results(&mut self, pass: Pass, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+    pub fn results(&mut self, pass: Kind, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
         self.results[places(pass)].iter_mut().for_each(|result| result.fill(f32::NAN));
         self.run(pass, way)?;
         let copy = |result: &Vec<f32>| {
@@ -54,26 +54,26 @@ impl<'a> OnCpu<'a> {
         self.results[places(pass)].iter().map(copy).collect()
     }
 
-    pub fn run(&mut self, pass: Pass, way: Way) -> Result<(), CliError> {
+    pub fn run(&mut self, pass: Kind, way: Way) -> Result<(), CliError> {
         let mask = match way {
             Way::Ours(mask) | Way::Shared(mask) => Some(mask),
             Way::Dense => None,
             Way::Stored(mask) => {
-                return pass.parts().iter().try_for_each(|&part| self.run_stored(part, mask));
+                return parts(pass).iter().try_for_each(|&part| self.run_stored(part, mask));
             }
         };
         let results = self.results[places(pass)].iter_mut();
-        let mut results: Vec<_> = results.map(|result| (&mut result[..], Write::Overwrite)).collect();
-        Ok(pass.compute(Backend::detect(), &self.problem.operands(), mask, &mut results)?)
+        let results = results.map(|result| &mut result[..]);
+        Ok(cpu::run(self.problem.operands().call(pass, mask, results))?)
     }
 
     /// Plain parallel loops that the compiler vectorises. The forward pass writes the mask first.
-    fn run_stored(&mut self, pass: Pass, mask: &Mask) -> Result<(), CliError> {
+    fn run_stored(&mut self, pass: Kind, mask: &Mask) -> Result<(), CliError> {
         let Problem { shape, x, weight, grad_output, .. } = self.problem;
         let (outputs, inputs) = (shape.outputs(), shape.inputs());
         let [y, grad_input, grad_weight] = &mut self.results;
         let Some(Ok(kept)) = &mut self.stored else { return Ok(()) };
-        if pass == Pass::Forward {
+        if pass == Kind::Forward {
             cpu::mask(shape, mask, kept)?;
         }
         let (kept, scale) = (&kept[..], mask.scale() as f32);
@@ -83,13 +83,13 @@ impl<'a> OnCpu<'a> {
             }
         };
         match pass {
-            Pass::Forward => y.par_iter_mut().enumerate().for_each(|(at, y)| {
+            Kind::Forward => y.par_iter_mut().enumerate().for_each(|(at, y)| {
                 let (n, o) = (at / outputs, at % outputs);
                 let x = &x[n * inputs..(n + 1) * inputs];
                 let weight = &weight[o * inputs..(o + 1) * inputs];
                 *y = scale * masked_dot(x, weight, &kept[at * inputs..(at + 1) * inputs]);
             }),
-            Pass::InputGradient => grad_input.par_chunks_mut(inputs).enumerate().for_each(|(n, sums)| {
+            Kind::InputGradient => grad_input.par_chunks_mut(inputs).enumerate().for_each(|(n, sums)| {
                 sums.fill(0.0);
                 for o in 0..outputs {
                     let at = n * outputs + o;

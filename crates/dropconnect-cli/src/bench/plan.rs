@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dropconnect::{DropProbability, ElementType, Shape};
-use dropconnect_testing::Pass;
+use dropconnect_testing::Kind;
 
 use super::problem::PASSES;
 use super::rounds::Effort;
@@ -14,7 +14,7 @@ use crate::error::{About, CliError};
 struct Defaults {
     shapes: &'static [[usize; 3]],
     probabilities: &'static [f64],
-    passes: &'static [Pass],
+    passes: &'static [Kind],
     rivals: &'static [Rival],
     budget: Duration,
 }
@@ -31,7 +31,7 @@ const FULL: Defaults = Defaults {
 const QUICK: Defaults = Defaults {
     shapes: &[[128, 512, 512]],
     probabilities: &[0.5],
-    passes: &[Pass::Forward, Pass::WeightGradient],
+    passes: &[Kind::Forward, Kind::WeightGradient],
     rivals: &[Rival::Dense, Rival::Stored],
     budget: Duration::from_millis(200),
 };
@@ -41,7 +41,7 @@ pub struct Plan {
     pub shapes: Vec<Shape>,
     pub probabilities: Vec<DropProbability>,
     pub elements: Vec<ElementType>,
-    pub passes: Vec<Pass>,
+    pub passes: Vec<Kind>,
     pub rivals: Vec<Rival>,
     pub effort: Effort,
 }
@@ -110,7 +110,7 @@ impl Plan {
     }
 }
 
-impl From<BenchPass> for Pass {
+impl From<BenchPass> for Kind {
     fn from(pass: BenchPass) -> Self {
         match pass {
             BenchPass::Forward => Self::Forward,

@@ -1,33 +1,48 @@
 //! What is timed: passes, the ways to do them, and the tensors they work on.
 
 use dropconnect::{Bias, ElementType, Mask, Shape, Write};
-use dropconnect_testing::{Operands, Pass, Random};
+use dropconnect_testing::{Kind, LINEAR, Operands, Random, result_lens};
 
 use crate::error::{CliError, reserve, room};
 
 /// What is timed: the passes of one result, and the two that the library may compute together.
-pub const PASSES: [Pass; 4] = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient, Pass::BothGradients];
+pub const PASSES: [Kind; 4] = [Kind::Forward, Kind::InputGradient, Kind::WeightGradient, Kind::BothGradients];
+
+/// The passes of one result each that a pass does the work of, in the order of its results.
+pub fn parts(pass: Kind) -> &'static [Kind] {
+    match pass {
+        Kind::InputGradient => &[Kind::InputGradient],
+        Kind::WeightGradient => &[Kind::WeightGradient],
+        Kind::BothGradients => &[Kind::InputGradient, Kind::WeightGradient],
+        _ => &[Kind::Forward],
+    }
+}
+
+/// Elements of its results together.
+pub fn result_len(pass: Kind, shape: &Shape) -> usize {
+    result_lens(pass, shape).into_iter().sum()
+}
 
 /// Multiply-adds of a layer, masked or not.
-pub fn multiply_adds(pass: Pass, shape: &Shape) -> u64 {
-    pass.parts().len() as u64 * shape.connections()
+pub fn multiply_adds(pass: Kind, shape: &Shape) -> u64 {
+    parts(pass).len() as u64 * shape.connections()
 }
 
 /// Elements that a pass has to read or write at least once: its operands and results.
-pub fn moved_elements(pass: Pass, shape: &Shape) -> u64 {
+pub fn moved_elements(pass: Kind, shape: &Shape) -> u64 {
     let [x, weight, output] =
         [shape.input_len(), shape.weight_len(), shape.output_len()].map(|length| length as u64);
     match pass {
         // X, W, Y; G, W, dX; G, X, dW: one of each.
-        Pass::BothGradients => 2 * (x + weight) + output,
+        Kind::BothGradients => 2 * (x + weight) + output,
         _ => x + weight + output,
     }
 }
 
 /// Which of Y, dX and dW the results of a pass are.
-pub fn places(pass: Pass) -> std::ops::Range<usize> {
-    let parts = pass.parts();
-    let first = Pass::LINEAR.iter().position(|part| parts.contains(part)).expect("only these are timed");
+pub fn places(pass: Kind) -> std::ops::Range<usize> {
+    let parts = parts(pass);
+    let first = LINEAR.iter().position(|part| parts.contains(part)).expect("only these are timed");
     first..first + parts.len()
 }
 
@@ -99,7 +114,7 @@ impl Problem {
 
     /// Bytes of X, W, G and the three results.
     pub fn tensor_bytes(&self) -> u64 {
-        let elements: usize = Pass::LINEAR.iter().map(|pass| pass.result_len(&self.shape)).sum();
+        let elements: usize = LINEAR.into_iter().map(|pass| result_len(pass, &self.shape)).sum();
         2 * (elements * self.element.size()) as u64
     }
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use dropconnect::{ElementType, Shape};
-use dropconnect_testing::Pass;
+use dropconnect_testing::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
@@ -56,7 +56,7 @@ pub struct Task {
 }
 
 impl Task {
-    pub fn new(shape: &Shape, element: ElementType, p: f64, pass: Pass) -> Self {
+    pub fn new(shape: &Shape, element: ElementType, p: f64, pass: Kind) -> Self {
         let [batch, outputs, inputs] = [shape.batch(), shape.outputs(), shape.inputs()];
         Self { batch, outputs, inputs, element: element.name().to_owned(), p, pass: pass.name().to_owned() }
     }

@@ -2,7 +2,7 @@
 
 use dropconnect::Mask;
 use dropconnect::mask::philox::philox4x32;
-use dropconnect_testing::Pass;
+use dropconnect_testing::Kind;
 
 use super::problem::Problem;
 
@@ -11,19 +11,19 @@ const SAMPLES: usize = 60;
 
 /// The largest relative error allowed: what [`dropconnect_testing::bound`] allows, and for very long sums their
 /// rounding, which grows with the root of their length.
-pub fn bound(problem: &Problem, pass: Pass) -> f64 {
+pub fn bound(problem: &Problem, pass: Kind) -> f64 {
     let terms = match pass {
-        Pass::Forward => problem.shape.inputs(),
-        Pass::InputGradient => problem.shape.outputs(),
+        Kind::Forward => problem.shape.inputs(),
+        Kind::InputGradient => problem.shape.outputs(),
         _ => problem.shape.batch(),
     };
     dropconnect_testing::bound(problem.element) + 2f64.powi(-24) * (terms as f64).sqrt()
 }
 
 /// The relative L2 error of a sample of a result.
-pub fn relative_error(problem: &Problem, pass: Pass, mask: Option<&Mask>, got: &[f32]) -> f64 {
+pub fn relative_error(problem: &Problem, pass: Kind, mask: Option<&Mask>, got: &[f32]) -> f64 {
     let columns = match pass {
-        Pass::Forward => problem.shape.outputs(),
+        Kind::Forward => problem.shape.outputs(),
         _ => problem.shape.inputs(),
     };
     let last = got.len() - 1;
@@ -37,21 +37,21 @@ pub fn relative_error(problem: &Problem, pass: Pass, mask: Option<&Mask>, got: &
     dropconnect_testing::relative_error(&got, &want)
 }
 
-fn expected(problem: &Problem, pass: Pass, mask: Option<&Mask>, at: usize) -> f64 {
+fn expected(problem: &Problem, pass: Kind, mask: Option<&Mask>, at: usize) -> f64 {
     let Problem { shape, x, weight, grad_output, .. } = problem;
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let kept = |n: usize, o: usize, i: usize| mask.is_none_or(|mask| mask.keep(n as u32, o as u32, i as u32));
     let product = |a: f32, b: f32| f64::from(a) * f64::from(b);
     let (row, column) = match pass {
-        Pass::Forward => (at / outputs, at % outputs),
+        Kind::Forward => (at / outputs, at % outputs),
         _ => (at / inputs, at % inputs),
     };
     let sum: f64 = match pass {
-        Pass::Forward => (0..inputs)
+        Kind::Forward => (0..inputs)
             .filter(|&i| kept(row, column, i))
             .map(|i| product(x[row * inputs + i], weight[column * inputs + i]))
             .sum(),
-        Pass::InputGradient => (0..outputs)
+        Kind::InputGradient => (0..outputs)
             .filter(|&o| kept(row, o, column))
             .map(|o| product(grad_output[row * outputs + o], weight[o * inputs + column]))
             .sum(),

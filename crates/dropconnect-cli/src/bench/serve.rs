@@ -76,7 +76,7 @@ fn serve(
 }
 
 /// What a task comes to.
-pub type Asked = (Shape, ElementType, DropProbability, dropconnect_testing::Pass);
+pub type Asked = (Shape, ElementType, DropProbability, dropconnect_testing::Kind);
 
 impl Task {
     /// The problem, or why there is none.

@@ -4,7 +4,7 @@
 use dropconnect::gpu::{Gpu, Recording, WriteMask};
 use dropconnect::wgpu::util::DeviceExt;
 use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
-use dropconnect_testing::Pass;
+use dropconnect_testing::{Kind, LINEAR};
 use minijinja::context;
 
 use super::template::render;
@@ -19,7 +19,7 @@ pub struct StoredMask {
     mask: wgpu::Buffer,
     size: u64,
     write: Recording,
-    passes: Vec<(Pass, Kernel)>,
+    passes: Vec<(Kind, Kernel)>,
 }
 
 struct Kernel {
@@ -57,7 +57,7 @@ impl StoredMask {
         if bound > limit {
             return Ok(Err(too_large(format!("a binding holds {limit}"))));
         }
-        let kernels: Vec<_> = Pass::LINEAR.into_iter().map(|pass| (pass, groups(pass, shape))).collect();
+        let kernels: Vec<_> = LINEAR.into_iter().map(|pass| (pass, groups(pass, shape))).collect();
         if kernels.iter().any(|(_, [x, y])| *x.max(y) > limits.max_compute_workgroups_per_dimension) {
             return Ok(Err("its grid passes the device's limit of workgroups".to_owned()));
         }
@@ -88,8 +88,8 @@ impl StoredMask {
     }
 
     /// Records a pass. The forward pass writes the mask first; the gradients find it written.
-    pub fn record(&self, pass: Pass, into: &mut wgpu::ComputePass) {
-        if pass == Pass::Forward {
+    pub fn record(&self, pass: Kind, into: &mut wgpu::ComputePass) {
+        if pass == Kind::Forward {
             self.fill(into);
         }
         for (_, kernel) in self.passes.iter().filter(|(of, _)| *of == pass) {
@@ -107,12 +107,12 @@ impl Drop for StoredMask {
     }
 }
 
-fn groups(pass: Pass, shape: &Shape) -> [u32; 2] {
+fn groups(pass: Kind, shape: &Shape) -> [u32; 2] {
     let [batch, outputs, inputs] = [shape.batch(), shape.outputs(), shape.inputs()].map(|size| size as u32);
     let across = inputs.div_ceil(4 * WORKGROUP);
     match pass {
-        Pass::Forward => [outputs.div_ceil(4), batch.div_ceil(4)],
-        Pass::InputGradient => [across, batch.div_ceil(ROWS)],
+        Kind::Forward => [outputs.div_ceil(4), batch.div_ceil(4)],
+        Kind::InputGradient => [across, batch.div_ceil(ROWS)],
         _ => [across, outputs.div_ceil(ROWS)],
     }
 }
@@ -122,7 +122,7 @@ const ROWS: u32 = 4;
 
 fn kernel(
     gpu: &Gpu,
-    (pass, groups): (Pass, [u32; 2]),
+    (pass, groups): (Kind, [u32; 2]),
     shape: &Shape,
     element: ElementType,
     mask: &Mask,
@@ -132,8 +132,8 @@ fn kernel(
     let device = gpu.device();
     let label = Some("dropconnect.bench.stored_mask");
     let (quads, other, result) = match pass {
-        Pass::Forward => (tensors.x, tensors.weight, tensors.y),
-        Pass::InputGradient => (tensors.weight, tensors.grad_output, tensors.grad_input),
+        Kind::Forward => (tensors.x, tensors.weight, tensors.y),
+        Kind::InputGradient => (tensors.weight, tensors.grad_output, tensors.grad_input),
         _ => (tensors.x, tensors.grad_output, tensors.grad_weight),
     };
     let source = source(pass, element, shape.inputs().is_multiple_of(4));
@@ -174,10 +174,10 @@ fn kernel(
     Kernel { pipeline, bindings, groups }
 }
 
-fn source(pass: Pass, element: ElementType, whole_quads: bool) -> String {
+fn source(pass: Kind, element: ElementType, whole_quads: bool) -> String {
     let values = context! {
-        forward => pass == Pass::Forward,
-        of_input => pass == Pass::InputGradient,
+        forward => pass == Kind::Forward,
+        of_input => pass == Kind::InputGradient,
         element => element.name(),
         whole_quads,
         workgroup => WORKGROUP,
@@ -193,7 +193,7 @@ mod tests {
     /// The shape of the text; that it computes what it should, `bench` checks before it times it.
     #[test]
     fn every_variant_renders() {
-        for pass in Pass::LINEAR {
+        for pass in LINEAR {
             for element in ElementType::ALL {
                 for whole_quads in [false, true] {
                     let text = source(pass, element, whole_quads);

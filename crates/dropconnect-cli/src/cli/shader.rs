@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use dropconnect::Shape;
+use dropconnect::call::Kind;
 
 use super::{ActivationName, Element, MaskOptions, parse};
 
@@ -73,31 +75,58 @@ pub struct ShaderCommand {
     pub time: bool,
 }
 
-/// The passes of `shader`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// What `shader` shows the kernels of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShaderPass {
-    /// Y
-    Forward,
-    /// dX
-    InputGradient,
-    /// dW
-    WeightGradient,
-    /// dX and dW in one call, which takes the kernels of both
-    BothGradients,
-    /// db
-    BiasGradient,
-    /// The mask, written out
+    /// The mask, written out.
     Mask,
-    /// The mask of the bias, written out
+    /// The mask of the bias.
     BiasMask,
-    /// Mean and variance of Y over masks, in closed form
-    Moments,
-    /// Mean and variance of a function of a normal variable
-    Activation,
-    /// Mean and variance of Y over masks that are drawn
-    MonteCarlo,
-    /// What the logits of a classifier say
-    Predictive,
+    /// A call.
+    Call(Kind),
+}
+
+/// With their names and what is said of them.
+const PASSES: [(ShaderPass, &str, &str); 11] = [
+    (ShaderPass::Call(Kind::Forward), "forward", "Y"),
+    (ShaderPass::Call(Kind::InputGradient), "input-gradient", "dX"),
+    (ShaderPass::Call(Kind::WeightGradient), "weight-gradient", "dW"),
+    (
+        ShaderPass::Call(Kind::BothGradients),
+        "both-gradients",
+        "dX and dW in one call, which takes the kernels of both",
+    ),
+    (ShaderPass::Call(Kind::BiasGradient), "bias-gradient", "db"),
+    (ShaderPass::Mask, "mask", "The mask, written out"),
+    (ShaderPass::BiasMask, "bias-mask", "The mask of the bias, written out"),
+    (ShaderPass::Call(Kind::Moments), "moments", "Mean and variance of Y over masks, in closed form"),
+    (
+        ShaderPass::Call(Kind::Activation),
+        "activation",
+        "Mean and variance of a function of a normal variable",
+    ),
+    (ShaderPass::Call(Kind::MonteCarlo), "monte-carlo", "Mean and variance of Y over masks that are drawn"),
+    (ShaderPass::Call(Kind::Predictive), "predictive", "What the logits of a classifier say"),
+];
+
+impl ValueEnum for ShaderPass {
+    fn value_variants<'a>() -> &'a [Self] {
+        const VARIANTS: [ShaderPass; 11] = {
+            let mut variants = [ShaderPass::Mask; 11];
+            let mut at = 0;
+            while at < PASSES.len() {
+                variants[at] = PASSES[at].0;
+                at += 1;
+            }
+            variants
+        };
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (_, name, help) = PASSES.iter().find(|(pass, ..)| pass == self)?;
+        Some(PossibleValue::new(*name).help(*help))
+    }
 }
 
 /// `--bias`.

@@ -1,9 +1,7 @@
 //! The calls of `dropconnect shader`, prepared on tensors of their own.
 
-use dropconnect::call::{
-    BiasGradient, BothGradients, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient,
-};
-use dropconnect::gpu::{Activate, Gpu, Method, PredictivePass, Recording, Tensor, WriteMask};
+use dropconnect::call::{Call, Kind, Operand};
+use dropconnect::gpu::{Gpu, Method, Recording, Tensor, WriteMask};
 use dropconnect::{Bias, ElementType, Write, wgpu};
 
 use crate::cli::{BiasKind, ShaderCommand, ShaderPass};
@@ -38,35 +36,6 @@ impl Stored {
     }
 }
 
-/// A tensor that is to be made.
-struct Wanted<'s>(&'static str, bool, Option<ElementType>, &'s [usize]);
-
-impl Wanted<'_> {
-    /// Bytes (saturated).
-    fn bytes(&self) -> u64 {
-        let sizes = self.3.iter().map(|&size| size as u64);
-        sizes.fold(self.2.map_or(1, ElementType::size) as u64, u64::saturating_mul)
-    }
-}
-
-/// Makes tensors, as long as all are small.
-fn stored<const N: usize>(gpu: &Gpu, wanted: [Wanted; N]) -> Result<[Stored; N], CliError> {
-    let sum = wanted.iter().fold(0u64, |sum, tensor| sum.saturating_add(tensor.bytes()));
-    if sum > MOST_BYTES {
-        return Err(CliError::Usage(format!(
-            "--shape: the tensors of this pass take {sum} bytes, and at most {MOST_BYTES} are made; choose a \
-             smaller shape"
-        )));
-    }
-    let make = |tensor: Wanted| -> Result<Stored, CliError> {
-        let buffer = gpu.buffer(tensor.bytes().next_multiple_of(4))?;
-        let Wanted(name, result, element, shape) = tensor;
-        Ok(Stored { name, result, element, shape: shape.to_vec(), buffer })
-    };
-    let tensors = wanted.into_iter().map(make).collect::<Result<Vec<_>, _>>()?;
-    Ok(tensors.try_into().unwrap_or_else(|_| unreachable!("as many tensors as are wanted")))
-}
-
 /// The call of a pass.
 pub fn prepared(command: &ShaderCommand, of: ShaderPass, gpu: &Gpu) -> Result<Prepared, CliError> {
     let (shape, element, kernels) = (command.shape, ElementType::from(command.element), gpu.kernels());
@@ -76,100 +45,85 @@ pub fn prepared(command: &ShaderCommand, of: ShaderPass, gpu: &Gpu) -> Result<Pr
         ));
     }
     let mask = &command.mask.mask()?;
-    let write = Write::Overwrite;
-    let (own, f32) = (Some(element), Some(ElementType::F32));
-    let [n, o, i] = [shape.batch(), shape.outputs(), shape.inputs()];
-    let [front, side, top] = [&[n, i], &[n, o], &[o, i]];
-    let [x, w, b] =
-        [Wanted("x", false, own, front), Wanted("weight", false, own, top), Wanted("bias", false, own, &[o])];
-    let g = Wanted("grad_output", false, own, side);
-    let [grad_x, grad_w] = [Wanted("grad_x", true, own, front), Wanted("grad_weight", true, own, top)];
-    let [mean, variance] = [Wanted("mean", true, f32, side), Wanted("variance", true, f32, side)];
-    let biased = |bias| match command.bias {
-        BiasKind::None => Bias::None,
-        BiasKind::Plain => Bias::Plain(bias),
-        BiasKind::Masked => Bias::Masked(bias),
-    };
-    let (recording, tensors): (_, Vec<Stored>) = match of {
-        ShaderPass::Forward => {
-            let all = stored(gpu, [x, w, b, Wanted("y", true, own, side)])?;
-            let [x, weight, bias, y] = all.each_ref().map(Stored::tensor);
-            let call = Forward { shape, mask: Some(mask), x, weight, bias: biased(bias), y };
-            (kernels.forward(&call), all.into())
-        }
-        ShaderPass::InputGradient => {
-            let all = stored(gpu, [g, w, grad_x])?;
-            let [grad_output, weight, grad_input] = all.each_ref().map(Stored::tensor);
-            let call = InputGradient { shape, mask: Some(mask), grad_output, weight, grad_input, write };
-            (kernels.input_gradient(&call), all.into())
-        }
-        ShaderPass::WeightGradient => {
-            let all = stored(gpu, [g, x, grad_w])?;
-            let [grad_output, x, grad_weight] = all.each_ref().map(Stored::tensor);
-            let call = WeightGradient { shape, mask: Some(mask), grad_output, x, grad_weight, write };
-            (kernels.weight_gradient(&call), all.into())
-        }
-        ShaderPass::BothGradients => {
-            let all = stored(gpu, [g, x, w, grad_x, grad_w])?;
-            let [grad_output, x, weight, grad_x, grad_w] = all.each_ref().map(Stored::tensor);
-            let (grad_input, grad_weight) = ((grad_x, write), (grad_w, write));
-            let call =
-                BothGradients { shape, mask: Some(mask), grad_output, x, weight, grad_input, grad_weight };
-            (kernels.both_gradients(&call), all.into())
-        }
-        ShaderPass::BiasGradient => {
-            let all = stored(gpu, [g, Wanted("grad_bias", true, own, &[o])])?;
-            let [grad_output, grad_bias] = all.each_ref().map(Stored::tensor);
-            let bias_mask = (command.bias == BiasKind::Masked).then_some(mask);
-            (
-                kernels.bias_gradient(&BiasGradient { shape, bias_mask, grad_output, grad_bias, write }),
-                all.into(),
-            )
-        }
+    let kind = match of {
+        ShaderPass::Call(kind) => kind,
         ShaderPass::Mask | ShaderPass::BiasMask => {
             let of_bias = of == ShaderPass::BiasMask;
-            let (name, shape_of) = if of_bias { ("bias_mask", &side[..]) } else { ("mask", &[n, o, i][..]) };
-            let all = stored(gpu, [Wanted(name, true, None, shape_of)])?;
-            let call =
-                WriteMask { shape, mask, result: &all[0].buffer, offset: 0, size: all[0].buffer.size() };
-            (if of_bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }, all.into())
-        }
-        ShaderPass::Moments => {
-            let all = stored(gpu, [x, w, b, mean, variance])?;
-            let [x, weight, bias, mean, variance] = all.each_ref().map(Stored::tensor);
-            let (probability, bias) = (&mask.probability, biased(bias));
-            let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
-            (kernels.moments(&call), all.into())
-        }
-        ShaderPass::Activation => {
-            let u = |name| Wanted(name, false, f32, side);
-            let all = stored(gpu, [u("u_mean"), u("u_variance"), mean, variance])?;
-            let [u_mean, u_variance, mean, variance] = all.each_ref().map(Stored::tensor);
-            let (key, origin) = (mask.key, mask.origin);
-            let sampled = |samples| Method::Sampled { samples, key, origin };
-            let method = command.samples.map_or(Method::Closed, sampled);
-            let activation = command.activation.into();
-            let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
-            (kernels.activate(&call), all.into())
-        }
-        ShaderPass::MonteCarlo => {
-            let all = stored(gpu, [x, w, b, mean, variance])?;
-            let [x, weight, bias, mean, variance] = all.each_ref().map(Stored::tensor);
-            let (passes, bias) = (PASSES, biased(bias));
-            (
-                kernels.monte_carlo(&MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance }),
-                all.into(),
-            )
-        }
-        ShaderPass::Predictive => {
-            let logits = Wanted("logits", false, own, side);
-            let each = |name| Wanted(name, true, f32, &side[..1]);
-            let all = stored(gpu, [logits, mean, each("entropy"), each("mutual_information")])?;
-            let [logits, mean, entropy, information] = all.each_ref().map(Stored::tensor);
-            let (pass, passes) = (0, PASSES);
-            let call = PredictivePass { shape, pass, passes, logits, mean, entropy, information };
-            (kernels.predictive(&call), all.into())
+            let mut dims = vec![shape.batch(), shape.outputs(), shape.inputs()];
+            dims.truncate(if of_bias { 2 } else { 3 });
+            let name = if of_bias { "bias_mask" } else { "mask" };
+            let tensors = stored(gpu, vec![(name, true, None, dims)])?;
+            let (result, size) = (&tensors[0].buffer, tensors[0].buffer.size());
+            let call = WriteMask { shape, mask, result, offset: 0, size };
+            let recording = if of_bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) }?;
+            return Ok(Prepared { recording, tensors });
         }
     };
-    Ok(Prepared { recording: recording?, tensors })
+    let bias = match command.bias {
+        BiasKind::None => Bias::None,
+        BiasKind::Plain => Bias::Plain(()),
+        BiasKind::Masked => Bias::Masked(()),
+    };
+    let call = Call::of(kind, shape, Some(mask), bias, Write::Overwrite);
+    let mut call = call.expect("a mask is there for every kind");
+    if let Call::Activate(call) = &mut call {
+        let (key, origin) = (mask.key, mask.origin);
+        call.activation = command.activation.into();
+        call.method =
+            command.samples.map_or(Method::Closed, |samples| Method::Sampled { samples, key, origin });
+    }
+    let f32 = ElementType::F32;
+    let [operand_type, result_type] = match kind {
+        Kind::Activation => [f32; 2],
+        Kind::Moments | Kind::MonteCarlo | Kind::Predictive => [element, f32],
+        _ => [element; 2],
+    };
+    let dims = |of: &Operand<()>| {
+        let rows = of.rows.map(|axis| axis.length(&shape));
+        rows.into_iter().chain([of.columns.length(&shape)]).collect::<Vec<_>>()
+    };
+    let tensors = call.operands();
+    let operands =
+        tensors.operands.iter().map(|of| (file_name(of.name), false, Some(operand_type), dims(of)));
+    let results = tensors.results.iter().map(|of| (file_name(of.name), true, Some(result_type), dims(of)));
+    let tensors = stored(gpu, operands.chain(results).collect())?;
+    let mut each = tensors.iter().map(Stored::tensor);
+    let (mut operands, results) = (Vec::new(), call.operands().results.len());
+    operands.extend(each.by_ref().take(tensors.len() - results));
+    let mut operands = operands.into_iter();
+    let call = call.map(|_| operands.next().expect("one each"), |_| each.next().expect("one each"));
+    let recording = kernels.record(call)?;
+    Ok(Prepared { recording, tensors })
+}
+
+/// What files of `dropconnect apply` call a tensor.
+fn file_name(argument: &'static str) -> &'static str {
+    match argument {
+        "grad_input" => "grad_x",
+        "information" => "mutual_information",
+        name => name,
+    }
+}
+
+type Wanted = (&'static str, bool, Option<ElementType>, Vec<usize>);
+
+/// Makes tensors, as long as all are small.
+fn stored(gpu: &Gpu, wanted: Vec<Wanted>) -> Result<Vec<Stored>, CliError> {
+    let bytes = |(_, _, element, dims): &Wanted| {
+        let size = element.map_or(1, ElementType::size) as u64;
+        dims.iter().fold(size, |bytes, &dim| bytes.saturating_mul(dim as u64))
+    };
+    let sum = wanted.iter().fold(0u64, |sum, tensor| sum.saturating_add(bytes(tensor)));
+    if sum > MOST_BYTES {
+        return Err(CliError::Usage(format!(
+            "--shape: the tensors of this pass take {sum} bytes, and at most {MOST_BYTES} are made; choose a \
+             smaller shape"
+        )));
+    }
+    let make = |tensor: Wanted| {
+        let buffer = gpu.buffer(bytes(&tensor).next_multiple_of(4))?;
+        let (name, result, element, shape) = tensor;
+        Ok(Stored { name, result, element, shape, buffer })
+    };
+    wanted.into_iter().map(make).collect()
 }

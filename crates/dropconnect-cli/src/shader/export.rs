@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::ValueEnum;
+use dropconnect::call::Kind;
 use dropconnect::gpu::{BoundRange, DispatchInfo, Draws, Gpu, Recording};
 use dropconnect::mask::philox::KEY_STEP;
 use dropconnect::mask::{GAUSSIAN_DOMAIN, KEY_DOMAIN, PASS_DOMAIN};
@@ -27,11 +28,11 @@ const FILE: &str = "export.json";
 const TRAINING: [ShaderPass; 7] = [
     ShaderPass::Mask,
     ShaderPass::BiasMask,
-    ShaderPass::Forward,
-    ShaderPass::InputGradient,
-    ShaderPass::WeightGradient,
-    ShaderPass::BothGradients,
-    ShaderPass::BiasGradient,
+    ShaderPass::Call(Kind::Forward),
+    ShaderPass::Call(Kind::InputGradient),
+    ShaderPass::Call(Kind::WeightGradient),
+    ShaderPass::Call(Kind::BothGradients),
+    ShaderPass::Call(Kind::BiasGradient),
 ];
 
 /// Everything.

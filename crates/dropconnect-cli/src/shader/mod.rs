@@ -7,6 +7,7 @@ pub mod reflect;
 use std::io::{IsTerminal, stdout};
 use std::time::{Duration, Instant};
 
+use dropconnect::call::Kind;
 use dropconnect::gpu::{Gpu, KernelOptions, Kernels, Multiply, Tuning};
 use dropconnect::wgpu;
 use dropconnect_testing::translate;
@@ -27,7 +28,7 @@ pub fn run(command: &ShaderCommand, options: &DeviceOptions) -> Result<(), CliEr
         return export::run(command, folder, &gpu, &whose);
     }
     // Without `--export` clap asks for it.
-    let of = command.of.unwrap_or(ShaderPass::Forward);
+    let of = command.of.unwrap_or(ShaderPass::Call(Kind::Forward));
     if command.time {
         return time(command, of, options);
     }

@@ -45,7 +45,7 @@ fn a_soak_passes_and_says_its_seed() {
         assert!(output.status.success() && table.contains("all good"), "{table}\n{said}");
         assert!(said.contains(&format!("soak: {cases} cases from seed 77")), "{said}");
         for call in
-            ["mask", "forward", "both gradients", "moments", "activation", "Monte Carlo", "classifier"]
+            ["mask", "forward", "both gradients", "moments", "activation", "Monte Carlo", "predictive"]
         {
             assert!(table.contains(&format!("soak: {call}")), "no `{call}` in\n{table}");
         }

@@ -1,14 +1,14 @@
 //! The arguments of the library's calls: any numbers give a result or an error that names them.
 
+use dropconnect::call::{Axis, Call};
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
 use dropconnect::{
-    Activation, Bias, Device, DropConnect, ElementType, Error, Init, Mask, Method, Moments, Shape, Write,
-    cpu, reference,
+    Activation, Device, DropConnect, ElementType, Error, Init, Mask, Method, Shape, Write, reference,
 };
 
 use super::Choices;
 use super::numbers::{exists, mask, mask_coordinates, named, shape};
-use crate::{BiasKind, MADE, Operands, Pass, ramp};
+use crate::{BIASES, Case, GRADIENTS, Kind, ramp};
 
 /// Elements of the largest tensor that is made.
 const MOST: usize = 1 << 12;
@@ -26,9 +26,9 @@ pub fn arguments(input: &[u8]) {
     let (Some(shape), Some(mask)) = (shape, mask) else { return };
     mask_coordinates(choices, &mask);
     match choices.byte() % 6 {
-        0..3 => pass(choices, &shape, &mask),
+        0..3 => call(choices, &shape, &mask),
         3 => masks(choices, &shape, &mask),
-        4 => inference(choices, &shape, &mask),
+        4 => running(choices),
         _ => layer(choices, &shape, &mask),
     }
 }
@@ -48,11 +48,6 @@ fn poisoned(len: usize) -> Vec<f32> {
     vec![f32::from_bits(POISON); len]
 }
 
-/// The right length of each result of a pass.
-fn results(pass: Pass, shape: &Shape) -> Vec<usize> {
-    pass.parts().iter().map(|part| part.result_len(shape)).collect()
-}
-
 /// What a call's arguments come to: an error where they are wrong, of the kind that says so.
 #[track_caller]
 fn judge<T>(result: &Result<T, Error>, exist: bool, fit: bool, count: bool) {
@@ -69,77 +64,100 @@ fn judge<T>(result: &Result<T, Error>, exist: bool, fit: bool, count: bool) {
     error.into_iter().for_each(named);
 }
 
-/// A pass of the layer on each instruction set, on the device, and in float64.
-fn pass(choices: &mut Choices, shape: &Shape, mask: &Mask) {
-    let pass = choices.of(&Pass::ALL);
-    let bias = choices.of(&BiasKind::ALL);
-    let mask = choices.flag().then_some(mask);
-    let write = if choices.flag() { Write::Accumulate } else { Write::Overwrite };
-    let right = [shape.input_len(), shape.weight_len(), shape.outputs(), shape.output_len()];
-    let lens = right.map(|right| length(choices, right));
-    let of_results: Vec<_> = results(pass, shape).into_iter().map(|right| length(choices, right)).collect();
-    let tensors = lens.map(|len| ramp(len, 7, 3));
-    let operands = Operands::of(*shape, bias, tensors.each_ref().map(Vec::as_slice));
-
-    // Those operands that the pass has.
-    let [x, w, b, g] = std::array::from_fn(|at| lens[at] == right[at]);
-    let operands_fit = match pass {
-        Pass::Forward => x && w && (b || bias == BiasKind::None),
-        Pass::InputGradient => g && w,
-        Pass::WeightGradient => g && x,
-        Pass::BiasGradient => g,
-        Pass::BothGradients => g && x && w,
+/// A call of any kind on an instruction set, on the device, and in float64.
+fn call(choices: &mut Choices, shape: &Shape, mask: &Mask) {
+    let kind = choices.of(&Kind::ALL);
+    let drawn = choices.flag() || matches!(kind, Kind::Moments | Kind::MonteCarlo);
+    let count = if choices.flag() { choices.number_32() } else { 1 };
+    let (key, origin) = (mask.key, mask.origin);
+    let sampled = Method::Sampled { samples: count, key, origin };
+    let case = Case {
+        bias: choices.of(&BIASES),
+        write: [if choices.flag() { Write::Accumulate } else { Write::Overwrite }; 3],
+        passes: count,
+        activation: choices.of(&[
+            Activation::Identity,
+            Activation::Relu,
+            Activation::Sigmoid,
+            Activation::Tanh,
+        ]),
+        method: if choices.flag() { Method::Closed } else { sampled },
+        ..Case::new(*shape, drawn.then_some(*mask))
     };
-    let of_mask = if pass == Pass::BiasGradient { mask.filter(|_| bias == BiasKind::Masked) } else { mask };
-    let exist = of_mask.is_none_or(|mask| exists(shape, &mask.origin));
-    let made = results(pass, shape).iter().all(|&len| len <= MOST);
-    // Bias gradients take no step for an input.
-    let quick = shape.connections() <= MOST_CONNECTIONS
-        || pass == Pass::BiasGradient && shape.output_len() <= MOST
-        || shape.batch() == 0;
+    let call = case.call(kind);
+    let tensors = call.operands();
+    let right: Vec<_> = tensors.operands.iter().map(|operand| operand.elements(shape)).collect();
+    let lens: Vec<_> = right.iter().map(|&right| length(choices, right)).collect();
+    let right_results: Vec<_> = tensors.results.iter().map(|result| result.elements(shape)).collect();
+    let results: Vec<_> = right_results.iter().map(|&right| length(choices, right)).collect();
+
+    let (samples, times) = match (kind, case.method) {
+        (Kind::MonteCarlo, _) | (Kind::Activation, Method::Sampled { .. }) => (count > 0, count),
+        (Kind::Predictive, _) => ((1..=1 << 24).contains(&count), 1),
+        _ => (true, 1),
+    };
+    let placed = kind == Kind::Activation && case.method == sampled;
+    let exist = exists(shape, &origin) || !placed && call.mask().is_none();
+    let formula = kind != Kind::Activation
+        || placed
+        || matches!(case.activation, Activation::Identity | Activation::Relu);
+    let operands_fit = lens == right;
+    let fit = operands_fit && results == right_results;
+    let made = right_results.iter().all(|&len| len <= MOST);
+    // What no input takes part in takes no step for one.
+    let steps = match tensors.reduction() {
+        Some(Axis::Input | Axis::Output) => shape.connections(),
+        _ if matches!(kind, Kind::WeightGradient | Kind::BothGradients) => shape.connections(),
+        _ => shape.output_len() as u64,
+    };
+    let quick = steps.max(1).saturating_mul(times.into()) <= MOST_CONNECTIONS || shape.batch() == 0;
     if operands_fit && exist && !(made && quick) {
         return;
     }
-    let fit = operands_fit && of_results == results(pass, shape);
-    let backends = Backend::available();
-    let backend = choices.of(&backends);
-    let mut out: Vec<_> = of_results.iter().map(|&len| poisoned(len)).collect();
-    if write == Write::Accumulate && fit && exist {
-        out.iter_mut().for_each(|out| out.fill(0.5));
-    }
-    let mut places: Vec<_> = out.iter_mut().map(|out| (&mut out[..], write)).collect();
-    let result = pass.compute(backend, &operands, mask, &mut places);
-    judge(&result, exist, fit, true);
-    // Every element is written, or none.
+    let operands: Vec<_> = lens.iter().map(|&len| ramp(len, 7, 3)).collect();
+    // Numbers that no variance is.
+    let operands: Vec<Vec<f32>> = match kind {
+        Kind::Activation => operands.into_iter().map(|u| u.into_iter().map(f32::abs).collect()).collect(),
+        _ => operands,
+    };
+    let accumulates = case.write[0] == Write::Accumulate && GRADIENTS.contains(&kind) && fit && exist;
+    let initial = |&len: &usize| if accumulates { vec![0.5; len] } else { poisoned(len) };
+    let mut out: Vec<_> = results.iter().map(initial).collect();
+
+    let expected = |result: &Result<(), Error>, fit: bool| match result {
+        Err(Error::NoClosedForm { .. }) => assert!(fit && !formula),
+        result => judge(result, exist, fit, samples && (formula || !fit)),
+    };
+    let backend = choices.of(&Backend::available());
+    let (mut reads, mut writes) = (operands.iter(), out.iter_mut());
+    let result = backend.run(call.map(|_| &reads.next().unwrap()[..], |_| &mut writes.next().unwrap()[..]));
+    expected(&result, fit);
+    // Every element is written, or none; the entropy by the last pass.
     let poison = |value: &f32| value.to_bits() == POISON;
     let mut all = out.iter().flatten();
     match result {
-        Ok(()) => assert!(all.all(|value| value.is_finite()), "{pass:?}: {out:?}"),
-        Err(_) => assert!(all.all(poison), "{pass:?} was refused, and wrote"),
+        Ok(()) if kind == Kind::Predictive && count > 1 => {}
+        Ok(()) => assert!(all.all(|value| value.is_finite()), "{kind:?}: {out:?}"),
+        Err(_) => assert!(accumulates || all.all(poison), "{kind:?} was refused, and wrote"),
     }
-    on_device(choices, pass, &operands, mask, (exist, operands_fit));
-    let wide = tensors.each_ref().map(|tensor| crate::wide(tensor));
-    let operands = Operands::of(*shape, bias, wide.each_ref().map(Vec::as_slice));
-    judge(&pass.reference(&operands, mask), exist, operands_fit, true);
-}
 
-fn on_device(
-    choices: &mut Choices,
-    pass: Pass,
-    operands: &Operands<&[f32]>,
-    mask: Option<&Mask>,
-    (exist, fit): (bool, bool),
-) {
     let (device, element) = (Device::Cpu, choices.of(&ElementType::ALL));
-    let bias_mask = mask.filter(|_| matches!(operands.bias, Bias::Masked(_)));
-    let result = match pass {
-        Pass::Forward => device.forward(element, &operands.forward(mask, ())),
-        Pass::InputGradient => device.input_gradient(element, &operands.input_gradient(mask, ())),
-        Pass::WeightGradient => device.weight_gradient(element, &operands.weight_gradient(mask, ())),
-        Pass::BiasGradient => device.bias_gradient(element, &operands.bias_gradient(bias_mask, ())),
-        Pass::BothGradients => return,
-    };
-    judge(&result, exist, fit, true);
+    let mut reads = operands.iter();
+    let on_host = call.map(|_| &reads.next().unwrap()[..], |_| ());
+    expected(&device.run(element, on_host).wait().map(drop), operands_fit);
+    let wide: Vec<_> = operands.iter().map(|values| crate::wide(values)).collect();
+    let mut reads = wide.iter();
+    let in_float64 = call.map(|_| &reads.next().unwrap()[..], |_| ());
+    if kind != Kind::Predictive || count == 1 {
+        expected(&reference::run(in_float64).map(drop), operands_fit);
+    }
+    if let (Call::MonteCarlo(on_host), Call::MonteCarlo(in_float64)) = (on_host, in_float64) {
+        judge(&device.pass_outputs(element, on_host).wait(), exist, operands_fit, count > 0);
+        // Adapters count passes in f32.
+        let most = (1..=1 << 24).contains(&count);
+        judge(&device.predictive(element, on_host).wait(), exist, operands_fit, most);
+        judge(&reference::predictive(&in_float64), exist, operands_fit, count > 0);
+    }
 }
 
 /// A mask written out.
@@ -162,94 +180,15 @@ fn masks(choices: &mut Choices, shape: &Shape, mask: &Mask) {
     if right > MOST && exist {
         return;
     }
-    let made = if of_bias { Device::Cpu.bias_mask(shape, mask) } else { Device::Cpu.mask(shape, mask) };
+    let made = if of_bias {
+        Device::Cpu.bias_mask(shape, mask).wait()
+    } else {
+        Device::Cpu.mask(shape, mask).wait()
+    };
     match made {
         // More than can be counted.
         Err(Error::TooLarge { .. }) => assert!(shape.output_len().checked_mul(shape.inputs()).is_none()),
         made => judge(&made, exist, true, true),
-    }
-}
-
-/// Moments, Monte-Carlo passes, predictions and activations.
-fn inference(choices: &mut Choices, shape: &Shape, mask: &Mask) {
-    let kind = choices.byte() % 6;
-    let bias = choices.of(&BiasKind::ALL);
-    let count = if choices.flag() { choices.number_32() } else { 1 };
-    let right = [shape.input_len(), shape.weight_len(), shape.outputs(), 0];
-    let lens = right.map(|right| length(choices, right));
-    let tensors = lens.map(|len| ramp(len, 5, 2));
-    let operands = Operands::of(*shape, bias, tensors.each_ref().map(Vec::as_slice));
-    let of_results = [(); 2].map(|()| length(choices, shape.output_len()));
-    let [mut mean, mut variance] = of_results.map(poisoned);
-    let results_fit = of_results == [shape.output_len(); 2];
-    let operands_fit =
-        lens[0] == right[0] && lens[1] == right[1] && (lens[2] == right[2] || bias == BiasKind::None);
-    let exist = exists(shape, &mask.origin);
-    let quick = |times: u32| {
-        let steps = shape.connections().max(shape.output_len() as u64).max(1).saturating_mul(times.into());
-        steps <= MOST_CONNECTIONS
-    };
-    let out = [&mut mean[..], &mut variance[..]];
-    match kind {
-        // The moments over all masks have no place.
-        0 if quick(1) || !operands_fit => {
-            let result = cpu::moments(operands.moments(&mask.probability, out));
-            judge(&result, true, operands_fit && results_fit, true);
-        }
-        1 if quick(count) || !operands_fit || !exist => {
-            let result = cpu::monte_carlo(operands.monte_carlo(mask, count, out));
-            judge(&result, exist, operands_fit && results_fit, count > 0);
-        }
-        2 if quick(count) || !operands_fit || !exist => {
-            let result = cpu::predictive(&operands.monte_carlo(mask, count, MADE));
-            judge(&result, exist, operands_fit, count > 0);
-            let wide = tensors.each_ref().map(|tensor| crate::wide(tensor));
-            let operands = Operands::of(*shape, bias, wide.each_ref().map(Vec::as_slice));
-            let call = operands.monte_carlo(mask, count, MADE);
-            judge(&reference::monte_carlo(&call), exist, operands_fit, count > 0);
-            judge(&reference::predictive(&call), exist, operands_fit, count > 0);
-        }
-        3 if quick(count) || !operands_fit || !exist => {
-            let call = operands.monte_carlo(mask, count, MADE);
-            let f32 = ElementType::F32;
-            judge(&Device::Cpu.pass_outputs(f32, &call), exist, operands_fit, count > 0);
-            judge(&Device::Cpu.monte_carlo(f32, &call), exist, operands_fit, count > 0);
-            // Adapters count passes in f32.
-            judge(&Device::Cpu.predictive(f32, &call), exist, operands_fit, (1..=1 << 24).contains(&count));
-        }
-        4 => activation(choices, shape, mask, count, quick(count)),
-        5 => running(choices),
-        _ => {}
-    }
-}
-
-fn activation(choices: &mut Choices, shape: &Shape, mask: &Mask, samples: u32, quick: bool) {
-    let activation =
-        choices.of(&[Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh]);
-    let lens = [(); 4].map(|()| length(choices, shape.output_len()));
-    let [mean, variance] = [ramp(lens[0], 3, 1), ramp(lens[1], 3, 1)];
-    let [mut out_mean, mut out_variance] = [poisoned(lens[2]), poisoned(lens[3])];
-    let operands_fit = lens[..2] == [shape.output_len(); 2];
-    let fit = operands_fit && lens[2..] == [shape.output_len(); 2];
-    let Mask { key, origin, .. } = *mask;
-    let exist = exists(shape, &origin);
-    let (u, out) = ([&mean[..], &variance], [&mut out_mean[..], &mut out_variance[..]]);
-    let closed = cpu::closed_form(shape, activation, u, out);
-    if let Err(Error::NoClosedForm { .. }) = closed {
-        assert!(fit && matches!(activation, Activation::Sigmoid | Activation::Tanh));
-    } else {
-        judge(&closed, true, fit, true);
-    }
-    if !quick && fit && exist {
-        return;
-    }
-    let out = [&mut out_mean[..], &mut out_variance[..]];
-    let sampled = cpu::sampled(shape, activation, samples, key, origin, u, out);
-    judge(&sampled, exist, fit, samples > 0);
-    let method = Method::Sampled { samples, key, origin };
-    if quick || !operands_fit || !exist {
-        let made = Device::Cpu.activate(shape, activation, method, &Moments { mean, variance });
-        judge(&made, exist, operands_fit, (1..=1 << 24).contains(&samples));
     }
 }
 
@@ -321,8 +260,8 @@ fn layer(choices: &mut Choices, shape: &Shape, mask: &Mask) {
         return;
     }
     let exist = exists(&called, &mask.origin);
-    judge(&layer.forward(&x), exist, fits, true);
-    judge(&layer.eval(&x), true, fits, true);
+    judge(&layer.forward(&x).wait(), exist, fits, true);
+    judge(&layer.eval(&x).wait(), true, fits, true);
     let write = if choices.flag() { Write::Accumulate } else { Write::Overwrite };
-    judge(&layer.backward(&x, &g, write), exist, fits && g.len() == rows * outputs, true);
+    judge(&layer.backward(&x, &g, write).wait(), exist, fits && g.len() == rows * outputs, true);
 }

@@ -2,19 +2,17 @@
 
 use std::sync::OnceLock;
 
-use dropconnect::call::{
-    BiasGradient, BothGradients, Forward, InputGradient, MonteCarlo, OutputMoments, WeightGradient,
-};
+use dropconnect::call::Call;
 use dropconnect::gpu::{
-    Activate, Apply, KernelOptions, Kernels, Method, ModuleMaker, PredictivePass, Recording, Tensor, Tile,
-    Tuning, WriteMask,
+    Apply, KernelOptions, Kernels, Method, ModuleMaker, Recording, Tensor, Tile, Tuning, WriteMask,
 };
 use dropconnect::{
-    Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write, wgpu,
+    Activation, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write, wgpu,
 };
 
+use super::numbers::exists;
 use super::{Choices, is_message};
-use crate::BiasKind;
+use crate::{BIASES, Case, Kind, LAYER};
 
 /// Bytes of the buffer that tensors lie in.
 const POOL: u64 = 1 << 20;
@@ -205,141 +203,87 @@ fn made(choices: &mut Choices, machine: &Machine) -> Option<Kernels> {
     }
 }
 
-/// A call that waits to be made.
-type Waiting<'c> = Box<dyn FnOnce() -> Result<Recording, Error> + 'c>;
-
 fn call(choices: &mut Choices, machine: &Machine, kernels: &Kernels, shape: &Shape, mask: &Mask) {
-    let shape = *shape;
-    let kind = choices.byte() % 10;
-    let bias_kind = choices.of(&BiasKind::ALL);
-    let (element, f32) = (choices.of(&ElementType::ALL), ElementType::F32);
-    let write = if choices.flag() { Write::Accumulate } else { Write::Overwrite };
-    let count = choices.number_32();
     let mut at = 4 * u64::from(choices.byte());
-    let mut fit = true;
-    let mut place = |choices: &mut Choices, elements: usize, element| {
+    if choices.byte().is_multiple_of(8) {
+        return write_mask(choices, machine, kernels, shape, mask);
+    }
+    let (kind, element, count) = (choices.of(&Kind::ALL), choices.of(&ElementType::ALL), choices.number_32());
+    let (key, origin) = (mask.key, mask.origin);
+    let sampled = choices.flag();
+    let case = Case {
+        bias: choices.of(&BIASES),
+        write: [if choices.flag() { Write::Accumulate } else { Write::Overwrite }; 3],
+        passes: count,
+        activation: choices.of(&[
+            Activation::Identity,
+            Activation::Relu,
+            Activation::Sigmoid,
+            Activation::Tanh,
+        ]),
+        method: if sampled { Method::Sampled { samples: count, key, origin } } else { Method::Closed },
+        ..Case::new(*shape, Some(*mask))
+    };
+    let mut call = case.call(kind);
+    if let Call::Predictive(call) = &mut call {
+        call.pass = choices.number_32();
+    }
+    let [operand_type, result_type] = Case::elements(kind, element);
+    let (mut fit, mut operands, mut results) = (true, Vec::new(), Vec::new());
+    let tensors = call.operands();
+    let operand_sizes = tensors.operands.iter().map(|of| (true, of.elements(shape), operand_type));
+    let result_sizes = tensors.results.iter().map(|of| (false, of.elements(shape), result_type));
+    for (is_operand, elements, element) in operand_sizes.chain(result_sizes) {
         let (tensor, fits) = tensor(choices, machine, elements, element, &mut at);
         fit &= fits;
-        tensor
+        if is_operand { operands.push(tensor) } else { results.push(tensor) }
+    }
+    let known = match (kind, call) {
+        (Kind::MonteCarlo, _) => (1..=1 << 16).contains(&count),
+        (_, Call::Predictive(call)) => (1..=1 << 24).contains(&count) && call.pass < count,
+        (Kind::Activation, _) if sampled => (1..=1 << 24).contains(&count),
+        (Kind::Activation, _) => matches!(case.activation, Activation::Identity | Activation::Relu),
+        _ => true,
     };
-    let [front, top, side] = [shape.input_len(), shape.weight_len(), shape.output_len()];
-    let dims = [shape.batch(), shape.outputs(), shape.inputs()].map(|dim| dim as u64);
-    let origin = [mask.origin.example, mask.origin.output, mask.origin.input];
-    let exist = origin.into_iter().zip(dims).all(|(first, size)| u64::from(first) + size <= 1 << 32);
-    let connections = shape.connections();
-    let masked = Some(mask);
-
-    // Whether all but sizes and places is right, how much is to be done, and how.
-    let (good, steps, made): (bool, u64, Waiting) = match kind {
-        0 | 7 | 8 => {
-            let [x, weight] = [front, top].map(|elements| place(choices, elements, element));
-            let mut operands = vec![x, weight];
-            let bias = match bias_kind {
-                BiasKind::None => Bias::None,
-                kind => kind.with(place(choices, shape.outputs(), element)),
-            };
-            operands.extend(bias.tensor().copied());
-            if kind == 0 {
-                let y = place(choices, side, element);
-                let good = exist && go_together(&operands, &[y], true);
-                let call = Forward { shape, mask: masked, x, weight, bias, y };
-                (good, connections, Box::new(move || kernels.forward(&call)))
-            } else {
-                let [mean, variance] = [side; 2].map(|elements| place(choices, elements, f32));
-                let good = go_together(&operands, &[mean, variance], false);
-                let (probability, passes) = (&mask.probability, count);
-                if kind == 7 {
-                    let call = OutputMoments { shape, probability, x, weight, bias, mean, variance };
-                    (good, connections, Box::new(move || kernels.moments(&call)))
-                } else {
-                    let call = MonteCarlo { shape, mask, passes, x, weight, bias, mean, variance };
-                    let good = good && exist && (1..=1 << 16).contains(&passes);
-                    let steps = connections.saturating_mul(passes.into());
-                    (good, steps, Box::new(move || kernels.monte_carlo(&call)))
-                }
-            }
-        }
-        1..4 => {
-            let grad_output = place(choices, side, element);
-            // A tensor that the call has not is none that is judged.
-            let x = if kind == 1 { grad_output } else { place(choices, front, element) };
-            let weight = if kind == 2 { grad_output } else { place(choices, top, element) };
-            if kind == 1 {
-                let grad_input = place(choices, front, element);
-                let good = exist && go_together(&[grad_output, weight], &[grad_input], true);
-                let call = InputGradient { shape, mask: masked, grad_output, weight, grad_input, write };
-                (good, connections, Box::new(move || kernels.input_gradient(&call)))
-            } else if kind == 2 {
-                let grad_weight = place(choices, top, element);
-                let good = exist && go_together(&[grad_output, x], &[grad_weight], true);
-                let call = WeightGradient { shape, mask: masked, grad_output, x, grad_weight, write };
-                (good, connections, Box::new(move || kernels.weight_gradient(&call)))
-            } else {
-                let [dx, dw] = [front, top].map(|elements| place(choices, elements, element));
-                let good = exist && go_together(&[grad_output, x, weight], &[dx, dw], true);
-                let (grad_input, grad_weight, mask) = ((dx, write), (dw, Write::Overwrite), masked);
-                let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
-                (good, connections, Box::new(move || kernels.both_gradients(&call)))
-            }
-        }
-        4 => {
-            let [grad_output, grad_bias] =
-                [side, shape.outputs()].map(|elements| place(choices, elements, element));
-            let bias_mask = masked.filter(|_| bias_kind == BiasKind::Masked);
-            let good = (exist || bias_mask.is_none()) && go_together(&[grad_output], &[grad_bias], true);
-            let call = BiasGradient { shape, bias_mask, grad_output, grad_bias, write };
-            (good, side as u64, Box::new(move || kernels.bias_gradient(&call)))
-        }
-        5 => {
-            let [u_mean, u_variance, mean, variance] =
-                [side; 4].map(|elements| place(choices, elements, f32));
-            let (key, origin, samples) = (mask.key, mask.origin, count);
-            let activation =
-                choices.of(&[Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh]);
-            let (method, known) = match choices.flag() {
-                true => (Method::Sampled { samples, key, origin }, exist && (1..=1 << 24).contains(&samples)),
-                false => (Method::Closed, matches!(activation, Activation::Identity | Activation::Relu)),
-            };
-            let all = [u_mean, u_variance, mean, variance];
-            let good = known && go_together(&all[..2], &all[2..], false) && u_mean.element == f32;
-            let call = Activate { shape, activation, method, u_mean, u_variance, mean, variance };
-            (good, side as u64, Box::new(move || kernels.activate(&call)))
-        }
-        6 => {
-            let (logits, mean) = (place(choices, side, element), place(choices, side, f32));
-            let [entropy, information] = [shape.batch(); 2].map(|elements| place(choices, elements, f32));
-            let (pass, passes) = (choices.number_32(), count);
-            let known = (1..=1 << 24).contains(&passes) && pass < passes;
-            let good = known && go_together(&[logits], &[mean, entropy, information], false);
-            let call = PredictivePass { shape, pass, passes, logits, mean, entropy, information };
-            (good, side as u64, Box::new(move || kernels.predictive(&call)))
-        }
-        _ => {
-            let of_bias = choices.flag();
-            let bytes = (side as u128) * if of_bias { 1 } else { shape.inputs() as u128 };
-            // Whole words of them.
-            let elements = usize::try_from(bytes.div_ceil(4)).unwrap_or(usize::MAX);
-            let Tensor { buffer: result, offset, mut size, .. } = place(choices, elements, f32);
-            if choices.flag() {
-                size = bytes as u64;
-            }
-            let call = WriteMask { shape, mask, result, offset, size };
-            let sized = [bytes, bytes.next_multiple_of(4)].contains(&size.into());
-            let placed = bytes == 0 || offset.is_multiple_of(4) && usable(result, offset, bytes);
-            fit = sized && placed;
-            let made =
-                move || if of_bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
-            (exist, u64::try_from(bytes).unwrap_or(u64::MAX), Box::new(made))
-        }
+    let placed = call.mask().is_some() || kind == Kind::Activation && sampled;
+    let types = kind != Kind::Activation || operands[0].element == ElementType::F32;
+    let together = go_together(&operands, &results, LAYER.contains(&kind));
+    let right = fit && known && types && together && (!placed || exists(shape, &mask.origin));
+    let steps = match kind {
+        Kind::MonteCarlo => shape.connections().saturating_mul(count.into()),
+        Kind::BiasGradient | Kind::Activation | Kind::Predictive => shape.output_len() as u64,
+        _ => shape.connections(),
     };
-    let right = good && fit;
     if right && steps > MOST {
         return;
     }
-    judge(machine, made(), right, kind);
+    let (mut operands, mut results) = (operands.into_iter(), results.into_iter());
+    let call = call.map(|_| operands.next().expect("its own"), |_| results.next().expect("its own"));
+    judge(machine, kernels.record(call), right, kind.name());
 }
 
-fn judge(machine: &Machine, result: Result<Recording, Error>, right: bool, kind: u8) {
+fn write_mask(choices: &mut Choices, machine: &Machine, kernels: &Kernels, shape: &Shape, mask: &Mask) {
+    let (shape, of_bias) = (*shape, choices.flag());
+    let bytes = (shape.output_len() as u128) * if of_bias { 1 } else { shape.inputs() as u128 };
+    // Whole words of them.
+    let elements = usize::try_from(bytes.div_ceil(4)).unwrap_or(usize::MAX);
+    let (tensor, _) = tensor(choices, machine, elements, ElementType::F32, &mut 0);
+    let Tensor { buffer: result, offset, mut size, .. } = tensor;
+    if choices.flag() {
+        size = bytes as u64;
+    }
+    let call = WriteMask { shape, mask, result, offset, size };
+    let sized = [bytes, bytes.next_multiple_of(4)].contains(&size.into());
+    let placed = bytes == 0 || offset.is_multiple_of(4) && usable(result, offset, bytes);
+    let right = sized && placed && exists(&shape, &mask.origin);
+    if right && bytes > MOST.into() {
+        return;
+    }
+    let made = if of_bias { kernels.write_bias_mask(&call) } else { kernels.write_mask(&call) };
+    judge(machine, made, right, "mask");
+}
+
+fn judge(machine: &Machine, result: Result<Recording, Error>, right: bool, kind: &str) {
     match result {
         Ok(recording) => {
             assert!(right, "call {kind} has a wrong argument and is prepared");

@@ -2,13 +2,13 @@
 
 use dropconnect::gpu::{Gpu, Kernels};
 use dropconnect::mask::philox::philox4x32;
-use dropconnect::{DropProbability, Mask, MaskKey, Origin, Shape, reference};
+use dropconnect::{Bias, DropProbability, Mask, MaskKey, Origin, Shape, reference};
 
 use super::check::Check;
 use super::data::{PROBABILITIES, QUICK, SHAPES, shape, varied_mask};
 use super::multiply_name;
 use super::plan::Plan;
-use crate::{Axis, BiasKind, Call, Data, Failure, Pass, Placement, Target, differences};
+use crate::{Axis, Case, Data, Failure, Kind, Placement, Target, differences, reductions};
 
 type KnownAnswer = ([u32; 4], [u32; 2], [u32; 4]);
 /// Counter, key, answer: Random123's `kat_vectors` for philox4x32. All zeros, all ones, digits of pi.
@@ -104,7 +104,7 @@ async fn compare(check: &mut Check, target: &Target<'_>, shape: Shape, mask: &Ma
 
 /// Masks as the code inside each pass decides them: operands are powers of two, so that a sum spells out
 /// which of 20 connections it kept.
-pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'static [Pass], prefix: &str) {
+pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'static [Kind], prefix: &str) {
     let shapes: &'static [_] =
         if plan.quick { &[[33, 31, 45]] } else { &[[23, 22, 45], [40, 24, 48], [3, 41, 19]] };
     for pass in passes {
@@ -116,11 +116,11 @@ pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'stat
                     for origin in [0, s + k + 1] {
                         let (shape, mask) = (shape(dims)?, varied_mask(p, origin as u64)?);
                         let mut wrong = 0.0;
-                        if *pass == Pass::BiasGradient {
+                        if *pass == Kind::BiasGradient {
                             wrong = wrong_bias_bits(&target, &shape, &mask).await?;
                         } else {
-                            for of in pass.parts().iter().enumerate() {
-                                wrong += wrong_bits(&target, *pass, of, &shape, &mask).await?;
+                            for (at, &axis) in reductions(*pass).iter().enumerate() {
+                                wrong += wrong_bits(&target, *pass, (at, axis), &shape, &mask).await?;
                             }
                         }
                         check.case(wrong, || describe(&shape, &mask));
@@ -132,24 +132,23 @@ pub fn inside_passes<'a>(plan: &mut Plan<'a>, target: Target<'a>, passes: &'stat
     }
 }
 
-/// The bits inside `pass`, as one of its results spells them out: which it is, and the part of the pass that it is of.
+/// The bits inside `pass`, as one of its results spells them out: which it is, and the axis that it is a sum along.
 async fn wrong_bits(
     target: &Target<'_>,
-    pass: Pass,
-    (at, of): (usize, &Pass),
+    pass: Kind,
+    (at, axis): (usize, Axis),
     shape: &Shape,
     mask: &Mask,
 ) -> Result<f64, Failure> {
     let (outputs, inputs) = (shape.outputs(), shape.inputs());
     let want = reference::mask::mask(shape, mask)?;
-    let walked = of.walked();
-    let summed = walked.length(shape);
+    let summed = axis.length(shape);
     let mut wrong = 0;
     for start in (0..summed).step_by(BITS_PER_SUM) {
         let mut data = Data { x: vec![0.0; shape.input_len()], ..Data::constant(shape, 1.0) };
         // The operand that carries the powers runs along the summed dimension; the other one is 1.
         let power = |index: usize| if in_sum(start, index) { power_of_two(index - start) } else { 0.0 };
-        match walked {
+        match axis {
             Axis::Input => fill(&mut data.x, |at| power(at % inputs)),
             Axis::Output => fill(&mut data.grad_output, |at| power(at % outputs)),
             Axis::Example => {
@@ -157,11 +156,11 @@ async fn wrong_bits(
                 data.x.fill(1.0);
             }
         }
-        let call = Call { bias: BiasKind::None, ..Call::new(*shape, Some(*mask)) };
+        let call = Case { bias: Bias::None, ..Case::new(*shape, Some(*mask)) };
         for (at, &sum) in target.run_async(&[pass], &call, &data).await?.results[at].iter().enumerate() {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(summed - start) {
-                let (n, o, i) = match walked {
+                let (n, o, i) = match axis {
                     Axis::Input => (at / outputs, at % outputs, start + bit),
                     Axis::Output => (at / inputs, start + bit, at % inputs),
                     Axis::Example => (start + bit, at / inputs, at % inputs),
@@ -185,9 +184,9 @@ async fn wrong_bias_bits(target: &Target<'_>, shape: &Shape, mask: &Mask) -> Res
             let n = at / outputs;
             if in_sum(start, n) { power_of_two(n - start) } else { 0.0 }
         });
-        let call = Call::new(*shape, Some(*mask));
+        let call = Case::new(*shape, Some(*mask));
         for (o, &sum) in
-            target.run_async(&[Pass::BiasGradient], &call, &data).await?.results[0].iter().enumerate()
+            target.run_async(&[Kind::BiasGradient], &call, &data).await?.results[0].iter().enumerate()
         {
             let kept = spelled(sum, mask);
             for bit in 0..BITS_PER_SUM.min(shape.batch() - start) {
@@ -197,8 +196,8 @@ async fn wrong_bias_bits(target: &Target<'_>, shape: &Shape, mask: &Mask) -> Res
     }
     // X is zero and b is one: Y is the scaled mask of the bias.
     let data = Data { x: vec![0.0; shape.input_len()], ..Data::constant(shape, 1.0) };
-    let call = Call::new(*shape, Some(*mask));
-    for (&y, want) in target.run_async(&[Pass::Forward], &call, &data).await?.results[0].iter().zip(want) {
+    let call = Case::new(*shape, Some(*mask));
+    for (&y, want) in target.run_async(&[Kind::Forward], &call, &data).await?.results[0].iter().zip(want) {
         wrong += u32::from(spelled(y, mask) != u32::from(want));
     }
     Ok(wrong.into())

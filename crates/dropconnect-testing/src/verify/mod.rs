@@ -17,7 +17,7 @@ pub use plan::Plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub use plan::Progress;
 
-use crate::{Pass, Target};
+use crate::{LAYER, Target};
 use variants::Variants;
 
 /// What [`Subject::plan`] leaves out when it is to be quick.
@@ -71,7 +71,7 @@ impl<'a> Subject<'a> {
                 let name = format!("mask kernel, {}", multiply_name(kernels.multiply()));
                 bits::written(&mut plan, Target::Adapter { gpu, kernels }, &name);
             }
-            bits::inside_passes(&mut plan, target, &Pass::ALL, "");
+            bits::inside_passes(&mut plan, target, &LAYER, "");
             passes::against_float64(&mut plan, target, "");
             passes::properties(&mut plan, target);
             variants::all(&mut plan, gpu, variants);
@@ -82,7 +82,7 @@ impl<'a> Subject<'a> {
             check::self_test(&mut plan, cpu);
         }
         bits::written(&mut plan, cpu, "CPU");
-        bits::inside_passes(&mut plan, cpu, &Pass::ALL, "CPU: ");
+        bits::inside_passes(&mut plan, cpu, &LAYER, "CPU: ");
         passes::against_float64(&mut plan, cpu, "CPU: ");
         long::sums(&mut plan, cpu, "CPU: ");
         if self.adapter.is_none() {

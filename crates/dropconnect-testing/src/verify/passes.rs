@@ -1,29 +1,31 @@
 //! Every pass against float64, and properties that hold between passes.
 
-use dropconnect::{ElementType, Mask, Shape, Write};
+use dropconnect::{Bias, ElementType, Mask, Shape, Write};
 
 use super::check::Check;
 use super::data::{PROBABILITIES, QUICK, SHAPES, mask, shape, varied_mask};
 use super::plan::Plan;
-use crate::{BiasKind, Call, Data, Failure, Pass, Target, bit_differences, bound, relative_error, wide};
+use crate::{
+    BIASES, Case, Data, Failure, Kind, LAYER, LINEAR, Target, bit_differences, bound, relative_error, wide,
+};
 
 /// Every pass x shapes x p x element types x bias modes, overwriting and accumulating.
 pub fn against_float64<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str) {
     let quick = plan.quick;
-    for pass in Pass::ALL {
+    for pass in LAYER {
         for element in ElementType::ALL {
             let name = format!("{prefix}{}, {element}, against float64", pass.name());
             plan.check(Check::error(name, bound(element)), async move |check| {
                 for (shape, mask, case) in cases(quick, element)? {
                     let data = Data::random(&shape, element, 1);
-                    let call = Call { element, ..Call::new(shape, Some(mask)) };
+                    let call = Case { element, ..Case::new(shape, Some(mask)) };
                     let few = quick || element != ElementType::F32;
                     for bias in bias_modes(pass, few, case) {
-                        case_of(check, &target, pass, &Call { bias, ..call }, &data).await?;
+                        case_of(check, &target, pass, &Case { bias, ..call }, &data).await?;
                     }
-                    if pass != Pass::Forward {
-                        let bias = if case % 2 == 0 { BiasKind::Masked } else { BiasKind::Plain };
-                        let call = Call { bias, write: [Write::Accumulate; 3], ..call };
+                    if pass != Kind::Forward {
+                        let bias = if case % 2 == 0 { Bias::Masked(()) } else { Bias::Plain(()) };
+                        let call = Case { bias, write: [Write::Accumulate; 3], ..call };
                         case_of(check, &target, pass, &call, &data).await?;
                     }
                 }
@@ -37,8 +39,8 @@ pub fn against_float64<'a>(plan: &mut Plan<'a>, target: Target<'a>, prefix: &str
 pub async fn case_of(
     check: &mut Check,
     target: &Target<'_>,
-    pass: Pass,
-    call: &Call,
+    pass: Kind,
+    call: &Case,
     data: &Data,
 ) -> Result<(), Failure> {
     let got = target.run_async(&[pass], call, data).await?.results;
@@ -81,12 +83,12 @@ fn cases(quick: bool, element: ElementType) -> Result<Vec<(Shape, Mask, usize)>,
     Ok(cases)
 }
 
-fn bias_modes(pass: Pass, few: bool, case: usize) -> Vec<BiasKind> {
+fn bias_modes(pass: Kind, few: bool, case: usize) -> Vec<Bias<()>> {
     match pass {
-        Pass::Forward if few => vec![[BiasKind::Plain, BiasKind::Masked][case % 2]],
-        Pass::Forward => BiasKind::ALL.to_vec(),
-        Pass::BiasGradient => vec![BiasKind::Plain, BiasKind::Masked],
-        _ => vec![BiasKind::Plain],
+        Kind::Forward if few => vec![[Bias::Plain(()), Bias::Masked(())][case % 2]],
+        Kind::Forward => BIASES.to_vec(),
+        Kind::BiasGradient => vec![Bias::Plain(()), Bias::Masked(())],
+        _ => vec![Bias::Plain(())],
     }
 }
 
@@ -103,13 +105,13 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
             let shape = shape?;
             let data = Data::random(&shape, f32, 1);
             for (pass, bias) in [
-                (Pass::Forward, BiasKind::Plain),
-                (Pass::Forward, BiasKind::Masked),
-                (Pass::InputGradient, BiasKind::Plain),
-                (Pass::WeightGradient, BiasKind::Plain),
-                (Pass::BiasGradient, BiasKind::Masked),
+                (Kind::Forward, Bias::Plain(())),
+                (Kind::Forward, Bias::Masked(())),
+                (Kind::InputGradient, Bias::Plain(())),
+                (Kind::WeightGradient, Bias::Plain(())),
+                (Kind::BiasGradient, Bias::Masked(())),
             ] {
-                case_of(check, &target, pass, &Call { bias, ..Call::new(shape, None) }, &data).await?;
+                case_of(check, &target, pass, &Case { bias, ..Case::new(shape, None) }, &data).await?;
             }
         }
         Ok(())
@@ -124,8 +126,8 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
             if quick {
                 mask = varied_mask(0.5, 0)?;
             }
-            let call = Call { bias: BiasKind::None, ..Call::new(shape, Some(mask)) };
-            let results = target.run_async(&Pass::LINEAR, &call, &data).await?.results;
+            let call = Case { bias: Bias::None, ..Case::new(shape, Some(mask)) };
+            let results = target.run_async(&LINEAR, &call, &data).await?.results;
             let pairs = results.iter().zip([&data.grad_output, &data.x, &data.weight]);
             let products: Vec<_> = pairs.clone().map(|(a, b)| inner(a, b)).collect();
             // Measured against the lengths of the vectors: the product itself may be near zero.
@@ -146,8 +148,8 @@ pub fn properties<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
                 }
                 let data = Data::random(&shape, element, 1);
                 let mask = varied_mask(0.5, case as u64)?;
-                let call = Call { element, ..Call::new(shape, Some(mask)) };
-                for pass in Pass::ALL {
+                let call = Case { element, ..Case::new(shape, Some(mask)) };
+                for pass in LAYER {
                     let first = target.run_async(&[pass], &call, &data).await?.results.concat();
                     let second = target.run_async(&[pass], &call, &data).await?.results.concat();
                     check.case(bit_differences(&first, &second), || format!("{}, {shape}", pass.name()));
@@ -179,10 +181,10 @@ async fn divided_batch(check: &mut Check, target: &Target<'_>, shape: Shape) -> 
             ..data.clone()
         };
         let origin = dropconnect::Origin { example: part.start as u32, ..mask.origin };
-        let call = Call::new(Shape::new(part.len(), outputs, inputs)?, Some(mask.at(origin)));
-        y.extend(target.run_async(&[Pass::Forward], &call, &data).await?.results.concat());
+        let call = Case::new(Shape::new(part.len(), outputs, inputs)?, Some(mask.at(origin)));
+        y.extend(target.run_async(&[Kind::Forward], &call, &data).await?.results.concat());
     }
-    let want = Call::new(shape, Some(mask)).expected(Pass::Forward, &data)?.concat();
+    let want = Case::new(shape, Some(mask)).expected(Kind::Forward, &data)?.concat();
     check.case(relative_error(&y, &want), || format!("{shape} cut at {cut}"));
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::check::Check;
 use super::data::{SHAPES, shape, varied_mask};
 use super::passes::case_of;
 use super::plan::Plan;
-use crate::{Call, Data, Failure, Pass, Placement, Target, bit_differences, bound};
+use crate::{Case, Data, Failure, GRADIENTS, LAYER, Placement, Target, bit_differences, bound};
 
 /// Kernels that this adapter would not get by itself.
 pub struct Variants {
@@ -99,7 +99,7 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
         let target = Target::Adapter { gpu, kernels };
         plan.check(Check::error(format!("variant: {name}"), bound(ElementType::F32)), async move |check| {
             for (call, data) in &cases(quick, &[ElementType::F32])? {
-                for pass in Pass::ALL {
+                for pass in LAYER {
                     case_of(check, &target, pass, call, data).await?;
                 }
             }
@@ -107,7 +107,7 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
         });
     }
     if let Some(kernels) = variants.other_multiply(gpu).filter(|_| !quick) {
-        bits::inside_passes(plan, Target::Adapter { gpu, kernels }, &Pass::ALL, "split multiply: ");
+        bits::inside_passes(plan, Target::Adapter { gpu, kernels }, &LAYER, "split multiply: ");
     }
 
     let unchecked = variants.unchecked(gpu);
@@ -120,12 +120,12 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
             let placement =
                 if cfg!(target_arch = "wasm32") { Placement::PooledAligned } else { Placement::PooledOdd };
             for (call, data) in &cases(quick, &[element])? {
-                let call = Call { placement, ..*call };
-                for pass in Pass::ALL {
+                let call = Case { placement, ..*call };
+                for pass in LAYER {
                     case_of(check, &target, pass, &call, data).await?;
                 }
-                let call = Call { write: [Write::Accumulate; 3], ..call };
-                for pass in Pass::GRADIENTS {
+                let call = Case { write: [Write::Accumulate; 3], ..call };
+                for pass in GRADIENTS {
                     case_of(check, &target, pass, &call, data).await?;
                 }
             }
@@ -139,7 +139,7 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
     let check = Check::count("unchecked shaders: the same bits as checked ones".to_owned());
     plan.check(check, async move |check| {
         for (call, data) in &cases(quick, elements)? {
-            for pass in Pass::ALL {
+            for pass in LAYER {
                 let run =
                     async |kernels| Target::Adapter { gpu, kernels }.run_async(&[pass], call, data).await;
                 let (unchecked, checked) = (run(unchecked).await?, run(checked).await?);
@@ -152,7 +152,7 @@ pub fn all<'a>(plan: &mut Plan<'a>, gpu: &'a Gpu, variants: &'a Variants) {
     });
 }
 
-fn cases(quick: bool, elements: &[ElementType]) -> Result<Vec<(Call, Data)>, Failure> {
+fn cases(quick: bool, elements: &[ElementType]) -> Result<Vec<(Case, Data)>, Failure> {
     let mut cases = Vec::new();
     // One uneven shape always; whole bricks and others when there is time.
     let shapes = if quick { &SHAPES[1..2] } else { &SHAPES[1..6] };
@@ -161,7 +161,7 @@ fn cases(quick: bool, elements: &[ElementType]) -> Result<Vec<(Call, Data)>, Fai
         for &element in elements {
             let shape = shape(dims)?;
             let (data, mask) = (Data::random(&shape, element, 1), varied_mask(p, 3 * case as u64)?);
-            cases.push((Call { element, ..Call::new(shape, Some(mask)) }, data));
+            cases.push((Case { element, ..Case::new(shape, Some(mask)) }, data));
         }
     }
     Ok(cases)

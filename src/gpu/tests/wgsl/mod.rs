@@ -128,12 +128,12 @@ fn a_kernel_that_does_not_compile_is_not_kept() {
     let sound = kernels.tuning.forward;
     kernels.tuning.forward = Tile::new(1, 1, [1 << 16, 1]);
     for _ in 0..2 {
-        let fault = kernels.forward(&call).map(drop);
+        let fault = kernels.record(call).map(drop);
         assert!(matches!(fault, Err(Error::DeviceFault { .. })), "{fault:?}");
         let text = fault.unwrap_err().to_string();
         assert!(text.contains("dropconnect.forward") && !text.contains('\n'), "{text}");
     }
     kernels.tuning.forward = sound;
-    gpu.submit(&kernels.forward(&call).unwrap()).unwrap();
+    gpu.submit(&kernels.record(call).unwrap()).unwrap();
     gpu.wait().unwrap();
 }

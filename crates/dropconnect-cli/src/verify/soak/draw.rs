@@ -1,12 +1,13 @@
-//! What a case of the soak is made of, drawn from its seed and from nothing else.
+//! Cases of the harness, each drawn from a seed and from nothing else.
 
 use std::num::NonZeroU32;
 
 use dropconnect::mask::philox::philox4x32;
 use dropconnect::{
-    Activation, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write,
+    Activation, Bias, DropProbability, ElementType, Error, Mask, MaskKey, Method, Origin, Shape, Sharing,
+    Write,
 };
-use dropconnect_testing::{BiasKind, Call, Data, Placement};
+use dropconnect_testing::{Case, Data, Kind, Placement, reductions};
 
 /// Cases in a row that share what decides a kernel variant: on software adapters a variant takes up to seconds to
 /// compile, and there are thousands.
@@ -138,28 +139,17 @@ impl Block {
     }
 }
 
-/// One case: a layer under a mask, and all that its passes are asked for.
-pub struct Case {
+/// A case of the harness that is drawn from a seed, and its numbers.
+pub struct Drawn {
     pub seed: u64,
     /// Chooses among the kernels there are.
     pub kernels: u32,
-    pub shape: Shape,
-    pub element: ElementType,
-    pub mask: Mask,
-    pub bias: BiasKind,
-    pub accumulate: bool,
+    pub case: Case,
     pub data: Data,
-    /// Monte-Carlo passes, and those of a classifier.
-    pub passes: u32,
-    /// Gaussian samples; `None` for the closed form.
-    pub samples: Option<u32>,
-    pub activation: Activation,
-    /// Tensors start at multiples of 16 bytes; otherwise of 4.
-    pub aligned: bool,
 }
 
-impl Case {
-    /// The case of a seed.
+impl Drawn {
+    /// That of a seed.
     pub fn new(seed: u64) -> Result<Self, Error> {
         let block = Block::new(seed);
         let mut draws = Draws::new(seed, 1);
@@ -174,60 +164,63 @@ impl Case {
             }
             sharing => sharing,
         };
-        let mask = Mask::new(key, probability(&mut draws, &block)?).shared(sharing).at(origin(
-            &mut draws,
-            &shape,
-            block.whole,
-        ));
+        let origin_of = origin(&mut draws, &shape, block.whole);
+        let mask = Mask::new(key, probability(&mut draws, &block)?).shared(sharing).at(origin_of);
         let element = block.element;
-        let mut before = Draws::new(seed, 2);
-        let mut before = |len| before.values(len, element);
-        Ok(Self {
-            seed,
-            kernels: block.kernels,
-            shape,
+        let bias = if block.biased { draws.pick(&[Bias::Plain(()), Bias::Masked(())]) } else { Bias::None };
+        let write = if draws.percent(50) { Write::Accumulate } else { Write::Overwrite };
+        let passes = draws.within([1, 5]);
+        let (samples, origin) = (draws.within([1, 9]), mask.origin);
+        let case = Case {
             element,
-            mask,
-            bias: if block.biased {
-                draws.pick(&[BiasKind::Plain, BiasKind::Masked])
-            } else {
-                BiasKind::None
-            },
-            accumulate: draws.percent(50),
-            data: Data {
-                x: draws.values(shape.input_len(), element),
-                weight: draws.values(shape.weight_len(), element),
-                bias: draws.values(shape.outputs(), element),
-                grad_output: draws.values(shape.output_len(), element),
-                before: [before(shape.input_len()), before(shape.weight_len()), before(shape.outputs())],
-            },
-            passes: draws.within([1, 5]),
-            samples: (!block.closed).then(|| draws.within([1, 9])),
+            bias,
+            write: [write; 3],
+            placement: Placement::Scattered { seed, aligned: block.whole },
+            passes,
             activation: block.activation,
-            aligned: block.whole,
-        })
+            method: if block.closed { Method::Closed } else { Method::Sampled { samples, key, origin } },
+            ..Case::new(shape, Some(mask))
+        };
+        let data = Data::each(&shape, |len| draws.values(len, element))
+            .with_outputs(&shape, passes, |len| draws.values(len, element));
+        Ok(Self { seed, kernels: block.kernels, case, data })
     }
 
-    /// The call of a pass of the layer.
-    pub fn call(&self) -> Call {
-        let &Self { seed, shape, element, mask, bias, aligned, .. } = self;
-        let placement = Placement::Scattered { seed, aligned };
-        Call { shape, element, mask: Some(mask), bias, write: [self.write(); 3], placement }
-    }
-
-    /// What gradients do to their results.
-    pub fn write(&self) -> Write {
-        if self.accumulate { Write::Accumulate } else { Write::Overwrite }
+    /// How large an element of a result is at home. Errors are measured against the whole result, or against one of such
+    /// elements where the terms of its sums happen to cancel.
+    pub fn unit(&self, kind: Kind, result: usize) -> f64 {
+        let (shape, scale) = (&self.case.shape, self.case.mask.map_or(1.0, |mask| mask.scale()));
+        // Products of two numbers in -1..1 have a variance of 1/9, numbers one of 1/3. As many of the terms as are not
+        // dropped are scaled: a variance of scale.
+        let sum = |terms: usize| (terms as f64 * scale).sqrt() / 3.0;
+        let terms = shape.inputs() as f64 / 9.0;
+        match (kind, result) {
+            (Kind::BiasGradient, _) => 3f64.sqrt() * sum(shape.batch()),
+            (Kind::Moments, 0) => terms.sqrt(),
+            (Kind::Moments, _) => terms,
+            // The variance is a small difference of large numbers, where masks hardly differ.
+            (Kind::MonteCarlo, 0) => (terms * scale).sqrt(),
+            (Kind::MonteCarlo, _) => terms * scale,
+            // Numbers of about 1, and a tail of a normal distribution is no more precise than that.
+            (Kind::Activation, _) => 1.0,
+            // Entropies are sums of numbers of about 1, and the information is a difference of them.
+            (Kind::Predictive, result) => f64::from(u8::from(result > 0)),
+            _ => sum(reductions(kind)[result].length(shape)),
+        }
     }
 
     /// For people, and complete but for the tensors.
     pub fn describe(&self) -> String {
-        let Self { seed, shape, element, mask, bias, accumulate, passes, samples, activation, .. } = self;
-        let (p, bits) = (mask.probability.requested(), mask.probability.bits());
+        let Case { shape, element, bias, write, passes, activation, method, .. } = &self.case;
+        let mask = self.case.mask.as_ref().map(|mask| {
+            let (p, bits) = (mask.probability.requested(), mask.probability.bits());
+            format!("p = {p} of {bits} bits, {:?}, {:?}, {:?}", mask.sharing, mask.origin, mask.key)
+        });
         format!(
-            "seed {seed}: {shape}, {element}, p = {p} of {bits} bits, {:?}, {:?}, {:?}, bias {bias:?}, \
-             accumulate {accumulate}, {passes} passes, {activation:?} by {samples:?} samples",
-            mask.sharing, mask.origin, mask.key
+            "seed {}: {shape}, {element}, {}, bias {bias:?}, {:?}, {passes} passes, {activation:?} by {method:?}",
+            self.seed,
+            mask.unwrap_or_default(),
+            write[0],
         )
     }
 }

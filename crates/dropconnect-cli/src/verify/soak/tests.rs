@@ -2,78 +2,19 @@
 
 use std::cell::Cell;
 
-use super::trial::Tensors;
 use super::*;
-
-/// The CPU backend, with one fault in one call of one case.
-struct Faulty {
-    inner: OnCpu,
-    trial: Trial,
-    /// The case, counted from 0.
-    at: u64,
-    fault: fn(&mut Pool),
-    calls: Cell<u64>,
-}
-
-impl Device for Faulty {
-    fn storage(&self, element: ElementType) -> ElementType {
-        self.inner.storage(element)
-    }
-
-    fn run(&self, trial: Trial, case: &Case, tensors: &Tensors, pool: Pool) -> Result<Pool, CliError> {
-        let mut pool = self.inner.run(trial, case, tensors, pool)?;
-        if trial == self.trial {
-            if self.calls.get() == self.at {
-                (self.fault)(&mut pool);
-            }
-            self.calls.set(self.calls.get() + 1);
-        }
-        Ok(pool)
-    }
-}
 
 /// A seed whose first cases have examples, so that all results have elements.
 const SEED: u64 = 0x0123_4567_89ab_cdef;
 const CASES: u64 = 3;
 
-fn run_with(trial: Trial, seed: u64, at: u64, fault: fn(&mut Pool)) -> Vec<Check> {
-    let device = Faulty { inner: OnCpu::new(), trial, at, fault, calls: Cell::new(0) };
-    soak(&device, at + 1, seed, &ProgressBar::hidden())
-}
-
-/// A bit of the last result's first element: of a number the highest of its exponent that is not its sign.
-fn flip_a_bit(pool: &mut Pool) {
-    let (_, mut results) = pool.tensors();
-    let bytes = results.last_mut().unwrap();
-    let at = if bytes.len().is_multiple_of(4) { 3 } else { 0 };
-    bytes[at] ^= 0x40;
-}
-
-fn write_before(pool: &mut Pool) {
-    let first = pool.tensors().0.len();
-    *pool.byte_at(first, -1) ^= 1;
-}
-
-fn write_after(pool: &mut Pool) {
-    let (operands, results) = pool.tensors();
-    let (last, length) = (operands.len() + results.len() - 1, results.last().unwrap().len());
-    *pool.byte_at(last, length as isize) = 0;
-}
-
-fn leave_it_unwritten(pool: &mut Pool) {
-    pool.tensors().1[0].fill(0xff);
-}
-
-fn write_an_operand(pool: &mut Pool) {
-    if pool.tensors().0.is_empty() {
-        return write_before(pool);
-    }
-    *pool.byte_at(0, 0) ^= 1;
+fn on_the_cpu(trial: Trial, drawn: &Drawn) -> Result<Vec<Vec<f32>>, CliError> {
+    Ok(results(&every_backend(), trial, drawn)?)
 }
 
 #[test]
 fn cases_on_the_cpu_pass() {
-    let checks = soak(&OnCpu::new(), 60, SEED, &ProgressBar::hidden());
+    let checks = soak(&on_the_cpu, 60, SEED, &ProgressBar::hidden());
     for check in &checks {
         assert!(check.ok(), "{}: {}", check.name, check.reason());
     }
@@ -83,16 +24,26 @@ fn cases_on_the_cpu_pass() {
     }
 }
 
-/// Every fault in every kind of call is found, named with its case's seed, and found again from that seed alone.
+/// Every fault in every kind of call is found, named with its case's seed, and found again from that seed alone. Bytes
+/// that are written where no result is are found by the harness, whose own tests show it.
 #[test]
 fn faults_are_found_and_come_back_from_their_seed() {
-    type Fault = (&'static str, fn(&mut Pool));
-    let faults: [Fault; 5] = [
-        ("a flipped bit", flip_a_bit),
-        ("a byte before a result", write_before),
-        ("a byte after a result", write_after),
-        ("a result that nobody wrote", leave_it_unwritten),
-        ("a changed operand", write_an_operand),
+    type Fault = fn(&mut Vec<Vec<f32>>) -> Result<(), CliError>;
+    let faults: [(&str, Fault); 4] = [
+        ("a wrong number", |results| {
+            let number = &mut results.last_mut().unwrap()[0];
+            *number = if *number == 0.0 { 1.0 } else { 0.0 };
+            Ok(())
+        }),
+        ("a result that nobody wrote", |results| {
+            results[0].fill(f32::NAN);
+            Ok(())
+        }),
+        ("a result that is short", |results| {
+            results[0].pop();
+            Ok(())
+        }),
+        ("damage", |_| Err(Failure::Damage { buffer: 0, byte: 3 }.into())),
     ];
     let at = CASES - 1;
     let seed = case_seed(SEED, at);
@@ -100,7 +51,15 @@ fn faults_are_found_and_come_back_from_their_seed() {
         for (name, fault) in faults {
             let what = format!("{name}, {}", trial.name());
             for (soak_seed, at) in [(SEED, at), (seed, 0)] {
-                let checks = run_with(trial, soak_seed, at, fault);
+                let calls = Cell::new(0);
+                let faulty = |of: Trial, drawn: &Drawn| {
+                    let mut results = on_the_cpu(of, drawn)?;
+                    if of == trial && calls.replace(calls.get() + 1) == at {
+                        fault(&mut results)?;
+                    }
+                    Ok(results)
+                };
+                let checks = soak(&faulty, at + 1, soak_seed, &ProgressBar::hidden());
                 let failed: Vec<_> = checks.iter().filter(|check| !check.ok()).collect();
                 assert_eq!(failed.len(), 1, "{what}");
                 assert!(failed[0].name.contains(trial.name()), "{what}: {}", failed[0].name);
@@ -117,12 +76,12 @@ fn a_case_is_its_seed_and_cases_of_a_block_share_their_kernels() {
     assert_eq!(seeds[0], SEED);
     assert!((1..100).all(|at| !seeds[..at].contains(&seeds[at])));
     for (at, &seed) in seeds.iter().enumerate() {
-        let (case, again, first) = (Case::new(seed), Case::new(seed), Case::new(seeds[at / 50 * 50]));
-        let (case, again, first) = (case.unwrap(), again.unwrap(), first.unwrap());
-        assert_eq!(case.describe(), again.describe());
-        assert_eq!(case.data.x, again.data.x);
-        let kernels = |case: &Case| (case.kernels, case.element, case.activation, case.aligned);
-        assert_eq!(kernels(&case), kernels(&first));
-        assert!(at % 50 == 0 || case.describe() != first.describe());
+        let (drawn, again, first) = (Drawn::new(seed), Drawn::new(seed), Drawn::new(seeds[at / 50 * 50]));
+        let (drawn, again, first) = (drawn.unwrap(), again.unwrap(), first.unwrap());
+        assert_eq!(drawn.describe(), again.describe());
+        assert_eq!(drawn.data.x, again.data.x);
+        let kernels = |drawn: &Drawn| (drawn.kernels, drawn.case.element, drawn.case.activation);
+        assert_eq!(kernels(&drawn), kernels(&first));
+        assert!(at % 50 == 0 || drawn.describe() != first.describe());
     }
 }
