@@ -9,7 +9,6 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use burn::grad_clipping::GradientClippingConfig;
@@ -20,6 +19,13 @@ use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use clap::{Parser, ValueEnum};
 use dropconnect_burn::{DropConnectLstm, DropConnectRnnConfig, Per};
+
+/// Sequences side by side.
+const BATCH: usize = 16;
+/// Characters of a piece of a sequence, which backpropagation goes through.
+const TIME: usize = 64;
+const FEATURES: usize = 32;
+const HIDDEN: usize = 128;
 
 /// Train a character model on text files, the last tenth of which is for validation.
 #[derive(Parser)]
@@ -37,31 +43,15 @@ struct Options {
     seeds: Vec<u64>,
     #[arg(long, default_value_t = 20)]
     epochs: usize,
-    /// Sequences side by side.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
-    /// Characters of a piece of a sequence, which backpropagation goes through.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    time: u32,
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
-    hidden: u32,
-    #[arg(long, default_value_t = 3e-3)]
-    rate: f64,
-    /// Where to compute: Burn's CPU backend, or its default wgpu device.
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: Place,
+    /// Compute on Burn's default wgpu device, not on its CPU backend.
+    #[arg(long)]
+    gpu: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Masks {
     Sequence,
     Batch,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Place {
-    Cpu,
-    Gpu,
 }
 
 #[derive(Module, Debug)]
@@ -76,17 +66,8 @@ struct Text {
     streams: Vec<Vec<i32>>,
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
     let mut text = String::new();
     for file in &options.files {
         text += &std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -98,24 +79,18 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let numbers: Vec<i32> = text.chars().map(number).collect();
     let (known, held_out) = numbers.split_at(numbers.len() - numbers.len() / 10);
     let streams = |part: &[i32]| -> Result<Text, Box<dyn Error>> {
-        let length = part.len() / options.batch as usize;
+        let length = part.len() / BATCH;
         if length < 2 {
-            return Err(format!("{} characters are too few for --batch {}", part.len(), options.batch).into());
+            return Err(format!("{} characters are too few", part.len()).into());
         }
-        Ok(Text {
-            streams: part.chunks_exact(length).take(options.batch as usize).map(<[i32]>::to_vec).collect(),
-        })
+        Ok(Text { streams: part.chunks_exact(length).take(BATCH).map(<[i32]>::to_vec).collect() })
     };
     let (train, valid) = (streams(known)?, streams(held_out)?);
-    let device = match options.device {
-        Place::Cpu => Device::flex(),
-        Place::Gpu => dropconnect_burn::wgpu_device()?,
-    };
+    let device = if options.gpu { dropconnect_burn::wgpu_device()? } else { Device::flex() };
     println!(
-        "{} characters, {} different ones; LSTM of {}, a mask for each {:?}",
+        "{} characters, {} different ones; LSTM of {HIDDEN}, a mask for each {:?}",
         numbers.len(),
         characters.len(),
-        options.hidden,
         options.per
     );
     println!("  p  seed  epochs  perplexity: training  validation (best epoch)   seconds");
@@ -123,7 +98,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         for &seed in &options.seeds {
             let started = Instant::now();
             let curve =
-                fit(options, p, seed, characters.len(), [&train, &valid], &device.clone().autodiff())?;
+                fit(&options, p, seed, characters.len(), [&train, &valid], &device.clone().autodiff())?;
             let (last, best) =
                 (curve.last(), curve.iter().map(|epoch| epoch[1]).fold(f64::INFINITY, f64::min));
             let [fitted, held] = *last.ok_or("--epochs has to be at least 1")?;
@@ -148,33 +123,31 @@ fn fit(
 ) -> Result<Vec<[f64; 2]>, dropconnect_burn::Error> {
     // The same seed gives the same weights at every p.
     device.seed(seed);
-    let (features, hidden) = (32, options.hidden as usize);
     let per = if options.per == Masks::Batch { Per::Batch } else { Per::Sequence };
-    let lstm = DropConnectRnnConfig::new(0, features, hidden).with_prob(p).with_seed(seed).with_per(per);
+    let lstm = DropConnectRnnConfig::new(0, FEATURES, HIDDEN).with_prob(p).with_seed(seed).with_per(per);
     let mut model = Model {
-        embedding: EmbeddingConfig::new(classes, features).init(device),
+        embedding: EmbeddingConfig::new(classes, FEATURES).init(device),
         lstm: lstm.try_init_lstm(device)?,
-        output: LinearConfig::new(hidden, classes).init(device),
+        output: LinearConfig::new(HIDDEN, classes).init(device),
     };
     let clipping = Some(GradientClippingConfig::Norm(1.0));
     let mut optimizer: ModuleOptimizer = AdamConfig::new().with_grad_clipping(clipping).init();
-    let time = options.time as usize;
     let mut curve = Vec::new();
     for _ in 0..options.epochs {
         let mut losses = Vec::new();
         let mut state = None;
-        for (x, y) in train.pieces(time, device) {
+        for (x, y) in train.pieces(device) {
             let (loss, last) = model.loss(x, y, state);
             // The next piece starts where this one ended, but its gradient ends there.
             state = Some(last.map_state(|state| state.detach()));
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             losses.push(loss.inner());
-            model = optimizer.step(options.rate, model, gradients);
+            model = optimizer.step(3e-3, model, gradients);
         }
         let plain = model.valid();
         let mut held = Vec::new();
         let mut state = None;
-        for (x, y) in valid.pieces(time, &device.clone().inner()) {
+        for (x, y) in valid.pieces(&device.clone().inner()) {
             let (loss, last) = plain.loss(x, y, state);
             state = Some(last);
             held.push(loss);
@@ -200,11 +173,11 @@ impl Model {
 }
 
 impl Text {
-    /// The streams in pieces of so many characters, `[batch, time]`, and the characters that follow each, in one row.
-    fn pieces(&self, time: usize, device: &Device) -> impl Iterator<Item = (Tensor<2, Int>, Tensor<1, Int>)> {
+    /// The streams in pieces, `[batch, time]`, and the characters that follow each, in one row.
+    fn pieces(&self, device: &Device) -> impl Iterator<Item = (Tensor<2, Int>, Tensor<1, Int>)> {
         let length = self.streams[0].len() - 1;
-        (0..length).step_by(time).map(move |from| {
-            let to = (from + time).min(length);
+        (0..length).step_by(TIME).map(move |from| {
+            let to = (from + TIME).min(length);
             let cut = |shift: usize| -> Vec<i32> {
                 self.streams.iter().flat_map(|stream| stream[from + shift..to + shift].to_vec()).collect()
             };

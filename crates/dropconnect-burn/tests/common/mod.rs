@@ -21,9 +21,7 @@ pub fn device(test: &str) -> Option<Device> {
 
 /// A test tensor with values in -0.5..0.5 that repeat only after 1009 elements.
 pub fn ramp<const D: usize>(dims: [usize; D], a: usize, c: usize, device: &Device) -> Tensor<D> {
-    let values: Vec<f32> = (0..dims.iter().product())
-        .map(|index: usize| (((index * a + c) % 1009) as f64 / 1009.0 - 0.5) as f32)
-        .collect();
+    let values = dropconnect_testing::ramp(dims.iter().product(), a, c);
     Tensor::from_data(TensorData::new(values, dims), device)
 }
 
@@ -31,20 +29,9 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec_as().expect("floats")
 }
 
-/// The L2 norm of the difference, relative to that of `want`. NaN and different lengths are infinitely wrong.
+/// The harness's, against results of Burn.
 pub fn relative_error(got: &[f32], want: &[f32]) -> f64 {
-    if got.len() != want.len() {
-        return f64::INFINITY;
-    }
-    let difference: f64 = got.iter().zip(want).map(|(&g, &w)| f64::from(g - w).powi(2)).sum();
-    let norm: f64 = want.iter().map(|&w| f64::from(w).powi(2)).sum();
-    if difference == 0.0 {
-        0.0
-    } else if difference.is_nan() {
-        f64::INFINITY
-    } else {
-        (difference / norm).sqrt()
-    }
+    dropconnect_testing::relative_error(got, &dropconnect_testing::wide(want))
 }
 
 #[track_caller]

@@ -5,10 +5,7 @@ use burn::tensor::Tensor;
 use dropconnect_burn::dropconnect::call::MonteCarlo;
 use dropconnect_burn::dropconnect::{Activation, Bias, Mask, Shape, reference};
 use dropconnect_burn::{Draw, DropConnect};
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| value.into()).collect()
-}
+use dropconnect_testing::wide;
 
 fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
