@@ -16,10 +16,10 @@ use burn::tensor::activation::relu;
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use clap::{Parser, ValueEnum};
-use dropconnect_burn::dropconnect::call::{BiasGradient, BothGradients, Forward, WeightGradient};
-use dropconnect_burn::dropconnect::gpu::{self, Kernels, Recording};
+use dropconnect_burn::dropconnect::call::{BiasGradient, BothGradients, Call, Forward, WeightGradient};
+use dropconnect_burn::dropconnect::gpu::{self, Kernels};
 use dropconnect_burn::dropconnect::{
-    self, Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Write, cpu, wgpu,
+    Bias, DropProbability, ElementType, Mask, MaskKey, Shape, Write, cpu, wgpu,
 };
 use dropconnect_burn::{DropConnect, DropConnectConfig, ModelConfig, Sampler};
 
@@ -235,27 +235,43 @@ fn status(name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 
-/// Our kernels for a training step of these layers, without Burn around them. A first layer needs no gradient of its
-/// input.
+/// Our kernels for a training step of these layers, without Burn around them.
 fn bare_step(
     setup: Option<WgpuSetup>,
     layers: Vec<(Shape, bool)>,
 ) -> Outcome<Box<dyn FnMut() -> Outcome<()>>> {
     let mask = Mask::new(MaskKey::new(0, 0), DropProbability::new(0.5)?);
+    let lengths =
+        |shape: &Shape| [shape.input_len(), shape.weight_len(), shape.outputs(), shape.output_len()];
     let Some(WgpuSetup { device, queue, .. }) = setup else {
         let values = |len: usize| (0..len).map(|at| (at % 101) as f32 / 101.0).collect::<Vec<_>>();
-        let mut tensors: Vec<_> = layers.iter().map(|(shape, _)| lengths(shape).map(values)).collect();
+        let tensors = |(shape, _): &(Shape, bool)| [lengths(shape).map(values), lengths(shape).map(values)];
+        let mut tensors: Vec<_> = layers.iter().map(tensors).collect();
         return Ok(Box::new(move || {
-            for ((shape, input_gradient), tensors) in layers.iter().zip(&mut tensors) {
-                on_the_cpu(*shape, *input_gradient, &mask, tensors)?;
+            for (&layer, [operands, results]) in layers.iter().zip(&mut tensors) {
+                let (operands, results) = (operands.each_ref(), results.each_mut());
+                let calls = calls(layer, &mask, operands.map(|t| &t[..]), results.map(|t| &mut t[..]));
+                calls.into_iter().try_for_each(cpu::run)?;
             }
             Ok(())
         }));
     };
     let kernels = Kernels::new(&device, &Default::default())?;
+    let buffer = |elements: usize| {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: elements as u64 * 4,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        })
+    };
     let mut step = Vec::new();
-    for (shape, input_gradient) in layers {
-        step.extend(recorded(&kernels, shape, input_gradient, &mask)?);
+    for layer in layers {
+        let [operands, results] = [(); 2].map(|()| lengths(&layer.0).map(buffer));
+        let tensor = |buffer| gpu::Tensor::new(buffer, ElementType::F32);
+        for call in calls(layer, &mask, operands.each_ref().map(tensor), results.each_ref().map(tensor)) {
+            step.push(kernels.record(call)?);
+        }
     }
     Ok(Box::new(move || {
         let mut encoder = device.create_command_encoder(&Default::default());
@@ -266,60 +282,23 @@ fn bare_step(
     }))
 }
 
-/// Of X, W, b and G, and of dX, dW, db and Y.
-fn lengths(shape: &Shape) -> [usize; 8] {
-    let lengths = [shape.input_len(), shape.weight_len(), shape.outputs(), shape.output_len()];
-    [lengths, lengths].concat().try_into().expect("eight")
-}
-
-fn recorded(
-    kernels: &Kernels,
-    shape: Shape,
-    input_gradient: bool,
-    mask: &Mask,
-) -> Result<Vec<Recording>, dropconnect::Error> {
-    let buffers = lengths(&shape).map(|elements| {
-        kernels.device().create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: elements as u64 * 4,
-            usage: wgpu::BufferUsages::STORAGE,
-            mapped_at_creation: false,
-        })
-    });
-    let tensor = |buffer| gpu::Tensor::new(buffer, ElementType::F32);
-    let [x, weight, bias, grad_output, grad_input, grad_weight, grad_bias, y] =
-        buffers.each_ref().map(tensor);
+/// The calls of a layer's training step, from X, W, b and G, into dX, dW, db and Y. A first layer needs no gradient of
+/// its input.
+fn calls<'m, T: Copy, R>(
+    (shape, input_gradient): (Shape, bool),
+    mask: &'m Mask,
+    [x, weight, bias, grad_output]: [T; 4],
+    [grad_input, grad_weight, grad_bias, y]: [R; 4],
+) -> [Call<'m, T, R>; 3] {
     let (mask, bias, write) = (Some(mask), Bias::Plain(bias), Write::Overwrite);
-    Ok(vec![
-        kernels.forward(&Forward { shape, mask, x, weight, bias, y })?,
+    [
+        Forward { shape, mask, x, weight, bias, y }.into(),
         if input_gradient {
             let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
-            let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
-            kernels.both_gradients(&call)
+            BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight }.into()
         } else {
-            kernels.weight_gradient(&WeightGradient { shape, mask, grad_output, x, grad_weight, write })
-        }?,
-        kernels.bias_gradient(&BiasGradient { shape, bias_mask: None, grad_output, grad_bias, write })?,
-    ])
-}
-
-fn on_the_cpu(
-    shape: Shape,
-    input_gradient: bool,
-    mask: &Mask,
-    tensors: &mut [Vec<f32>; 8],
-) -> Result<(), dropconnect::Error> {
-    let [x, weight, bias, grad_output, grad_input, grad_weight, grad_bias, y] =
-        tensors.each_mut().map(|values| &mut values[..]);
-    let (x, weight, bias, grad_output) = (&*x, &*weight, Bias::Plain(&*bias), &*grad_output);
-    let (mask, write) = (Some(mask), Write::Overwrite);
-    cpu::forward(Forward { shape, mask, x, weight, bias, y })?;
-    if input_gradient {
-        let (grad_input, grad_weight) = ((grad_input, write), (grad_weight, write));
-        let call = BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight };
-        cpu::both_gradients(call)?;
-    } else {
-        cpu::weight_gradient(WeightGradient { shape, mask, grad_output, x, grad_weight, write })?;
-    }
-    cpu::bias_gradient(BiasGradient { shape, bias_mask: None, grad_output, grad_bias, write })
+            WeightGradient { shape, mask, grad_output, x, grad_weight, write }.into()
+        },
+        BiasGradient { shape, bias_mask: None, grad_output, grad_bias, write }.into(),
+    ]
 }
