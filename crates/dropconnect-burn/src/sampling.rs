@@ -7,9 +7,9 @@ use burn::tensor::{Device, Tensor, s};
 use dropconnect::{Mask, Origin, Sharing};
 
 use crate::error::expect;
-use crate::inference::{Predictive, check, widened};
 use crate::mask::{coordinate, group};
 use crate::op::try_drop_connect;
+use crate::predictive::{Predictive, check, widened};
 use crate::{Draw, Error, MaskSettings, StepCounter};
 
 /// Examples in one run of the model, unless told otherwise.

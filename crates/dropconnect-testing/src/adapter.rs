@@ -5,16 +5,10 @@ pub(crate) use dropconnect::gpu::{Gpu, Kernels};
 use dropconnect::gpu::{Tensor, WriteMask};
 use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
 
+use crate::case::Name;
+use crate::failure::Failure;
 use crate::pool::Place;
-use crate::target::Name;
-use crate::{Case, Failure, Pool, Target};
-
-impl<'a> Target<'a> {
-    /// The kernels that a device's users get.
-    pub fn adapter(gpu: &'a Gpu) -> Self {
-        Self::Adapter { gpu, kernels: gpu.kernels() }
-    }
-}
+use crate::{Case, Pool};
 
 /// For people.
 pub(crate) fn name(kernels: &Kernels) -> String {

@@ -154,6 +154,20 @@ impl Case {
     }
 }
 
+/// An operand of some calls: its name, and the pass that it is of.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Name(&'static str, u32);
+
+impl Name {
+    pub(crate) fn of<T, R>(call: &Call<'_, T, R>, name: &'static str) -> Self {
+        Self(name, if let Call::Predictive(call) = call { call.pass } else { 0 })
+    }
+
+    pub(crate) fn position(self, names: &[Self]) -> usize {
+        names.iter().position(|&other| other == self).expect("an operand of these calls")
+    }
+}
+
 /// The results of all passes of the layer in float64.
 ///
 /// # Panics

@@ -20,6 +20,7 @@ mod case;
 mod choice;
 mod compare;
 mod data;
+mod failure;
 pub mod fuzz;
 mod mask_bits;
 mod operands;
@@ -44,9 +45,10 @@ pub use compare::{
 };
 pub use data::{Data, Random, group, mask, mask_with_bits, origin, pair, probability, ramp, shape, wide};
 pub use dropconnect::call::{Axis, Kind};
+pub use failure::Failure;
 #[cfg(not(all(target_arch = "wasm32", feature = "gpu")))]
 pub use mask_bits::mask_bits;
 pub use mask_bits::{MaskBits, mask_bits_async, portable};
 pub use operands::{MADE, Operands};
 pub use pool::{POISON, Placement, Pool};
-pub use target::{Failure, Outcome, Target};
+pub use target::{Outcome, Target};

@@ -3,8 +3,9 @@
 use dropconnect::call::Call;
 use dropconnect::{ElementType, Mask, Shape};
 
-use crate::target::Name;
-use crate::{Failure, Pool};
+use crate::Pool;
+use crate::case::Name;
+use crate::failure::Failure;
 
 /// No device.
 #[derive(Clone, Copy)]

@@ -1,27 +1,13 @@
 //! Where passes run.
 
-use dropconnect::call::{Call, Kind};
+use dropconnect::call::Kind;
 use dropconnect::cpu::Backend;
-use dropconnect::{ElementType, Error, Mask, Shape};
+use dropconnect::{ElementType, Mask, Shape};
 
 use crate::adapter::{self, Gpu, Kernels};
+use crate::case::Name;
+use crate::failure::Failure;
 use crate::{Case, Data, POISON, Placement, Pool, Results, SINGLE};
-
-/// Why there are no results.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The library refuses the call, or the device failed.
-    #[error(transparent)]
-    Library(#[from] Error),
-    /// Something was written that is no result.
-    #[error("byte {byte} of buffer {buffer} was written, which no result holds")]
-    Damage {
-        /// Buffers are counted in the order of their first tensors.
-        buffer: usize,
-        /// From its start.
-        byte: usize,
-    },
-}
 
 /// What a device makes of a call.
 #[derive(Clone, Debug)]
@@ -30,20 +16,6 @@ pub struct Outcome {
     pub results: Vec<Vec<f32>>,
     /// The dispatches of each pass; none on the CPU.
     pub dispatches: Vec<usize>,
-}
-
-/// An operand of some calls: its name, and the pass that it is of.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Name(&'static str, u32);
-
-impl Name {
-    pub(crate) fn of<T, R>(call: &Call<'_, T, R>, name: &'static str) -> Self {
-        Self(name, if let Call::Predictive(call) = call { call.pass } else { 0 })
-    }
-
-    pub(crate) fn position(self, names: &[Self]) -> usize {
-        names.iter().position(|&other| other == self).expect("an operand of these calls")
-    }
 }
 
 /// A device, and the kernels or instruction set that passes run with.
@@ -58,6 +30,14 @@ pub enum Target<'a> {
     },
     /// The CPU backend.
     Cpu(Backend),
+}
+
+#[cfg(feature = "gpu")]
+impl<'a> Target<'a> {
+    /// The kernels that a device's users get.
+    pub fn adapter(gpu: &'a Gpu) -> Self {
+        Self::Adapter { gpu, kernels: gpu.kernels() }
+    }
 }
 
 impl Target<'_> {

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from . import _native
+from ._key import words
 
 # Kept by the module: the operators live as long as this.
 _LIB = torch.library.Library("dropconnect_torch", "DEF")
@@ -28,17 +29,6 @@ _LIB.define("mask(SymInt batch, SymInt outputs, SymInt inputs, " + _MASK + ") ->
 # Tagged, so that a compiled graph that is checkpointed draws the same key again: torch then restores the generator of
 # the device, which it looks for among the arguments.
 _LIB.define("draw_key(int layer, *, Device device) -> Tensor", tags=(torch.Tag.nondeterministic_seeded,))
-
-
-def words(key: Tensor) -> tuple[int, int, int]:
-    """The key for the native module, whose seed has no sign."""
-    if key.dtype != torch.int64 or key.shape != (3,) or key.device.type != "cpu":
-        raise ValueError(
-            f"`key` is a tensor of {key.dtype} and shape {tuple(key.shape)} on {key.device}; "
-            "it must be int64 [seed, layer, step] on the CPU"
-        )
-    seed, layer, step = key.tolist()
-    return seed % 2**64, layer, step
 
 
 def _drawn(

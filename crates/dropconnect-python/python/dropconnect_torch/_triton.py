@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._native import generator_key, scale, threshold
-from ._ops import words
+from ._key import words
 
 # Of its version only the first two numbers are always numbers.
 if tuple(int(number) for number in triton.__version__.split(".")[:2]) < (3, 3):

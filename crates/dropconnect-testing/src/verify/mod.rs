@@ -77,9 +77,9 @@ impl<'a> Subject<'a> {
             variants::all(&mut plan, gpu, variants);
             long::sums(&mut plan, target, "");
             long::inference(&mut plan, self.device);
-            check::self_test(&mut plan, target);
+            passes::self_test(&mut plan, target);
         } else {
-            check::self_test(&mut plan, cpu);
+            passes::self_test(&mut plan, cpu);
         }
         bits::written(&mut plan, cpu, "CPU");
         bits::inside_passes(&mut plan, cpu, &LAYER, "CPU: ");

@@ -1,12 +1,13 @@
 //! Every pass against float64, and properties that hold between passes.
 
-use dropconnect::{Bias, ElementType, Mask, Shape, Write};
+use dropconnect::{Bias, ElementType, Mask, Shape, Write, reference};
 
 use super::check::Check;
 use super::data::{PROBABILITIES, QUICK, SHAPES, mask, shape, varied_mask};
 use super::plan::Plan;
 use crate::{
-    BIASES, Case, Data, Failure, Kind, LAYER, LINEAR, Target, bit_differences, bound, relative_error, wide,
+    BIASES, Case, Data, Failure, Kind, LAYER, LINEAR, Target, bit_differences, bound, differences,
+    relative_error, wide,
 };
 
 /// Every pass x shapes x p x element types x bias modes, overwriting and accumulating.
@@ -191,4 +192,20 @@ async fn divided_batch(check: &mut Check, target: &Target<'_>, shape: Shape) -> 
 
 fn inner(a: &[f32], b: &[f32]) -> f64 {
     wide(a).iter().zip(wide(b)).map(|(a, b)| a * b).sum()
+}
+
+/// Feeds wrong results to the comparisons that every check above relies on. Each must be found.
+pub fn self_test<'a>(plan: &mut Plan<'a>, target: Target<'a>) {
+    let check = Check::count("self-test: wrong results are found".to_owned());
+    plan.check(check, async move |check| {
+        let (fed, missed) = crate::self_test_async(&target).await?;
+        check.count_all(fed, &missed);
+        let (shape, mask) = (shape([31, 33, 100])?, mask(0.5, 1)?);
+        let mut bits = reference::mask::mask(&shape, &mask)?;
+        let want = bits.clone();
+        bits[1234] = !bits[1234];
+        let found = differences(&bits, &want) > 0.0 && differences(&want, &want) == 0.0;
+        check.case(if found { 0.0 } else { 1.0 }, || "a wrong mask bit went unnoticed".to_owned());
+        Ok(())
+    });
 }
