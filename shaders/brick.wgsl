@@ -1,7 +1,7 @@
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
 // Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
-//% from "round_key" import round_key, climb
+//% from "round_key" import round_key, compare_planes
 {% macro zero(bit) %}
 {% if rolled %}zero_at(${bit}u)
 {%- else %}params.zeros[${bit // 4}].${"xyzw"[bit % 4]}{% endif %}
@@ -13,13 +13,13 @@ const BIAS_INPUT_BLOCK = ${bias_input_block}u;
 //% if planes != "none"
 
 // The first state of the run that decides a brick.
-fn start(block: vec3<u32>) -> vec4<u32> {
+fn first_state(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
-fn others(drop: vec4<u32>) -> vec4<u32> {
+fn keep_from_drop(drop: vec4<u32>) -> vec4<u32> {
     return vec4(params.all_ones) - drop;
 }
 //% endif
@@ -27,7 +27,7 @@ fn others(drop: vec4<u32>) -> vec4<u32> {
 
 // p = 1/2: a 1 in the only plane drops.
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return others(start(block));
+    return keep_from_drop(first_state(block));
 }
 //% elif planes != "none"
 //% if rolled
@@ -38,10 +38,10 @@ fn zero_at(bit: u32) -> u32 {
 }
 //% endif
 
-// One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
+// One bit of the bit-serial comparison u < threshold, from the least significant plane to the most: drop & plane where
 // the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
 // instruction however it is written; the other ways are the shortest for AMD, and for processors.
-fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
+fn compare_bit(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
 //% if rolled
     return drop ^ ((drop ^ plane) & (drop ^ vec4(zero)));
 //% else
@@ -54,7 +54,7 @@ fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
 // meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
 //% if planes == "few"
-    return rung(vec4(~0u), state, ${zero(0)});
+    return compare_bit(vec4(~0u), state, ${zero(0)});
 //% else
     var drop = vec4(~0u);
 //% for t in range(7, -1, -1)
@@ -62,17 +62,17 @@ fn first_planes(state: vec4<u32>) -> vec4<u32> {
 //% if rotations[t] > 0
 //% set plane = "(" ~ plane ~ " << vec4(" ~ rotations[t] ~ "u)) | (" ~ plane ~ " >> vec4(" ~ (32 - rotations[t]) ~ "u))"
 //% endif
-    drop = rung(drop, ${plane}, ${zero(7 - t)});
+    drop = compare_bit(drop, ${plane}, ${zero(7 - t)});
 //% endfor
     return drop;
 //% endif
 }
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    var state = start(block);
+    var state = first_state(block);
     var drop = first_planes(state);
 //% if rolled
-    ${climb([""])-}
+    ${compare_planes([""])-}
 //% else
 //% for k in range(1, 8 if planes == "few" else 9)
 //% set indent = "    " if planes == "few" else ""
@@ -82,13 +82,13 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 //% for round in range(rounds + plane_rounds * (k - 1), rounds + plane_rounds * k)
     ${indent}state = philox_round(state, ${round_key(round)});
 //% endfor
-    ${indent}drop = rung(drop, state, ${zero(first_bit + k - 1)});
+    ${indent}drop = compare_bit(drop, state, ${zero(first_bit + k - 1)});
 //% if planes == "few"
     }
 //% endif
 //% endfor
 //% endif
-    return others(drop);
+    return keep_from_drop(drop);
 }
 //% else
 

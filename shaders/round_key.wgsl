@@ -13,12 +13,12 @@ vec2(${(key_step[0] * count) % 4294967296}u, ${(key_step[1] * count) % 429496729
 {% endmacro %}
 
 // The planes after the first of some bricks, in a loop: what each names `state` and `drop`, with these endings.
-//% macro climb(bricks)
+//% macro compare_planes(bricks)
     var key = ${round_key(rounds)};
     for (var bit = ${first_bit}u; bit < ${last_bit}; bit++) {
 //% for brick in bricks
         state${brick} = next_plane(state${brick}, key);
-        drop${brick} = rung(drop${brick}, state${brick}, zero_at(bit));
+        drop${brick} = compare_bit(drop${brick}, state${brick}, zero_at(bit));
 //% endfor
         key += ${key_steps(plane_rounds)};
     }

@@ -3,7 +3,7 @@
 // They know the variant (`rows`, `split` and the like); all else is an argument. An axis goes by the letter of its
 // coordinate (staging.wgsl): along `row` and `column` lies the result, along `walked` the sums.
 //% set xyzw = "xyzw"
-//% from "round_key" import climb
+//% from "round_key" import compare_planes
 //% from "staging" import AXIS, BRICK, begin_staging, read_first, stage, step_at
 
 // The numbers of the tile, for the head of a kernel.
@@ -175,14 +175,14 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% for r in range(brick_rows)
 //% for c in range(columns)
 //% set ns.bricks = ns.bricks + ["_" ~ r ~ "_" ~ c]
-    var state_${r}_${c} = start(${brick_at(row, column, r, c)});
+    var state_${r}_${c} = first_state(${brick_at(row, column, r, c)});
     var drop_${r}_${c} = first_planes(state_${r}_${c});
 //% endfor
 //% endfor
-    ${climb(ns.bricks)-}
+    ${compare_planes(ns.bricks)-}
 //% for r in range(brick_rows)
 //% for c in range(columns)
-    let keep_${r}_${c} = others(drop_${r}_${c});
+    let keep_${r}_${c} = keep_from_drop(drop_${r}_${c});
 //% endfor
 //% endfor
 //% else

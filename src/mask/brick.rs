@@ -11,8 +11,8 @@ pub const BRICK_OUTPUTS: u32 = 4;
 /// Inputs in a brick: one bit of a byte each.
 pub const BRICK_INPUTS: u32 = 8;
 
-/// Words of the first state are rotated by so much, for the planes that come from it from the most significant down: chosen
-/// so that two connections share at most one of its bits.
+/// Words of the first state are rotated by so much, for the planes that come from it from the most significant down:
+/// chosen so that two connections share at most one of its bits.
 pub(crate) const ROTATIONS: [u32; 8] = [0, 28, 22, 8, 9, 25, 3, 30];
 /// The decisions of one brick: a bit for each of its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Brick {
         let from_first = bits.saturating_sub(STATE_PLANES);
         for t in (0..from_first as usize).rev() {
             let plane = std::array::from_fn(|w| state[(w + t) % 4].rotate_left(ROTATIONS[t]));
-            keep = rung(keep, plane, threshold, from_first - 1 - t as u32);
+            keep = compare_bit(keep, plane, threshold, from_first - 1 - t as u32);
         }
         for bit in from_first..bits {
             // The first state is a plane itself only where no planes have been made of it.
@@ -43,7 +43,7 @@ impl Brick {
                 state = go_on(state, key, round, PLANE_ROUNDS);
                 round += PLANE_ROUNDS;
             }
-            keep = rung(keep, state, threshold, bit);
+            keep = compare_bit(keep, state, threshold, bit);
         }
         Self(keep)
     }
@@ -65,8 +65,9 @@ impl Brick {
     }
 }
 
-/// One rung of the ladder: `keep | !plane` where this bit of the threshold is set, else `keep & !plane`.
-fn rung(keep: [u32; 4], plane: [u32; 4], threshold: u32, bit: u32) -> [u32; 4] {
+/// Compares one bit, from the least significant one on: `keep | !plane` where this bit of the threshold is set, else
+/// `keep & !plane`.
+fn compare_bit(keep: [u32; 4], plane: [u32; 4], threshold: u32, bit: u32) -> [u32; 4] {
     let set = (threshold >> bit & 1).wrapping_neg();
     std::array::from_fn(|w| {
         let below = !plane[w];

@@ -1,7 +1,7 @@
 //! What wgpu makes of a kernel for its drivers.
 //!
-//! The kernels are made without checks (`src/gpu/run/pipeline.rs`): neither indices nor loops are bounded, and workgroup
-//! memory is not zeroed. Those would be a third of the text, and take Microsoft's FXC twenty times as long.
+//! The kernels are made without checks (`src/gpu/run/pipeline.rs`): neither indices nor loops are bounded, and
+//! workgroup memory is not zeroed. Those would be a third of the text, and take Microsoft's FXC twenty times as long.
 
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};

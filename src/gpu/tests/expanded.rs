@@ -1,5 +1,5 @@
-//! Kernels as drivers get them, in `shaders/expanded/`: some for people to read, and hashes of others, for a change of a
-//! template to show what it changes.
+//! Kernels as drivers get them, in `shaders/expanded/`: some for people to read, and hashes of others, for a change of
+//! a template to show what it changes.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

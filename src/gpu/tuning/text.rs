@@ -15,8 +15,8 @@ impl fmt::Display for Tile {
 }
 
 /// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxXxY`, with `sBRICKS` after it where so many are
-/// staged, how bits are applied, whether kernels are `rolled` or `unrolled`, the threads that keep the adapter busy, and
-/// the iterations and connections that one dispatch holds.
+/// staged, how bits are applied, whether kernels are `rolled` or `unrolled`, the threads that keep the adapter busy,
+/// and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let apply = match self.apply {

@@ -77,7 +77,7 @@ def _moved(s, turn: tl.constexpr, by: tl.constexpr):
 
 
 @triton.jit
-def _rung(drop, plane, threshold: tl.constexpr, bit: tl.constexpr):
+def _compare_bit(drop, plane, threshold: tl.constexpr, bit: tl.constexpr):
     # Where the threshold's bit is 1 a 0 in the plane keeps, where it is 0 a 1 drops; else the planes below decided.
     if (threshold >> bit) & 1:
         return (drop[0] & plane[0], drop[1] & plane[1], drop[2] & plane[2], drop[3] & plane[3])
@@ -95,20 +95,20 @@ def _first_planes(s, threshold: tl.constexpr, bits: tl.constexpr):
         low: tl.constexpr = bits - 8
         drop = (s[0] | 0xFFFFFFFF, s[1] | 0xFFFFFFFF, s[2] | 0xFFFFFFFF, s[3] | 0xFFFFFFFF)
         if low > 7:
-            drop = _rung(drop, _moved(s, 7, 30), threshold, low - 8)
+            drop = _compare_bit(drop, _moved(s, 7, 30), threshold, low - 8)
         if low > 6:
-            drop = _rung(drop, _moved(s, 6, 3), threshold, low - 7)
+            drop = _compare_bit(drop, _moved(s, 6, 3), threshold, low - 7)
         if low > 5:
-            drop = _rung(drop, _moved(s, 5, 25), threshold, low - 6)
+            drop = _compare_bit(drop, _moved(s, 5, 25), threshold, low - 6)
         if low > 4:
-            drop = _rung(drop, _moved(s, 4, 9), threshold, low - 5)
+            drop = _compare_bit(drop, _moved(s, 4, 9), threshold, low - 5)
         if low > 3:
-            drop = _rung(drop, _moved(s, 3, 8), threshold, low - 4)
+            drop = _compare_bit(drop, _moved(s, 3, 8), threshold, low - 4)
         if low > 2:
-            drop = _rung(drop, _moved(s, 2, 22), threshold, low - 3)
+            drop = _compare_bit(drop, _moved(s, 2, 22), threshold, low - 3)
         if low > 1:
-            drop = _rung(drop, _moved(s, 1, 28), threshold, low - 2)
-        return _rung(drop, s, threshold, low - 1)
+            drop = _compare_bit(drop, _moved(s, 1, 28), threshold, low - 2)
+        return _compare_bit(drop, s, threshold, low - 1)
 
 
 @triton.jit
@@ -123,7 +123,7 @@ def _brick(input, output, example, k0, k1, ones, threshold: tl.constexpr, bits: 
     for plane in tl.static_range(bits - first):
         for round in tl.static_range(3):
             state = _round(state, k0, k1, 10 + 3 * plane + round)
-        drop = _rung(drop, state, threshold, first + plane)
+        drop = _compare_bit(drop, state, threshold, first + plane)
     # `ones` is -1, which the compiler does not know: it would fold a plain inversion into each of 128 tests.
     return (drop[0] ^ ones, drop[1] ^ ones, drop[2] ^ ones, drop[3] ^ ones)
 
