@@ -1,5 +1,5 @@
 // Mean and variance of f(u) for u normal with a given mean and variance, element by element, all in f32.
-// Oracle: src/reference/activation.rs, which says what becomes of values that are not finite.
+// Reference: src/reference/activation.rs, which says what becomes of values that are not finite.
 //% from "tile" import begin_quad
 //% if closed
 

@@ -1,5 +1,5 @@
 // db = sum over n of G, or scale * (sum over n of Mb G) where the bias is masked.
-// Oracle: src/reference/bias_gradient.rs.
+// Reference: src/reference/bias_gradient.rs.
 //
 // A row of ${workgroup_x} threads owns ${4 * workgroup_x} outputs; the ${workgroup_y} rows of the workgroup
 // share the examples and add up their parts in a fixed order, so that a result is the same run after run.

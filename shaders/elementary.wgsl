@@ -1,5 +1,5 @@
 // Functions whose precision WGSL leaves to the driver, good to a few units in the last place on all of them, and
-// what must not depend on how a driver sees NaN. Oracle: src/reference/activation.rs, which has float64's own.
+// what must not depend on how a driver sees NaN. Reference: src/reference/activation.rs, which has float64's own.
 //
 // NaN and infinity are found by their bits, and NaN is made of bits: WGSL lets a compiler work out float arithmetic and
 // comparisons as if neither existed, and Metal's fast math does. The approximations are those of Moshier's Cephes

@@ -1,4 +1,5 @@
-// Tensors in storage buffers, ${element} in and ${result_element} out; 16 bits are two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, ${element} in and ${result_element} out; 16 bits are two to a word. Mirrors
+// src/element.rs.
 //
 // Everything works on quads, four consecutive elements of a row.
 //% if vector

@@ -1,6 +1,6 @@
 //% from "tile" import tile_head, begin_tile, shared_parts, add_up_parts, each_row, row_at, sum_quad
 //% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
-// Y = scale * (sum over i of M W X)${" + b" if bias}. Oracle: src/reference/forward.rs.
+// Y = scale * (sum over i of M W X)${" + b" if bias}. Reference: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0

@@ -1,4 +1,5 @@
-// Macros of forward.wgsl and monte_carlo.wgsl, whose tiles are examples by outputs. Oracle: src/reference/forward.rs.
+// Macros of forward.wgsl and monte_carlo.wgsl, whose tiles are examples by outputs. Reference:
+// src/reference/forward.rs.
 //% from "tile" import walk, tile_masks, kept, quad_at, row_at
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"

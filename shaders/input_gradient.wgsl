@@ -1,4 +1,4 @@
-// dX = scale * (sum over o of M W G). Oracle: src/reference/input_gradient.rs.
+// dX = scale * (sum over o of M W G). Reference: src/reference/input_gradient.rs.
 //
 //% from "tile" import tile_head
 ${tile_head("n", "i", "o")-}

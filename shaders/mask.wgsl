@@ -1,5 +1,5 @@
 // The mask itself, one byte of 0 or 1 a connection: [batch, outputs, inputs], or [batch, outputs] for
-// the bias. Oracle: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
+// the bias. Reference: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
 //
 // A thread owns one brick; ${workgroup_x * workgroup_y} threads a workgroup.
 //% set xyzw = "xyzw"

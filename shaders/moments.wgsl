@@ -1,6 +1,6 @@
 // Mean and variance of W X + b under the mask, in one pass over X and W (Wan et al. 2013, Algorithm 2):
 // mean = sum over i of W X + b, variance = p / (1 - p) * sum over i of W^2 X^2, under inverted scaling.
-// Where the bias is masked its term, p / (1 - p) * b^2, is added. Oracle: src/reference/moments.rs.
+// Where the bias is masked its term, p / (1 - p) * b^2, is added. Reference: src/reference/moments.rs.
 // `params.scale` is p / (1 - p) here. The results are f32 whatever X, W and b are.
 //
 //     TM x TN = ${4 * rows} x ${4 * columns} results a thread, ${workgroup_x} x ${workgroup_y} threads a workgroup

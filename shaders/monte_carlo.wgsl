@@ -1,4 +1,4 @@
-// Mean and variance of Y over many masks, one launch. Oracle: src/reference/monte_carlo.rs.
+// Mean and variance of Y over many masks, one launch. Reference: src/reference/monte_carlo.rs.
 //
 // A thread sums up its tile once per pass, as in the forward pass (forward.wgsl, and its departures), under that pass's
 // key, and updates mean and variance where they live, in the results: it alone touches them.

@@ -1,5 +1,5 @@
 // Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
-// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
+// Mirrors src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 //% from "round_key" import round_key, key_steps
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.

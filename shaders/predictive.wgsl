@@ -1,6 +1,6 @@
 // What a classifier's logits of many passes say: mean softmax, entropy of that mean, and mutual
-// information, in natural logarithms. Oracle: src/reference/predictive.rs, which says what becomes of logits that are
-// not finite.
+// information, in natural logarithms. Reference: src/reference/predictive.rs, which says what becomes of logits that
+// are not finite.
 //
 //% if split > 1
 // A workgroup owns an example; its threads walk the classes together and add up in a fixed order.

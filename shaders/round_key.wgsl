@@ -1,4 +1,5 @@
-// Macros of a run of the generator: the key words of a round, and the planes after the first. Twin: src/mask/philox.rs.
+// Macros of a run of the generator: the key words of a round, and the planes after the first. Mirrors
+// src/mask/philox.rs.
 
 // So many steps of the key schedule.
 {% macro key_steps(count) %}

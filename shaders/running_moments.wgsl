@@ -1,5 +1,5 @@
 // The mean and the variance of values that come one after the other (Welford), in place: part of monte_carlo.wgsl
-// and update.wgsl. Oracle: src/reference/monte_carlo.rs.
+// and update.wgsl. Reference: src/reference/monte_carlo.rs.
 //% set xyzw = "xyzw"
 
 @group(0) @binding(${moments_at + 1}) var<storage, read_write> mean: array<${"vec4<f32>" if vector else "f32"}>;
@@ -14,7 +14,7 @@ fn as_computed(number: ${number}) -> ${number} {
 }
 
 // What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
-// that leaves f32 only where its results do. Twin: `with` in src/cpu/monte_carlo.rs.
+// that leaves f32 only where its results do. Mirrors `with` in src/cpu/monte_carlo.rs.
 fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
     // The first value of all finds memory that may hold anything.
     var before = value;

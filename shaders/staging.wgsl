@@ -1,5 +1,5 @@
 // Macros for operands that a workgroup reads together, some steps of its walk at a time, for all of its threads.
-// Twin: src/gpu/shader/staging.rs. Unit u of thread t, in line l, is at l * line_stride + u * unit_stride + t.
+// Mirrors src/gpu/shader/staging.rs. Unit u of thread t, in line l, is at l * line_stride + u * unit_stride + t.
 //
 // An axis of the box of connections goes by the letter of its coordinate: n, o or i.
 //% set AXIS = {"n": "example", "o": "output", "i": "input"}

@@ -1,4 +1,4 @@
-// Macros of the passes whose threads own a tile of bricks. Twin: src/mask/brick.rs.
+// Macros of the passes whose threads own a tile of bricks. Mirrors src/mask/brick.rs.
 //
 // They know the variant (`rows`, `split` and the like); all else is an argument. An axis goes by the letter of its
 // coordinate (staging.wgsl): along `row` and `column` lies the result, along `walked` the sums.

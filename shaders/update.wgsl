@@ -1,5 +1,5 @@
 // Mean and variance of Y over many masks, one more value: for Monte-Carlo passes each of which takes several
-// dispatches. Oracle: src/reference/monte_carlo.rs.
+// dispatches. Reference: src/reference/monte_carlo.rs.
 //% from "tile" import begin_quad
 
 @compute @workgroup_size(${workgroup})

@@ -1,4 +1,4 @@
-// dW = scale * (sum over n of M G X). Oracle: src/reference/weight_gradient.rs.
+// dW = scale * (sum over n of M G X). Reference: src/reference/weight_gradient.rs.
 //
 //% from "tile" import tile_head
 ${tile_head("o", "i", "n")-}

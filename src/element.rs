@@ -1,4 +1,4 @@
-//! The element types of tensors in memory. Twins: `shaders/elements.wgsl`, `shaders/round.wgsl`.
+//! The element types of tensors in memory. Mirrors `shaders/elements.wgsl`, `shaders/round.wgsl`.
 
 use std::fmt;
 

@@ -13,7 +13,7 @@
     doc = "- [`gpu::Kernels`] is for engines: the passes on the caller's wgpu device, buffers and encoders."
 )]
 //! - [`mask`] is the mask as a pure function, which every backend reproduces bit for bit.
-//! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 oracle.
+//! - [`cpu`] computes the same without an adapter; [`mod@reference`] is the float64 reference.
 //!
 //! `docs/architecture.md` in the repository is the map: the box of connections, the way of a call, how to add a pass.
 //!

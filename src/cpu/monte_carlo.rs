@@ -96,7 +96,7 @@ fn update(passes: &mut u32, mean: &mut [f32], variance: &mut [f32], values: &[f3
 }
 
 /// Mean and variance with one more value, by Welford's update in a form that leaves float32 only where its results
-/// do. Twin: `update` in `shaders/running_moments.wgsl`.
+/// do. Mirrors `update` in `shaders/running_moments.wgsl`.
 fn with(mean: f32, variance: f32, value: f32, count: u32) -> (f32, f32) {
     if !(mean.is_finite() && value.is_finite()) {
         // An infinity stays unless its opposite comes.

@@ -1,5 +1,5 @@
 //! The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
-//! Twins: `shaders/brick.wgsl`, and `shaders/tile.wgsl` for the bricks of a tile together.
+//! Mirrors `shaders/brick.wgsl`, and `shaders/tile.wgsl` for the bricks of a tile together.
 
 use super::philox::{PLANE_ROUNDS, ROUNDS, STATE_PLANES, go_on};
 use super::probability::DropProbability;

@@ -1,5 +1,5 @@
 //! Philox4x32, the counter-based generator of Salmon et al., "Parallel random numbers: as easy as
-//! 1, 2, 3" (SC 2011). Twins: `shaders/philox.wgsl`, and
+//! 1, 2, 3" (SC 2011). Mirrors `shaders/philox.wgsl`, and
 //! `shaders/round_key.wgsl` for the keys of rounds.
 
 /// Rounds of a call, and of a brick's run before its first bit plane: the default of the generator's authors, who know

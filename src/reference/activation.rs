@@ -1,4 +1,4 @@
-//! Mean and variance of f(u) for normal u. Oracle of `shaders/activation.wgsl` with `shaders/elementary.wgsl`.
+//! Mean and variance of f(u) for normal u. Reference of `shaders/activation.wgsl` with `shaders/elementary.wgsl`.
 
 use std::f64::consts::{PI, TAU};
 

@@ -1,4 +1,4 @@
-//! The gradient of the bias. Oracle of `shaders/bias_gradient.wgsl`.
+//! The gradient of the bias. Reference of `shaders/bias_gradient.wgsl`.
 
 use super::mask;
 use crate::call::{BiasGradient, Call};

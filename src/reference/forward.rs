@@ -1,4 +1,4 @@
-//! The output. Oracle of `shaders/forward.wgsl` with `shaders/forward_tile.wgsl`.
+//! The output. Reference of `shaders/forward.wgsl` with `shaders/forward_tile.wgsl`.
 
 use super::{Connections, mask};
 use crate::call::{Call, Forward};

@@ -1,4 +1,4 @@
-//! The gradient of the input. Oracle of `shaders/input_gradient.wgsl`.
+//! The gradient of the input. Reference of `shaders/input_gradient.wgsl`.
 
 use super::Connections;
 use crate::call::{Call, InputGradient};

@@ -1,4 +1,4 @@
-//! The mask itself, one `bool` per decision. Oracle of `shaders/mask.wgsl`.
+//! The mask itself, one `bool` per decision. Reference of `shaders/mask.wgsl`.
 
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};

@@ -1,4 +1,4 @@
-//! Mean and variance of the output under its mask. Oracle of `shaders/moments.wgsl`.
+//! Mean and variance of the output under its mask. Reference of `shaders/moments.wgsl`.
 
 use crate::call::{Call, OutputMoments};
 use crate::{Bias, Error, host};

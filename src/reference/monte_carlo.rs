@@ -1,4 +1,4 @@
-//! Mean and variance of the output over many masks. Oracle of `shaders/monte_carlo.wgsl`, whose update is in
+//! Mean and variance of the output over many masks. Reference of `shaders/monte_carlo.wgsl`, whose update is in
 //! `shaders/running_moments.wgsl`, and `shaders/update.wgsl`.
 
 use super::forward;

@@ -1,4 +1,4 @@
-//! What a classifier head says over many masks. Oracle of `shaders/predictive.wgsl`.
+//! What a classifier head says over many masks. Reference of `shaders/predictive.wgsl`.
 
 use super::monte_carlo::outputs_of_passes;
 use super::rectified;

@@ -1,4 +1,4 @@
-//! The gradient of the weight. Oracle of `shaders/weight_gradient.wgsl`.
+//! The gradient of the weight. Reference of `shaders/weight_gradient.wgsl`.
 
 use super::Connections;
 use crate::call::{Call, WeightGradient};

@@ -53,7 +53,7 @@ fn the_mean_of_a_rectified_standard_normal_is_0_39894() {
     assert!(within(draw[0][0].into()), "{}", draw[0][0]);
     let draw = reference::sampled(&one, Activation::Relu, samples, KEY, Origin::default(), &[0.0], &[1.0]);
     assert!(within(draw.unwrap().0[0]));
-    // Twins: a mean or a variance of u a little off.
+    // Neighbours: a mean or a variance of u a little off.
     for (mean, variance) in [(0.02, 1.0), (0.0, 1.05)] {
         let draw = sampled(&one, Activation::Relu, samples, Origin::default(), &[mean], &[variance]);
         assert!(!within(draw[0][0].into()));
@@ -258,7 +258,7 @@ fn moments_are_those_of_ten_thousand_masks() {
                 };
                 let right = moments(p, bias);
                 assert_eq!(far(&right), 0, "{shape} p {p} masked bias {masked}");
-                // Twins: another p, and a bias that is masked where it is not, or the other way round.
+                // Neighbours: another p, and a bias that is masked where it is not, or the other way round.
                 assert!(far(&moments(p * 0.9, bias)) > 0, "{shape} p {p}");
                 let other = match bias {
                     Bias::Masked(bias) => Bias::Plain(bias),

@@ -1,4 +1,4 @@
-"""Mask format 2 in plain Python, from docs/mask-format.md: an oracle that shares no code with the crate."""
+"""Mask format 2 in plain Python, from docs/mask-format.md: a reference that shares no code with the crate."""
 
 import math
 

@@ -1,4 +1,4 @@
-//! What a dispatch is told. Twin: `shaders/params.wgsl`, same fields in the same order, and what each of them means.
+//! What a dispatch is told. Mirrors `shaders/params.wgsl`, same fields in the same order, and what each of them means.
 
 use crate::fenv;
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};

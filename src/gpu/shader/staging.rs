@@ -1,4 +1,4 @@
-//! Where operands lie that the threads of a workgroup read together. Twin: `shaders/staging.wgsl`.
+//! Where operands lie that the threads of a workgroup read together. Mirrors `shaders/staging.wgsl`.
 //!
 //! Straight from memory, a thread reads the rows of both operands itself, and what a warp reads at once lies in many
 //! lines: on NVIDIA those set the pace (docs/nvidia.md). Staged, a workgroup reads some steps of its walk in whole

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::gpu::shader::pass::TEMPLATES;
 
-/// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well. The oracles of the
-/// passes just add.
+/// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well. The references of
+/// the passes just add.
 const ALONE: [&str; 1] = ["apply"];
 
-/// The Rust files that say the same as each other shader, for people and tests to compare: twins, line by line, and
-/// oracles, in float64. That of a pass is the reference's file of its name, where nothing else is said here.
+/// The Rust files that say the same as each other shader, for people and tests to compare: files that it mirrors line
+/// by line, and references, in float64. That of a pass is the reference's file of its name, where nothing else is said
+/// here.
 fn counterparts(stem: &str) -> Vec<String> {
     let others: &[&str] = match stem {
         "philox" | "round_key" => &["src/mask/philox.rs"],
@@ -27,7 +28,7 @@ fn counterparts(stem: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_shader_has_a_twin_or_an_oracle() {
+fn every_shader_mirrors_rust_or_has_a_reference() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut shaders = 0;
     for file in std::fs::read_dir(root.join("shaders")).unwrap() {
@@ -41,12 +42,12 @@ fn every_shader_has_a_twin_or_an_oracle() {
         let shader = std::fs::read_to_string(&path).unwrap();
         shaders += 1;
         if ALONE.contains(&stem) {
-            let named = ["Twin", "Oracle", "src/"].iter().find(|word| shader.contains(*word));
-            assert_eq!(named, None, "shaders/{stem}.wgsl names a twin or an oracle");
+            let named = ["Mirrors", "Reference", "src/"].iter().find(|word| shader.contains(*word));
+            assert_eq!(named, None, "shaders/{stem}.wgsl names a counterpart");
             continue;
         }
         for counterpart in counterparts(stem) {
-            let word = if counterpart.starts_with("src/reference/") { "Oracle" } else { "Twin" };
+            let word = if counterpart.starts_with("src/reference/") { "Reference" } else { "Mirrors" };
             let rust = std::fs::read_to_string(root.join(&counterpart))
                 .unwrap_or_else(|error| panic!("{counterpart}: {error}"));
             // Each names the other.

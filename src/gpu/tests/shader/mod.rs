@@ -1,5 +1,5 @@
 //! Every shader that can be asked for, without an adapter: rendered, validated and translated to the
-//! languages of all back ends; its parameters laid out as Rust lays them out; its twin or its oracle.
+//! languages of all back ends; its parameters laid out as Rust lays them out; the Rust file that it mirrors.
 
 mod back_ends;
 mod counterparts;
