@@ -1,4 +1,4 @@
-//% if masked_walk
+//% if masked_products
 // Four masked multiply-adds. Lane k counts where bit `bit + k` of `word` is set. `bit` is a literal at every call: once
 // a driver has inlined the call, every test is of a constant bit.
 //
@@ -13,14 +13,14 @@
 // Four multiply-adds.
 //% endif
 //% set xyzw = "xyzw"
-//% set decision = ", word: u32, bit: u32" if masked_walk else ""
+//% set decision = ", word: u32, bit: u32" if masked_products else ""
 
 // sum + the kept products of four inputs.
 fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>${decision}) -> f32 {
     var s = sum;
 //% for k in range(4)
 //% set lane = "." ~ xyzw[k]
-//% if not masked_walk
+//% if not masked_products
     s = fma(a${lane}, b${lane}, s);
 //% elif apply == "select"
     s = select(s, fma(a${lane}, b${lane}, s), (word & (1u << (bit + ${k}u))) != 0u);
@@ -36,7 +36,7 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>${decision}) -> vec4<f32> {
     var s = sum;
 //% for k in range(4)
 //% set lane = xyzw[k]
-//% if not masked_walk
+//% if not masked_products
     s.${lane} = fma(a, b.${lane}, s.${lane});
 //% elif apply == "select"
     s.${lane} = select(s.${lane}, fma(a, b.${lane}, s.${lane}), (word & (1u << (bit + ${k}u))) != 0u);

@@ -28,7 +28,7 @@ ${tile_head("n", "o", "i")-}
 // and departs from the above in this:
 //
 //% set departure = namespace(number=3)
-// 1. A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${4 * columns} outputs, and walks the inputs
+// 1. A thread owns ${rows} x ${columns} bricks, ${4 * rows} examples by ${4 * columns} outputs, and takes the inputs
 //% if planes == "none"
 //    eight at a time.
 //% else
@@ -36,7 +36,7 @@ ${tile_head("n", "o", "i")-}
 //    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
 //% endif
 // 2. The products of a step are unrolled, and sums stay in registers. Loops over them cost two to three times.
-//% if masked_walk
+//% if masked_products
 //    A bit is tested where it is known which; how it is applied is a choice per vendor (apply.wgsl).
 //% endif
 // 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column

@@ -1,6 +1,6 @@
 // Macros of forward.wgsl and monte_carlo.wgsl, whose tiles are examples by outputs. Reference:
 // src/reference/forward.rs.
-//% from "tile" import walk, tile_masks, kept, quad_at, row_at
+//% from "tile" import k_loop, tile_masks, kept, quad_at, row_at
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
@@ -24,7 +24,7 @@
 //% if sharing == "tile"
     let shared_coordinate = mask_coordinate(n);
 //% endif
-//% call walk("i")
+//% call k_loop("i")
         ${tile_masks("n", "o")-}
 //% if sharing == "tile"
 //% for column in range(columns)

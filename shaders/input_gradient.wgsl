@@ -14,7 +14,7 @@ ${tile_head("n", "i", "o")-}
 // All four outputs of a step are taken together: sums that find no registers, as in the wide tiles of software
 // adapters, are then fetched once.
 //% endif
-//% from "tile" import begin_tile, quad_at, walk, tile_masks, kept, shared_parts, add_up_parts, store_rows
+//% from "tile" import begin_tile, quad_at, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
@@ -43,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if sharing == "tile"
     let shared_coordinate = mask_coordinate(n);
 //% endif
-//% call walk("o")
+//% call k_loop("o")
         ${tile_masks("n", "i")-}
 //% if sharing == "tile"
         // The weights are masked once, as they are read.

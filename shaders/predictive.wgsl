@@ -3,7 +3,7 @@
 // are not finite.
 //
 //% if split > 1
-// A workgroup owns an example; its threads walk the classes together and add up in a fixed order.
+// A workgroup owns an example; its threads share the classes and add up in a fixed order.
 //% else
 // A thread owns an example.
 //% endif

@@ -1,4 +1,4 @@
-// Macros for operands that a workgroup reads together, some steps of its walk at a time, for all of its threads.
+// Macros for operands that a workgroup reads together, some steps of the k loop at a time, for all of its threads.
 // Mirrors src/gpu/shader/staging.rs. Unit u of thread t, in line l, is at l * line_stride + u * unit_stride + t.
 //
 // An axis of the box of connections goes by the letter of its coordinate: n, o or i.
@@ -38,16 +38,16 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 // memory they go. Neighbours read along a row.
 //% macro places()
 //% call(operand, quad, name, alone) each_read()
-//% set length = operand.all_lines if operand.walked_columns else operand.units * operand.threads
+//% set length = operand.all_lines if operand.reduction_columns else operand.units * operand.threads
 //% set first = operand.first ~ "u + " if operand.first > 0 else ""
 //% set stride = operand.line_stride
-    let ${"line" if operand.walked_columns else "unit"}_${name} = ${quad} % ${length}u;
-    let ${"unit" if operand.walked_columns else "line"}_${name} = ${quad} / ${length}u;
+    let ${"line" if operand.reduction_columns else "unit"}_${name} = ${quad} % ${length}u;
+    let ${"unit" if operand.reduction_columns else "line"}_${name} = ${quad} / ${length}u;
 //% set unit = "unit_" ~ name
 //% set of_thread = unit ~ " % " ~ operand.units ~ "u * " ~ operand.unit_stride ~ "u + " ~ unit ~ " / " ~ operand.units
     let to_${name} = ${first}line_${name} * ${stride}u + ${of_thread ~ "u" if operand.units > 1 else unit};
 //% set axis = operand.axis
-//% if operand.walked_columns
+//% if operand.reduction_columns
     let row_${name} = clamp(first_${axis} + i32(unit_${name}), 0, i32(params.${AXIS[axis]}s) - 1);
 //% else
     let column_${name} = ${inside_row(axis, "first_" ~ axis ~ " + i32(unit_" ~ name ~ " * 4u)")};
@@ -56,17 +56,17 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 //% endmacro
 
 // Reads the quads of the steps from `start` on, if that is not the first; `keyword` declares them.
-//% macro read_quads(walked, start, keyword)
+//% macro read_quads(reduction, start, keyword)
 //% call(operand, quad, name, alone) each_read()
 //% set quad = operand.name ~ "_quad(u32(row_" ~ name ~ "), column_" ~ name ~ ")"
-//% set place = start ~ " * " ~ BRICK[walked] ~ "u + line_" ~ name if start else "line_" ~ name
-    let place_${name} = i32(${place}${" * 4u" if operand.walked_columns}) - params.${AXIS[walked]}_shift;
-//% if operand.walked_columns
-    let column_${name} = ${inside_row(walked, "place_" ~ name)};
+//% set place = start ~ " * " ~ BRICK[reduction] ~ "u + line_" ~ name if start else "line_" ~ name
+    let place_${name} = i32(${place}${" * 4u" if operand.reduction_columns}) - params.${AXIS[reduction]}_shift;
+//% if operand.reduction_columns
+    let column_${name} = ${inside_row(reduction, "place_" ~ name)};
     ${keyword}from_${name} = ${quad};
 //% else
-    let row_${name} = clamp(place_${name}, 0, i32(params.${AXIS[walked]}s) - 1);
-//% if vector and walked != "n"
+    let row_${name} = clamp(place_${name}, 0, i32(params.${AXIS[reduction]}s) - 1);
+//% if vector and reduction != "n"
     ${keyword}from_${name} = ${quad};
 //% else
     // What does not exist adds nothing, whatever the row read in its place holds.
@@ -77,14 +77,14 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 //% endmacro
 
 // Both operands of the first steps, on their way.
-//% macro read_first(walked)
+//% macro read_first(reduction)
     ${places()-}
-    ${read_quads(walked, "", "var ")-}
+    ${read_quads(reduction, "", "var ")-}
 //% endmacro
 
 // What has been read of both operands goes to workgroup memory, and those of the next steps are read while these are
-// walked.
-//% macro stage(walked)
+// multiplied.
+//% macro stage(reduction)
         // Until all threads have done with the steps before.
         workgroupBarrier();
 //% call(operand, quad, name, alone) each_read()
@@ -93,7 +93,7 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
         workgroupBarrier();
         let next = first + ${staging.steps}u;
         if next < blocks {
-            ${read_quads(walked, "next", "")-}
+            ${read_quads(reduction, "next", "")-}
         }
 //% endmacro
 

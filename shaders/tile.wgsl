@@ -1,22 +1,22 @@
 // Macros of the passes whose threads own a tile of bricks. Mirrors src/mask/brick.rs.
 //
 // They know the variant (`rows`, `split` and the like); all else is an argument. An axis goes by the letter of its
-// coordinate (staging.wgsl): along `row` and `column` lies the result, along `walked` the sums.
+// coordinate (staging.wgsl): along `row` and `column` lies the result, along `reduction` the sums.
 //% set xyzw = "xyzw"
 //% from "round_key" import compare_planes
 //% from "staging" import AXIS, BRICK, begin_staging, read_first, stage, step_at
 
 // The numbers of the tile, for the head of a kernel.
-//% macro tile_head(row, column, walked)
+//% macro tile_head(row, column, reduction)
 //% set bn = workgroup_x * columns * BRICK[column]
 //% set group = workgroup_x ~ " x " ~ workgroup_y ~ " threads"
 //     BM = ${workgroup_y * rows * BRICK[row]} ${AXIS[row]}s, BN = ${bn} ${AXIS[column]}s a workgroup of ${group}
 //     TM x TN = ${rows * BRICK[row]} x ${columns * BRICK[column]} sums a thread: ${rows} x ${columns} bricks
 //% if staging
-//     BK = ${staging.steps * BRICK[walked]} ${AXIS[walked]}s at a time, through workgroup memory
+//     BK = ${staging.steps * BRICK[reduction]} ${AXIS[reduction]}s at a time, through workgroup memory
 //     row strides there ${staging.row.line_stride} and ${staging.column.line_stride} quads, against bank conflicts
 //% else
-//     BK = ${BRICK[walked]} ${AXIS[walked]}s at a time, which each thread reads for itself
+//     BK = ${BRICK[reduction]} ${AXIS[reduction]}s at a time, which each thread reads for itself
 //% endif
 //% if split > 1
 //     split_k = ${split} threads share a tile
@@ -80,9 +80,9 @@
 //% endmacro
 
 // The loop over the bricks of the reduction axis. Threads that share a tile have a part of them each.
-//% macro walk(walked)
-//% set length = BRICK[walked]
-//% set scalars = walked == "i"
+//% macro k_loop(reduction)
+//% set length = BRICK[reduction]
+//% set scalars = reduction == "i"
 //% set number = "f32" if scalars else "vec4<f32>"
 //% set ns = namespace(sums=[])
 //% for r in range(4 * rows)
@@ -93,16 +93,16 @@
 //% if blocked
     ${begin_totals(ns.sums, number)-}
 //% endif
-//% set blocks = "(params." ~ AXIS[walked] ~ "s + u32(params." ~ AXIS[walked] ~ "_shift) + " ~ (length - 1) ~ "u)"
+//% set blocks = "(params." ~ AXIS[reduction] ~ "s + u32(params." ~ AXIS[reduction] ~ "_shift) + " ~ (length - 1) ~ "u)"
 //% set next = "block += " ~ split ~ "u" if split > 1 else "block++"
 //% if staging
     let blocks = ${blocks} / ${length}u;
-    ${read_first(walked)-}
+    ${read_first(reduction)-}
     for (var first = 0u; first < blocks; first += ${staging.steps}u) {
-        ${stage(walked)-}
+        ${stage(reduction)-}
         let end = select(0u, min(next, blocks), inside);
         for (var block = first + ${first_block}; block < end; ${next}) {
-//% if walked == "n" and sharing == "rows"
+//% if reduction == "n" and sharing == "rows"
             let n = i32(block * ${length}u) - params.example_shift;
 //% endif
             ${step_at()-}
@@ -120,14 +120,14 @@ ${caller()-}
     for (var begin = ${first_block}; begin < blocks; begin += ${block_steps * split}u) {
         let end = min(begin + ${block_steps * split}u, blocks);
         for (var block = begin; block < end; ${next}) {
-            let ${walked} = i32(block * ${length}u) - params.${AXIS[walked]}_shift;
+            let ${reduction} = i32(block * ${length}u) - params.${AXIS[reduction]}_shift;
 ${caller()-}
         }
         ${add_to_totals(ns.sums, number)-}
     }
 //% else
     for (var block = ${first_block}; block < blocks; ${next}) {
-        let ${walked} = i32(block * ${length}u) - params.${AXIS[walked]}_shift;
+        let ${reduction} = i32(block * ${length}u) - params.${AXIS[reduction]}_shift;
 ${caller()-}
     }
 //% endif
@@ -137,7 +137,7 @@ ${caller()-}
 //% endif
 //% endmacro
 
-// Where brick (`r`, `c`) of the tile is along an axis, in one step of the walk.
+// Where brick (`r`, `c`) of the tile is along an axis, in one step of the k loop.
 {% macro block_at(axis, row, column, r, c) %}
 {% if axis == "n" and sharing == "tile" %}shared_coordinate / 4u
 {%- elif axis == row %}${AXIS[axis]}_block + ${r}u
@@ -194,8 +194,8 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% endif
 //% endmacro
 
-// How a product names its decision: the word, and the first of its bits. Nothing where the walk meets no mask.
-{% macro kept(word, bit) %}{% if masked_walk %}, ${word}, ${bit}u{% endif %}{% endmacro %}
+// How a product names its decision: the word, and the first of its bits. Nothing where products meet no mask.
+{% macro kept(word, bit) %}{% if masked_products %}, ${word}, ${bit}u{% endif %}{% endmacro %}
 
 // Quad `q` of the sums of row `r`: four numbers (sum_ROW_COLUMN) in the forward pass, else a vector (sum_ROW_QUAD).
 {% macro sum_quad(r, q, scalars) %}
@@ -216,7 +216,7 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 //% endif
 //% endmacro
 
-// The sums of a tile whose threads each walked a part of the way, added up in a fixed order by the one that goes on
+// The sums of a tile whose threads each took a part of the k loop, added up in a fixed order by the one that goes on
 // to store them. Two rows at a time go through workgroup memory.
 //% macro add_up_parts(scalars=false)
 //% set threads = workgroup_x * workgroup_y

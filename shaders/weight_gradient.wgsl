@@ -10,7 +10,7 @@ ${tile_head("o", "i", "n")-}
 //% if staging
 // Operands are taken example by example, which holds few of them in registers.
 //% endif
-//% from "tile" import begin_tile, quad_at, walk, tile_masks, kept, shared_parts, add_up_parts, store_rows
+//% from "tile" import begin_tile, quad_at, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
@@ -34,7 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endif
 
-//% call walk("n")
+//% call k_loop("n")
 //% for turn in range(4 if staging else 1)
 //% set turns = [turn] if staging else range(4)
 //% for r in turns

@@ -20,8 +20,8 @@ const SOFTWARE_TILES: [[u32; 2]; 8] = [[1, 1], [2, 1], [1, 2], [2, 2], [4, 1], [
 /// Workgroups that are tried there, threads along columns and rows.
 const WORKGROUPS: [[u32; 2]; 3] = [[8, 4], [2, 16], [4, 16]];
 const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
-/// The same where a workgroup reads together, so many bricks of the walk at a time; on software adapters a thread finds
-/// what another has read.
+/// The same where a workgroup reads together, so many bricks of the reduction axis at a time; on software adapters a
+/// thread finds what another has read.
 const STAGED_WORKGROUPS: [[u32; 2]; 3] = [[8, 8], [8, 16], [16, 16]];
 const STAGED: [u32; 2] = [2, 4];
 /// Numbers of threads, up to which sums are split, that are tried.

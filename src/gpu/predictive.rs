@@ -72,7 +72,7 @@ impl Kernels {
         1 << self.limits.threads.min(self.limits.width).clamp(1, wanted).ilog2()
     }
 
-    /// Quads of classes that a thread walks at most, three times: in blocks, for each of which a loop takes two
+    /// Quads of classes that a thread takes at most, three times: in blocks, for each of which a loop takes two
     /// iterations more.
     fn most_quads(&self) -> u32 {
         let blocks = (self.tuning.iterations / 3 - 2) / (BLOCK_TERMS + 2);

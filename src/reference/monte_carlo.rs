@@ -7,7 +7,7 @@ use crate::{Error, host};
 
 /// The mean and the unbiased variance of Y over the passes, each `[batch, outputs]`.
 ///
-/// Two walks over the stored outputs; the fast backends use Welford's update instead.
+/// Two loops over the stored outputs; the fast backends use Welford's update instead.
 ///
 /// # Errors
 /// Those of a [`call`](crate::call#errors); [`Error::Count`] for 0 passes.

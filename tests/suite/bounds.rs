@@ -16,7 +16,7 @@ const LLVMPIPE: u32 = 65_535;
 #[test]
 fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
     let Some(gpu) = adapter("every_pass_goes_on_in_f32_where_a_dispatch_ends") else { return };
-    // Four dispatches or so to each walk.
+    // Four dispatches or so to each sum.
     let short = |tuning: Tuning| tuning.with_iterations(1 << 12);
     let tuning = short(small_tiles(Apply::And));
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
@@ -91,7 +91,7 @@ fn iterations_are_counted_to_the_last() {
     ];
     for (tuning, mask, [examples, outputs, inputs]) in few(3, rows) {
         let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
-        // The narrowest problems that each walk allows, so that they are as long as tests can bear.
+        // The narrowest problems that each sum allows, so that they are as long as tests can bear.
         for (axis, dims) in [[2, 3, inputs], [2, outputs, 9], [examples, 3, 9]].into_iter().enumerate() {
             let shape = shape(dims);
             let call = Case::new(shape, Some(mask));

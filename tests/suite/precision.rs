@@ -171,7 +171,7 @@ fn very_many_classes_agree_with_float64() {
 fn more_classes_than_threads_can_share_are_refused_by_name() {
     let Some(gpu) = adapter("more_classes_than_threads_can_share_are_refused_by_name") else { return };
     let none = gpu.buffer(4).unwrap();
-    // What 256 threads may walk: three times, four classes a step, and two iterations more for 256 steps.
+    // What 256 threads may take: three times, four classes a step, and two iterations more for 256 steps.
     let limit = 4 * 256 * 256 * u64::from((gpu.kernels().tuning().iterations / 3 - 2) / 258);
     let shape = shape([0, limit as usize + 1, 1]);
     let [logits, mean, entropy, information] = [Tensor::new(&none, ElementType::F32); 4];

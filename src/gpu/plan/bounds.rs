@@ -14,11 +14,11 @@ impl Plan<'_> {
         self.kernels.tuning.connections
     }
 
-    /// How far along the walked axis a dispatch goes at most that covers this grid of bricks.
-    pub(crate) fn walk_in_dispatch(&self, walked: Axis, params: &Params, grid: [u32; 3]) -> u32 {
+    /// How far along the reduction axis a dispatch goes at most that covers this grid of bricks.
+    pub(crate) fn reduction_in_dispatch(&self, reduction: Axis, params: &Params, grid: [u32; 3]) -> u32 {
         // One step less: the first may start before the dispatch does.
         let steps = self.steps_of(self.at(params, [grid[0], grid[1]])).saturating_sub(1);
-        let length = if matches!(self.variant.pass, Pass::Moments { .. }) { 4 } else { walked.brick() };
+        let length = if matches!(self.variant.pass, Pass::Moments { .. }) { 4 } else { reduction.brick() };
         (u64::from(steps) * u64::from(length)).clamp(1, 1 << 30) as u32
     }
 
@@ -37,7 +37,7 @@ impl Plan<'_> {
         most.min((self.connections_in_dispatch() / decided.max(1)).max(1)) as u32
     }
 
-    /// How many steps one dispatch of a kernel walks at most.
+    /// How many steps of the k loop one dispatch of a kernel makes at most.
     pub(crate) fn steps_of(&self, variant: Variant) -> u32 {
         let Iterations { fixed, step } = self.iterations_of(variant);
         let left = self.kernels.tuning.iterations.saturating_sub(fixed);

@@ -1,10 +1,10 @@
 //! The passes that sum along an axis of the box: checked, cut into dispatches that fit the device, and planned.
 //!
 //! A dispatch is limited along each axis: by what a binding holds, by the groups of a grid, by the connections
-//! it may decide, and along the axis that a thread walks by the iterations it may make
+//! it may decide, and along the reduction axis by the iterations it may make
 //! ([`Tuning`](crate::gpu::Tuning) says why). Along the two axes of the result, pieces are independent. Pieces of the
-//! walk add up in the result, in f32; a result of 16 bits adds up in scratch memory, and is rounded once. There very
-//! many pieces of an f32 add up, too, so many at a time.
+//! reduction axis add up in the result, in f32; a result of 16 bits adds up in scratch memory, and is rounded once.
+//! There very many pieces of an f32 add up, too, so many at a time.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ use crate::{Bias, ElementType, Error, Write, fenv};
 const SCRATCH_BYTES: u64 = 64 << 20;
 /// Bytes that are bound for an operand which is not there: what a kernel loads at a time.
 const STAND_IN: u64 = 16;
-/// Pieces of the walk that add up in one f32, where more of them keep fewer digits of each.
+/// Pieces of the reduction axis that add up in one f32, where more of them keep fewer digits of each.
 const MOST_PIECES: usize = 256;
 /// No axis is cut into smaller pieces than this to bound the connections of a dispatch.
 const LEAST_PIECE: u64 = 64;
@@ -94,7 +94,7 @@ impl<'c, 't> Contraction<'c, 't> {
             limit(axis, plan.rows_in_binding(result.name, row, ElementType::F32)?);
             limit(axis, (SCRATCH_BYTES / (4 * u64::from(row))).max(1) as u32);
         }
-        // Pieces along the result cost nothing, those of the walk an addition each: they come last.
+        // Pieces along the result cost nothing, those of the reduction axis an addition each: they come last.
         let axes: Vec<_> =
             [result.rows, Some(result.columns), Some(self.axis)].into_iter().flatten().collect();
         for &axis in &axes {
@@ -106,8 +106,8 @@ impl<'c, 't> Contraction<'c, 't> {
         Ok(most)
     }
 
-    /// The pieces of the result that are summed up one after the other, as ranges of the axes; that of the walked
-    /// axis is whole.
+    /// The pieces of the result that are summed up one after the other, as ranges of the axes; that of the
+    /// reduction axis is whole.
     pub(crate) fn parts(&self, most: [u32; 3]) -> Vec<[Range<u32>; 3]> {
         let (dims, result) = (self.tensors.dims(), self.tensors.results[0]);
         let along = |axis: Axis| pieces(dims[axis as usize], most[axis as usize]).collect::<Vec<_>>();
@@ -175,15 +175,15 @@ impl Kernels {
         let stored = result.tensor.element;
         let mut plan = Plan::new(self, call.pass, [tensors.element(), stored], mask, shared);
         plan.purpose = call.purpose;
-        plan.long = dims[walked] > SHORT_TERMS;
+        plan.long = dims[reduction] > SHORT_TERMS;
         let most = call.most(&plan)?;
         let mut scratch = None;
         for part in call.parts(most) {
             let params = call.params(&plan, &part);
-            let walk = plan.walk_in_dispatch(axis, &params, call.grid(&params)).min(most[walked]);
+            let length = plan.reduction_in_dispatch(axis, &params, call.grid(&params)).min(most[reduction]);
             // At least one piece, so that an empty batch writes its zeros.
-            let walk: Vec<_> = pieces(dims[walked].max(1), walk)
-                .map(|piece| piece.start..piece.end.min(dims[walked]))
+            let cuts: Vec<_> = pieces(dims[reduction].max(1), length)
+                .map(|piece| piece.start..piece.end.min(dims[reduction]))
                 .collect();
             let rows = result.rows.map_or(0..1, |axis| part[axis as usize].clone());
             let columns = part[result.columns as usize].clone();
@@ -191,7 +191,7 @@ impl Kernels {
             let (last, narrow) = (walk.len() - 1, stored != ElementType::F32);
             let far = walk.len() > MOST_PIECES && tensors.results.len() == 1 && bytes <= SCRATCH_BYTES;
             // After how many pieces scratch memory goes to the result.
-            let most_pieces = if far && !narrow { MOST_PIECES } else { walk.len() };
+            let most_pieces = if far && !narrow { MOST_PIECES } else { cuts.len() };
             let wide = last > 0 && narrow || most_pieces <= last;
             if wide && scratch.is_none() {
                 // The first part is the largest.
@@ -204,9 +204,9 @@ impl Kernels {
                     .at_column(columns.start)
             });
             plan.variant.result = if wide { ElementType::F32 } else { stored };
-            for (k, piece) in walk.into_iter().enumerate() {
+            for (k, piece) in cuts.into_iter().enumerate() {
                 let mut ranges = part.clone();
-                ranges[walked] = piece;
+                ranges[reduction] = piece;
                 let mut params = call.params(&plan, &ranges);
                 let first = k % most_pieces == 0;
                 params.accumulate = u32::from(!first || call.write == Write::Accumulate && !wide);

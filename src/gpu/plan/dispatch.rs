@@ -13,7 +13,7 @@ use crate::gpu::shader::pass::Pass;
 use crate::gpu::shader::variant::{Planes, Shared, Variant};
 use crate::{ElementType, Error, Mask};
 
-/// Steps of a walk that a dispatch should hold at least.
+/// Steps of a k loop that a dispatch should hold at least.
 const LEAST_STEPS: u32 = 16;
 
 /// What a pass of some kind is made of, apart from its extent.

@@ -2,7 +2,7 @@
 //!
 //! Mesa's llvmpipe ends them all after 65,535 (`LP_MAX_TGSI_LOOP_ITERATIONS`), without a word; and on hardware
 //! they are what makes a dispatch of few threads long. So [`Plan`](super::dispatch::Plan) counts them here, from above,
-//! and cuts a walk that would pass [`Tuning::iterations`](crate::gpu::Tuning::iterations). A loop that is added to a
+//! and cuts a sum that would pass [`Tuning::iterations`](crate::gpu::Tuning::iterations). A loop that is added to a
 //! template has to be added here: `tests/suite/bounds.rs` runs every pass past that number.
 
 use crate::gpu::shader::pass::Pass;
@@ -10,7 +10,7 @@ use crate::gpu::shader::variant::{Planes, Shared, Variant};
 use crate::gpu::tuning::Tile;
 use crate::mask::philox::STATE_PLANES;
 
-/// Iterations of an invocation: those that it makes whatever its sums are, and those of a step of its walk.
+/// Iterations of an invocation: those that it makes whatever its sums are, and those of a step of its k loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Iterations {
     pub fixed: u32,

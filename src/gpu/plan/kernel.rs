@@ -28,7 +28,7 @@ impl Plan<'_> {
         let examples = BRICK_EXAMPLES * tile.rows;
         // Only where there are masks: an activation has an example's own number in the place of a block's.
         let first = || params.example_block * BRICK_EXAMPLES + params.example_shift as u32;
-        match (self.mask.map(|mask| mask.sharing), self.variant.pass.walks()) {
+        match (self.mask.map(|mask| mask.sharing), self.variant.pass.reduction_axis()) {
             (None, _) => Shared::Each,
             (Some(sharing), _) if sharing.is_own() => Shared::Each,
             (Some(Sharing::Batch), Some(_)) => Shared::Tile,
@@ -153,13 +153,13 @@ impl Plan<'_> {
 
     /// The steps that a kernel stages at a time: as many as its tuning says, whole ones for all threads that share a
     /// tile, or half of that as often as it takes to fit the device; 0 where not even one for each does. Nor is there
-    /// anything to read together where there is nothing to walk: the first steps are read without asking.
+    /// anything to read together where there is nothing to sum up: the first steps are read without asking.
     pub(super) fn staged(&self, params: &Params, variant: Variant) -> u32 {
         /// Quads that a thread reads at a time: each is text, and has registers of its own.
         const MOST: u32 = 16;
-        let walked = variant.pass.walks().map_or(0, |walked| params.bricks()[walked as usize]);
+        let reduction = variant.pass.reduction_axis().map_or(0, |reduction| params.bricks()[reduction as usize]);
         let wanted = variant.pass.stages() && variant.tile.staged > 0;
-        if !wanted || walked == 0 || !self.kernels.limits.stages {
+        if !wanted || reduction == 0 || !self.kernels.limits.stages {
             return 0;
         }
         let [x, y] = variant.tile.workgroup;
@@ -186,10 +186,10 @@ impl Plan<'_> {
             Pass::BiasGradient => variant.tile.workgroup[1],
             _ => variant.split,
         };
-        let steps = match (variant.pass, variant.pass.walks()) {
+        let steps = match (variant.pass, variant.pass.reduction_axis()) {
             (Pass::Moments { .. }, _) => params.inputs.div_ceil(4),
             (Pass::BiasGradient, _) => params.bricks()[Axis::Example as usize],
-            (_, Some(walked)) => params.bricks()[walked as usize],
+            (_, Some(reduction)) => params.bricks()[reduction as usize],
             _ => 0,
         };
         self.long && steps.div_ceil(threads) > variant.block_steps()
@@ -198,12 +198,12 @@ impl Plan<'_> {
     /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
     /// for the adapter, the parts get short, or the device's limits say no.
     pub(super) fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
-        /// Steps of a thread below which adding up costs more than walking on.
+        /// Steps of a thread below which adding up costs more than going on.
         const LEAST: u32 = 4;
-        let steps = match (variant.pass, variant.pass.walks()) {
+        let steps = match (variant.pass, variant.pass.reduction_axis()) {
             // Adds each pass to what the thread has stored.
             (Pass::MonteCarlo { .. }, _) | (_, None) => return 1,
-            (_, Some(walked)) => params.bricks()[walked as usize],
+            (_, Some(reduction)) => params.bricks()[reduction as usize],
         };
         let threads = variant.tile.count(bricks);
         let staged = self.staged(params, variant) > 0;

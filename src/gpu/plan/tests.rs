@@ -31,8 +31,8 @@ fn taken(
 }
 
 #[test]
-fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked() {
-    let test = "as_many_steps_are_staged_as_fit_and_none_where_nothing_is_walked";
+fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_summed() {
+    let test = "as_many_steps_are_staged_as_fit_and_none_where_nothing_is_summed";
     let Some(gpu) = adapter(test) else { return };
     let tile = Tile::new(1, 1, [4, 8]).with_staged(4);
     let tuning = Tuning::software().with_tiles(tile);

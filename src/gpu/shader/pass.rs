@@ -98,8 +98,8 @@ impl Pass {
         }
     }
 
-    /// The axis that the threads of a kernel with tiles walk, brick by brick; their tile is of the other two.
-    pub(crate) const fn walks(self) -> Option<Axis> {
+    /// The axis that a kernel with tiles sums along, brick by brick; its tiles are of the other two.
+    pub(crate) const fn reduction_axis(self) -> Option<Axis> {
         match self {
             Self::Forward { .. } | Self::MonteCarlo { .. } => Some(Axis::Input),
             Self::InputGradient => Some(Axis::Output),
@@ -112,7 +112,7 @@ impl Pass {
 
     /// Its tile, before it is fitted to a problem.
     pub(crate) fn tile(self, tuning: &Tuning) -> Tile {
-        match (self, self.walks()) {
+        match (self, self.reduction_axis()) {
             (_, Some(Axis::Input)) => tuning.forward,
             (_, Some(Axis::Output)) => tuning.input_gradient,
             (_, Some(Axis::Example)) => tuning.weight_gradient,
@@ -133,7 +133,7 @@ impl Pass {
 
     /// Whether the threads of a workgroup may read operands together.
     pub(crate) const fn stages(self) -> bool {
-        self.walks().is_some()
+        self.reduction_axis().is_some()
     }
 
     /// Whether the kernel adds a bias.

@@ -1,13 +1,13 @@
 //! Where operands lie that the threads of a workgroup read together. Mirrors `shaders/staging.wgsl`.
 //!
 //! Straight from memory, a thread reads the rows of both operands itself, and what a warp reads at once lies in many
-//! lines: on NVIDIA those set the pace (docs/nvidia.md). Staged, a workgroup reads some steps of its walk in whole
+//! lines: on NVIDIA those set the pace (docs/nvidia.md). Staged, a workgroup reads some steps of its k loop in whole
 //! lines, each element once, and its threads find them in workgroup memory.
 //!
 //! Workgroup memory is in banks, eight quads wide: quads that eight threads read or write at once must differ in their
 //! place modulo eight. So unit `u` of thread `t` is at `u * unit_stride + t`, where neighbours read side by side, and
-//! strides are padded for those that write: along a row they are one unit of a thread after the other, along the walk
-//! one line after the other.
+//! strides are padded for those that write: along a row they are one unit of a thread after the other, along the
+//! reduction axis one line after the other.
 
 use minijinja::context;
 
@@ -18,22 +18,22 @@ use crate::gpu::tuning::Tile;
 /// Quads in which no two places share a bank.
 const BANKS: u32 = 8;
 
-/// Operands of a tile, as they lie in workgroup memory, so many steps of the walk at a time.
+/// Operands of a tile, as they lie in workgroup memory, so many steps of the k loop at a time.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    /// Steps of the walk: bricks along the walked axis.
+    /// Steps of the k loop: bricks along the reduction axis.
     pub steps: u32,
     /// The one along the rows of the tile, and the one along its columns.
     pub operands: [Staged; 2],
 }
 
-/// One operand. A line is what a tile needs of it for one quad along the walk, or for one place on it.
+/// One operand. A line is what a tile needs of it for one quad along the reduction axis, or for one index on it.
 #[derive(Debug)]
 pub(crate) struct Staged {
     pub name: &'static str,
-    /// Its rows are those of the tile, and its columns are walked: a unit is a row. Otherwise the walk is along its
-    /// rows, and a unit is a quad of columns.
-    pub walked_columns: bool,
+    /// Its rows are those of the tile, and the reduction axis is along its columns: a unit is a row. Otherwise it is
+    /// along its rows, and a unit is a quad of columns.
+    pub reduction_columns: bool,
     /// The axis that the tile has of it.
     pub axis: Axis,
     /// Lines of one step.
@@ -49,24 +49,24 @@ pub(crate) struct Staged {
 }
 
 impl Staging {
-    /// The layout for a pass whose threads walk, `tile.staged` steps at a time.
+    /// The layout for a pass with a k loop, `tile.staged` steps at a time.
     pub(crate) fn new(pass: Pass, tile: Tile) -> Option<Self> {
-        let walked = pass.walks()?;
+        let reduction = pass.reduction_axis()?;
         let Tile { rows, columns, workgroup: [x, y], staged: steps } = tile;
-        let [row_axis, column_axis] = match walked {
+        let [row_axis, column_axis] = match reduction {
             Axis::Input => [Axis::Example, Axis::Output],
             Axis::Output => [Axis::Example, Axis::Input],
             Axis::Example => [Axis::Output, Axis::Input],
         };
         let [row_operand, column_operand] = [0, 1].map(|at| pass.operands()[at]);
         let place = |(name, columns): (&'static str, Axis), axis: Axis, bricks: u32, threads: u32| {
-            let walked_columns = columns == walked;
-            let (lines, units) = if walked_columns {
-                (walked.brick() / 4, axis.brick() * bricks)
+            let reduction_columns = columns == reduction;
+            let (lines, units) = if reduction_columns {
+                (reduction.brick() / 4, axis.brick() * bricks)
             } else {
-                (walked.brick(), axis.brick() / 4 * bricks)
+                (reduction.brick(), axis.brick() / 4 * bricks)
             };
-            Staged::new(name, walked_columns, axis, [lines, units, threads])
+            Staged::new(name, reduction_columns, axis, [lines, units, threads])
         };
         let row = place(row_operand, row_axis, rows, y);
         let column = place(column_operand, column_axis, columns, x);
@@ -82,7 +82,7 @@ impl Staging {
     /// What the templates know of it.
     pub(crate) fn values(&self) -> minijinja::Value {
         let [row, column] = self.operands.each_ref().map(|operand| {
-            let Staged { name, walked_columns, lines, units, threads, .. } = *operand;
+            let Staged { name, reduction_columns, lines, units, threads, .. } = *operand;
             let Staged { unit_stride, line_stride, first, .. } = *operand;
             let all_lines = lines.saturating_mul(self.steps);
             let quads = all_lines.saturating_mul(units).saturating_mul(threads);
@@ -92,7 +92,7 @@ impl Staging {
                 Axis::Input => "i",
             };
             context! {
-                name, walked_columns, axis, lines, units, threads, unit_stride, line_stride, first, all_lines, quads
+                name, reduction_columns, axis, lines, units, threads, unit_stride, line_stride, first, all_lines, quads
             }
         });
         context! { steps => self.steps, row, column }
@@ -100,17 +100,17 @@ impl Staging {
 }
 
 impl Staged {
-    fn new(name: &'static str, walked_columns: bool, axis: Axis, [lines, units, threads]: [u32; 3]) -> Self {
+    fn new(name: &'static str, reduction_columns: bool, axis: Axis, [lines, units, threads]: [u32; 3]) -> Self {
         // Neighbours that write have one line after the other, or one unit: `BANKS / units` of each thread's.
-        let unit_stride = if walked_columns || units >= BANKS {
+        let unit_stride = if reduction_columns || units >= BANKS {
             threads
         } else {
             let wanted = BANKS / units.next_power_of_two() % BANKS;
             threads + (wanted + BANKS - threads % BANKS) % BANKS
         };
         let line_stride = units.saturating_mul(unit_stride);
-        let line_stride = if walked_columns { line_stride | 1 } else { line_stride };
-        Self { name, walked_columns, axis, lines, units, threads, unit_stride, line_stride, first: 0 }
+        let line_stride = if reduction_columns { line_stride | 1 } else { line_stride };
+        Self { name, reduction_columns, axis, lines, units, threads, unit_stride, line_stride, first: 0 }
     }
 
     fn quads(&self, steps: u32) -> u32 {
@@ -136,7 +136,7 @@ mod tests {
             let of_thread = unit % units * operand.unit_stride + unit / units;
             operand.first + line * operand.line_stride + of_thread
         };
-        if operand.walked_columns {
+        if operand.reduction_columns {
             quads.map(|quad| place(quad % lines, quad / lines)).collect()
         } else {
             quads.map(|quad| place(quad / of_line, quad % of_line)).collect()

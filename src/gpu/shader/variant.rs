@@ -111,14 +111,14 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 impl Variant {
-    /// Quads of sums in a row of a tile: a brick has 4 outputs, where inputs are walked, or 8 inputs.
+    /// Quads of sums in a row of a tile: a brick has 4 outputs, where the reduction axis is inputs, or 8 inputs.
     fn row_quads(&self) -> u32 {
-        if self.pass.walks() == Some(Axis::Input) { self.tile.columns } else { 2 * self.tile.columns }
+        if self.pass.reduction_axis() == Some(Axis::Input) { self.tile.columns } else { 2 * self.tile.columns }
     }
 
     /// Steps of a thread that are one block of terms.
     pub(crate) fn block_steps(&self) -> u32 {
-        BLOCK_TERMS / self.pass.walks().map_or(4, Axis::brick)
+        BLOCK_TERMS / self.pass.reduction_axis().map_or(4, Axis::brick)
     }
 
     /// Quads of workgroup memory through which threads that share a tile add up their sums: two rows at a time.
@@ -136,7 +136,7 @@ impl Variant {
         self.split_quads().max(self.staging().map_or(0, |staging| staging.quads()))
     }
 
-    /// Operands in workgroup memory, `tile.staged` steps of the walk at a time.
+    /// Operands in workgroup memory, `tile.staged` steps of the k loop at a time.
     pub(crate) fn staging(&self) -> Option<Staging> {
         (self.tile.staged > 0 && self.pass.stages()).then(|| Staging::new(self.pass, self.tile))?
     }
@@ -202,7 +202,7 @@ impl Variant {
             element => self.element.name(),
             result_element => self.result.name(),
             // Whether the products of a step meet bits of a mask.
-            masked_walk => self.planes != Planes::None && self.sharing != Shared::Tile,
+            masked_products => self.planes != Planes::None && self.sharing != Shared::Tile,
             bias_input_block => BIAS_INPUT_BLOCK,
             planes => match self.planes {
                 Planes::None => "none",
@@ -244,7 +244,7 @@ impl Variant {
             // The halves in which threads that share an example add up.
             steps => (0..split.ilog2()).rev().map(|power| 1 << power).collect::<Vec<u32>>(),
             first_quad => if split > 1 { "local.x" } else { "0u" },
-            // Where a thread starts to walk.
+            // Where a thread starts its k loop.
             first_block => if split > 1 { "local.z" } else { "0u" },
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },

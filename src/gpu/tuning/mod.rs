@@ -15,10 +15,10 @@ pub struct Tile {
     pub columns: u32,
     /// Threads of a workgroup along columns and rows.
     pub workgroup: [u32; 2],
-    /// Bricks of the walk whose operands a workgroup reads together into its memory, for all of its threads, at a time;
-    /// 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass, Monte-Carlo passes
-    /// and the gradients of input and weight; the other passes read as with 0, and so do all where the compiler takes
-    /// no such kernels ([`Kernels::stages`](crate::gpu::Kernels::stages)).
+    /// Bricks of the reduction axis whose operands a workgroup reads together into its memory, for all of its threads,
+    /// at a time; 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass,
+    /// Monte-Carlo passes and the gradients of input and weight; the other passes read as with 0, and so do all where
+    /// the compiler takes no such kernels ([`Kernels::stages`](crate::gpu::Kernels::stages)).
     pub staged: u32,
 }
 
@@ -28,7 +28,7 @@ impl Tile {
         Self { rows, columns, workgroup, staged: 0 }
     }
 
-    /// The same with so many bricks of the walk staged in workgroup memory at a time; 0: none.
+    /// The same with so many bricks of the reduction axis staged in workgroup memory at a time; 0: none.
     #[must_use]
     pub const fn with_staged(self, staged: u32) -> Self {
         Self { staged, ..self }
@@ -105,7 +105,7 @@ pub struct Tuning {
     pub threads: u32,
     /// Iterations, of all loops together, that an invocation may make in one dispatch, 4,096 or more: a sum that takes
     /// more is cut into several dispatches. Mesa's llvmpipe ends all loops of an invocation after 65,535 iterations,
-    /// silently, and on hardware a long walk of few threads keeps a display waiting.
+    /// silently, and on hardware a long loop of few threads keeps a display waiting.
     pub iterations: u32,
     /// Connections that one dispatch may decide, 2^20 or more: larger problems are cut into several. Windows ends a
     /// dispatch after two seconds, and until a dispatch is done a desktop on the same adapter stands still.
@@ -296,7 +296,7 @@ impl Tuning {
 }
 
 /// Whether Microsoft's older compiler makes the kernels: 64-bit integers are what DXC has and FXC has not. FXC takes
-/// no barrier in a loop around a walk that may end earlier for some threads (error X4026), which staging needs.
+/// no barrier in a loop around a k loop that may end earlier for some threads (error X4026), which staging needs.
 pub(crate) fn has_fxc(info: &wgpu::AdapterInfo, features: wgpu::Features) -> bool {
     info.backend == wgpu::Backend::Dx12 && !features.contains(wgpu::Features::SHADER_INT64)
 }

@@ -88,8 +88,8 @@ fn threads_that_share_a_tile_agree_with_float64() {
     }
 }
 
-/// Operands that a workgroup reads together, some steps of the walk at a time. The sums are those of threads that read
-/// for themselves, in the same order: bit for bit.
+/// Operands that a workgroup reads together, some steps of the k loop at a time. The sums are those of threads that
+/// read for themselves, in the same order: bit for bit.
 #[test]
 fn operands_that_workgroups_read_together_give_the_same_bits() {
     let Some(gpu) = adapter("operands_that_workgroups_read_together_give_the_same_bits") else { return };

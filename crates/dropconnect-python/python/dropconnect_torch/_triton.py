@@ -11,7 +11,7 @@ All three passes are one contraction, `out[r, c] = scale * sum over k of keep * 
     input gradient   example  input    output   G^T    W
     weight gradient  output   input    example  G      X
 
-A thread has a brick of 4 examples, 4 outputs and 8 inputs, which one run of the generator decides, and walks along k,
+A thread has a brick of 4 examples, 4 outputs and 8 inputs, which one run of the generator decides, and loops along k,
 brick by brick. With k as the rows of both operands the threads of a warp, 8 bricks of r by 4 of c, read from a line or
 two. Operands begin and end with whole bricks; those that do not are copied with zeros around them.
 """
@@ -279,9 +279,9 @@ def _launch(kind: Any, left: Tensor, right: Tensor, key: Tensor, p: float, sampl
     t, bits = threshold(p)
     width, depth = (4, 8) if kind is FORWARD else (8, 4)
     before = sample_origin % 4
-    walks_examples = kind is WEIGHT_GRADIENT
-    a = _bricks(left, before, depth, 4, walks_examples)
-    b = _bricks(right, before if walks_examples else 0, depth, width, True)
+    sums_examples = kind is WEIGHT_GRADIENT
+    a = _bricks(left, before, depth, 4, sums_examples)
+    b = _bricks(right, before if sums_examples else 0, depth, width, True)
     steps, blocks_r, blocks_c = a.shape[0] // depth, a.shape[1] // 4, b.shape[1] // width
     tiles = triton.cdiv(blocks_r, TILE_R) * triton.cdiv(blocks_c, TILE_C)
     parts = min(steps, MOST_SPLITS, triton.cdiv(ENOUGH_WARPS, tiles))
@@ -293,7 +293,7 @@ def _launch(kind: Any, left: Tensor, right: Tensor, key: Tensor, p: float, sampl
         _contract[grid](
             a, b, out,
             rows, columns, steps, blocks_r, blocks_c, each,
-            0 if walks_examples else before, _signed(sample_origin // 4), **_words(key), scale=scale(p),
+            0 if sums_examples else before, _signed(sample_origin // 4), **_words(key), scale=scale(p),
             KIND=kind, THRESHOLD=t, BITS=bits, BR=TILE_R, BC=TILE_C,
             num_warps=1, num_stages=1,
         )  # fmt: skip

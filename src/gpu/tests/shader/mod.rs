@@ -199,7 +199,7 @@ fn write(
     std::fs::write(&file, contents).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// And is tidy, has bindings in order and literals that every compiler takes: one walk, for rendering and parsing the
+/// And is tidy, has bindings in order and literals that every compiler takes: one loop, for rendering and parsing the
 /// variants is most of the work.
 #[test]
 fn every_variant_translates_to_every_back_end() {

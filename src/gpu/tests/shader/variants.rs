@@ -46,7 +46,7 @@ pub(in crate::gpu) fn tiles(pass: Pass) -> Vec<Tile> {
         Pass::Predictive { .. } => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
         Pass::Moments { .. } => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
         Pass::MonteCarlo { .. } => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1]), staged(1, 1, [8, 8], 4)],
-        _ => match pass.walks() {
+        _ => match pass.reduction_axis() {
             Some(Axis::Input) => {
                 vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), staged(2, 1, [8, 4], 4)]
             }
@@ -79,7 +79,7 @@ fn gives_f32(pass: Pass) -> bool {
 
 /// Whether sums may go through scratch memory.
 fn contracts(pass: Pass) -> bool {
-    pass == Pass::BiasGradient || pass.walks().is_some() && !matches!(pass, Pass::MonteCarlo { .. })
+    pass == Pass::BiasGradient || pass.reduction_axis().is_some() && !matches!(pass, Pass::MonteCarlo { .. })
 }
 
 /// Some of the variants, in which every two choices that meet in any of them meet still.
@@ -153,7 +153,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
         .iter()
         .filter(|one| one.element == ElementType::F32 && one.planes != Planes::None)
         .flat_map(|one| [Shared::Rows, Shared::Tile].map(|sharing| Variant { sharing, ..*one }))
-        .filter(|one| one.sharing == Shared::Rows || pass.walks().is_some())
+        .filter(|one| one.sharing == Shared::Rows || pass.reduction_axis().is_some())
         .collect();
     all.extend(shared);
     // Sums of 16-bit operands on their way through scratch memory, and Y that is f32.
@@ -171,12 +171,12 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
         all.iter_mut().for_each(|one| one.pass = Pass::Predictive { threads });
     }
     // Threads that share a tile.
-    if pass.walks().is_some() && !matches!(pass, Pass::MonteCarlo { .. }) {
+    if pass.reduction_axis().is_some() && !matches!(pass, Pass::MonteCarlo { .. }) {
         let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
         all.extend(split);
     }
     // Sums of several blocks, which has nothing to do with how masks are drawn.
-    if matches!(pass, Pass::Moments { .. } | Pass::BiasGradient) || pass.walks().is_some() {
+    if matches!(pass, Pass::Moments { .. } | Pass::BiasGradient) || pass.reduction_axis().is_some() {
         let blocked: Vec<_> = all
             .iter()
             .filter(|one| matches!(one.planes, Planes::None | Planes::One))
@@ -186,7 +186,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
         all.extend(blocked);
     }
     // Element types and access change declarations only: with one way of applying and multiplying they have been seen,
-    // staged with one way of walking, and wide tiles, slow to translate, go without.
+    // staged with one kind of k loop, and wide tiles, slow to translate, go without.
     let wide = tile.staged == 0 && tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
