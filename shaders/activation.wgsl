@@ -57,9 +57,9 @@ fn normals(a: u32, b: u32) -> vec2<f32> {
     return radius * circle(f32(b >> 8u) * 5.9604644775390625e-8);
 }
 
-// The average over `params.passes` samples of the element at `place`, its global example and output, after
+// The average over `params.passes` samples of the element at `coordinates`, its global example and output, after
 // `params.first_pass` of which `before` is the result.
-fn moments_of(mean: f32, variance: f32, before: vec2<f32>, place: vec2<u32>) -> vec2<f32> {
+fn moments_of(mean: f32, variance: f32, before: vec2<f32>, coordinates: vec2<u32>) -> vec2<f32> {
     // f does not fall, so that this is the median of f(u). The mean is within a deviation of it, and the
     // difference of squares below keeps its digits.
     let middle = activate(mean);
@@ -78,7 +78,7 @@ fn moments_of(mean: f32, variance: f32, before: vec2<f32>, place: vec2<u32>) -> 
     var squares = 0.0;
     let calls = (params.passes + 3u) / 4u;
     for (var call = 0u; call < calls; call++) {
-        let words = philox(vec4(place.y, place.x, params.first_pass / 4u + call, 0u));
+        let words = philox(vec4(coordinates.y, coordinates.x, params.first_pass / 4u + call, 0u));
         let normal = vec4(normals(words.x, words.y), normals(words.z, words.w));
 //% for k in range(4)
         let value_${k} = unit * (activate(fma(deviation, normal[${k}], mean)) - middle);
@@ -134,8 +134,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let moments = moments_of(means[k], variances[k]);
 //% else
         let before = vec2(mean_before[k], variance_before[k]);
-        let place = vec2(params.example_block + u32(n), params.output_block + u32(o) + k);
-        let moments = moments_of(means[k], variances[k], before, place);
+        let coordinates = vec2(params.example_block + u32(n), params.output_block + u32(o) + k);
+        let moments = moments_of(means[k], variances[k], before, coordinates);
 //% endif
         mean[k] = moments.x;
         variance[k] = moments.y;

@@ -24,8 +24,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
                 let n = i32(block * 4u) - params.example_shift;
                 // The brick of the virtual inputs that decide masked biases: their lane 0.
 //% if sharing == "each"
-                let at = vec2(params.output_block + tile_column, params.example_block + block);
-                let keep = brick(vec3(BIAS_INPUT_BLOCK, at));
+                let coordinates = vec2(params.output_block + tile_column, params.example_block + block);
+                let keep = brick(vec3(BIAS_INPUT_BLOCK, coordinates));
 //% else
                 let keep = vec4(
 //% for r in range(4)

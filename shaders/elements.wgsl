@@ -78,11 +78,11 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
     let index = ${operand.base} + row * ${operand.stride};
     let last = i32(${operand.columns}) - 1;
 //% for lane in range(4)
-    let at_${lane} = index + u32(clamp(column + ${lane}, 0, last));
+    let index_${lane} = index + u32(clamp(column + ${lane}, 0, last));
 //% if element == "f32"
-    let value_${lane} = ${operand.name}[at_${lane}];
+    let value_${lane} = ${operand.name}[index_${lane}];
 //% else
-    let value_${lane} = unpack_half(${operand.name}[at_${lane} / 2u], at_${lane});
+    let value_${lane} = unpack_half(${operand.name}[index_${lane} / 2u], index_${lane});
 //% endif
 //% endfor
     let lanes = vec4(column) + vec4(0, 1, 2, 3);

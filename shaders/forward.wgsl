@@ -1,4 +1,4 @@
-//% from "tile" import tile_head, begin_tile, shared_parts, add_up_parts, each_row, row_at, sum_quad
+//% from "tile" import tile_head, begin_tile, shared_parts, add_up_parts, each_row, row_index, sum_quad
 //% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
 // Y = scale * (sum over i of M W X)${" + b" if bias}. Reference: src/reference/forward.rs.
 //
@@ -76,12 +76,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% set sums = sum_quad(4 * k + r, column, true)
 //% if bias
     store_result_quad(
-        ${row_at("n", k, r, rolled_rows)},
+        ${row_index("n", k, r, rolled_rows)},
         o + ${4 * column},
         params.scale * ${sums}${plus_bias(k, column, r)},
     );
 //% else
-    store_result_quad(${row_at("n", k, r, rolled_rows)}, o + ${4 * column}, params.scale * ${sums});
+    store_result_quad(${row_index("n", k, r, rolled_rows)}, o + ${4 * column}, params.scale * ${sums});
 //% endif
 //% endfor
 //% endfor

@@ -1,6 +1,6 @@
 // Macros of forward.wgsl and monte_carlo.wgsl, whose tiles are examples by outputs. Reference:
 // src/reference/forward.rs.
-//% from "tile" import k_loop, tile_masks, kept, quad_at, row_at
+//% from "tile" import k_loop, tile_masks, kept, quad_column, row_index
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
@@ -57,13 +57,13 @@
 //% macro read_bias()
 //% if bias
 //% for column in range(columns)
-    let bias_${column} = bias_quad(0u, ${quad_at("o", column, 1)});
+    let bias_${column} = bias_quad(0u, ${quad_column("o", column, 1)});
 //% endfor
 //% endif
 //% endmacro
 
 // The brick that decides the biases of brick (`row`, `column`), where those are masked: of virtual inputs, lane 0.
-// `looped`: the row is the one that the loop over rows is at.
+// `looped`: the row is that of the loop over rows.
 //% macro bias_mask(row, column, looped)
 //% if bias and planes != "none"
     var keep_bias_${row}_${column} = vec4(~0u);
@@ -74,7 +74,7 @@
 //% else
 //% for k in range(4)
         keep_bias_${row}_${column}.${xyzw[k]} =
-            shared_word(BIAS_INPUT_BLOCK, output_block + ${column}u, mask_coordinate(${row_at("n", row, k, looped)}));
+            shared_word(BIAS_INPUT_BLOCK, output_block + ${column}u, mask_coordinate(${row_index("n", row, k, looped)}));
 //% endfor
 //% endif
     }

@@ -14,7 +14,7 @@ ${tile_head("n", "i", "o")-}
 // All four outputs of a step are taken together: sums that find no registers, as in the wide tiles of software
 // adapters, are then fetched once.
 //% endif
-//% from "tile" import begin_tile, quad_at, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
+//% from "tile" import begin_tile, quad_column, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% if vector and not staging
     // And so do columns past the last.
 //% for half in range(2 * columns)
-    let i_${half} = ${quad_at("i", half, 2)};
+    let i_${half} = ${quad_column("i", half, 2)};
 //% endfor
 //% endif
 

@@ -5,7 +5,7 @@
 //
 //     TM x TN = ${4 * rows} x ${4 * columns} results a thread, ${workgroup_x} x ${workgroup_y} threads a workgroup
 //     BK = 4 inputs at a time, which each thread reads for itself
-//% from "tile" import quad_at, begin_totals, add_to_totals, end_totals
+//% from "tile" import quad_column, begin_totals, add_to_totals, end_totals
 //% set xyzw = "xyzw"
 
 // NaN where the mean is; at p = 0 it is 0, not 0 * infinity.
@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 //% for column in range(columns)
 //% if bias
-    let bias_${column} = bias_quad(0u, ${quad_at("o", column, 1)});
+    let bias_${column} = bias_quad(0u, ${quad_column("o", column, 1)});
     // Of these three factors it would take the square first: the product passes through bits that it cannot tell.
     let scaled_bias_${column} =
         bitcast<vec4<f32>>(bitcast<vec4<u32>>(params.scale * bias_${column}) ^ vec4(~params.all_ones));

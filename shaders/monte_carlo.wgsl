@@ -5,7 +5,7 @@
 //
 //% from "tile" import tile_head
 ${tile_head("n", "o", "i")-}
-//% from "tile" import begin_tile, shared_parts, each_row, row_at, sum_quad
+//% from "tile" import begin_tile, shared_parts, each_row, row_index, sum_quad
 //% from "forward_tile" import sum_tile, read_bias, bias_mask, plus_bias
 
 @group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
@@ -30,16 +30,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         ${bias_mask(k, column, rolled_rows)-}
 //% for r in range(4)
 //% set sums = sum_quad(4 * k + r, column, true)
-//% set at = row_at("n", k, r, rolled_rows)
+//% set row = row_index("n", k, r, rolled_rows)
 //% if bias
         update_quad(
-            ${at},
+            ${row},
             o + ${4 * column},
             params.scale * ${sums}${plus_bias(k, column, r)},
             count,
         );
 //% else
-        update_quad(${at}, o + ${4 * column}, params.scale * ${sums}, count);
+        update_quad(${row}, o + ${4 * column}, params.scale * ${sums}, count);
 //% endif
 //% endfor
 //% endfor

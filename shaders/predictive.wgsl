@@ -76,8 +76,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     }
 //% endif
     let row = params.base[0].y + n * params.output_stride;
-    let entropy_at = params.base[0].z + n;
-    let information_at = params.base[0].w + n;
+    let entropy_index = params.base[0].z + n;
+    let information_index = params.base[0].w + n;
     let first = params.first_pass == 0u;
     let last = params.first_pass + 1u == params.passes;
     let share = 1.0 / f32(params.first_pass + 1u);
@@ -127,15 +127,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
             if q * 4u + ${k}u < params.outputs {
-                let at = row + q * 4u + ${k}u;
+                let index = row + q * 4u + ${k}u;
                 // Division may round up past 1.
                 let probability = nan_where(bad, min(exponential(shifted[${k}]) / total, 1.0));
                 own_lanes[${k}] += surprise(probability);
                 var average = probability;
                 if !first {
-                    average = mean[at] + share * (probability - mean[at]);
+                    average = mean[index] + share * (probability - mean[index]);
                 }
-                mean[at] = average;
+                mean[index] = average;
                 if last {
                     mean_lanes[${k}] += surprise(average);
                 }
@@ -156,11 +156,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
     var of_passes = own;
     if !first {
-        of_passes = information[information_at] + share * (own - information[information_at]);
+        of_passes = information[information_index] + share * (own - information[information_index]);
     }
     if last {
-        entropy[entropy_at] = of_mean;
+        entropy[entropy_index] = of_mean;
         of_passes = rectified(of_mean - of_passes);
     }
-    information[information_at] = of_passes;
+    information[information_index] = of_passes;
 }

@@ -1,4 +1,4 @@
-// Sums that several dispatches added up, rounded into their place. Mirrors src/element.rs, `round`.
+// Sums that several dispatches added up, rounded into the result. Mirrors src/element.rs, `round`.
 //% from "tile" import begin_quad
 
 @compute @workgroup_size(${workgroup})

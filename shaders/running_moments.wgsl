@@ -2,8 +2,8 @@
 // and update.wgsl. Reference: src/reference/monte_carlo.rs.
 //% set xyzw = "xyzw"
 
-@group(0) @binding(${moments_at + 1}) var<storage, read_write> mean: array<${"vec4<f32>" if vector else "f32"}>;
-@group(0) @binding(${moments_at + 2}) var<storage, read_write> variance: array<${"vec4<f32>" if vector else "f32"}>;
+@group(0) @binding(${moments_index + 1}) var<storage, read_write> mean: array<${"vec4<f32>" if vector else "f32"}>;
+@group(0) @binding(${moments_index + 2}) var<storage, read_write> variance: array<${"vec4<f32>" if vector else "f32"}>;
 
 //% set number = "vec4<f32>" if vector else "f32"
 //% set bits = "vec4<u32>" if vector else "u32"
@@ -15,13 +15,13 @@ fn as_computed(number: ${number}) -> ${number} {
 
 // What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
 // that leaves f32 only where its results do. Mirrors `with` in src/cpu/monte_carlo.rs.
-fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
+fn update(mean_index: u32, variance_index: u32, value: ${number}, count: u32) {
     // The first value of all finds memory that may hold anything.
     var before = value;
     var spread = ${number}(0.0);
     if count > 1u {
-        before = mean[mean_at];
-        spread = variance[variance_at];
+        before = mean[mean_index];
+        spread = variance[variance_index];
     }
     let share = 1.0 / f32(count);
     let rest = 1.0 / f32(max(count, 2u) - 1u);
@@ -38,8 +38,8 @@ fn update(mean_at: u32, variance_at: u32, value: ${number}, count: u32) {
     let wild = ${bits}(0u) - ${bits}(wild_value | ((bitcast<${bits}>(before) & infinity) == infinity));
     let stays = ${bits}(0u) - ${bits}(held == infinity);
     let sum = bitcast<${bits}>(before + value);
-    mean[mean_at] = bitcast<${number}>((bitcast<${bits}>(after) & ~wild) | (sum & wild));
-    variance[variance_at] = bitcast<${number}>((next & ~stays) | (held & stays) | (wild & ${bits}(0x7fc00000u)));
+    mean[mean_index] = bitcast<${number}>((bitcast<${bits}>(after) & ~wild) | (sum & wild));
+    variance[variance_index] = bitcast<${number}>((next & ~stays) | (held & stays) | (wild & ${bits}(0x7fc00000u)));
 }
 
 // The same for columns `column` to `column + 3` of row `row`, where those exist.
@@ -48,22 +48,22 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
         return;
     }
     let offset = u32(row) * params.output_stride + u32(column);
-    let mean_at = params.base[${moments_at // 4}].${xyzw[moments_at % 4]} + offset;
-    let variance_at = params.base[${(moments_at + 1) // 4}].${xyzw[(moments_at + 1) % 4]} + offset;
+    let mean_index = params.base[${moments_index // 4}].${xyzw[moments_index % 4]} + offset;
+    let variance_index = params.base[${(moments_index + 1) // 4}].${xyzw[(moments_index + 1) % 4]} + offset;
 //% if vector
     if column < i32(params.outputs) {
-        update(mean_at / 4u, variance_at / 4u, values, count);
+        update(mean_index / 4u, variance_index / 4u, values, count);
     }
 //% elif rolled
     for (var lane = 0; lane < 4; lane++) {
         if column + lane >= 0 && column + lane < i32(params.outputs) {
-            update(mean_at + u32(lane), variance_at + u32(lane), values[lane], count);
+            update(mean_index + u32(lane), variance_index + u32(lane), values[lane], count);
         }
     }
 //% else
 //% for lane in range(4)
     if column + ${lane} >= 0 && column + ${lane} < i32(params.outputs) {
-        update(mean_at + ${lane}u, variance_at + ${lane}u, values[${lane}], count);
+        update(mean_index + ${lane}u, variance_index + ${lane}u, values[${lane}], count);
     }
 //% endfor
 //% endif

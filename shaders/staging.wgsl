@@ -1,5 +1,5 @@
 // Macros for operands that a workgroup reads together, some steps of the k loop at a time, for all of its threads.
-// Mirrors src/gpu/shader/staging.rs. Unit u of thread t, in line l, is at l * line_stride + u * unit_stride + t.
+// Mirrors src/gpu/shader/staging.rs. Unit u of thread t, in line l, has slot l * line_stride + u * unit_stride + t.
 //
 // An axis of the box of connections goes by the letter of its coordinate: n, o or i.
 //% set AXIS = {"n": "example", "o": "output", "i": "input"}
@@ -20,7 +20,7 @@
 {% if vector %}min(${column}, i32(params.${AXIS[axis]}s) - 4){% else %}${column}{% endif %}
 {% endmacro %}
 
-// Calls back for each quad that a thread reads of both operands: the operand, the quad's place, a name, and which
+// Calls back for each quad that a thread reads of both operands: the operand, the quad's index, a name, and which
 // threads read one that no other does, if not all.
 //% macro each_read()
 //% set readers = workgroup_x * workgroup_y * split
@@ -34,9 +34,9 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 //% endfor
 //% endmacro
 
-// Which line and which unit a thread reads, the row or column that is the same in every step, and where in workgroup
-// memory they go. Neighbours read along a row.
-//% macro places()
+// Which line and which unit a thread reads, the row or column that is the same in every step, and their slot
+// in workgroup memory. Neighbours read along a row.
+//% macro slots()
 //% call(operand, quad, name, alone) each_read()
 //% set length = operand.all_lines if operand.reduction_columns else operand.units * operand.threads
 //% set first = operand.first ~ "u + " if operand.first > 0 else ""
@@ -45,7 +45,7 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
     let ${"unit" if operand.reduction_columns else "line"}_${name} = ${quad} / ${length}u;
 //% set unit = "unit_" ~ name
 //% set of_thread = unit ~ " % " ~ operand.units ~ "u * " ~ operand.unit_stride ~ "u + " ~ unit ~ " / " ~ operand.units
-    let to_${name} = ${first}line_${name} * ${stride}u + ${of_thread ~ "u" if operand.units > 1 else unit};
+    let slot_${name} = ${first}line_${name} * ${stride}u + ${of_thread ~ "u" if operand.units > 1 else unit};
 //% set axis = operand.axis
 //% if operand.reduction_columns
     let row_${name} = clamp(first_${axis} + i32(unit_${name}), 0, i32(params.${AXIS[axis]}s) - 1);
@@ -59,18 +59,18 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 //% macro read_quads(reduction, start, keyword)
 //% call(operand, quad, name, alone) each_read()
 //% set quad = operand.name ~ "_quad(u32(row_" ~ name ~ "), column_" ~ name ~ ")"
-//% set place = start ~ " * " ~ BRICK[reduction] ~ "u + line_" ~ name if start else "line_" ~ name
-    let place_${name} = i32(${place}${" * 4u" if operand.reduction_columns}) - params.${AXIS[reduction]}_shift;
+//% set k = start ~ " * " ~ BRICK[reduction] ~ "u + line_" ~ name if start else "line_" ~ name
+    let k_${name} = i32(${k}${" * 4u" if operand.reduction_columns}) - params.${AXIS[reduction]}_shift;
 //% if operand.reduction_columns
-    let column_${name} = ${inside_row(reduction, "place_" ~ name)};
+    let column_${name} = ${inside_row(reduction, "k_" ~ name)};
     ${keyword}from_${name} = ${quad};
 //% else
-    let row_${name} = clamp(place_${name}, 0, i32(params.${AXIS[reduction]}s) - 1);
+    let row_${name} = clamp(k_${name}, 0, i32(params.${AXIS[reduction]}s) - 1);
 //% if vector and reduction != "n"
     ${keyword}from_${name} = ${quad};
 //% else
     // What does not exist adds nothing, whatever the row read in its place holds.
-    ${keyword}from_${name} = select(vec4(0.0), ${quad}, vec4(place_${name} == row_${name}));
+    ${keyword}from_${name} = select(vec4(0.0), ${quad}, vec4(k_${name} == row_${name}));
 //% endif
 //% endif
 //% endcall
@@ -78,7 +78,7 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 
 // Both operands of the first steps, on their way.
 //% macro read_first(reduction)
-    ${places()-}
+    ${slots()-}
     ${read_quads(reduction, "", "var ")-}
 //% endmacro
 
@@ -88,7 +88,7 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
         // Until all threads have done with the steps before.
         workgroupBarrier();
 //% call(operand, quad, name, alone) each_read()
-        ${"if " ~ alone ~ " { " if alone}parts[to_${name}] = from_${name};${" }" if alone}
+        ${"if " ~ alone ~ " { " if alone}parts[slot_${name}] = from_${name};${" }" if alone}
 //% endcall
         workgroupBarrier();
         let next = first + ${staging.steps}u;
@@ -97,18 +97,18 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
         }
 //% endmacro
 
-// Where a step starts in workgroup memory.
-//% macro step_at()
+// The offset of a step in workgroup memory.
+//% macro step_offsets()
 //% for operand, thread in [[staging.row, local_y], [staging.column, "local.x"]]
 //% set step = operand.lines * operand.line_stride
 //% set start = operand.first ~ "u + " if operand.first > 0 else ""
-            let ${operand.name}_at = ${start}(block - first) * ${step}u + ${thread};
+            let ${operand.name}_offset = ${start}(block - first) * ${step}u + ${thread};
 //% endfor
 //% endmacro
 
 // An operand's quad, in workgroup memory: unit `unit` of line `line` of this step.
 {% macro staged_quad(operand, line, unit) %}
-parts[${operand.name}_at + ${line * operand.line_stride + unit * operand.unit_stride}u]
+parts[${operand.name}_offset + ${line * operand.line_stride + unit * operand.unit_stride}u]
 {%- endmacro %}
 
 // The same of the operand along the rows of the tile, or else read as in `direct`.

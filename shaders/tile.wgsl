@@ -4,7 +4,7 @@
 // coordinate (staging.wgsl): along `row` and `column` lies the result, along `reduction` the sums.
 //% set xyzw = "xyzw"
 //% from "round_key" import compare_planes
-//% from "staging" import AXIS, BRICK, begin_staging, read_first, stage, step_at
+//% from "staging" import AXIS, BRICK, begin_staging, read_first, stage, step_offsets
 
 // The numbers of the tile, for the head of a kernel.
 //% macro tile_head(row, column, reduction)
@@ -47,7 +47,7 @@
 
 // The first column of quad `quad` of a tile. Columns past the last are never stored: they read 0 where elements are
 // loaded one by one, and else the last quad again. Quads below `inside` are not past the last.
-{% macro quad_at(column, quad, inside) %}
+{% macro quad_column(column, quad, inside) %}
 {% if vector and quad >= inside %}min(${column} + ${4 * quad}, i32(params.${AXIS[column]}s) - 4)
 {%- else %}${column} + ${4 * quad}{% endif %}
 {% endmacro %}
@@ -86,8 +86,8 @@
 //% set number = "f32" if scalars else "vec4<f32>"
 //% set ns = namespace(sums=[])
 //% for r in range(4 * rows)
-//% for at in range(4 * quads if scalars else quads)
-//% set ns.sums = ns.sums + ["sum_" ~ r ~ "_" ~ at]
+//% for s in range(4 * quads if scalars else quads)
+//% set ns.sums = ns.sums + ["sum_" ~ r ~ "_" ~ s]
 //% endfor
 //% endfor
 //% if blocked
@@ -105,7 +105,7 @@
 //% if reduction == "n" and sharing == "rows"
             let n = i32(block * ${length}u) - params.example_shift;
 //% endif
-            ${step_at()-}
+            ${step_offsets()-}
 ${caller()-}
         }
 //% if blocked
@@ -137,16 +137,16 @@ ${caller()-}
 //% endif
 //% endmacro
 
-// Where brick (`r`, `c`) of the tile is along an axis, in one step of the k loop.
-{% macro block_at(axis, row, column, r, c) %}
+// The block of brick (`r`, `c`) of the tile along an axis, in one step of the k loop.
+{% macro block_index(axis, row, column, r, c) %}
 {% if axis == "n" and sharing == "tile" %}shared_coordinate / 4u
 {%- elif axis == row %}${AXIS[axis]}_block + ${r}u
 {%- elif axis == column %}${AXIS[axis]}_block + ${c}u
 {%- else %}params.${AXIS[axis]}_block + block{% endif %}
 {% endmacro %}
 
-{% macro brick_at(row, column, r, c) %}
-vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, ${block_at("n", row, column, r, c)})
+{% macro brick_index(row, column, r, c) %}
+vec3(${block_index("i", row, column, r, c)}, ${block_index("o", row, column, r, c)}, ${block_index("n", row, column, r, c)})
 {%- endmacro %}
 
 // The masks of one step: word k of keep_ROW_COLUMN is for example k of that brick. Where the whole tile has one mask,
@@ -160,8 +160,8 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
     let keep_${r}_${c} = vec4(
 //% for k in range(4)
         shared_word(
-            ${block_at("i", row, column, r, c)},
-            ${block_at("o", row, column, r, c)},
+            ${block_index("i", row, column, r, c)},
+            ${block_index("o", row, column, r, c)},
             mask_coordinate(n + ${4 * r + k if row == "n" else k}),
         ),
 //% endfor
@@ -175,7 +175,7 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% for r in range(brick_rows)
 //% for c in range(columns)
 //% set ns.bricks = ns.bricks + ["_" ~ r ~ "_" ~ c]
-    var state_${r}_${c} = first_state(${brick_at(row, column, r, c)});
+    var state_${r}_${c} = first_state(${brick_index(row, column, r, c)});
     var drop_${r}_${c} = first_planes(state_${r}_${c});
 //% endfor
 //% endfor
@@ -188,7 +188,7 @@ vec3(${block_at("i", row, column, r, c)}, ${block_at("o", row, column, r, c)}, $
 //% else
 //% for r in range(brick_rows)
 //% for c in range(columns)
-    let keep_${r}_${c} = brick(${brick_at(row, column, r, c)});
+    let keep_${r}_${c} = brick(${brick_index(row, column, r, c)});
 //% endfor
 //% endfor
 //% endif
@@ -235,23 +235,23 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
     workgroupBarrier();
 //% endif
     if local.z > 0u {
-        let at = thread + (local.z - 1u) * ${threads}u;
+        let slot = thread + (local.z - 1u) * ${threads}u;
 //% for k in range(2 * quads)
-        parts[at + ${k * stride}u] = ${sum_quad(first + k // quads, k % quads, scalars)};
+        parts[slot + ${k * stride}u] = ${sum_quad(first + k // quads, k % quads, scalars)};
 //% endfor
     }
     workgroupBarrier();
     if local.z == 0u {
-        for (var at = thread; at < ${stride}u; at += ${threads}u) {
+        for (var slot = thread; slot < ${stride}u; slot += ${threads}u) {
 //% for k in range(2 * quads)
 //% set r = first + k // quads
 //% if scalars
-            let part_${k} = parts[at + ${k * stride}u];
+            let part_${k} = parts[slot + ${k * stride}u];
 //% for lane in range(4)
             sum_${r}_${4 * (k % quads) + lane} += part_${k}.${xyzw[lane]};
 //% endfor
 //% else
-            sum_${r}_${k % quads} += parts[at + ${k * stride}u];
+            sum_${r}_${k % quads} += parts[slot + ${k * stride}u];
 //% endif
 //% endfor
         }
@@ -277,8 +277,8 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
     for (var row = 0; row < ${rows}; row++) {
 ${caller(k)-}
 //% for r in range(4 * rows - 4)
-//% for at in range(width)
-        sum_${r}_${at} = sum_${r + 4}_${at};
+//% for s in range(width)
+        sum_${r}_${s} = sum_${r + 4}_${s};
 //% endfor
 //% endfor
     }
@@ -288,8 +288,8 @@ ${caller(k)-}
 //% endfor
 //% endmacro
 
-// Row `r` of row `k` of bricks, or of the one that the loop is at.
-{% macro row_at(row, k, r, looped) %}
+// Row `r` of row `k` of bricks, or of that of the loop.
+{% macro row_index(row, k, r, looped) %}
 {% if looped %}${row} + 4 * row + ${r}{% else %}${row} + ${4 * k + r}{% endif %}
 {% endmacro %}
 
@@ -298,7 +298,7 @@ ${caller(k)-}
 //% call(k) each_row()
 //% for r in range(4)
 //% for q in range(quads)
-        store_result_quad(${row_at(row, k, r, rolled_rows)}, i + ${4 * q}, params.scale * sum_${4 * k + r}_${q});
+        store_result_quad(${row_index(row, k, r, rolled_rows)}, i + ${4 * q}, params.scale * sum_${4 * k + r}_${q});
 //% endfor
 //% endfor
 //% endcall

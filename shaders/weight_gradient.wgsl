@@ -10,7 +10,7 @@ ${tile_head("o", "i", "n")-}
 //% if staging
 // Operands are taken example by example, which holds few of them in registers.
 //% endif
-//% from "tile" import begin_tile, quad_at, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
+//% from "tile" import begin_tile, quad_column, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
 //% from "staging" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
@@ -27,10 +27,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the last quad
     // again. Their sums are never stored.
 //% for half in range(2 * columns)
-    let i_${half} = ${quad_at("i", half, 2)};
+    let i_${half} = ${quad_column("i", half, 2)};
 //% endfor
 //% for row in range(rows)
-    let o_${row} = ${quad_at("o", row, 1)};
+    let o_${row} = ${quad_column("o", row, 1)};
 //% endfor
 //% endif
 

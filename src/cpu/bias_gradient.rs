@@ -1,6 +1,6 @@
 //! The gradient of the bias: sums of G over the examples, masked where biases are masked.
 
-use super::bricks::{Bricks, Place};
+use super::bricks::{BlockIndices, Bricks};
 use super::grid::Axes;
 use super::simd::{Job, Kept, Level, Simd};
 use crate::call::BiasGradient;
@@ -62,7 +62,8 @@ impl Job for Unit<'_> {
             for n_block in n_first..examples.blocks().min(n_first + N_BLOCKS) {
                 let mut kept = Kept::ALL;
                 if let Some(bricks) = &bricks {
-                    bricks.decide(Place { input, output, examples: examples.block(n_block) }, &mut kept);
+                    bricks
+                        .decide(BlockIndices { input, output, examples: examples.block(n_block) }, &mut kept);
                 }
                 for n in 0..4 {
                     let Some(row) = examples.local(n_block * 4 + n) else { continue };

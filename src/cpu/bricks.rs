@@ -15,7 +15,7 @@ use crate::{Mask, Sharing};
 
 /// Where eight bricks are: the blocks of inputs and of outputs in lanes, and the global block of examples.
 #[derive(Clone, Copy)]
-pub(super) struct Place<S: Simd> {
+pub(super) struct BlockIndices<S: Simd> {
     pub input: S::Words,
     pub output: S::Words,
     pub examples: u32,
@@ -34,33 +34,33 @@ impl<S: Simd> Bricks<S> {
         Self { simd, sharing: mask.sharing, comparison: Comparison::new(mask) }
     }
 
-    /// Decides eight bricks, one per lane, at every place.
+    /// Decides eight bricks, one per lane, at every indices.
     #[inline(always)]
-    pub(super) fn decide_all(&self, kept: &mut [Kept], place: impl Fn(usize) -> Place<S>) {
+    pub(super) fn decide_all(&self, kept: &mut [Kept], indices: impl Fn(usize) -> BlockIndices<S>) {
         match S::RUNS {
-            1 => self.decide_by::<1>(kept, place),
-            2 => self.decide_by::<2>(kept, place),
-            _ => self.decide_by::<3>(kept, place),
+            1 => self.decide_by::<1>(kept, indices),
+            2 => self.decide_by::<2>(kept, indices),
+            _ => self.decide_by::<3>(kept, indices),
         }
     }
 
     #[inline(always)]
-    fn decide_by<const RUNS: usize>(&self, kept: &mut [Kept], place: impl Fn(usize) -> Place<S>) {
+    fn decide_by<const RUNS: usize>(&self, kept: &mut [Kept], indices: impl Fn(usize) -> BlockIndices<S>) {
         let (together, rest) = kept.as_chunks_mut::<RUNS>();
         let mut first = 0;
         for kept in together {
-            self.decide_together(std::array::from_fn(|run| place(first + run)), kept);
+            self.decide_together(std::array::from_fn(|run| indices(first + run)), kept);
             first += RUNS;
         }
         for (k, kept) in rest.iter_mut().enumerate() {
-            self.decide(place(first + k), kept);
+            self.decide(indices(first + k), kept);
         }
     }
 
-    /// The same at one place.
+    /// The same at one indices.
     #[inline(always)]
-    pub(super) fn decide(&self, place: Place<S>, kept: &mut Kept) {
-        self.decide_together([place], std::array::from_mut(kept));
+    pub(super) fn decide(&self, indices: BlockIndices<S>, kept: &mut Kept) {
+        self.decide_together([indices], std::array::from_mut(kept));
     }
 
     /// [`Brick::decide`] in lanes, and the rule of shared masks.
@@ -70,20 +70,20 @@ impl<S: Simd> Bricks<S> {
     ///
     /// [`Brick::decide`]: crate::mask::brick::Brick::decide
     #[inline(always)]
-    fn decide_together<const RUNS: usize>(&self, places: [Place<S>; RUNS], kept: &mut [Kept; RUNS]) {
+    fn decide_together<const RUNS: usize>(&self, all: [BlockIndices<S>; RUNS], kept: &mut [Kept; RUNS]) {
         let mut blocks = [[self.simd.eight(0); 3]; RUNS];
-        for (block, place) in blocks.iter_mut().zip(places) {
+        for (block, indices) in blocks.iter_mut().zip(all) {
             let coordinates = match self.sharing {
-                Sharing::Example => place.examples,
-                Sharing::Group(size) => place.examples / size,
+                Sharing::Example => indices.examples,
+                Sharing::Group(size) => indices.examples / size,
                 Sharing::Batch => 0,
             };
-            *block = [place.input, place.output, self.simd.eight(coordinates)];
+            *block = [indices.input, indices.output, self.simd.eight(coordinates)];
         }
         let words = self.simd.decide::<RUNS, 4>(&self.comparison, blocks, 0);
         for run in 0..RUNS {
             self.simd.transpose(words[run], &mut kept[run]);
-            self.share(places[run].examples, &mut kept[run]);
+            self.share(all[run].examples, &mut kept[run]);
         }
     }
 
@@ -141,7 +141,11 @@ mod tests {
             let bricks = Bricks::new(simd, &self.mask);
             // Runs that are interleaved, and those that are left.
             let mut all = [Kept::NONE; 7];
-            bricks.decide_all(&mut all, |k| Place { input, output, examples: self.coordinate + k as u32 });
+            bricks.decide_all(&mut all, |k| BlockIndices {
+                input,
+                output,
+                examples: self.coordinate + k as u32,
+            });
             for (coordinate, kept) in (self.coordinate..).zip(&all) {
                 for n in 0..4 {
                     assert_eq!(

@@ -1,6 +1,6 @@
 //! The mask itself, one byte per decision.
 
-use super::bricks::{Bricks, Place};
+use super::bricks::{BlockIndices, Bricks};
 use super::grid::{Axes, Patch, patches};
 use super::simd::{Job, Kept, Level, Simd, WIDTH};
 use super::threads::for_each;
@@ -51,7 +51,7 @@ impl Job for Weights<'_> {
                 let input = inputs.block(column * 8);
                 let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
                 let examples = examples.block(patch.row_piece);
-                bricks.decide(Place { input, output, examples }, &mut kept);
+                bricks.decide(BlockIndices { input, output, examples }, &mut kept);
                 let range = inputs.local_range(column * WIDTH, WIDTH);
                 let i_skip = inputs.lead_in(column * WIDTH);
                 for (n, row) in patch.rows.iter_mut().enumerate() {
@@ -85,8 +85,8 @@ impl Job for Biases<'_> {
         let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
         let input = simd.eight(BIAS_INPUT_BLOCK);
         let mut kept = Kept::NONE;
-        let place = Place { input, output, examples: examples.block(patch.row_piece) };
-        Bricks::new(simd, mask).decide(place, &mut kept);
+        let indices = BlockIndices { input, output, examples: examples.block(patch.row_piece) };
+        Bricks::new(simd, mask).decide(indices, &mut kept);
         let o_skip = outputs.lead_in(o_first * 4);
         let n_skip = examples.lead_in(patch.row_piece * 4);
         for (n, row) in patch.rows.into_iter().enumerate() {

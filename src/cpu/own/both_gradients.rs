@@ -8,7 +8,7 @@
 
 use super::gradient::{REDUCED_BLOCKS, add_panel, finish};
 use crate::call::BothGradients;
-use crate::cpu::bricks::{Bricks, Place};
+use crate::cpu::bricks::{BlockIndices, Bricks};
 use crate::cpu::grid::{Axes, GradBlock, Patch, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH, numbers};
 use crate::cpu::threads::for_each_init;
@@ -136,7 +136,7 @@ impl Job for Unit<'_> {
                     let examples = examples.block(n_first + n);
                     bricks.decide_all(&mut kept[0][n][..o_blocks], |o| {
                         let output = simd.eight(outputs.block(o_first + o));
-                        Place { input, output, examples }
+                        BlockIndices { input, output, examples }
                     });
                     for o in 0..o_blocks {
                         grads[0][n][o] =

@@ -2,7 +2,7 @@
 //! 4 outputs step along the inputs.
 
 use crate::call::Forward;
-use crate::cpu::bricks::{Bricks, Place};
+use crate::cpu::bricks::{BlockIndices, Bricks};
 use crate::cpu::grid::{Axes, Patch, pack, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH};
 use crate::cpu::threads::for_each_init;
@@ -103,7 +103,7 @@ impl Job for Unit<'_> {
                     bricks.decide_all(kept, |column| {
                         let input = inputs.block((first + column) * 8);
                         let input = simd.words(std::array::from_fn(|b| input.wrapping_add(b as u32)));
-                        Place { input, output, examples }
+                        BlockIndices { input, output, examples }
                     });
                     let tile = tile_sums::<S, true>(simd, x, weight, kept);
                     for (n, tile) in tile.iter().enumerate() {
@@ -185,7 +185,7 @@ fn finish<S: Simd>(
             let output = simd.words(std::array::from_fn(|b| outputs.block(o_first + b)));
             let input = simd.eight(BIAS_INPUT_BLOCK);
             let examples = examples.block(n_first + n_block);
-            bricks.decide(Place { input, output, examples }, &mut kept);
+            bricks.decide(BlockIndices { input, output, examples }, &mut kept);
         }
         for n in 0..4 {
             if examples.local((n_first + n_block) * 4 + n).is_none() {

@@ -5,7 +5,7 @@
 //! the outputs for dX, the examples for dW.
 
 use crate::call::{InputGradient, WeightGradient};
-use crate::cpu::bricks::{Bricks, Place};
+use crate::cpu::bricks::{BlockIndices, Bricks};
 use crate::cpu::grid::{Axes, GradBlock, Patch, Span, pack, pack_grad, patches};
 use crate::cpu::simd::{Job, Kept, Level, Row, Simd, WIDTH, numbers};
 use crate::cpu::threads::for_each_init;
@@ -138,7 +138,7 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
                     bricks.decide_all(kept, |b| {
                         let [n, o] = coordinates::<OVER_OUTPUTS>(row_first + row, first + b);
                         let output = simd.eight(axes.outputs.block(o));
-                        Place { input, output, examples: axes.examples.block(n) }
+                        BlockIndices { input, output, examples: axes.examples.block(n) }
                     });
                     add_panel::<S, OVER_OUTPUTS, true>(simd, panel, grads, kept, sums);
                 }
@@ -150,7 +150,7 @@ impl<const OVER_OUTPUTS: bool> Job for Unit<'_, OVER_OUTPUTS> {
     }
 }
 
-/// (n, o) of a place along the rows and one along the reduced axis.
+/// (n, o) of an index along the rows and one along the reduced axis.
 #[inline(always)]
 fn coordinates<const OVER_OUTPUTS: bool>(row: usize, reduced: usize) -> [usize; 2] {
     if OVER_OUTPUTS { [row, reduced] } else { [reduced, row] }

@@ -17,14 +17,14 @@ impl Plan<'_> {
     /// How far along the reduction axis a dispatch goes at most that covers this grid of bricks.
     pub(crate) fn reduction_in_dispatch(&self, reduction: Axis, params: &Params, grid: [u32; 3]) -> u32 {
         // One step less: the first may start before the dispatch does.
-        let steps = self.steps_of(self.at(params, [grid[0], grid[1]])).saturating_sub(1);
+        let steps = self.steps_of(self.variant_of(params, [grid[0], grid[1]])).saturating_sub(1);
         let length = if matches!(self.variant.pass, Pass::Moments { .. }) { 4 } else { reduction.brick() };
         (u64::from(steps) * u64::from(length)).clamp(1, 1 << 30) as u32
     }
 
     /// How many passes of a Monte-Carlo launch one dispatch makes at most; 0 where it does not even hold one.
     pub(crate) fn passes_in_dispatch(&self, params: &Params, grid: [u32; 3]) -> u32 {
-        let variant = self.at(params, [grid[0], grid[1]]);
+        let variant = self.variant_of(params, [grid[0], grid[1]]);
         let Iterations { fixed, step } = self.iterations_of(variant);
         let [examples, outputs, inputs] = params.bricks();
         let blocks = inputs.div_ceil(variant.block_steps());

@@ -232,7 +232,7 @@ impl Kernels {
         plan.finish()
     }
 
-    /// Rounds what scratch memory holds of a part of a result into its place, or adds it there.
+    /// Rounds what scratch memory holds of a part of a result into it, or adds it there.
     fn round(
         &self,
         sums: &Rows<'_>,

@@ -113,15 +113,15 @@ impl<'k> Plan<'k> {
     ) -> Result<(), Error> {
         let mut bindings = Vec::with_capacity(operands.len() + results.len());
         let mut whole_quads = true;
-        for (at, rows) in operands.iter().chain(results).enumerate() {
+        for (index, rows) in operands.iter().chain(results).enumerate() {
             let (binding, base) = rows.bind(self.kernels.limits.alignment);
             // Keys are no numbers, and are not read in quads.
             whole_quads &= base.is_multiple_of(4) || rows.element_size == size_of::<[u32; 2]>() as u64;
-            params.base[at] = base;
+            params.base[index] = base;
             bindings.push(binding);
         }
         let quads = |values: &[u32]| values.iter().all(|value| value.is_multiple_of(4));
-        let at = self.at(&params, [bricks[0], bricks[1]]);
+        let untuned = self.variant_of(&params, [bricks[0], bricks[1]]);
         let mut variant = Variant {
             vector: params.input_shift == 0
                 && params.output_shift == 0
@@ -133,7 +133,7 @@ impl<'k> Plan<'k> {
                     Pass::Mask { of_bias } => !of_bias && params.base[0].is_multiple_of(8),
                     _ => true,
                 },
-            ..at
+            ..untuned
         };
         variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);

@@ -11,7 +11,7 @@ use crate::{ElementType, Sharing};
 
 impl Plan<'_> {
     /// The kernel of a dispatch that covers so many bricks, columns and rows, but for what its tensors decide.
-    pub(super) fn at(&self, params: &Params, bricks: [u32; 2]) -> Variant {
+    pub(super) fn variant_of(&self, params: &Params, bricks: [u32; 2]) -> Variant {
         let tile = self.tile(params, bricks);
         Variant { tile, sharing: self.sharing(params, &tile), ..self.variant }
     }
@@ -26,7 +26,7 @@ impl Plan<'_> {
     /// How a dispatch deals with shared masks.
     fn sharing(&self, params: &Params, tile: &Tile) -> Shared {
         let examples = BRICK_EXAMPLES * tile.rows;
-        // Only where there are masks: an activation has an example's own number in the place of a block's.
+        // Only where there are masks: an activation has an example's own index, and not a block's.
         let first = || params.example_block * BRICK_EXAMPLES + params.example_shift as u32;
         match (self.mask.map(|mask| mask.sharing), self.variant.pass.reduction_axis()) {
             (None, _) => Shared::Each,
@@ -157,7 +157,8 @@ impl Plan<'_> {
     pub(super) fn staged(&self, params: &Params, variant: Variant) -> u32 {
         /// Quads that a thread reads at a time: each is text, and has registers of its own.
         const MOST: u32 = 16;
-        let reduction = variant.pass.reduction_axis().map_or(0, |reduction| params.bricks()[reduction as usize]);
+        let reduction =
+            variant.pass.reduction_axis().map_or(0, |reduction| params.bricks()[reduction as usize]);
         let wanted = variant.pass.stages() && variant.tile.staged > 0;
         if !wanted || reduction == 0 || !self.kernels.limits.stages {
             return 0;

@@ -170,8 +170,8 @@ impl Operands<'_, Tensor<'_>, Tensor<'_>> {
     fn check_blocks(&self, operands_written: bool) -> Result<(), Error> {
         let all: Vec<_> = self.results.iter().chain(&self.operands).collect();
         let written = if operands_written { all.len() } else { self.results.len() };
-        for (at, one) in all.iter().enumerate().take(written) {
-            for other in &all[at + 1..] {
+        for (index, one) in all.iter().enumerate().take(written) {
+            for other in &all[index + 1..] {
                 let same = one.tensor.buffer == other.tensor.buffer;
                 if same && share_block(&one.tensor.words(), &other.tensor.words()) {
                     return Err(Error::SharedBlock { argument: one.name, other: other.name, block: BLOCK });

@@ -37,8 +37,8 @@ impl Recording {
         // A panic leaves the calls that are there as they were.
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let before = ahead.last.replace(key).filter(|&before| before.at_step(key.step) == key);
-        let at = key.step.checked_sub(ahead.first).and_then(|at| usize::try_from(at).ok());
-        let call = match at.filter(|_| before.is_some()).and_then(|at| ahead.calls.get(at)) {
+        let index = key.step.checked_sub(ahead.first).and_then(|index| usize::try_from(index).ok());
+        let call = match index.filter(|_| before.is_some()).and_then(|index| ahead.calls.get(index)) {
             Some(call) => call.clone(),
             None => {
                 let follows = before.is_some_and(|before| before.step.checked_add(1) == Some(key.step));

@@ -5,7 +5,7 @@
 //! lines, each element once, and its threads find them in workgroup memory.
 //!
 //! Workgroup memory is in banks, eight quads wide: quads that eight threads read or write at once must differ in their
-//! place modulo eight. So unit `u` of thread `t` is at `u * unit_stride + t`, where neighbours read side by side, and
+//! slot modulo eight. So unit `u` of thread `t` has slot `u * unit_stride + t`, where neighbours read side by side, and
 //! strides are padded for those that write: along a row they are one unit of a thread after the other, along the
 //! reduction axis one line after the other.
 
@@ -15,7 +15,7 @@ use super::pass::Pass;
 use crate::call::Axis;
 use crate::gpu::tuning::Tile;
 
-/// Quads in which no two places share a bank.
+/// Quads of which no two share a bank.
 const BANKS: u32 = 8;
 
 /// Operands of a tile, as they lie in workgroup memory, so many steps of the k loop at a time.
@@ -58,8 +58,8 @@ impl Staging {
             Axis::Output => [Axis::Example, Axis::Input],
             Axis::Example => [Axis::Output, Axis::Input],
         };
-        let [row_operand, column_operand] = [0, 1].map(|at| pass.operands()[at]);
-        let place = |(name, columns): (&'static str, Axis), axis: Axis, bricks: u32, threads: u32| {
+        let [row_operand, column_operand] = [0, 1].map(|index| pass.operands()[index]);
+        let layout = |(name, columns): (&'static str, Axis), axis: Axis, bricks: u32, threads: u32| {
             let reduction_columns = columns == reduction;
             let (lines, units) = if reduction_columns {
                 (reduction.brick() / 4, axis.brick() * bricks)
@@ -68,8 +68,8 @@ impl Staging {
             };
             Staged::new(name, reduction_columns, axis, [lines, units, threads])
         };
-        let row = place(row_operand, row_axis, rows, y);
-        let column = place(column_operand, column_axis, columns, x);
+        let row = layout(row_operand, row_axis, rows, y);
+        let column = layout(column_operand, column_axis, columns, x);
         let column = Staged { first: row.quads(steps), ..column };
         Some(Self { steps, operands: [row, column] })
     }
@@ -100,7 +100,12 @@ impl Staging {
 }
 
 impl Staged {
-    fn new(name: &'static str, reduction_columns: bool, axis: Axis, [lines, units, threads]: [u32; 3]) -> Self {
+    fn new(
+        name: &'static str,
+        reduction_columns: bool,
+        axis: Axis,
+        [lines, units, threads]: [u32; 3],
+    ) -> Self {
         // Neighbours that write have one line after the other, or one unit: `BANKS / units` of each thread's.
         let unit_stride = if reduction_columns || units >= BANKS {
             threads
@@ -127,24 +132,24 @@ mod tests {
 
     const PASSES: [Pass; 3] = [Pass::Forward { bias: false }, Pass::InputGradient, Pass::WeightGradient];
 
-    /// Where the quads of an operand go, in the order in which neighbouring threads read them.
-    fn places(operand: &Staged, steps: u32) -> Vec<u32> {
+    /// The slots of the quads of an operand, in the order in which neighbouring threads read them.
+    fn slots(operand: &Staged, steps: u32) -> Vec<u32> {
         let Staged { lines, units, threads, .. } = *operand;
         let (lines, of_line) = (lines * steps, units * threads);
         let quads = 0..lines * of_line;
-        let place = |line: u32, unit: u32| {
+        let slot = |line: u32, unit: u32| {
             let of_thread = unit % units * operand.unit_stride + unit / units;
             operand.first + line * operand.line_stride + of_thread
         };
         if operand.reduction_columns {
-            quads.map(|quad| place(quad % lines, quad / lines)).collect()
+            quads.map(|quad| slot(quad % lines, quad / lines)).collect()
         } else {
-            quads.map(|quad| place(quad / of_line, quad % of_line)).collect()
+            quads.map(|quad| slot(quad / of_line, quad % of_line)).collect()
         }
     }
 
     #[test]
-    fn every_quad_has_a_place_of_its_own() {
+    fn every_quad_has_a_slot_of_its_own() {
         let tile = |rows, columns, workgroup, steps| Tile::new(rows, columns, workgroup).with_staged(steps);
         for pass in PASSES {
             for tile in [
@@ -155,8 +160,8 @@ mod tests {
             ] {
                 let staging = Staging::new(pass, tile).unwrap();
                 let mut seen = HashSet::new();
-                for place in staging.operands.iter().flat_map(|operand| places(operand, tile.staged)) {
-                    assert!(place < staging.quads() && seen.insert(place), "{pass:?} {tile}: {place}");
+                for slot in staging.operands.iter().flat_map(|operand| slots(operand, tile.staged)) {
+                    assert!(slot < staging.quads() && seen.insert(slot), "{pass:?} {tile}: {slot}");
                 }
             }
         }
@@ -170,11 +175,11 @@ mod tests {
         for (pass, tile) in PASSES.into_iter().zip(tiles) {
             let staging = Staging::new(pass, tile).expect("what NVIDIA gets is staged");
             for operand in &staging.operands {
-                let meet = |places: &[u32]| {
-                    let banks = places.iter().map(|place| place % BANKS);
-                    (0..BANKS).map(|bank| banks.clone().filter(|&at| at == bank).count()).max().unwrap()
+                let meet = |slots: &[u32]| {
+                    let banks = slots.iter().map(|slot| slot % BANKS);
+                    (0..BANKS).map(|bank| banks.clone().filter(|&taken| taken == bank).count()).max().unwrap()
                 };
-                let written = places(operand, tile.staged);
+                let written = slots(operand, tile.staged);
                 let most = written.chunks(8).map(meet).max().unwrap();
                 assert!(most <= 2, "{pass:?} {}: {most} write", operand.name);
             }

@@ -143,15 +143,15 @@ fn plain(code: &str) -> String {
 /// Takes all of `nothing` out that no operator of a higher rank, digit or letter follows.
 fn remove(code: &mut String, nothing: &str) {
     let mut from = 0;
-    while let Some(at) = code[from..].find(nothing).map(|at| from + at) {
-        let rest = &code[at + nothing.len()..];
+    while let Some(start) = code[from..].find(nothing).map(|start| from + start) {
+        let rest = &code[start + nothing.len()..];
         let number = rest.starts_with(|c: char| in_word(c) || c == '.');
         let factor = nothing.starts_with(" +") && [" *", " /", " %"].iter().any(|op| rest.starts_with(op));
         if number || factor {
-            from = at + nothing.len();
+            from = start + nothing.len();
         } else {
-            code.replace_range(at..at + nothing.len(), "");
-            from = at;
+            code.replace_range(start..start + nothing.len(), "");
+            from = start;
         }
     }
 }
@@ -160,8 +160,8 @@ fn remove(code: &mut String, nothing: &str) {
 fn unwrap_names(code: &str) -> String {
     let mut text = String::with_capacity(code.len());
     let mut rest = code;
-    while let Some(at) = rest.find('(') {
-        let (before, after) = rest.split_at(at);
+    while let Some(start) = rest.find('(') {
+        let (before, after) = rest.split_at(start);
         text.push_str(before);
         let length = after[1..].find(|c| !in_word(c) && c != '.').unwrap_or(after.len() - 1);
         let called = text.ends_with(|c| in_word(c) || c == '>');

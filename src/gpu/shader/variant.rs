@@ -113,7 +113,11 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 impl Variant {
     /// Quads of sums in a row of a tile: a brick has 4 outputs, where the reduction axis is inputs, or 8 inputs.
     fn row_quads(&self) -> u32 {
-        if self.pass.reduction_axis() == Some(Axis::Input) { self.tile.columns } else { 2 * self.tile.columns }
+        if self.pass.reduction_axis() == Some(Axis::Input) {
+            self.tile.columns
+        } else {
+            2 * self.tile.columns
+        }
     }
 
     /// Steps of a thread that are one block of terms.
@@ -159,35 +163,35 @@ impl Variant {
             _ => ("params.outputs", "params.output_stride"),
         };
         let operands: Vec<_> = (self.pass.operands().iter().enumerate())
-            .map(|(at, &(name, axis))| {
+            .map(|(index, &(name, axis))| {
                 let (columns, stride) = columns(axis);
-                context! { name, base => base(at), columns, stride }
+                context! { name, base => base(index), columns, stride }
             })
             .collect();
         // Gaussian samples may go on from launch to launch.
         let kept = matches!(self.pass, Pass::Activation(Integral::Sampled(_)));
         let results: Vec<_> = (self.pass.results().iter().enumerate())
-            .map(|(at, &(name, rows, axis))| {
+            .map(|(index, &(name, rows, axis))| {
                 let (columns, stride) = columns(axis);
                 let rows = match rows {
                     None => "1",
                     Some(Axis::Output) => "params.outputs",
                     Some(_) => "params.examples",
                 };
-                let base = base(operands.len() + at);
+                let base = base(operands.len() + index);
                 context! { name, base, rows, columns, stride, kept }
             })
             .collect();
         let Tile { rows: tile_rows, columns: tile_columns, workgroup: [workgroup_x, workgroup_y], .. } =
             self.tile;
         let monte_carlo = matches!(self.pass, Pass::MonteCarlo { .. });
-        // Where the running moments are among the bindings.
-        let moments_at = operands.len() + usize::from(monte_carlo);
+        // The index of the running moments among the bindings.
+        let moments_index = operands.len() + usize::from(monte_carlo);
         let integral = if let Pass::Activation(integral) = self.pass { Some(integral) } else { None };
         // Threads that share a tile, or an example.
         let split = if let Pass::Predictive { threads } = self.pass { threads } else { self.split };
         context! {
-            moments_at,
+            moments_index,
             keys_base => base(operands.len()),
             operands,
             results,
@@ -252,9 +256,9 @@ impl Variant {
     }
 }
 
-/// Where the shader finds the start of the tensor at this place among the bindings.
-fn base(at: usize) -> String {
-    format!("params.base[{}].{}", at / 4, ["x", "y", "z", "w"][at % 4])
+/// Where the shader finds the start of the tensor of this index among the bindings.
+fn base(index: usize) -> String {
+    format!("params.base[{}].{}", index / 4, ["x", "y", "z", "w"][index % 4])
 }
 
 /// A template with these values.

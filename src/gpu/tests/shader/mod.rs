@@ -38,7 +38,7 @@ fn validate(module: &naga::Module, capabilities: Capabilities) -> Result<ModuleI
 /// alone.
 fn chooses_integers(module: &naga::Module, info: &ModuleInfo) -> bool {
     let entries =
-        (0..).zip(&module.entry_points).map(|(at, entry)| (info.get_entry_point(at), &entry.function));
+        (0..).zip(&module.entry_points).map(|(index, entry)| (info.get_entry_point(index), &entry.function));
     let functions =
         module.functions.iter().map(|(handle, function)| (&info[handle], function)).chain(entries);
     functions.flat_map(|(info, function)| function.expressions.iter().map(move |(_, one)| (info, one))).any(
@@ -107,11 +107,11 @@ fn check_bindings(module: &naga::Module, read_only: &[bool], read_write: bool) -
     let bound =
         module.global_variables.iter().filter_map(|(_, variable)| Some((variable.binding?, variable)));
     let mut bound: Vec<_> = bound.collect();
-    bound.sort_by_key(|(at, _)| at.binding);
+    bound.sort_by_key(|(binding, _)| binding.binding);
     if bound.len() != read_only.len() + 1 {
         return Err(format!("has {} bindings, not {}", bound.len(), read_only.len() + 1));
     }
-    for (index, (at, variable)) in bound.iter().enumerate() {
+    for (index, (resource, variable)) in bound.iter().enumerate() {
         let access = |writes: bool| naga::AddressSpace::Storage {
             access: if writes {
                 naga::StorageAccess::LOAD | naga::StorageAccess::STORE
@@ -123,9 +123,9 @@ fn check_bindings(module: &naga::Module, read_only: &[bool], read_write: bool) -
             0 => variable.name.as_deref() == Some("params") && variable.space == naga::AddressSpace::Uniform,
             _ => variable.space == access(read_write || !read_only[index - 1]),
         };
-        if !good || (at.group, at.binding as usize) != (0, index) {
+        if !good || (resource.group, resource.binding as usize) != (0, index) {
             let (name, space) = (&variable.name, variable.space);
-            return Err(format!("binds {name:?} at {}, {}, as {space:?}", at.group, at.binding));
+            return Err(format!("binds {name:?} at {}, {}, as {space:?}", resource.group, resource.binding));
         }
     }
     Ok(())

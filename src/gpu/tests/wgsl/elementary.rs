@@ -12,8 +12,8 @@ fn elementary(gpu: &Gpu, call: &str, x: &[f32]) -> Vec<f32> {
     let mut words: Vec<u32> = x.iter().map(|x| x.to_bits()).collect();
     words.resize(words.len().next_multiple_of(4), 0);
     let lane =
-        |lane| format!("bitcast<u32>({})", call.replace('X', &format!("bitcast<f32>(input[at].{lane})")));
-    let body = format!("output[at] = vec4({});", ["x", "y", "z", "w"].map(lane).join(", "));
+        |lane| format!("bitcast<u32>({})", call.replace('X', &format!("bitcast<f32>(input[index].{lane})")));
+    let body = format!("output[index] = vec4({});", ["x", "y", "z", "w"].map(lane).join(", "));
     let parts = ["params", "elementary"];
     let got = compute(gpu, &parts, &context! {}, &body, &Params::default(), words.as_chunks::<4>().0);
     got.as_flattened()[..x.len()].iter().map(|&bits| f32::from_bits(bits)).collect()
@@ -88,18 +88,18 @@ fn nan_and_infinity_are_told_by_their_bits() {
     let of = |call| elementary(gpu, call, &all);
     let rectified = of("rectified(X)");
     let tests = (of("f32(is_nan(X))"), of("f32(is_finite(X))"), of("nan_where(X < 1.0, X)"));
-    for (at, x) in all.iter().enumerate() {
+    for (index, x) in all.iter().enumerate() {
         assert_eq!(
-            [tests.0[at], tests.1[at]],
+            [tests.0[index], tests.1[index]],
             [x.is_nan(), x.is_finite()].map(|is| f32::from(u8::from(is))),
             "{x}"
         );
-        assert_eq!(tests.2[at].is_nan(), x.is_nan() || *x < 1.0, "{x}");
-        let same = rectified[at].to_bits() == x.max(0.0).to_bits();
+        assert_eq!(tests.2[index].is_nan(), x.is_nan() || *x < 1.0, "{x}");
+        let same = rectified[index].to_bits() == x.max(0.0).to_bits();
         assert!(
-            if x.is_nan() { rectified[at].is_nan() } else { same || *x == 0.0 },
+            if x.is_nan() { rectified[index].is_nan() } else { same || *x == 0.0 },
             "{x}: {}",
-            rectified[at]
+            rectified[index]
         );
     }
 }

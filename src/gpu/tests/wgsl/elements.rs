@@ -50,8 +50,12 @@ fn every_16_bit_value_decodes_as_on_the_cpu() {
     let Some(gpu) = adapter("every_16_bit_value_decodes_as_on_the_cpu") else { return };
     let input: Vec<[u32; 4]> = (0..0x1_0000).map(|bits| [bits | (0xffff - bits) << 16, 0, 0, 0]).collect();
     for ty in &SIXTEEN_BITS {
-        let got =
-            elements(gpu, ty, "output[at] = vec4(bitcast<vec2<u32>>(unpack(input[at].x)), 7u, 7u);", &input);
+        let got = elements(
+            gpu,
+            ty,
+            "output[index] = vec4(bitcast<vec2<u32>>(unpack(input[index].x)), 7u, 7u);",
+            &input,
+        );
         for (bits, got) in got.iter().enumerate() {
             for (half, got) in [(bits as u16, got[0]), (!(bits as u16), got[1])] {
                 let (want, got) = ((ty.decode)(half), f32::from_bits(got));
@@ -78,9 +82,9 @@ fn values_encode_as_on_the_cpu() {
         words.extend((0..100_000).map(|_| random(&mut state)));
         words.resize(words.len().next_multiple_of(4), 0);
         let input: Vec<[u32; 4]> = words.as_chunks::<4>().0.to_vec();
-        let body = "let v = bitcast<vec4<f32>>(input[at]);
+        let body = "let v = bitcast<vec4<f32>>(input[index]);
                     let packed = pack_quad(v);
-                    output[at] = vec4(packed.x & 0xffffu, packed.x >> 16u, packed.y & 0xffffu, packed.y >> 16u);";
+                    output[index] = vec4(packed.x & 0xffffu, packed.x >> 16u, packed.y & 0xffffu, packed.y >> 16u);";
         let got = elements(gpu, ty, body, &input);
         for (word, got) in words.iter().zip(got.iter().flatten()) {
             let value = f32::from_bits(*word);

@@ -19,7 +19,7 @@ use crate::{Bias, ElementType, Error, Shape};
 pub(in crate::gpu) mod adapter;
 use adapter::adapter;
 
-/// Runs `body` for each vector of `input`, as `at`: its vector `input[at]` becomes `output[at]`.
+/// Runs `body` for each vector of `input`, as `index`: its vector `input[index]` becomes `output[index]`.
 fn compute(
     gpu: &Gpu,
     parts: &[&str],
@@ -33,8 +33,8 @@ fn compute(
            @group(0) @binding(9) var<storage, read_write> output: array<vec4<u32>>;
            @compute @workgroup_size(64)
            fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>) {
-               let at = id.x + id.y * n.x * 64u;
-               if at >= arrayLength(&input) { return; }
+               let index = id.x + id.y * n.x * 64u;
+               if index >= arrayLength(&input) { return; }
                // Always used, so that the layout does not depend on the body.
                let ignored = params.examples;
            "

@@ -57,7 +57,7 @@ fn philox_gives_the_known_answers() {
                 gpu,
                 &["params", "philox"],
                 &generator(int64),
-                "output[at] = philox(input[at]);",
+                "output[index] = philox(input[index]);",
                 &params,
                 &[counter],
             );
@@ -90,14 +90,14 @@ fn bricks_are_those_of_the_format() {
                     gpu,
                     &["params", "philox", "brick"],
                     &variant.values(),
-                    "output[at] = brick(input[at].xyz);",
+                    "output[index] = brick(input[index].xyz);",
                     &Params::new(Some(&mask), [0; 3], [1; 3]),
                     &input,
                 );
-                for (at, got) in input.iter().zip(got) {
-                    let brick = Brick::decide([at[0], at[1], at[2]], mask.key.words(), &probability);
+                for (block, got) in input.iter().zip(got) {
+                    let brick = Brick::decide([block[0], block[1], block[2]], mask.key.words(), &probability);
                     let want: [u32; 4] = std::array::from_fn(|n| brick.word(n as u32));
-                    assert_eq!(got, want, "{variant:?} {bits} bits {at:?}");
+                    assert_eq!(got, want, "{variant:?} {bits} bits {block:?}");
                 }
             }
         }
@@ -141,7 +141,7 @@ fn products_have_all_their_64_bits() {
             gpu,
             &["params", "philox"],
             &generator(int64),
-            "output[at] = vec4(multiply_wide(input[at].x, input[at].y), 7u, 7u);",
+            "output[index] = vec4(multiply_wide(input[index].x, input[index].y), 7u, 7u);",
             &Params::default(),
             &input,
         );
