@@ -41,7 +41,7 @@ ${tile_head("n", "o", "i")-}
 //% endif
 // 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column
 //    ${"the last quad" if vector else "reads 0"}. A test in the loop would cost more than the products.
-//% if staging
+//% if workgroup_tile
 //% set departure.number = departure.number + 1
 // ${departure.number}. The threads of a workgroup read operands together, and those of the next steps while these are
 //    multiplied.

@@ -1,12 +1,12 @@
 // Macros of forward.wgsl and monte_carlo.wgsl, whose tiles are examples by outputs. Reference:
 // src/reference/forward.rs.
 //% from "tile" import k_loop, tile_masks, kept, quad_column, row_index
-//% from "staging" import row_quad, column_quad
+//% from "workgroup_tile" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
 // The sums of a tile: sum_N_O for example N and output O of the thread.
 //% macro sum_tile()
-//% if not staging
+//% if not workgroup_tile
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)
     let x_row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));

@@ -8,21 +8,21 @@ ${tile_head("n", "i", "o")-}
 // Bricks are those of the forward pass: same coordinates, same words.
 //% endif
 //
-//% if staging
+//% if workgroup_tile
 // Operands are taken output by output, which holds few of them in registers.
 //% else
 // All four outputs of a step are taken together: sums that find no registers, as in the wide tiles of software
 // adapters, are then fetched once.
 //% endif
 //% from "tile" import begin_tile, quad_column, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
-//% from "staging" import row_quad, column_quad
+//% from "workgroup_tile" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("n", "i")}
-//% if not staging
+//% if not workgroup_tile
     // Rows past either end repeat the nearest one; their sums are never stored.
 //% for r in range(4 * rows)
     let g_row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_${r}_${half} = vec4(0.0);
 //% endfor
 //% endfor
-//% if vector and not staging
+//% if vector and not workgroup_tile
     // And so do columns past the last.
 //% for half in range(2 * columns)
     let i_${half} = ${quad_column("i", half, 2)};
@@ -51,16 +51,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let keep_${column} = keep_0_${column}[shared_coordinate & 3u];
 //% endfor
 //% endif
-//% for turn in range(4 if staging else 1)
-//% set turns = [turn] if staging else range(4)
+//% for turn in range(4 if workgroup_tile else 1)
+//% set turns = [turn] if workgroup_tile else range(4)
 //% for c in turns
-//% if not (vector or staging)
+//% if not (vector or workgroup_tile)
         // An output that does not exist weighs nothing, whatever the row read in its place holds.
         let w_row_${c} = u32(clamp(o + ${c}, 0, i32(params.outputs) - 1));
         let exists_${c} = vec4(o + ${c} == i32(w_row_${c}));
 //% endif
 //% for half in range(2 * columns)
-//% if staging
+//% if workgroup_tile
 //% set read = column_quad(c, half, "")
 //% elif vector
 //% set read = "w_quad(u32(o + " ~ c ~ "), i_" ~ half ~ ")"

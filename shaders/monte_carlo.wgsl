@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let count = params.first_pass + t + 1u;
         pass_key = keys[${keys_base} + t];
         ${sum_tile()-}
-//% if staging
+//% if workgroup_tile
         if inside {
 //% endif
 //% call(k) each_row(scalars=true)
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endfor
 //% endcall
-//% if staging
+//% if workgroup_tile
         }
 //% endif
     }

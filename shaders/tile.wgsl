@@ -1,10 +1,10 @@
 // Macros of the passes whose threads own a tile of bricks. Mirrors src/mask/brick.rs.
 //
 // They know the variant (`rows`, `split` and the like); all else is an argument. An axis goes by the letter of its
-// coordinate (staging.wgsl): along `row` and `column` lies the result, along `reduction` the sums.
+// coordinate (workgroup_tile.wgsl): along `row` and `column` lies the result, along `reduction` the sums.
 //% set xyzw = "xyzw"
 //% from "round_key" import compare_planes
-//% from "staging" import AXIS, BRICK, begin_staging, read_first, stage, step_offsets
+//% from "workgroup_tile" import AXIS, BRICK, begin_workgroup_tile, read_first, load_tile, step_offsets
 
 // The numbers of the tile, for the head of a kernel.
 //% macro tile_head(row, column, reduction)
@@ -12,9 +12,10 @@
 //% set group = workgroup_x ~ " x " ~ workgroup_y ~ " threads"
 //     BM = ${workgroup_y * rows * BRICK[row]} ${AXIS[row]}s, BN = ${bn} ${AXIS[column]}s a workgroup of ${group}
 //     TM x TN = ${rows * BRICK[row]} x ${columns * BRICK[column]} sums a thread: ${rows} x ${columns} bricks
-//% if staging
-//     BK = ${staging.steps * BRICK[reduction]} ${AXIS[reduction]}s at a time, through workgroup memory
-//     row strides there ${staging.row.line_stride} and ${staging.column.line_stride} quads, against bank conflicts
+//% if workgroup_tile
+//     BK = ${workgroup_tile.steps * BRICK[reduction]} ${AXIS[reduction]}s at a time, through workgroup memory
+//% set strides = workgroup_tile.row.line_stride ~ " and " ~ workgroup_tile.column.line_stride
+//     row strides there ${strides} quads, against bank conflicts
 //% else
 //     BK = ${BRICK[reduction]} ${AXIS[reduction]}s at a time, which each thread reads for itself
 //% endif
@@ -29,8 +30,8 @@
     let tile_column = group.x * ${workgroup_x}u + local.x;
     let ${row} = i32(tile_row * ${BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
     let ${column} = i32(tile_column * ${BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
-    ${begin_staging(row, column)-}
-//% if split > 1 or staging
+    ${begin_workgroup_tile(row, column)-}
+//% if split > 1 or workgroup_tile
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
     let inside = ${row} < i32(params.${AXIS[row]}s) && ${column} < i32(params.${AXIS[column]}s);
 //% else
@@ -95,11 +96,11 @@
 //% endif
 //% set blocks = "(params." ~ AXIS[reduction] ~ "s + u32(params." ~ AXIS[reduction] ~ "_shift) + " ~ (length - 1) ~ "u)"
 //% set next = "block += " ~ split ~ "u" if split > 1 else "block++"
-//% if staging
+//% if workgroup_tile
     let blocks = ${blocks} / ${length}u;
     ${read_first(reduction)-}
-    for (var first = 0u; first < blocks; first += ${staging.steps}u) {
-        ${stage(reduction)-}
+    for (var first = 0u; first < blocks; first += ${workgroup_tile.steps}u) {
+        ${load_tile(reduction)-}
         let end = select(0u, min(next, blocks), inside);
         for (var block = first + ${first_block}; block < end; ${next}) {
 //% if reduction == "n" and sharing == "rows"
@@ -205,14 +206,14 @@ vec3(${block_index("i", row, column, r, c)}, ${block_index("o", row, column, r, 
 
 // Workgroup memory for operands that are read together, and then for the sums of threads that share a tile.
 //% macro shared_parts()
-//% if staging
+//% if workgroup_tile
 // Parts of both operands, which a workgroup reads together.
 //% endif
 //% if split > 1
 // ${split} threads share a tile, each with a part of the sums.
 //% endif
-//% if split > 1 or staging
-var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
+//% if split > 1 or workgroup_tile
+var<workgroup> workgroup_tile: array<vec4<f32>, ${shared_quads}>;
 //% endif
 //% endmacro
 
@@ -223,7 +224,7 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 //% set stride = (split - 1) * threads
 //% if split > 1
 
-//% if staging
+//% if workgroup_tile
     // The sums of threads go the way of the operands, once all have done with those.
     workgroupBarrier();
 //% endif
@@ -237,7 +238,7 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
     if local.z > 0u {
         let slot = thread + (local.z - 1u) * ${threads}u;
 //% for k in range(2 * quads)
-        parts[slot + ${k * stride}u] = ${sum_quad(first + k // quads, k % quads, scalars)};
+        workgroup_tile[slot + ${k * stride}u] = ${sum_quad(first + k // quads, k % quads, scalars)};
 //% endfor
     }
     workgroupBarrier();
@@ -246,12 +247,12 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
 //% for k in range(2 * quads)
 //% set r = first + k // quads
 //% if scalars
-            let part_${k} = parts[slot + ${k * stride}u];
+            let part_${k} = workgroup_tile[slot + ${k * stride}u];
 //% for lane in range(4)
             sum_${r}_${4 * (k % quads) + lane} += part_${k}.${xyzw[lane]};
 //% endfor
 //% else
-            sum_${r}_${k % quads} += parts[slot + ${k * stride}u];
+            sum_${r}_${k % quads} += workgroup_tile[slot + ${k * stride}u];
 //% endif
 //% endfor
         }
@@ -260,7 +261,7 @@ var<workgroup> parts: array<vec4<f32>, ${shared_quads}>;
     if local.z > 0u || !inside {
         return;
     }
-//% elif staging
+//% elif workgroup_tile
     if !inside {
         return;
     }

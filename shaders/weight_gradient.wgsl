@@ -7,11 +7,11 @@ ${tile_head("o", "i", "n")-}
 //% if planes != "none"
 // Bricks are those of the forward pass: same coordinates, same words.
 //% endif
-//% if staging
+//% if workgroup_tile
 // Operands are taken example by example, which holds few of them in registers.
 //% endif
 //% from "tile" import begin_tile, quad_column, k_loop, tile_masks, kept, shared_parts, add_up_parts, store_rows
-//% from "staging" import row_quad, column_quad
+//% from "workgroup_tile" import row_quad, column_quad
 //% set xyzw = "xyzw"
 
 ${shared_parts()}
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum_${c}_${half} = vec4(0.0);
 //% endfor
 //% endfor
-//% if not staging
+//% if not workgroup_tile
     // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the last quad
     // again. Their sums are never stored.
 //% for half in range(2 * columns)
@@ -35,10 +35,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 
 //% call k_loop("n")
-//% for turn in range(4 if staging else 1)
-//% set turns = [turn] if staging else range(4)
+//% for turn in range(4 if workgroup_tile else 1)
+//% set turns = [turn] if workgroup_tile else range(4)
 //% for r in turns
-//% if not staging
+//% if not workgroup_tile
         // An example that does not exist has no gradient; the row read in its place is the nearest one.
         let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
         let exists_${r} = vec4(n + ${r} == i32(row_${r}));

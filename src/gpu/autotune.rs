@@ -22,8 +22,8 @@ const WORKGROUPS: [[u32; 2]; 3] = [[8, 4], [2, 16], [4, 16]];
 const SOFTWARE_WORKGROUPS: [[u32; 2]; 1] = [[16, 1]];
 /// The same where a workgroup reads together, so many bricks of the reduction axis at a time; on software adapters a
 /// thread finds what another has read.
-const STAGED_WORKGROUPS: [[u32; 2]; 3] = [[8, 8], [8, 16], [16, 16]];
-const STAGED: [u32; 2] = [2, 4];
+const K_TILE_WORKGROUPS: [[u32; 2]; 3] = [[8, 8], [8, 16], [16, 16]];
+const K_TILES: [u32; 2] = [2, 4];
 /// Numbers of threads, up to which sums are split, that are tried.
 const THREADS: [u32; 6] = [0, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
 const SOFTWARE_THREADS: [u32; 1] = [0];
@@ -55,7 +55,7 @@ impl Tuning {
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
         let trial = Trial::new(device, queue, *shape, probability)?;
         let mut best = trial.candidate(Self::for_adapter(&device.adapter_info(), device.features()))?;
-        let stages = !software && best.kernels.stages();
+        let k_tiles = !software && best.kernels.has_k_tiles();
         let (bricks, workgroups, threads) = if software {
             (&SOFTWARE_TILES[..], &SOFTWARE_WORKGROUPS[..], &SOFTWARE_THREADS[..])
         } else {
@@ -73,9 +73,9 @@ impl Tuning {
             });
             tiles.collect()
         };
-        let staged = tiles(&STAGED_WORKGROUPS).into_iter().filter(|_| stages);
-        let staged = staged.flat_map(|tile| STAGED.map(|steps| tile.with_staged(steps)));
-        let tiles: Vec<Tile> = tiles(workgroups).into_iter().chain(staged).collect();
+        let tiled = tiles(&K_TILE_WORKGROUPS).into_iter().filter(|_| k_tiles);
+        let tiled = tiled.flat_map(|tile| K_TILES.map(|steps| tile.with_k_tile(steps)));
+        let tiles: Vec<Tile> = tiles(workgroups).into_iter().chain(tiled).collect();
         for apply in [Apply::Select, Apply::And] {
             best = trial.faster(best, |tuning| tuning.apply = apply, &[Kind::Forward]).await?;
         }

@@ -84,7 +84,7 @@ fn iterations_are_counted_to_the_last() {
     let rows = [
         (rolled, own, [30_000, 30_000, 60_000]),
         (rolled, own.shared(group(4)), [8_000, 8_000, 16_000]),
-        (rolled.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(1)), own, [30_000, 30_000, 60_000]),
+        (rolled.with_tiles(Tile::new(1, 1, [4, 2]).with_k_tile(1)), own, [30_000, 30_000, 60_000]),
         (rolled, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
         (software, own, [30_000, 30_000, 60_000]),
         (software, own.shared(group(4)), [500, 500, 1_000]),
@@ -217,8 +217,8 @@ fn a_tuning_out_of_range_is_refused_by_its_field() {
             "`tuning.weight_gradient.workgroup[1]` is 300;",
         ),
         (
-            usual.with_forward(Tile::new(1, 1, [4, 2]).with_staged(257)),
-            "`tuning.forward.staged` is 257; it must be 0 to 256",
+            usual.with_forward(Tile::new(1, 1, [4, 2]).with_k_tile(257)),
+            "`tuning.forward.k_tile` is 257; it must be 0 to 256",
         ),
         // Dispatches are bounded no finer than tiles.
         (usual.with_iterations((1 << 12) - 1), "`tuning.iterations` is 4095;"),

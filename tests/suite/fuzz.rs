@@ -44,8 +44,8 @@ fn what_parses_as_a_tuning_is_what_it_prints() {
     holds(4000, vec(any::<u8>(), 100), |bytes| {
         let choices = &mut Choices::new(bytes);
         let tile = |choices: &mut Choices| {
-            let [rows, columns, x, y, staged] = std::array::from_fn(|_| choices.number_32());
-            Tile::new(rows, columns, [x, y]).with_staged(if choices.flag() { staged } else { 0 })
+            let [rows, columns, x, y, k_tile] = std::array::from_fn(|_| choices.number_32());
+            Tile::new(rows, columns, [x, y]).with_k_tile(if choices.flag() { k_tile } else { 0 })
         };
         let tuning = Tuning::software()
             .with_forward(tile(choices))

@@ -68,8 +68,8 @@ fn moments_agree_with_float64() {
 
 /// Operands that workgroups read together, pass after pass: the moments are those of threads that read for themselves.
 #[test]
-fn monte_carlo_passes_may_be_staged() {
-    let Some(gpu) = adapter("monte_carlo_passes_may_be_staged") else { return };
+fn monte_carlo_samples_may_have_k_tiles() {
+    let Some(gpu) = adapter("monte_carlo_samples_may_have_k_tiles") else { return };
     let mask = mask(0.5).at(origin(1, 2, 3));
     for (dims, element, kind) in
         [([33, 12, 40], ElementType::F32, Bias::None), ([5, 7, 9], ElementType::F16, Bias::Masked(()))]
@@ -77,8 +77,8 @@ fn monte_carlo_passes_may_be_staged() {
         let shape = shape(dims);
         let data = Data::random(&shape, element, 300);
         let operands = [&data.x, &data.weight, &data.bias].map(|values| element.encode(values));
-        let [alone, together] = [0, 2].map(|staged| {
-            let tuning = small_tiles(Apply::And).with_forward(Tile::new(1, 1, [4, 8]).with_staged(staged));
+        let [alone, together] = [0, 2].map(|k_tile| {
+            let tuning = small_tiles(Apply::And).with_forward(Tile::new(1, 1, [4, 8]).with_k_tile(k_tile));
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             let results = [shape.output_len(); 2];
             compute(gpu, Placement::PooledOdd, element, &operands, &results, |operands, results| {

@@ -11,9 +11,9 @@ fn all_targets(test: &str) -> Vec<Target<'static>> {
     let mut targets: Vec<_> = Target::cpus().collect();
     if let Some(gpu) = adapter(test) {
         let [and, select] = [Apply::And, Apply::Select].map(small_tiles);
-        // Operands that are staged take the way of the bits that is usual with them.
-        let staged = select.with_tiles(Tile::new(1, 1, [4, 2]).with_staged(2));
-        for tuning in few(2, [and, select, staged]) {
+        // Operands in workgroup memory take the way of the bits that is usual with them.
+        let k_tile = select.with_tiles(Tile::new(1, 1, [4, 2]).with_k_tile(2));
+        for tuning in few(2, [and, select, k_tile]) {
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             targets.push(Target::Adapter { gpu, kernels });
         }

@@ -141,8 +141,8 @@ pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
 /// Bricks a thread owns, rows by columns, and the workgroup.
 pub fn tile(tile: Tile) -> String {
     let [x, y] = tile.workgroup;
-    let staged = if tile.staged > 0 { format!(", {} staged", tile.staged) } else { String::new() };
-    format!("{}x{} in {x}x{y}{staged}", tile.rows, tile.columns)
+    let k_tile = if tile.k_tile > 0 { format!(", k tile {}", tile.k_tile) } else { String::new() };
+    format!("{}x{} in {x}x{y}{k_tile}", tile.rows, tile.columns)
 }
 
 fn text(report: &Report) -> String {

@@ -137,7 +137,7 @@ impl<'k> Plan<'k> {
         };
         variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
-        variant.tile.staged = self.staged(&params, variant);
+        variant.tile.k_tile = self.k_tile(&params, variant);
         variant.blocked = self.blocked(&params, variant);
         // wgpu does not check it.
         debug_assert!(variant.shared_bytes() <= self.kernels.limits.shared, "{variant:?}");

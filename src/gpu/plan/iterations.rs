@@ -53,8 +53,8 @@ impl Variant {
             // What a kernel with tiles has from `tile.wgsl`.
             _ => (stores + splits, masks),
         };
-        // The loop over what is staged at a time, of a step at least.
-        let step = step.saturating_add(if self.tile.staged > 0 { 2 } else { 0 });
+        // The loop over k tiles, of a step at least.
+        let step = step.saturating_add(if self.tile.k_tile > 0 { 2 } else { 0 });
         Iterations { fixed: fixed.saturating_add(2), step: step.saturating_add(1) }
     }
 }

@@ -44,7 +44,7 @@ impl Plan<'_> {
 
     /// The tile of a dispatch of so many bricks. Where a forward tile draws no mask, or one for all its examples, it
     /// is twice as tall: what it draws for a column of bricks serves more examples. So is one of the weight gradient
-    /// that is staged and draws none: its registers are for sums. Where too few tiles are left to keep the adapter
+    /// with a k tile that draws none: its registers are for sums. Where too few tiles are left to keep the adapter
     /// busy, even split among threads, they are lower, then narrower, and then fewer threads read together, of which
     /// more may share a tile.
     fn tile(&self, params: &Params, bricks: [u32; 2]) -> Tile {
@@ -53,7 +53,7 @@ impl Plan<'_> {
         let same = self.variant.planes == Planes::None || self.sharing(params, &tall) == Shared::Tile;
         let grows = match self.variant.pass {
             Pass::Forward { .. } => same,
-            Pass::WeightGradient => tile.staged > 0 && self.variant.planes == Planes::None,
+            Pass::WeightGradient => tile.k_tile > 0 && self.variant.planes == Planes::None,
             _ => false,
         };
         let mut tile = if grows { tall } else { self.within(tile, bricks) };
@@ -98,7 +98,7 @@ impl Plan<'_> {
         let [x, y] = tile.workgroup;
         let workgroup = if x >= y { [x / 2, y] } else { [x, y / 2] };
         let smaller = Tile { workgroup, ..tile };
-        let enough = tile.staged > 0 && workgroup[0] * workgroup[1] >= WARP;
+        let enough = tile.k_tile > 0 && workgroup[0] * workgroup[1] >= WARP;
         Some(smaller).filter(|smaller| enough && self.holds(*smaller, bricks))
     }
 
@@ -151,29 +151,30 @@ impl Plan<'_> {
         (most / (x * y)).clamp(1, self.kernels.limits.depth.max(1))
     }
 
-    /// The steps that a kernel stages at a time: as many as its tuning says, whole ones for all threads that share a
-    /// tile, or half of that as often as it takes to fit the device; 0 where not even one for each does. Nor is there
-    /// anything to read together where there is nothing to sum up: the first steps are read without asking.
-    pub(super) fn staged(&self, params: &Params, variant: Variant) -> u32 {
+    /// The steps of a k tile, which go through workgroup memory together: as many as its tuning says, whole ones for
+    /// all threads that share a tile, or half of that as often as it takes to fit the device; 0 where not even one for
+    /// each does. Nor is there anything to read together where there is nothing to sum up: the first steps are read
+    /// without asking.
+    pub(super) fn k_tile(&self, params: &Params, variant: Variant) -> u32 {
         /// Quads that a thread reads at a time: each is text, and has registers of its own.
         const MOST: u32 = 16;
         let reduction =
             variant.pass.reduction_axis().map_or(0, |reduction| params.bricks()[reduction as usize]);
-        let wanted = variant.pass.stages() && variant.tile.staged > 0;
-        if !wanted || reduction == 0 || !self.kernels.limits.stages {
+        let wanted = variant.pass.has_k_tile() && variant.tile.k_tile > 0;
+        if !wanted || reduction == 0 || !self.kernels.limits.k_tiles {
             return 0;
         }
         let [x, y] = variant.tile.workgroup;
-        // A block of terms ends where a thread is done with what is staged.
+        // A block of terms ends where a thread is done with a k tile.
         let block = if self.blocked(params, variant) { variant.block_steps() * variant.split } else { 0 };
-        let fits = |&staged: &u32| {
-            let staged = Variant { tile: Tile { staged, ..variant.tile }, ..variant };
-            block.is_multiple_of(staged.tile.staged)
-                && staged.shared_bytes() <= self.kernels.limits.shared
-                && staged.staging().is_none_or(|staging| staging.quads() <= MOST * x * y * variant.split)
+        let fits = |&k_tile: &u32| {
+            let tiled = Variant { tile: Tile { k_tile, ..variant.tile }, ..variant };
+            block.is_multiple_of(tiled.tile.k_tile)
+                && tiled.shared_bytes() <= self.kernels.limits.shared
+                && tiled.workgroup_tile().is_none_or(|tile| tile.quads() <= MOST * x * y * variant.split)
         };
         let steps = |share: u32| share * variant.split;
-        let most = variant.tile.staged.div_ceil(variant.split);
+        let most = variant.tile.k_tile.div_ceil(variant.split);
         std::iter::successors(Some(most), |share| Some(share / 2).filter(|&share| share > 0))
             .map(steps)
             .find(fits)
@@ -207,12 +208,12 @@ impl Plan<'_> {
             (_, Some(reduction)) => params.bricks()[reduction as usize],
         };
         let threads = variant.tile.count(bricks);
-        let staged = self.staged(params, variant) > 0;
+        let tiled = self.k_tile(params, variant) > 0;
         let fits = |split| {
-            let unstaged = Tile { staged: 0, ..variant.tile };
-            let parts = Variant { split, tile: unstaged, ..variant };
+            let untiled = Tile { k_tile: 0, ..variant.tile };
+            let parts = Variant { split, tile: untiled, ..variant };
             parts.shared_bytes() <= self.kernels.limits.shared
-                && (!staged || self.staged(params, Variant { split, ..variant }) > 0)
+                && (!tiled || self.k_tile(params, Variant { split, ..variant }) > 0)
         };
         let mut split = 1;
         while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)

@@ -31,29 +31,29 @@ fn taken(
 }
 
 #[test]
-fn as_many_steps_are_staged_as_fit_and_none_where_nothing_is_summed() {
-    let test = "as_many_steps_are_staged_as_fit_and_none_where_nothing_is_summed";
+fn as_many_steps_are_tiled_as_fit_and_none_where_nothing_is_summed() {
+    let test = "as_many_steps_are_tiled_as_fit_and_none_where_nothing_is_summed";
     let Some(gpu) = adapter(test) else { return };
-    let tile = Tile::new(1, 1, [4, 8]).with_staged(4);
+    let tile = Tile::new(1, 1, [4, 8]).with_k_tile(4);
     let tuning = Tuning::software().with_tiles(tile);
     for call in [Kind::Forward, Kind::InputGradient, Kind::WeightGradient] {
         let with = |stages: bool, limit: u32| {
             let change =
-                |kernels: &mut Kernels| (kernels.limits.stages, kernels.limits.shared) = (stages, limit);
+                |kernels: &mut Kernels| (kernels.limits.k_tiles, kernels.limits.shared) = (k_tiles, limit);
             taken(gpu, tuning, change, call, [40, 40, 80], Sharing::Example)
         };
         let own = with(true, u32::MAX);
         assert_eq!(own.tile, tile, "{call:?}");
-        let bytes = |staged| Variant { tile: tile.with_staged(staged), ..own }.shared_bytes();
+        let bytes = |bricks| Variant { tile: tile.with_k_tile(bricks), ..own }.shared_bytes();
         assert!(bytes(1) > 0 && bytes(2) > bytes(1) && bytes(4) > bytes(2), "{call:?}");
         for (limit, want) in
             [(bytes(4), 4), (bytes(4) - 1, 2), (bytes(2) - 1, 1), (bytes(1), 1), (bytes(1) - 1, 0), (0, 0)]
         {
             let taken = with(true, limit);
-            assert_eq!(taken.tile.staged, want, "{call:?} in {limit} bytes");
+            assert_eq!(taken.tile.k_tile, want, "{call:?} in {limit} bytes");
             assert!(taken.shared_bytes() <= limit, "{call:?} in {limit} bytes");
         }
-        assert_eq!(with(false, u32::MAX).tile.staged, 0, "{call:?}, by FXC");
+        assert_eq!(with(false, u32::MAX).tile.k_tile, 0, "{call:?}, by FXC");
     }
     // The batch is walked: its rows are not there to be read.
     let empty = taken(gpu, tuning, |_| (), Kind::WeightGradient, [0, 40, 80], Sharing::Example);
@@ -98,9 +98,9 @@ fn what_nvidia_gets_fits_the_default_limits() {
     let limit = Kernels::required_limits().max_compute_workgroup_storage_size;
     for (call, want) in [(Kind::Forward, 2), (Kind::InputGradient, 4), (Kind::WeightGradient, 4)] {
         let change = |kernels: &mut Kernels| {
-            (kernels.limits.stages, kernels.limits.shared, kernels.limits.threads) = (true, limit, 256);
+            (kernels.limits.k_tiles, kernels.limits.shared, kernels.limits.threads) = (true, limit, 256);
         };
         let variant = taken(gpu, tuning, change, call, [512, 512, 512], Sharing::Example);
-        assert_eq!(variant.tile.staged, want, "{call:?}");
+        assert_eq!(variant.tile.k_tile, want, "{call:?}");
     }
 }

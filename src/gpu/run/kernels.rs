@@ -38,7 +38,7 @@ impl Kernels {
     /// # Errors
     /// [`Error::DeviceLimits`] where the device was created with less than the kernels need;
     /// [`Error::DeviceFeature`] where it lacks what `options.multiply` asks for; [`Error::Count`] for a tile or
-    /// workgroup of none or of more than 256 along an axis, for more than 256 steps staged at a time, and for a
+    /// workgroup of none or of more than 256 along an axis, for k tiles of more than 256 bricks, and for a
     /// dispatch that is to hold less than [`Tuning::iterations`] and [`Tuning::connections`] say, each by its field;
     /// [`Error::DeviceLost`].
     pub fn new(device: &wgpu::Device, options: &KernelOptions) -> Result<Self, Error> {
@@ -64,8 +64,8 @@ impl Kernels {
 
     /// The limits a device needs for these kernels: WebGPU's defaults suffice. Larger bindings
     /// (`max_storage_buffer_binding_size`) mean fewer dispatches for tensors past 128 MiB, and more workgroup memory
-    /// (`max_compute_workgroup_storage_size`) more steps that are staged at a time: NVIDIA's default forward kernel has
-    /// four in 16,640 bytes, and two in WebGPU's 16,384.
+    /// (`max_compute_workgroup_storage_size`) larger k tiles: NVIDIA's default forward kernel has
+    /// four bricks in 16,640 bytes, and two in WebGPU's 16,384.
     pub fn required_limits() -> wgpu::Limits {
         wgpu::Limits::defaults()
     }
@@ -85,10 +85,10 @@ impl Kernels {
         &self.tuning
     }
 
-    /// Whether workgroups may read operands together here ([`Tile::staged`]). Microsoft's older compiler, FXC, takes no
-    /// such kernels: what a tuning says of it is passed over there.
-    pub fn stages(&self) -> bool {
-        self.limits.stages
+    /// Whether operands may be tiled through workgroup memory here ([`Tile::k_tile`]). Microsoft's older compiler, FXC,
+    /// takes no such kernels: what a tuning says of it is passed over there.
+    pub fn has_k_tiles(&self) -> bool {
+        self.limits.k_tiles
     }
 
     /// How Philox multiplies here.

@@ -23,8 +23,8 @@ pub(crate) struct Limits {
     pub depth: u32,
     /// Bytes of workgroup memory.
     pub shared: u32,
-    /// Whether operands may be staged.
-    pub stages: bool,
+    /// Whether operands may be tiled through workgroup memory.
+    pub k_tiles: bool,
 }
 
 impl Limits {
@@ -40,7 +40,7 @@ impl Limits {
             width: limits.max_compute_workgroup_size_x,
             depth: limits.max_compute_workgroup_size_z,
             shared: limits.max_compute_workgroup_storage_size,
-            stages: !has_fxc(&device.adapter_info(), device.features()),
+            k_tiles: !has_fxc(&device.adapter_info(), device.features()),
         })
     }
 }

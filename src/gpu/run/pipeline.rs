@@ -121,9 +121,10 @@ impl Pipelines {
         //   (or, in a `vector` variant, stays on whole quads of them); every store tests both. Rows,
         //   columns, strides and bases come from `Params`, which this module fills, out of ranges that
         //   `Argument::check` found inside the tensor and the tensor inside its buffer. The keys of Monte-Carlo passes
-        //   are read below `params.passes`, for which `launch` binds as many. `parts` and `words` are indexed by the
-        //   local id, which is below the workgroup size, by literals and by loops that end with what they hold;
-        //   vectors, and the arrays of a thread, by literals and by numbers taken modulo their length or below it.
+        //   are read below `params.passes`, for which `launch` binds as many. `workgroup_tile`, `parts` and `words` are
+        //   indexed by the local id, which is below the workgroup size, by literals and by loops that end with what
+        //   they hold; vectors, and the arrays of a thread, by literals and by numbers taken modulo their length or
+        //   below it.
         // - Loops count a `u32` up to a number that is below 2^32 by at least the step, or down to 0.
         // - Integer divisors are literals that are not 0, but for the size of a group in `mask_coordinate`, which is
         //   taken to be at least 1.

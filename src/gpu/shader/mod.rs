@@ -2,6 +2,6 @@
 
 pub(crate) mod params;
 pub(crate) mod pass;
-pub(crate) mod staging;
 mod text;
 pub(crate) mod variant;
+pub(crate) mod workgroup_tile;

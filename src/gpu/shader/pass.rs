@@ -2,7 +2,7 @@
 
 use crate::Activation;
 use crate::call::Axis;
-use crate::gpu::tuning::{Tile, Tuning, UNSTAGED};
+use crate::gpu::tuning::{NO_K_TILE, Tile, Tuning};
 
 macro_rules! templates {
     ($($name:literal)*) => {
@@ -12,9 +12,9 @@ macro_rules! templates {
 
 /// Name and text of each template in `shaders/`.
 pub(crate) const TEMPLATES: &[(&str, &str)] = templates! {
-    "params" "philox" "brick" "elements" "elementary" "apply" "tile" "round_key" "staging" "forward_tile" "forward"
-    "input_gradient" "weight_gradient" "bias_gradient" "mask" "moments" "activation" "monte_carlo" "predictive" "round"
-    "running_moments" "update"
+    "params" "philox" "brick" "elements" "elementary" "apply" "tile" "round_key" "workgroup_tile" "forward_tile"
+    "forward" "input_gradient" "weight_gradient" "bias_gradient" "mask" "moments" "activation" "monte_carlo"
+    "predictive" "round" "running_moments" "update"
 };
 
 /// The workgroup of the bias gradient: columns of outputs and rows that share the examples.
@@ -120,19 +120,19 @@ impl Pass {
             (Self::Predictive { threads }, None) if threads > 1 => {
                 Tile { workgroup: [threads, 1], ..FLAT_TILE }
             }
-            // Two sums to an output, and operands that are not staged.
+            // Two sums to an output, and no k tile.
             (Self::Moments { .. }, None) => match tuning.forward {
-                Tile { staged: 0, rows, columns, workgroup } => {
+                Tile { k_tile: 0, rows, columns, workgroup } => {
                     Tile::new(rows.min(2), columns.min(2), workgroup)
                 }
-                _ => UNSTAGED,
+                _ => NO_K_TILE,
             },
             (_, None) => FLAT_TILE,
         }
     }
 
-    /// Whether the threads of a workgroup may read operands together.
-    pub(crate) const fn stages(self) -> bool {
+    /// Whether operands may be tiled through workgroup memory.
+    pub(crate) const fn has_k_tile(self) -> bool {
         self.reduction_axis().is_some()
     }
 

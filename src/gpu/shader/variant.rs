@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
 use super::pass::{Integral, Pass, TEMPLATES};
-use super::staging::Staging;
 use super::text;
+use super::workgroup_tile::WorkgroupTile;
 use crate::call::Axis;
 use crate::cpu::MILLS;
 use crate::gpu::tuning::{Apply, Multiply, Tile};
@@ -131,18 +131,18 @@ impl Variant {
         2 * self.row_quads() * (self.split - 1) * x * y
     }
 
-    /// Quads of workgroup memory: those, or staged operands, which have done with it when sums come.
+    /// Quads of workgroup memory: those, or operands, which have done with it when sums come.
     fn shared_quads(&self) -> u32 {
         if let Pass::Predictive { threads } = self.pass {
             // A word for each thread, where they share an example.
             return if threads > 1 { threads.div_ceil(4) } else { 0 };
         }
-        self.split_quads().max(self.staging().map_or(0, |staging| staging.quads()))
+        self.split_quads().max(self.workgroup_tile().map_or(0, |tile| tile.quads()))
     }
 
-    /// Operands in workgroup memory, `tile.staged` steps of the k loop at a time.
-    pub(crate) fn staging(&self) -> Option<Staging> {
-        (self.tile.staged > 0 && self.pass.stages()).then(|| Staging::new(self.pass, self.tile))?
+    /// Operands in workgroup memory, `tile.k_tile` steps of the k loop at a time.
+    pub(crate) fn workgroup_tile(&self) -> Option<WorkgroupTile> {
+        (self.tile.k_tile > 0 && self.pass.has_k_tile()).then(|| WorkgroupTile::new(self.pass, self.tile))?
     }
 
     /// The same in bytes.
@@ -242,7 +242,7 @@ impl Variant {
             block_steps => self.block_steps(),
             // Each lane of a quad has a sum of its own.
             block_quads => BLOCK_TERMS,
-            staging => self.staging().map(|staging| staging.values()),
+            workgroup_tile => self.workgroup_tile().map(|tile| tile.values()),
             quads => self.row_quads(),
             shared_quads => self.shared_quads(),
             // The halves in which threads that share an example add up.

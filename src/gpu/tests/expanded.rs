@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::shader::{PASSES, SAMPLE, tiles};
 use crate::gpu::shader::pass::{BIAS_TILE, FLAT_TILE, Integral, Pass};
 use crate::gpu::shader::variant::{Planes, Shared, Variant};
-use crate::gpu::tuning::{Multiply, Tile, Tuning, UNSTAGED};
+use crate::gpu::tuning::{Multiply, NO_K_TILE, Tile, Tuning};
 use crate::{Activation, ElementType};
 
 /// What hardware of a vendor gets, 0x10de being NVIDIA.
@@ -85,7 +85,7 @@ fn named() -> Vec<(&'static str, Variant)> {
         ("weight_gradient_half_hardware", plain(Pass::WeightGradient, nvidia.weight_gradient, &nvidia)),
         ("bias_gradient_any", any(plain(Pass::BiasGradient, BIAS_TILE, &nvidia))),
         ("mask_half", plain(Pass::Mask { of_bias: false }, FLAT_TILE, &nvidia)),
-        ("moments", unmasked(Pass::Moments { bias: true }, UNSTAGED)),
+        ("moments", unmasked(Pass::Moments { bias: true }, NO_K_TILE)),
         ("activation_sampled", unmasked(Pass::Activation(Integral::Sampled(Activation::Sigmoid)), FLAT_TILE)),
         (
             "monte_carlo_half_shared",

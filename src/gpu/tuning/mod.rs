@@ -5,7 +5,7 @@ mod text;
 use crate::Error;
 
 /// How many bricks a thread owns, and how threads form a workgroup: each number 1 to 256, but for
-/// `staged`, which may be 0.
+/// `k_tile`, which may be 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Tile {
@@ -18,20 +18,20 @@ pub struct Tile {
     /// Bricks of the reduction axis whose operands a workgroup reads together into its memory, for all of its threads,
     /// at a time; 0: each thread reads its own. Fewer where they do not fit that memory. For the forward pass,
     /// Monte-Carlo passes and the gradients of input and weight; the other passes read as with 0, and so do all where
-    /// the compiler takes no such kernels ([`Kernels::stages`](crate::gpu::Kernels::stages)).
-    pub staged: u32,
+    /// the compiler takes no such kernels ([`Kernels::has_k_tiles`](crate::gpu::Kernels::has_k_tiles)).
+    pub k_tile: u32,
 }
 
 impl Tile {
     /// So many bricks a thread, rows by columns, in workgroups of so many threads along columns and rows.
     pub const fn new(rows: u32, columns: u32, workgroup: [u32; 2]) -> Self {
-        Self { rows, columns, workgroup, staged: 0 }
+        Self { rows, columns, workgroup, k_tile: 0 }
     }
 
-    /// The same with so many bricks of the reduction axis staged in workgroup memory at a time; 0: none.
+    /// The same with so many bricks of the reduction axis in workgroup memory at a time; 0: none.
     #[must_use]
-    pub const fn with_staged(self, staged: u32) -> Self {
-        Self { staged, ..self }
+    pub const fn with_k_tile(self, k_tile: u32) -> Self {
+        Self { k_tile, ..self }
     }
 
     /// The same tile, halved until it is no larger than a problem of so many bricks: what lies outside the
@@ -173,9 +173,9 @@ impl Tuning {
 const NVIDIA: u32 = 0x10de;
 const GOOGLE: u32 = 0x1ae0;
 
-/// For outputs on NVIDIA, where operands are not staged: a second brick and a warp that is tall read fewest lines for a
+/// For outputs on NVIDIA, without k tiles: a second brick and a warp that is tall read fewest lines for a
 /// brick (docs/nvidia.md).
-pub(crate) const UNSTAGED: Tile = Tile::new(1, 2, [2, 16]);
+pub(crate) const NO_K_TILE: Tile = Tile::new(1, 2, [2, 16]);
 
 /// Half of what llvmpipe allows: other drivers of its family may count a little otherwise.
 const ITERATIONS: u32 = 1 << 15;
@@ -186,7 +186,7 @@ impl Tuning {
         macro_rules! named {
             ($($field:literal: $tile:expr),*) => {
                 [$(([
-                    concat!("tuning.", $field, ".staged"),
+                    concat!("tuning.", $field, ".k_tile"),
                     concat!("tuning.", $field, ".rows"),
                     concat!("tuning.", $field, ".columns"),
                     concat!("tuning.", $field, ".workgroup[0]"),
@@ -200,9 +200,9 @@ impl Tuning {
             "weight_gradient": self.weight_gradient
         };
         for (names, tile) in tiles {
-            let Tile { rows, columns, workgroup: [x, y], staged } = tile;
-            let [staged_name, names @ ..] = names;
-            Error::check_count(staged_name, staged, 0..=256)?;
+            let Tile { rows, columns, workgroup: [x, y], k_tile } = tile;
+            let [k_tile_name, names @ ..] = names;
+            Error::check_count(k_tile_name, k_tile, 0..=256)?;
             for (argument, value) in names.into_iter().zip([rows, columns, x, y]) {
                 Error::check_count(argument, value, 1..=256)?;
             }
@@ -256,8 +256,8 @@ impl Tuning {
 
     /// Hardware: what fits its registers, in workgroups that share lines of both operands and are small enough
     /// for several threads to share a tile. A large adapter has some hundred multiprocessors, at home with some hundred
-    /// threads each. `staged`: whether its compiler takes kernels whose operands are staged.
-    fn discrete(vendor: u32, staged: bool) -> Self {
+    /// threads each. `k_tiles`: whether its compiler takes kernels that tile through workgroup memory.
+    fn discrete(vendor: u32, k_tiles: bool) -> Self {
         let tile = Tile::new;
         let unmeasured = Self {
             // Reads most for a brick, hence its second one.
@@ -278,25 +278,25 @@ impl Tuning {
         // a load costs there goes by the lines that it touches, so that a workgroup reads lines together. Where it
         // cannot, few of its threads differ along the rows of what is read along rows.
         let nvidia = Self { apply: Apply::Select, rolled: true, ..unmeasured };
-        if !staged {
+        if !k_tiles {
             return Self {
-                forward: UNSTAGED,
+                forward: NO_K_TILE,
                 input_gradient: tile(1, 2, [4, 8]),
                 weight_gradient: tile(1, 1, [4, 16]),
                 ..nvidia
             };
         }
         Self {
-            forward: tile(1, 1, [16, 16]).with_staged(4),
-            input_gradient: tile(1, 1, [8, 16]).with_staged(4),
-            weight_gradient: tile(1, 1, [8, 16]).with_staged(4),
+            forward: tile(1, 1, [16, 16]).with_k_tile(4),
+            input_gradient: tile(1, 1, [8, 16]).with_k_tile(4),
+            weight_gradient: tile(1, 1, [8, 16]).with_k_tile(4),
             ..nvidia
         }
     }
 }
 
 /// Whether Microsoft's older compiler makes the kernels: 64-bit integers are what DXC has and FXC has not. FXC takes
-/// no barrier in a loop around a k loop that may end earlier for some threads (error X4026), which staging needs.
+/// no barrier in a loop around a k loop that may end earlier for some threads (error X4026), which k tiles need.
 pub(crate) fn has_fxc(info: &wgpu::AdapterInfo, features: wgpu::Features) -> bool {
     info.backend == wgpu::Backend::Dx12 && !features.contains(wgpu::Features::SHADER_INT64)
 }
@@ -324,10 +324,10 @@ mod tests {
         assert!(of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, none).rolled, "FXC");
         assert!(!of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, int64).rolled, "DXC");
         assert!(!of(DeviceType::DiscreteGpu, Backend::Vulkan, AMD, none).rolled);
-        let staged = |tuning: Tuning| tuning.forward.staged > 0;
-        assert!(staged(of(DeviceType::DiscreteGpu, Backend::Vulkan, NVIDIA, none)));
-        assert!(staged(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, int64)), "DXC");
-        assert!(!staged(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, none)), "FXC refuses them");
+        let k_tile = |tuning: Tuning| tuning.forward.k_tile > 0;
+        assert!(k_tile(of(DeviceType::DiscreteGpu, Backend::Vulkan, NVIDIA, none)));
+        assert!(k_tile(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, int64)), "DXC");
+        assert!(!k_tile(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, none)), "FXC refuses them");
         const AMD: u32 = 0x1002;
         const MICROSOFT: u32 = 0x1414;
         const MESA: u32 = 0x10005;

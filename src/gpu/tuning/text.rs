@@ -10,13 +10,13 @@ impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [x, y] = self.workgroup;
         write!(f, "{}x{}x{x}x{y}", self.rows, self.columns)?;
-        if self.staged > 0 { write!(f, "s{}", self.staged) } else { Ok(()) }
+        if self.k_tile > 0 { write!(f, "k{}", self.k_tile) } else { Ok(()) }
     }
 }
 
-/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxXxY`, with `sBRICKS` after it where so many are
-/// staged, how bits are applied, whether kernels are `rolled` or `unrolled`, the threads that keep the adapter busy,
-/// and the iterations and connections that one dispatch holds.
+/// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxXxY`, with `kBRICKS` after it for a tile of so
+/// many bricks in workgroup memory, how bits are applied, whether kernels are `rolled` or `unrolled`, the threads that
+/// keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let apply = match self.apply {
@@ -35,16 +35,16 @@ impl FromStr for Tile {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
-        let (tile, staged) = match text.split_once('s') {
-            // A tile that stages none is written without.
-            Some((tile, staged)) => {
-                (tile, staged.parse().ok().filter(|&staged| staged > 0).ok_or_else(fault)?)
+        let (tile, k_tile) = match text.split_once('k') {
+            // A tile of none is written without.
+            Some((tile, k_tile)) => {
+                (tile, k_tile.parse().ok().filter(|&bricks| bricks > 0).ok_or_else(fault)?)
             }
             None => (text, 0),
         };
         let numbers: Option<Vec<u32>> = tile.split('x').map(|number| number.parse().ok()).collect();
         match numbers.as_deref() {
-            Some(&[rows, columns, x, y]) => Ok(Self { rows, columns, workgroup: [x, y], staged }),
+            Some(&[rows, columns, x, y]) => Ok(Self { rows, columns, workgroup: [x, y], k_tile }),
             _ => Err(fault()),
         }
     }
@@ -92,7 +92,7 @@ mod tests {
     fn tunings_survive_as_text() {
         let software = Tuning::software();
         let other = Tuning {
-            forward: Tile::new(1, 2, [32, 4]).with_staged(8),
+            forward: Tile::new(1, 2, [32, 4]).with_k_tile(8),
             apply: Apply::Select,
             rolled: false,
             threads: 1 << 16,
@@ -101,7 +101,7 @@ mod tests {
         for tuning in [software, other] {
             assert_eq!(tuning.to_string().parse::<Tuning>().unwrap(), tuning);
         }
-        assert_eq!(other.to_string(), "1x2x32x4s8,8x2x16x1,8x2x16x1,select,unrolled,65536,32768,4294967296");
+        assert_eq!(other.to_string(), "1x2x32x4k8,8x2x16x1,8x2x16x1,select,unrolled,65536,32768,4294967296");
         for text in [
             "",
             "1x1x8x8",
@@ -109,10 +109,10 @@ mod tests {
             "1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
             // As versions wrote it that drew one mask for both gradients.
             "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
-            "1x1x8x8s,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8x8s0,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8x8s4s4,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8s4x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8k,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8k0,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8x8k4k4,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8k4x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
             "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled,0,4096,1048576",
             "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096",
             "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,4096,1048576",

@@ -93,7 +93,7 @@ fn threads_that_share_a_tile_agree_with_float64() {
 #[test]
 fn operands_that_workgroups_read_together_give_the_same_bits() {
     let Some(gpu) = adapter("operands_that_workgroups_read_together_give_the_same_bits") else { return };
-    // The last steps are fewer than those staged at a time, and the last threads read and own what is not there.
+    // The last steps are fewer than a k tile, and the last threads read and own what is not there.
     let even = ([48, 80, 264], [0, 0, 0], ElementType::F32, Placement::Separate);
     let cut = ([35, 67, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
     let half = ([33, 36, 72], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
@@ -111,7 +111,7 @@ fn operands_that_workgroups_read_together_give_the_same_bits() {
         (wide, 1, Some(mask(0.2)), half),
         (split, 1, Some(mask(0.5)), small),
     ];
-    for (tuning, staged, mask, (dims, at, element, placement)) in few(3, rows) {
+    for (tuning, k_tile, mask, (dims, at, element, placement)) in few(3, rows) {
         let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
         let together = tuning.with_tiles(tuning.forward.with_staged(staged));
         let call = Case { element, placement, write: WRITES[1], ..Case::new(shape(dims), mask) };

@@ -76,8 +76,8 @@ fn tuning(choices: &mut Choices) -> Tuning {
         _ => choices.number_32(),
     };
     let tile = |choices: &mut Choices| {
-        let [rows, columns, x, y, staged] = std::array::from_fn(|_| number(choices));
-        Tile::new(rows, columns, [x, y]).with_staged(if choices.flag() { staged } else { 0 })
+        let [rows, columns, x, y, k_tile] = std::array::from_fn(|_| number(choices));
+        Tile::new(rows, columns, [x, y]).with_k_tile(if choices.flag() { k_tile } else { 0 })
     };
     let mut tuning = Tuning::software()
         .with_forward(tile(choices))

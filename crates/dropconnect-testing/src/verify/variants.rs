@@ -38,11 +38,11 @@ impl Variants {
             ("sums split among threads", one_brick.with_threads(u32::MAX)),
         ];
         let mut not_run = Vec::new();
-        if !gpu.kernels().stages() {
-            not_run.push("operands staged: FXC, which has no 64-bit integers, refuses the kernels");
+        if !gpu.kernels().has_k_tiles() {
+            not_run.push("k tiles: FXC, which has no 64-bit integers, refuses the kernels");
         } else {
-            let staged = Tile::new(1, 1, [8, 8]).with_staged(2);
-            others.push(("operands staged", one_brick.with_tiles(staged)));
+            let k_tile = Tile::new(1, 1, [8, 8]).with_k_tile(2);
+            others.push(("operands tiled through workgroup memory", one_brick.with_tiles(k_tile)));
         }
         // Tiles of few bricks on a software adapter are there for its compiler.
         let few = tuning.forward.rows * tuning.forward.columns < 8;

@@ -16,7 +16,7 @@ fn counterparts(stem: &str) -> Vec<String> {
         "philox" | "round_key" => &["src/mask/philox.rs"],
         "brick" | "tile" => &["src/mask/brick.rs"],
         "params" => &["src/gpu/shader/params.rs"],
-        "staging" => &["src/gpu/shader/staging.rs"],
+        "workgroup_tile" => &["src/gpu/shader/workgroup_tile.rs"],
         "elements" | "round" => &["src/element.rs"],
         "elementary" => &["src/reference/activation.rs"],
         "forward_tile" => &["src/reference/forward.rs"],

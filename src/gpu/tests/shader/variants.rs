@@ -37,24 +37,24 @@ pub(in crate::gpu) const PASSES: &[Pass] = &[
 const BOOL: [bool; 2] = [false, true];
 
 /// The tiles of a pass: what GPUs get, what software adapters get, and one of several columns or rows whose operands
-/// are staged.
+/// go through workgroup memory.
 pub(in crate::gpu) fn tiles(pass: Pass) -> Vec<Tile> {
     let tile = Tile::new;
-    let staged = |rows, columns, workgroup, steps| tile(rows, columns, workgroup).with_staged(steps);
+    let tiled = |rows, columns, workgroup, steps| tile(rows, columns, workgroup).with_k_tile(steps);
     match pass {
         Pass::BiasGradient => vec![BIAS_TILE],
         Pass::Predictive { .. } => vec![FLAT_TILE, tile(1, 1, [8, 1]), tile(1, 1, [256, 1])],
         Pass::Moments { .. } => vec![tile(2, 1, [8, 4]), tile(2, 2, [16, 1])],
-        Pass::MonteCarlo { .. } => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1]), staged(1, 1, [8, 8], 4)],
+        Pass::MonteCarlo { .. } => vec![tile(2, 1, [8, 4]), tile(4, 4, [16, 1]), tiled(1, 1, [8, 8], 4)],
         _ => match pass.reduction_axis() {
             Some(Axis::Input) => {
-                vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), staged(2, 1, [8, 4], 4)]
+                vec![tile(1, 1, [8, 4]), tile(4, 4, [16, 1]), tiled(2, 1, [8, 4], 4)]
             }
             Some(Axis::Output) => {
-                vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), staged(2, 1, [8, 8], 4)]
+                vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tiled(2, 1, [8, 8], 4)]
             }
             Some(Axis::Example) => {
-                vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), staged(2, 2, [6, 5], 4)]
+                vec![tile(1, 1, [8, 4]), tile(8, 2, [16, 1]), tiled(2, 2, [6, 5], 4)]
             }
             None => vec![FLAT_TILE],
         },
@@ -186,15 +186,15 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
         all.extend(blocked);
     }
     // Element types and access change declarations only: with one way of applying and multiplying they have been seen,
-    // staged with one kind of k loop, and wide tiles, slow to translate, go without.
-    let wide = tile.staged == 0 && tile != tiles(pass)[0];
+    // through workgroup memory with one kind of k loop, and wide tiles, slow to translate, go without.
+    let wide = tile.k_tile == 0 && tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
-        let seen = tile.staged > 0 && !(one.rolled && one.split == 1);
+        let seen = tile.k_tile > 0 && !(one.rolled && one.split == 1);
         usual || !wide && !seen && one.apply == Apply::And && one.multiply == Multiply::Split
     });
     // How operands come has nothing to do with how masks are drawn.
-    if tile.staged > 0 {
+    if tile.k_tile > 0 {
         all.retain(|one| one.apply == Apply::And);
     }
     if !full {

@@ -1,7 +1,7 @@
-//! Where operands lie that the threads of a workgroup read together. Mirrors `shaders/staging.wgsl`.
+//! The layout of operands that are tiled through workgroup memory. Mirrors `shaders/workgroup_tile.wgsl`.
 //!
 //! Straight from memory, a thread reads the rows of both operands itself, and what a warp reads at once lies in many
-//! lines: on NVIDIA those set the pace (docs/nvidia.md). Staged, a workgroup reads some steps of its k loop in whole
+//! lines: on NVIDIA those set the pace (docs/nvidia.md). Tiled, a workgroup reads some steps of its k loop in whole
 //! lines, each element once, and its threads find them in workgroup memory.
 //!
 //! Workgroup memory is in banks, eight quads wide: quads that eight threads read or write at once must differ in their
@@ -20,16 +20,16 @@ const BANKS: u32 = 8;
 
 /// Operands of a tile, as they lie in workgroup memory, so many steps of the k loop at a time.
 #[derive(Debug)]
-pub(crate) struct Staging {
+pub(crate) struct WorkgroupTile {
     /// Steps of the k loop: bricks along the reduction axis.
     pub steps: u32,
     /// The one along the rows of the tile, and the one along its columns.
-    pub operands: [Staged; 2],
+    pub operands: [SharedOperand; 2],
 }
 
 /// One operand. A line is what a tile needs of it for one quad along the reduction axis, or for one index on it.
 #[derive(Debug)]
-pub(crate) struct Staged {
+pub(crate) struct SharedOperand {
     pub name: &'static str,
     /// Its rows are those of the tile, and the reduction axis is along its columns: a unit is a row. Otherwise it is
     /// along its rows, and a unit is a quad of columns.
@@ -48,11 +48,11 @@ pub(crate) struct Staged {
     pub first: u32,
 }
 
-impl Staging {
-    /// The layout for a pass with a k loop, `tile.staged` steps at a time.
+impl WorkgroupTile {
+    /// The layout for a pass with a k loop, `tile.k_tile` steps at a time.
     pub(crate) fn new(pass: Pass, tile: Tile) -> Option<Self> {
         let reduction = pass.reduction_axis()?;
-        let Tile { rows, columns, workgroup: [x, y], staged: steps } = tile;
+        let Tile { rows, columns, workgroup: [x, y], k_tile: steps } = tile;
         let [row_axis, column_axis] = match reduction {
             Axis::Input => [Axis::Example, Axis::Output],
             Axis::Output => [Axis::Example, Axis::Input],
@@ -66,11 +66,11 @@ impl Staging {
             } else {
                 (reduction.brick(), axis.brick() / 4 * bricks)
             };
-            Staged::new(name, reduction_columns, axis, [lines, units, threads])
+            SharedOperand::new(name, reduction_columns, axis, [lines, units, threads])
         };
         let row = layout(row_operand, row_axis, rows, y);
         let column = layout(column_operand, column_axis, columns, x);
-        let column = Staged { first: row.quads(steps), ..column };
+        let column = SharedOperand { first: row.quads(steps), ..column };
         Some(Self { steps, operands: [row, column] })
     }
 
@@ -82,8 +82,8 @@ impl Staging {
     /// What the templates know of it.
     pub(crate) fn values(&self) -> minijinja::Value {
         let [row, column] = self.operands.each_ref().map(|operand| {
-            let Staged { name, reduction_columns, lines, units, threads, .. } = *operand;
-            let Staged { unit_stride, line_stride, first, .. } = *operand;
+            let SharedOperand { name, reduction_columns, lines, units, threads, .. } = *operand;
+            let SharedOperand { unit_stride, line_stride, first, .. } = *operand;
             let all_lines = lines.saturating_mul(self.steps);
             let quads = all_lines.saturating_mul(units).saturating_mul(threads);
             let axis = match operand.axis {
@@ -99,7 +99,7 @@ impl Staging {
     }
 }
 
-impl Staged {
+impl SharedOperand {
     fn new(
         name: &'static str,
         reduction_columns: bool,
@@ -133,8 +133,8 @@ mod tests {
     const PASSES: [Pass; 3] = [Pass::Forward { bias: false }, Pass::InputGradient, Pass::WeightGradient];
 
     /// The slots of the quads of an operand, in the order in which neighbouring threads read them.
-    fn slots(operand: &Staged, steps: u32) -> Vec<u32> {
-        let Staged { lines, units, threads, .. } = *operand;
+    fn slots(operand: &SharedOperand, steps: u32) -> Vec<u32> {
+        let SharedOperand { lines, units, threads, .. } = *operand;
         let (lines, of_line) = (lines * steps, units * threads);
         let quads = 0..lines * of_line;
         let slot = |line: u32, unit: u32| {
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_quad_has_a_slot_of_its_own() {
-        let tile = |rows, columns, workgroup, steps| Tile::new(rows, columns, workgroup).with_staged(steps);
+        let tile = |rows, columns, workgroup, steps| Tile::new(rows, columns, workgroup).with_k_tile(steps);
         for pass in PASSES {
             for tile in [
                 tile(1, 1, [16, 16], 4),
@@ -158,10 +158,10 @@ mod tests {
                 tile(1, 3, [1, 7], 1),
                 tile(4, 4, [16, 1], 2),
             ] {
-                let staging = Staging::new(pass, tile).unwrap();
+                let tiled = WorkgroupTile::new(pass, tile).unwrap();
                 let mut seen = HashSet::new();
-                for slot in staging.operands.iter().flat_map(|operand| slots(operand, tile.staged)) {
-                    assert!(slot < staging.quads() && seen.insert(slot), "{pass:?} {tile}: {slot}");
+                for slot in tiled.operands.iter().flat_map(|operand| slots(operand, tile.k_tile)) {
+                    assert!(slot < tiled.quads() && seen.insert(slot), "{pass:?} {tile}: {slot}");
                 }
             }
         }
@@ -173,13 +173,13 @@ mod tests {
         let tuning = hardware(0x10de);
         let tiles = [tuning.forward, tuning.input_gradient, tuning.weight_gradient];
         for (pass, tile) in PASSES.into_iter().zip(tiles) {
-            let staging = Staging::new(pass, tile).expect("what NVIDIA gets is staged");
-            for operand in &staging.operands {
+            let tiled = WorkgroupTile::new(pass, tile).expect("NVIDIA has k tiles");
+            for operand in &tiled.operands {
                 let meet = |slots: &[u32]| {
                     let banks = slots.iter().map(|slot| slot % BANKS);
                     (0..BANKS).map(|bank| banks.clone().filter(|&taken| taken == bank).count()).max().unwrap()
                 };
-                let written = slots(operand, tile.staged);
+                let written = slots(operand, tile.k_tile);
                 let most = written.chunks(8).map(meet).max().unwrap();
                 assert!(most <= 2, "{pass:?} {}: {most} write", operand.name);
             }

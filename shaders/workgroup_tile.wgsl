@@ -1,13 +1,14 @@
-// Macros for operands that a workgroup reads together, some steps of the k loop at a time, for all of its threads.
-// Mirrors src/gpu/shader/staging.rs. Unit u of thread t, in line l, has slot l * line_stride + u * unit_stride + t.
+// Macros for operands that are tiled through workgroup memory: some steps of the k loop, for all threads of a
+// workgroup. Mirrors src/gpu/shader/workgroup_tile.rs. Unit u of thread t, in line l, has slot l * line_stride + u *
+// unit_stride + t.
 //
 // An axis of the box of connections goes by the letter of its coordinate: n, o or i.
 //% set AXIS = {"n": "example", "o": "output", "i": "input"}
 //% set BRICK = {"n": 4, "o": 4, "i": 8}
 
 // Where the tile of the workgroup starts, and which of its threads this one is.
-//% macro begin_staging(row, column)
-//% if staging
+//% macro begin_workgroup_tile(row, column)
+//% if workgroup_tile
     let first_${row} = i32(group.y * ${workgroup_y * BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
     let first_${column} = i32(group.x * ${workgroup_x * BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
 //% set depth = "local.z * " ~ workgroup_x * workgroup_y ~ "u + " if split > 1 else ""
@@ -24,7 +25,7 @@
 // threads read one that no other does, if not all.
 //% macro each_read()
 //% set readers = workgroup_x * workgroup_y * split
-//% for operand in [staging.row, staging.column]
+//% for operand in [workgroup_tile.row, workgroup_tile.column]
 //% for k in range((operand.quads + readers - 1) // readers)
 //% set quad = "(reader + " ~ k * readers ~ "u)"
 //% set quad = quad if (k + 1) * readers <= operand.quads else "min" ~ quad[:-1] ~ ", " ~ (operand.quads - 1) ~ "u)"
@@ -84,14 +85,14 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 
 // What has been read of both operands goes to workgroup memory, and those of the next steps are read while these are
 // multiplied.
-//% macro stage(reduction)
+//% macro load_tile(reduction)
         // Until all threads have done with the steps before.
         workgroupBarrier();
 //% call(operand, quad, name, alone) each_read()
-        ${"if " ~ alone ~ " { " if alone}parts[slot_${name}] = from_${name};${" }" if alone}
+        ${"if " ~ alone ~ " { " if alone}workgroup_tile[slot_${name}] = from_${name};${" }" if alone}
 //% endcall
         workgroupBarrier();
-        let next = first + ${staging.steps}u;
+        let next = first + ${workgroup_tile.steps}u;
         if next < blocks {
             ${read_quads(reduction, "next", "")-}
         }
@@ -99,24 +100,24 @@ ${caller(operand, quad, operand.name ~ "_" ~ k, alone)-}
 
 // The offset of a step in workgroup memory.
 //% macro step_offsets()
-//% for operand, thread in [[staging.row, local_y], [staging.column, "local.x"]]
+//% for operand, thread in [[workgroup_tile.row, local_y], [workgroup_tile.column, "local.x"]]
 //% set step = operand.lines * operand.line_stride
 //% set start = operand.first ~ "u + " if operand.first > 0 else ""
-            let ${operand.name}_offset = ${start}(block - first) * ${step}u + ${thread};
+            let shared_${operand.name} = ${start}(block - first) * ${step}u + ${thread};
 //% endfor
 //% endmacro
 
 // An operand's quad, in workgroup memory: unit `unit` of line `line` of this step.
-{% macro staged_quad(operand, line, unit) %}
-parts[${operand.name}_offset + ${line * operand.line_stride + unit * operand.unit_stride}u]
+{% macro shared_quad(operand, line, unit) %}
+workgroup_tile[shared_${operand.name} + ${line * operand.line_stride + unit * operand.unit_stride}u]
 {%- endmacro %}
 
 // The same of the operand along the rows of the tile, or else read as in `direct`.
 {% macro row_quad(line, unit, direct) %}
-{% if staging %}${staged_quad(staging.row, line, unit)}{% else %}${direct}{% endif %}
+{% if workgroup_tile %}${shared_quad(workgroup_tile.row, line, unit)}{% else %}${direct}{% endif %}
 {% endmacro %}
 
 // And of the one along its columns.
 {% macro column_quad(line, unit, direct) %}
-{% if staging %}${staged_quad(staging.column, line, unit)}{% else %}${direct}{% endif %}
+{% if workgroup_tile %}${shared_quad(workgroup_tile.column, line, unit)}{% else %}${direct}{% endif %}
 {% endmacro %}
