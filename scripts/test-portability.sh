@@ -286,7 +286,7 @@ engine_dxc() {
     find_through_dxc || return
     # Small tiles: DXC takes minutes for those that llvmpipe gets otherwise.
     verify_on llvmpipe --backend vulkan --compiler "$through_dxc" \
-        --tuning 2x1x8x4,2x1x8x4,2x1x8x4,and,rolled,0,32768,4294967296
+        --tuning 2x1x8x4,2x1x8x4,2x1x8x4,and,loops,0,32768,4294967296
 }
 
 # Everything that ran prints a line with a digest, which has to be one.

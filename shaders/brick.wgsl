@@ -3,7 +3,7 @@
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 //% from "round_key" import round_key, compare_planes
 {% macro zero(bit) %}
-{% if rolled %}zero_at(${bit}u)
+{% if not unrolled %}zero_at(${bit}u)
 {%- else %}params.zeros[${bit // 4}].${"xyzw"[bit % 4]}{% endif %}
 {% endmacro %}
 //% set words = ["xyzw", "yzwx", "zwxy", "wxyz"]
@@ -30,7 +30,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
     return keep_from_drop(first_state(block));
 }
 //% elif planes != "none"
-//% if rolled
+//% if not unrolled
 
 // All ones where this bit of the threshold is 0.
 fn zero_at(bit: u32) -> u32 {
@@ -42,7 +42,7 @@ fn zero_at(bit: u32) -> u32 {
 // the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
 // instruction however it is written; the other ways are the shortest for AMD, and for processors.
 fn compare_bit(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
-//% if rolled
+//% if not unrolled
     return drop ^ ((drop ^ plane) & (drop ^ vec4(zero)));
 //% else
     return (drop & plane) | (vec4(zero) & (drop | plane));
@@ -71,7 +71,7 @@ fn first_planes(state: vec4<u32>) -> vec4<u32> {
 fn brick(block: vec3<u32>) -> vec4<u32> {
     var state = first_state(block);
     var drop = first_planes(state);
-//% if rolled
+//% if not unrolled
     ${compare_planes([""])-}
 //% else
 //% for k in range(1, 8 if planes == "few" else 9)

@@ -128,7 +128,7 @@ fn store_${result.name}_quad(row: i32, column: i32, values: vec4<f32>) {
         }
         ${quad} = ${"sum" if result_element == "f32" else "pack_quad(sum)"};
     }
-//% elif rolled
+//% elif not unrolled
     for (var lane = 0; lane < 4; lane++) {
         if column + lane >= 0 && column + lane < i32(${result.columns}) {
             store_${result.name}(index + u32(lane), values[lane]);

@@ -54,8 +54,8 @@ ${tile_head("n", "o", "i")-}
 //% set departure.number = departure.number + 1
 // ${departure.number}. There are too few tiles to keep the adapter busy: threads share one and add up their parts.
 //% endif
-//% set loops = ["the planes of bricks"] if rolled and planes in ["few", "many"] else []
-//% set loops = loops + ["the rows to store"] if rolled_rows else loops
+//% set loops = ["the planes of bricks"] if not unrolled and planes in ["few", "many"] else []
+//% set loops = loops + ["the rows to store"] if looped_rows else loops
 //% if loops
 //% set departure.number = departure.number + 1
 // ${departure.number}. Not unrolled are ${loops|join(" and ")}, which take some drivers long to compile.
@@ -71,17 +71,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     ${read_bias()-}
 //% call(k) each_row(scalars=true)
 //% for column in range(columns)
-    ${bias_mask(k, column, rolled_rows)-}
+    ${bias_mask(k, column, looped_rows)-}
 //% for r in range(4)
 //% set sums = sum_quad(4 * k + r, column, true)
 //% if bias
     store_result_quad(
-        ${row_index("n", k, r, rolled_rows)},
+        ${row_index("n", k, r, looped_rows)},
         o + ${4 * column},
         params.scale * ${sums}${plus_bias(k, column, r)},
     );
 //% else
-    store_result_quad(${row_index("n", k, r, rolled_rows)}, o + ${4 * column}, params.scale * ${sums});
+    store_result_quad(${row_index("n", k, r, looped_rows)}, o + ${4 * column}, params.scale * ${sums});
 //% endif
 //% endfor
 //% endfor

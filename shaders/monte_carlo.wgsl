@@ -27,10 +27,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endif
 //% call(k) each_row(scalars=true)
 //% for column in range(columns)
-        ${bias_mask(k, column, rolled_rows)-}
+        ${bias_mask(k, column, looped_rows)-}
 //% for r in range(4)
 //% set sums = sum_quad(4 * k + r, column, true)
-//% set row = row_index("n", k, r, rolled_rows)
+//% set row = row_index("n", k, r, looped_rows)
 //% if bias
         update_quad(
             ${row},

@@ -34,7 +34,7 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 //% endfor
     return c;
 }
-//% if rolled
+//% if not unrolled
 
 // Rounds go on from one plane to the next; `key` is that of the first of them.
 fn next_plane(state: vec4<u32>, key: vec2<u32>) -> vec4<u32> {

@@ -54,7 +54,7 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
     if column < i32(params.outputs) {
         update(mean_index / 4u, variance_index / 4u, values, count);
     }
-//% elif rolled
+//% elif not unrolled
     for (var lane = 0; lane < 4; lane++) {
         if column + lane >= 0 && column + lane < i32(params.outputs) {
             update(mean_index + u32(lane), variance_index + u32(lane), values[lane], count);

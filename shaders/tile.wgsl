@@ -57,13 +57,13 @@
 // are not for registers, which a software driver's compiler knows, and others are kept from finding out: an index that
 // is not constant needs memory.
 //% macro begin_totals(sums, number)
-//% if not rolled
+//% if unrolled
     let nothing = ~params.all_ones;
 //% endif
     var totals: array<${number}, ${sums|length}>;
 //% endmacro
 
-{% macro total(index) %}totals[${index}u${" + nothing" if not rolled}]{% endmacro %}
+{% macro total(index) %}totals[${index}u${" + nothing" if unrolled}]{% endmacro %}
 
 // The sums of a block go to their totals, and begin anew.
 //% macro add_to_totals(sums, number)
@@ -169,7 +169,7 @@ vec3(${block_index("i", row, column, r, c)}, ${block_index("o", row, column, r, 
     );
 //% endfor
 //% endfor
-//% elif planes != "one" and rolled
+//% elif planes != "one" and not unrolled
     // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
     // brick do not wait for those of another.
 //% set ns = namespace(bricks=[])
@@ -268,11 +268,11 @@ var<workgroup> workgroup_tile: array<vec4<f32>, ${shared_quads}>;
 //% endif
 //% endmacro
 
-// What is done for each row of bricks, by its number, at the end: text, or a loop through which the sums move up.
+// What is done for each row of bricks, by its number, at the end: unrolled, or a loop through which the sums move up.
 //% macro each_row(scalars=false)
 //% set width = 4 * quads if scalars else quads
-//% for k in range(1 if rolled_rows else rows)
-//% if rolled_rows
+//% for k in range(1 if looped_rows else rows)
+//% if looped_rows
     // The sums of the next row of bricks move up: stores inlined for every sum would take longer to compile
     // than all the rest.
     for (var row = 0; row < ${rows}; row++) {
@@ -299,7 +299,7 @@ ${caller(k)-}
 //% call(k) each_row()
 //% for r in range(4)
 //% for q in range(quads)
-        store_result_quad(${row_index(row, k, r, rolled_rows)}, i + ${4 * q}, params.scale * sum_${4 * k + r}_${q});
+        store_result_quad(${row_index(row, k, r, looped_rows)}, i + ${4 * q}, params.scale * sum_${4 * k + r}_${q});
 //% endfor
 //% endfor
 //% endcall

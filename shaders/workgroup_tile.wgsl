@@ -1,6 +1,6 @@
 // Macros for operands that are tiled through workgroup memory: some steps of the k loop, for all threads of a
-// workgroup. Mirrors src/gpu/shader/workgroup_tile.rs. Unit u of thread t, in line l, has slot l * line_stride + u *
-// unit_stride + t.
+// workgroup. Mirrors src/gpu/shader/workgroup_tile.rs. Unit u of thread t, in line l, has slot
+// l * line_stride + u * unit_stride + t.
 //
 // An axis of the box of connections goes by the letter of its coordinate: n, o or i.
 //% set AXIS = {"n": "example", "o": "output", "i": "input"}

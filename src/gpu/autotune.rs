@@ -86,8 +86,8 @@ impl Tuning {
         }
         let passes = TILED.map(|(pass, _)| pass);
         // Text compiles for longer on software adapters, which gain nothing by it.
-        for rolled in [true, false].into_iter().filter(|_| !software) {
-            best = trial.faster(best, |tuning| tuning.rolled = rolled, &passes).await?;
+        for unrolled in [false, true].into_iter().filter(|_| !software) {
+            best = trial.faster(best, |tuning| tuning.unrolled = unrolled, &passes).await?;
         }
         for &threads in threads {
             best = trial.faster(best, |tuning| tuning.threads = threads, &passes).await?;

@@ -41,9 +41,9 @@ pub fn small_tiles(apply: Apply) -> Tuning {
 /// The same tile for every pass.
 pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuning {
     // Either way of writing out the planes goes with one way of applying bits.
-    let rolled = apply == Apply::And;
+    let unrolled = apply != Apply::And;
     let tile = Tile::new(rows, columns, workgroup);
-    Tuning::software().with_tiles(tile).with_apply(apply).with_rolled(rolled)
+    Tuning::software().with_tiles(tile).with_apply(apply).with_unrolled(unrolled)
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.

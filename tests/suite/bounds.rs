@@ -79,13 +79,13 @@ fn very_many_dispatches_keep_the_digits_of_a_sum() {
 fn iterations_are_counted_to_the_last() {
     let Some(gpu) = adapter("iterations_are_counted_to_the_last") else { return };
     let software = Tuning::software().with_iterations(LLVMPIPE);
-    let rolled = small_tiles(Apply::And).with_iterations(LLVMPIPE);
+    let looped = small_tiles(Apply::And).with_iterations(LLVMPIPE);
     let own = mask(0.3);
     let rows = [
-        (rolled, own, [30_000, 30_000, 60_000]),
-        (rolled, own.shared(group(4)), [8_000, 8_000, 16_000]),
-        (rolled.with_tiles(Tile::new(1, 1, [4, 2]).with_k_tile(1)), own, [30_000, 30_000, 60_000]),
-        (rolled, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
+        (looped, own, [30_000, 30_000, 60_000]),
+        (looped, own.shared(group(4)), [8_000, 8_000, 16_000]),
+        (looped.with_tiles(Tile::new(1, 1, [4, 2]).with_k_tile(1)), own, [30_000, 30_000, 60_000]),
+        (looped, own.shared(Sharing::Batch), [30_000, 30_000, 60_000]),
         (software, own, [30_000, 30_000, 60_000]),
         (software, own.shared(group(4)), [500, 500, 1_000]),
     ];

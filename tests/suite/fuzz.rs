@@ -51,7 +51,7 @@ fn what_parses_as_a_tuning_is_what_it_prints() {
             .with_forward(tile(choices))
             .with_weight_gradient(tile(choices))
             .with_apply(choices.of(&[Apply::Select, Apply::And]))
-            .with_rolled(choices.flag())
+            .with_unrolled(choices.flag())
             .with_connections(choices.number());
         let text = choices.mutated(tuning.to_string().as_bytes());
         parsed += usize::from(std::str::from_utf8(&text).is_ok_and(|text| text.parse::<Tuning>().is_ok()));

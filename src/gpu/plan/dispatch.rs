@@ -50,7 +50,7 @@ impl<'k> Plan<'k> {
             split: 1,
             apply: kernels.tuning.apply,
             multiply: kernels.multiply,
-            rolled: kernels.tuning.rolled,
+            unrolled: kernels.tuning.unrolled,
             sharing: Shared::Each,
             blocked: false,
         };
@@ -135,7 +135,7 @@ impl<'k> Plan<'k> {
                 },
             ..untuned
         };
-        variant.tile = self.of_little_text(&variant, [bricks[0], bricks[1]]);
+        variant.tile = self.that_compiles_soon(&variant, [bricks[0], bricks[1]]);
         variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
         variant.tile.k_tile = self.k_tile(&params, variant);
         variant.blocked = self.blocked(&params, variant);

@@ -24,7 +24,7 @@ impl Variant {
         let Tile { rows, columns, workgroup: [_, y], .. } = self.tile;
         let bricks = rows.saturating_mul(columns);
         // The loop over the planes of a brick, or of all bricks of a tile that decide for the same examples.
-        let looped = self.rolled && matches!(self.planes, Planes::Few | Planes::Many);
+        let looped = !self.unrolled && matches!(self.planes, Planes::Few | Planes::Many);
         let planes = if looped { bits.min(STATE_PLANES + 1) } else { 0 };
         // A word for each of four examples is a brick of its own.
         let words = planes.saturating_mul(if self.sharing == Shared::Each { 1 } else { 4 });
@@ -34,8 +34,9 @@ impl Variant {
             (Shared::Rows, _) => words.saturating_mul(bricks),
         };
         // A quad of odd rows is stored in a loop over its lanes. A brick has eight quads of its result at most.
-        let lanes = if self.rolled { 5u32 } else { 0 };
-        let stores = if self.rolled { rows + 1 + lanes.saturating_mul(bricks).saturating_mul(8) } else { 0 };
+        let lanes = if self.unrolled { 0 } else { 5u32 };
+        let stores =
+            if self.unrolled { 0 } else { rows + 1 + lanes.saturating_mul(bricks).saturating_mul(8) };
         let splits = if most_split > 1 { rows.saturating_mul(2 * most_split) } else { 0 };
         let (fixed, step) = match self.pass {
             Pass::Forward { .. } | Pass::MonteCarlo { .. } => {

@@ -102,13 +102,13 @@ impl Plan<'_> {
         Some(smaller).filter(|smaller| enough && self.holds(*smaller, bricks))
     }
 
-    /// The tile, or less of it where the kernel would otherwise take a compiler that wants little text more than three
+    /// The tile, or less of it where the kernel would otherwise take a compiler that wants loops more than three
     /// seconds (docs/performance.md): odd rows are loaded element by element, 16-bit ones by halves of words,
     /// Monte-Carlo passes take every sum on to a mean and a variance, and a tile of several masks draws four for a
     /// brick.
-    pub(super) fn of_little_text(&self, variant: &Variant, bricks: [u32; 2]) -> Tile {
+    pub(super) fn that_compiles_soon(&self, variant: &Variant, bricks: [u32; 2]) -> Tile {
         let mut tile = variant.tile;
-        if !variant.rolled {
+        if variant.unrolled {
             return tile;
         }
         let narrow = [variant.element, variant.result].iter().any(|&element| element != ElementType::F32);
@@ -156,7 +156,7 @@ impl Plan<'_> {
     /// each does. Nor is there anything to read together where there is nothing to sum up: the first steps are read
     /// without asking.
     pub(super) fn k_tile(&self, params: &Params, variant: Variant) -> u32 {
-        /// Quads that a thread reads at a time: each is text, and has registers of its own.
+        /// Quads that a thread reads at a time: each is code, and has registers of its own.
         const MOST: u32 = 16;
         let reduction =
             variant.pass.reduction_axis().map_or(0, |reduction| params.bricks()[reduction as usize]);

@@ -1,15 +1,15 @@
 //! From the templates in `shaders/` to the WGSL of one variant.
 //!
 //! The shaders are Jinja templates: lines that start with `//%` are statements, `${...}` is replaced by
-//! a value. Inner loops are unrolled here, in text, because naga writes `for` as a plain loop for Metal and
-//! HLSL, and because rolled loops over a thread's sums cost two to three times.
+//! a value. Inner loops are unrolled here, because naga writes `for` as a plain loop for Metal and
+//! HLSL, and because loops over a thread's sums cost two to three times.
 
 use std::sync::LazyLock;
 
 use minijinja::{Environment, context, syntax::SyntaxConfig};
 
+use super::link;
 use super::pass::{Integral, Pass, TEMPLATES};
-use super::text;
 use super::workgroup_tile::WorkgroupTile;
 use crate::call::Axis;
 use crate::cpu::MILLS;
@@ -74,7 +74,7 @@ pub(crate) struct Variant {
     pub apply: Apply,
     pub multiply: Multiply,
     /// The planes of a brick, and the rows of bricks of a tile as it is stored, are loops.
-    pub rolled: bool,
+    pub unrolled: bool,
     pub sharing: Shared,
     /// Sums are taken in blocks, see [`Variant::block_steps`] and [`SHORT_TERMS`].
     pub blocked: bool,
@@ -153,7 +153,7 @@ impl Variant {
     /// The WGSL of this variant.
     pub(crate) fn source(&self) -> String {
         let values = self.values();
-        text::link(&self.pass.parts().iter().map(|part| render(part, &values)).collect::<Vec<_>>())
+        link::link(&self.pass.parts().iter().map(|part| render(part, &values)).collect::<Vec<_>>())
     }
 
     /// What the templates know of this variant.
@@ -222,8 +222,8 @@ impl Variant {
             access => if self.read_write { "read_write" } else { "read" },
             bias => self.pass.bias() || self.pass == Pass::Mask { of_bias: true },
             apply => match self.apply { Apply::Select => "select", Apply::And => "and" },
-            rolled => self.rolled,
-            rolled_rows => self.rolled && tile_rows > 1,
+            unrolled => self.unrolled,
+            looped_rows => !self.unrolled && tile_rows > 1,
             multipliers => MULTIPLIERS,
             rotations => ROTATIONS,
             int64 => self.multiply == Multiply::Wide,

@@ -32,7 +32,7 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
         split: 1,
         apply: tuning.apply,
         multiply: Multiply::Wide,
-        rolled: tuning.rolled,
+        unrolled: tuning.unrolled,
         sharing: Shared::Each,
         blocked: false,
     }

@@ -97,9 +97,9 @@ pub struct Tuning {
     pub weight_gradient: Tile,
     /// How mask bits are applied.
     pub apply: Apply,
-    /// Whether the planes of a brick and the rows of a tile that is written out are loops in the kernel, which
-    /// keeps it small, or text.
-    pub rolled: bool,
+    /// Whether the planes of a brick and the rows of a tile that is written out are unrolled in the kernel. Loops keep
+    /// it small.
+    pub unrolled: bool,
     /// Threads that keep the adapter busy. A pass with fewer splits its sums among threads of a workgroup, which
     /// add them up at the end; 0: never.
     pub threads: u32,
@@ -144,10 +144,10 @@ impl Tuning {
         Self { apply, ..self }
     }
 
-    /// Loops in the kernels, or text.
+    /// Unrolled, or with loops.
     #[must_use]
-    pub const fn with_rolled(self, rolled: bool) -> Self {
-        Self { rolled, ..self }
+    pub const fn with_unrolled(self, unrolled: bool) -> Self {
+        Self { unrolled, ..self }
     }
 
     /// Threads that keep the adapter busy.
@@ -228,12 +228,13 @@ impl Tuning {
             }
             _ => Self::discrete(info.vendor, !fxc),
         };
-        // FXC takes 14 s for the forward kernel at any p where planes and stores are text, 2 s where they are loops.
-        if fxc { Self { rolled: true, ..tuning } } else { tuning }
+        // FXC takes 14 s for the forward kernel at any p where planes and stores are unrolled, 2 s where they are
+        // loops.
+        if fxc { Self { unrolled: false, ..tuning } } else { tuning }
     }
 
     /// Software drivers: loads cost more than the products they feed (docs/performance.md), so that wide
-    /// tiles win, registers or not; compiling takes long, so that text is kept short.
+    /// tiles win, registers or not; compiling takes long, so that kernels are kept short.
     pub fn software() -> Self {
         let tile = |rows, columns| Tile::new(rows, columns, [16, 1]);
         Self {
@@ -241,7 +242,7 @@ impl Tuning {
             input_gradient: tile(8, 2),
             weight_gradient: tile(8, 2),
             apply: Apply::And,
-            rolled: true,
+            unrolled: false,
             threads: 0,
             iterations: ITERATIONS,
             connections: 1 << 32,
@@ -265,7 +266,7 @@ impl Tuning {
             input_gradient: tile(1, 1, [8, 4]),
             weight_gradient: tile(1, 1, [8, 4]),
             apply: Apply::And,
-            rolled: false,
+            unrolled: true,
             threads: 1 << 16,
             iterations: ITERATIONS,
             // At 100 G a second, the least to expect, a third of a second.
@@ -277,7 +278,7 @@ impl Tuning {
         // The best over p = 1/2 and 1/5, a large layer and a small one, on an H200 and an H100 (docs/nvidia.md). What
         // a load costs there goes by the lines that it touches, so that a workgroup reads lines together. Where it
         // cannot, few of its threads differ along the rows of what is read along rows.
-        let nvidia = Self { apply: Apply::Select, rolled: true, ..unmeasured };
+        let nvidia = Self { apply: Apply::Select, unrolled: false, ..unmeasured };
         if !k_tiles {
             return Self {
                 forward: NO_K_TILE,
@@ -321,9 +322,9 @@ mod tests {
             [tuning.forward, tuning.input_gradient, tuning.weight_gradient]
                 .map(|tile| tile.rows * tile.columns)
         };
-        assert!(of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, none).rolled, "FXC");
-        assert!(!of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, int64).rolled, "DXC");
-        assert!(!of(DeviceType::DiscreteGpu, Backend::Vulkan, AMD, none).rolled);
+        assert!(!of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, none).unrolled, "FXC");
+        assert!(of(DeviceType::DiscreteGpu, Backend::Dx12, AMD, int64).unrolled, "DXC");
+        assert!(of(DeviceType::DiscreteGpu, Backend::Vulkan, AMD, none).unrolled);
         let k_tile = |tuning: Tuning| tuning.forward.k_tile > 0;
         assert!(k_tile(of(DeviceType::DiscreteGpu, Backend::Vulkan, NVIDIA, none)));
         assert!(k_tile(of(DeviceType::DiscreteGpu, Backend::Dx12, NVIDIA, int64)), "DXC");
@@ -338,7 +339,7 @@ mod tests {
             (Backend::Dx12, MICROSOFT, 1),
         ] {
             let small = of(DeviceType::Cpu, backend, vendor, none);
-            assert!(small.rolled && bricks(small) == [most; 3], "{small}");
+            assert!(!small.unrolled && bricks(small) == [most; 3], "{small}");
         }
         assert_eq!(of(DeviceType::Cpu, Backend::Vulkan, MESA, int64), Tuning::software());
     }

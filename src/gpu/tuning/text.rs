@@ -15,7 +15,7 @@ impl fmt::Display for Tile {
 }
 
 /// One line without spaces, for a host to store: tiles as `ROWSxCOLUMNSxXxY`, with `kBRICKS` after it for a tile of so
-/// many bricks in workgroup memory, how bits are applied, whether kernels are `rolled` or `unrolled`, the threads that
+/// many bricks in workgroup memory, how bits are applied, whether kernels are `unrolled` or `loops`, the threads that
 /// keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,10 +23,10 @@ impl fmt::Display for Tuning {
             Apply::Select => "select",
             Apply::And => "and",
         };
-        let rolled = if self.rolled { "rolled" } else { "unrolled" };
+        let unrolled = if self.unrolled { "unrolled" } else { "loops" };
         let &Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
-        write!(f, "{apply},{rolled},{threads},{iterations},{connections}")
+        write!(f, "{apply},{unrolled},{threads},{iterations},{connections}")
     }
 }
 
@@ -57,7 +57,7 @@ impl FromStr for Tuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(',').collect();
-        let [tiles @ .., apply, rolled, threads, iterations, connections] = &parts[..] else {
+        let [tiles @ .., apply, unrolled, threads, iterations, connections] = &parts[..] else {
             return Err(fault());
         };
         let [forward, input_gradient, weight_gradient] = tiles else { return Err(fault()) };
@@ -72,9 +72,9 @@ impl FromStr for Tuning {
                 "and" => Apply::And,
                 _ => return Err(fault()),
             },
-            rolled: match *rolled {
-                "rolled" => true,
-                "unrolled" => false,
+            unrolled: match *unrolled {
+                "loops" => false,
+                "unrolled" => true,
                 _ => return Err(fault()),
             },
             threads: threads.parse().map_err(|_| fault())?,
@@ -94,7 +94,7 @@ mod tests {
         let other = Tuning {
             forward: Tile::new(1, 2, [32, 4]).with_k_tile(8),
             apply: Apply::Select,
-            rolled: false,
+            unrolled: true,
             threads: 1 << 16,
             ..software
         };
@@ -105,18 +105,18 @@ mod tests {
         for text in [
             "",
             "1x1x8x8",
-            "1x1x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
+            "1x1x8,1x1x8x8,1x1x8x8,and,loops,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,and,loops,0,4096,1048576",
             // As versions wrote it that drew one mask for both gradients.
-            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,rolled,0,4096,1048576",
-            "1x1x8x8k,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8x8k0,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8x8k4k4,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8k4x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,or,rolled,0,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096",
-            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,4096,1048576",
-            "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,-1,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,separate,and,loops,0,4096,1048576",
+            "1x1x8x8k,1x1x8x8,1x1x8x8,and,loops,0,4096,1048576",
+            "1x1x8x8k0,1x1x8x8,1x1x8x8,and,loops,0,4096,1048576",
+            "1x1x8x8k4k4,1x1x8x8,1x1x8x8,and,loops,0,4096,1048576",
+            "1x1x8k4x8,1x1x8x8,1x1x8x8,and,loops,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,or,loops,0,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,loops,0,4096",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,loops,4096,1048576",
+            "1x1x8x8,1x1x8x8,1x1x8x8,and,loops,-1,4096,1048576",
         ] {
             let error = text.parse::<Tuning>().unwrap_err().to_string();
             assert!(error.contains("tuning"), "{text}: {error}");

@@ -139,7 +139,7 @@ fn the_device_is_named_and_why() {
     let name = as_gpu.unwrap()["name"].as_str().unwrap();
     // The device, a name, an API and kernel shapes each ask for an adapter.
     let backend = as_gpu.unwrap()["backend"].as_str().unwrap();
-    let shapes = "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576";
+    let shapes = "1x1x8x8,1x1x8x8,1x1x8x8,and,loops,0,4096,1048576";
     let (_, head) = said(&["--tuning", shapes]);
     assert!(head.contains(name), "{head}");
     let folder = tempfile::tempdir().unwrap();
@@ -312,7 +312,7 @@ fn bad_arguments_are_named_with_their_values() {
     with(&["--tune"], &["--tune", "adapters"]);
     with(&["--tuning", "1x1"], &["--tuning", "1x1", "1x1x8x8"]);
     with(
-        &["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,and,rolled,0,4096,1048576"],
+        &["--tune", "--tuning", "1x1x8x8,1x1x8x8,1x1x8x8,and,loops,0,4096,1048576"],
         &["--tune", "cannot be used"],
     );
     with(&["--backend", "vulkan"], &["--backend", "--device cpu"]);

@@ -76,7 +76,7 @@ fn translations_are_those_of_wgpu() {
     for (language, sign) in
         [("msl", "kernel void main_("), ("hlsl", "[numthreads(4, 8, "), ("glsl", "local_size_x = 4")]
     {
-        let tuning = "1x1x4x8k2,1x1x4x8k2,1x1x4x8k2,select,rolled,0,32768,4294967296";
+        let tuning = "1x1x4x8k2,1x1x4x8k2,1x1x4x8k2,select,loops,0,32768,4294967296";
         let text = succeed(&["shader", "forward", "--class", "nvidia", "--tuning", tuning, "--as", language]);
         assert!(text.contains(sign), "{language}: {text}");
         // The kernels are made without checks.

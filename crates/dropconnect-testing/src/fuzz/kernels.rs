@@ -83,7 +83,7 @@ fn tuning(choices: &mut Choices) -> Tuning {
         .with_forward(tile(choices))
         .with_input_gradient(tile(choices))
         .with_weight_gradient(tile(choices))
-        .with_rolled(choices.flag())
+        .with_unrolled(choices.flag())
         .with_apply(choices.of(&[Apply::Select, Apply::And]))
         .with_threads(choices.number_32());
     if choices.flag() {

@@ -86,7 +86,7 @@ fn contracts(pass: Pass) -> bool {
 fn keep_pairs(all: &mut Vec<Variant>) {
     let mut seen = HashSet::new();
     all.retain(|one| {
-        let words = [one.vector, one.read_write, one.rolled, one.split > 1, one.blocked].map(usize::from);
+        let words = [one.vector, one.read_write, one.unrolled, one.split > 1, one.blocked].map(usize::from);
         let choices = words.into_iter().chain([
             one.element as usize,
             one.result as usize,
@@ -127,7 +127,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
                 .into_iter()
                 .flat_map(|apply| [Multiply::Wide, Multiply::Split].map(|multiply| (apply, multiply)))
             {
-                for rolled in BOOL {
+                for unrolled in BOOL {
                     all.push(Variant {
                         pass,
                         element: if takes_f32(pass) { ElementType::F32 } else { element },
@@ -140,7 +140,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
                         split: 1,
                         apply,
                         multiply,
-                        rolled,
+                        unrolled,
                         sharing: Shared::Each,
                         blocked: false,
                     });
@@ -190,7 +190,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
     let wide = tile.k_tile == 0 && tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
-        let seen = tile.k_tile > 0 && !(one.rolled && one.split == 1);
+        let seen = tile.k_tile > 0 && !(!one.unrolled && one.split == 1);
         usual || !wide && !seen && one.apply == Apply::And && one.multiply == Multiply::Split
     });
     // How operands come has nothing to do with how masks are drawn.

@@ -36,7 +36,7 @@ fn generator(int64: bool) -> Value {
         key_step => KEY_STEP,
         plane_rounds => PLANE_ROUNDS,
         pass_keys => false,
-        rolled => true,
+        unrolled => false,
     }
 }
 
@@ -76,7 +76,7 @@ fn bricks_are_those_of_the_format() {
     input.extend((0..64).map(|_| [0; 4].map(|_: u32| random(&mut state))));
     let mask = Mask::new(MaskKey::new(5, 6).at_step(7), DropProbability::new(0.5).unwrap());
     for multiply in multiplies.into_iter().map(|int64| if int64 { Multiply::Wide } else { Multiply::Split }) {
-        for rolled in [false, true] {
+        for unrolled in [false, true] {
             for bits in 1..=16 {
                 // An odd threshold, of which both kinds of bits come up.
                 let levels = 1u32 << bits;
@@ -85,7 +85,7 @@ fn bricks_are_those_of_the_format() {
                 let probability = DropProbability::with_bits(p, bits).unwrap();
                 let mask = Mask { probability, ..mask };
                 let planes = Planes::of(Some(&mask));
-                let variant = Variant { planes, rolled, multiply, ..brick_variant() };
+                let variant = Variant { planes, unrolled, multiply, ..brick_variant() };
                 let got = compute(
                     gpu,
                     &["params", "philox", "brick"],
@@ -116,7 +116,7 @@ fn brick_variant() -> Variant {
         split: 1,
         apply: Apply::And,
         multiply: Multiply::Split,
-        rolled: false,
+        unrolled: true,
         sharing: Shared::Each,
         blocked: false,
     }
