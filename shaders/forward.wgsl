@@ -50,7 +50,7 @@ ${tile_head("n", "o", "i")-}
 //% set departure.number = departure.number + 1
 // ${departure.number}. All examples of a tile share a mask: the weights are masked once, as they are read.
 //% endif
-//% if split > 1
+//% if split_k > 1
 //% set departure.number = departure.number + 1
 // ${departure.number}. There are too few tiles to keep the adapter busy: threads share one and add up their parts.
 //% endif

@@ -2,7 +2,7 @@
 // information, in natural logarithms. Reference: src/reference/predictive.rs, which says what becomes of logits that
 // are not finite.
 //
-//% if split > 1
+//% if split_k > 1
 // A workgroup owns an example; its threads share the classes and add up in a fixed order.
 //% else
 // A thread owns an example.
@@ -13,9 +13,9 @@
 @group(0) @binding(2) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(3) var<storage, read_write> entropy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> information: array<f32>;
-//% if split > 1
+//% if split_k > 1
 
-var<workgroup> words: array<u32, ${split}>;
+var<workgroup> words: array<u32, ${split_k}>;
 
 // The sum of what all threads have, to all of them.
 fn sum_of_all(local: u32, value: f32) -> f32 {
@@ -67,7 +67,7 @@ fn surprise(p: f32) -> f32 {
 
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-//% if split > 1
+//% if split_k > 1
     let n = group.x;
 //% else
     let n = group.x * ${workgroup_x}u + local.x;
@@ -84,13 +84,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let quads = (params.outputs + 3u) / 4u;
 
     var largest = 0u;
-    for (var q = ${first_quad}; q < quads; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
+    for (var q = ${first_quad}; q < quads; ${"q += " ~ split_k ~ "u" if split_k > 1 else "q++"}) {
         let logits = logits_quad(n, i32(q * 4u));
 //% for k in range(4)
         largest = max(largest, select(0u, rank(logits[${k}]), q * 4u + ${k}u < params.outputs));
 //% endfor
     }
-//% if split > 1
+//% if split_k > 1
     largest = largest_of_all(local.x, largest);
 //% endif
     // Up to the rank of -infinity, or from that of infinity on.
@@ -101,10 +101,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // A sum for each lane of ${block_quads} classes, and the totals of those: one f32 of very many rounds most of
     // each away.
     var totals = vec4(0.0);
-    for (var begin = ${first_quad}; begin < quads; begin += ${block_quads * split}u) {
-        let end = min(begin + ${block_quads * split}u, quads);
+    for (var begin = ${first_quad}; begin < quads; begin += ${block_quads * split_k}u) {
+        let end = min(begin + ${block_quads * split_k}u, quads);
         var sums = vec4(0.0);
-        for (var q = begin; q < end; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
+        for (var q = begin; q < end; ${"q += " ~ split_k ~ "u" if split_k > 1 else "q++"}) {
             let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
             sums[${k}] += select(0.0, exponential(shifted[${k}]), q * 4u + ${k}u < params.outputs);
@@ -113,17 +113,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         totals += sums;
     }
     var total = sum_of_lanes(totals);
-//% if split > 1
+//% if split_k > 1
     total = sum_of_all(local.x, total);
 //% endif
 
     var own_totals = vec4(0.0);
     var mean_totals = vec4(0.0);
-    for (var begin = ${first_quad}; begin < quads; begin += ${block_quads * split}u) {
-        let end = min(begin + ${block_quads * split}u, quads);
+    for (var begin = ${first_quad}; begin < quads; begin += ${block_quads * split_k}u) {
+        let end = min(begin + ${block_quads * split_k}u, quads);
         var own_lanes = vec4(0.0);
         var mean_lanes = vec4(0.0);
-        for (var q = begin; q < end; ${"q += " ~ split ~ "u" if split > 1 else "q++"}) {
+        for (var q = begin; q < end; ${"q += " ~ split_k ~ "u" if split_k > 1 else "q++"}) {
             let shifted = logits_quad(n, i32(q * 4u)) - shift;
 //% for k in range(4)
             if q * 4u + ${k}u < params.outputs {
@@ -147,7 +147,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     }
     var own = sum_of_lanes(own_totals);
     var of_mean = sum_of_lanes(mean_totals);
-//% if split > 1
+//% if split_k > 1
     own = sum_of_all(local.x, own);
     of_mean = sum_of_all(local.x, of_mean);
     if local.x > 0u {

@@ -1,6 +1,6 @@
 // Macros of the passes whose threads own a tile of bricks. Mirrors src/mask/brick.rs.
 //
-// They know the variant (`rows`, `split` and the like); all else is an argument. An axis goes by the letter of its
+// They know the variant (`rows`, `split_k` and the like); all else is an argument. An axis goes by the letter of its
 // coordinate (workgroup_tile.wgsl): along `row` and `column` lies the result, along `reduction` the sums.
 //% set xyzw = "xyzw"
 //% from "round_key" import compare_planes
@@ -19,8 +19,8 @@
 //% else
 //     BK = ${BRICK[reduction]} ${AXIS[reduction]}s at a time, which each thread reads for itself
 //% endif
-//% if split > 1
-//     split_k = ${split} threads share a tile
+//% if split_k > 1
+//     split_k = ${split_k} threads share a tile
 //% endif
 //% endmacro
 
@@ -31,7 +31,7 @@
     let ${row} = i32(tile_row * ${BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
     let ${column} = i32(tile_column * ${BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
     ${begin_workgroup_tile(row, column)-}
-//% if split > 1 or workgroup_tile
+//% if split_k > 1 or workgroup_tile
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
     let inside = ${row} < i32(params.${AXIS[row]}s) && ${column} < i32(params.${AXIS[column]}s);
 //% else
@@ -95,7 +95,7 @@
     ${begin_totals(ns.sums, number)-}
 //% endif
 //% set blocks = "(params." ~ AXIS[reduction] ~ "s + u32(params." ~ AXIS[reduction] ~ "_shift) + " ~ (length - 1) ~ "u)"
-//% set next = "block += " ~ split ~ "u" if split > 1 else "block++"
+//% set next = "block += " ~ split_k ~ "u" if split_k > 1 else "block++"
 //% if workgroup_tile
     let blocks = ${blocks} / ${length}u;
     ${read_first(reduction)-}
@@ -110,16 +110,16 @@
 ${caller()-}
         }
 //% if blocked
-        if next % ${block_steps * split}u == 0u {
+        if next % ${block_steps * split_k}u == 0u {
             ${add_to_totals(ns.sums, number)-}
         }
 //% endif
     }
 //% else
-    let blocks = ${"select(0u, " if split > 1 else ""}${blocks} / ${length}u${", inside)" if split > 1 else ""};
+    let blocks = ${"select(0u, " if split_k > 1 else ""}${blocks} / ${length}u${", inside)" if split_k > 1 else ""};
 //% if blocked
-    for (var begin = ${first_block}; begin < blocks; begin += ${block_steps * split}u) {
-        let end = min(begin + ${block_steps * split}u, blocks);
+    for (var begin = ${first_block}; begin < blocks; begin += ${block_steps * split_k}u) {
+        let end = min(begin + ${block_steps * split_k}u, blocks);
         for (var block = begin; block < end; ${next}) {
             let ${reduction} = i32(block * ${length}u) - params.${AXIS[reduction]}_shift;
 ${caller()-}
@@ -209,10 +209,10 @@ vec3(${block_index("i", row, column, r, c)}, ${block_index("o", row, column, r, 
 //% if workgroup_tile
 // Parts of both operands, which a workgroup reads together.
 //% endif
-//% if split > 1
-// ${split} threads share a tile, each with a part of the sums.
+//% if split_k > 1
+// ${split_k} threads share a tile, each with a part of the sums.
 //% endif
-//% if split > 1 or workgroup_tile
+//% if split_k > 1 or workgroup_tile
 var<workgroup> workgroup_tile: array<vec4<f32>, ${shared_quads}>;
 //% endif
 //% endmacro
@@ -221,14 +221,14 @@ var<workgroup> workgroup_tile: array<vec4<f32>, ${shared_quads}>;
 // to store them. Two rows at a time go through workgroup memory.
 //% macro add_up_parts(scalars=false)
 //% set threads = workgroup_x * workgroup_y
-//% set stride = (split - 1) * threads
-//% if split > 1
+//% set stride = (split_k - 1) * threads
+//% if split_k > 1
 
 //% if workgroup_tile
     // The sums of threads go the way of the operands, once all have done with those.
     workgroupBarrier();
 //% endif
-    // The parts of the ${split} threads, two rows at a time, come to the first of them.
+    // The parts of the ${split_k} threads, two rows at a time, come to the first of them.
     let thread = ${local_y} * ${workgroup_x}u + local.x;
 //% for first in range(0, 4 * rows, 2)
 //% if first > 0

@@ -11,7 +11,7 @@
 //% if workgroup_tile
     let first_${row} = i32(group.y * ${workgroup_y * BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
     let first_${column} = i32(group.x * ${workgroup_x * BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
-//% set depth = "local.z * " ~ workgroup_x * workgroup_y ~ "u + " if split > 1 else ""
+//% set depth = "local.z * " ~ workgroup_x * workgroup_y ~ "u + " if split_k > 1 else ""
     let reader = ${depth}${local_y} * ${workgroup_x}u + local.x;
 //% endif
 //% endmacro
@@ -24,7 +24,7 @@
 // Calls back for each quad that a thread reads of both operands: the operand, the quad's index, a name, and which
 // threads read one that no other does, if not all.
 //% macro each_read()
-//% set readers = workgroup_x * workgroup_y * split
+//% set readers = workgroup_x * workgroup_y * split_k
 //% for operand in [workgroup_tile.row, workgroup_tile.column]
 //% for k in range((operand.quads + readers - 1) // readers)
 //% set quad = "(reader + " ~ k * readers ~ "u)"

@@ -56,9 +56,9 @@ impl Plan<'_> {
     }
 
     fn iterations_of(&self, variant: Variant) -> Iterations {
-        let split =
+        let split_k =
             if self.kernels.tuning.threads == 0 { 1 } else { self.most_threads_of_a_tile(variant.tile) };
-        variant.iterations(self.mask.map_or(0, |mask| mask.probability.bits()), split)
+        variant.iterations(self.mask.map_or(0, |mask| mask.probability.bits()), split_k)
     }
 
     /// How many rows of this many elements one binding holds.

@@ -47,7 +47,7 @@ impl<'k> Plan<'k> {
             vector: false,
             read_write,
             tile: pass.tile(&kernels.tuning),
-            split: 1,
+            split_k: 1,
             apply: kernels.tuning.apply,
             multiply: kernels.multiply,
             unrolled: kernels.tuning.unrolled,
@@ -136,7 +136,7 @@ impl<'k> Plan<'k> {
             ..untuned
         };
         variant.tile = self.that_compiles_soon(&variant, [bricks[0], bricks[1]]);
-        variant.split = self.split(&params, variant, [bricks[0], bricks[1]]);
+        variant.split_k = self.split_k(&params, variant, [bricks[0], bricks[1]]);
         variant.tile.k_tile = self.k_tile(&params, variant);
         variant.blocked = self.blocked(&params, variant);
         // wgpu does not check it.

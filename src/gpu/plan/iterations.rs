@@ -20,7 +20,7 @@ pub(crate) struct Iterations {
 impl Variant {
     /// At this resolution of p, among so many threads that share a tile at most. A loop counts one more than it
     /// runs, for the test that ends it.
-    pub(crate) fn iterations(&self, bits: u32, most_split: u32) -> Iterations {
+    pub(crate) fn iterations(&self, bits: u32, most_split_k: u32) -> Iterations {
         let Tile { rows, columns, workgroup: [_, y], .. } = self.tile;
         let bricks = rows.saturating_mul(columns);
         // The loop over the planes of a brick, or of all bricks of a tile that decide for the same examples.
@@ -37,7 +37,7 @@ impl Variant {
         let lanes = if self.unrolled { 0 } else { 5u32 };
         let stores =
             if self.unrolled { 0 } else { rows + 1 + lanes.saturating_mul(bricks).saturating_mul(8) };
-        let splits = if most_split > 1 { rows.saturating_mul(2 * most_split) } else { 0 };
+        let splits = if most_split_k > 1 { rows.saturating_mul(2 * most_split_k) } else { 0 };
         let (fixed, step) = match self.pass {
             Pass::Forward { .. } | Pass::MonteCarlo { .. } => {
                 (stores + splits + words.saturating_mul(bricks), masks)

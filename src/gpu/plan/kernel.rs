@@ -166,15 +166,15 @@ impl Plan<'_> {
         }
         let [x, y] = variant.tile.workgroup;
         // A block of terms ends where a thread is done with a k tile.
-        let block = if self.blocked(params, variant) { variant.block_steps() * variant.split } else { 0 };
+        let block = if self.blocked(params, variant) { variant.block_steps() * variant.split_k } else { 0 };
         let fits = |&k_tile: &u32| {
             let tiled = Variant { tile: Tile { k_tile, ..variant.tile }, ..variant };
             block.is_multiple_of(tiled.tile.k_tile)
                 && tiled.shared_bytes() <= self.kernels.limits.shared
-                && tiled.workgroup_tile().is_none_or(|tile| tile.quads() <= MOST * x * y * variant.split)
+                && tiled.workgroup_tile().is_none_or(|tile| tile.quads() <= MOST * x * y * variant.split_k)
         };
-        let steps = |share: u32| share * variant.split;
-        let most = variant.tile.k_tile.div_ceil(variant.split);
+        let steps = |share: u32| share * variant.split_k;
+        let most = variant.tile.k_tile.div_ceil(variant.split_k);
         std::iter::successors(Some(most), |share| Some(share / 2).filter(|&share| share > 0))
             .map(steps)
             .find(fits)
@@ -186,7 +186,7 @@ impl Plan<'_> {
         let threads = match variant.pass {
             // The threads along y share the examples.
             Pass::BiasGradient => variant.tile.workgroup[1],
-            _ => variant.split,
+            _ => variant.split_k,
         };
         let steps = match (variant.pass, variant.pass.reduction_axis()) {
             (Pass::Moments { .. }, _) => params.inputs.div_ceil(4),
@@ -199,7 +199,7 @@ impl Plan<'_> {
 
     /// Among how many threads a tile's sums are split: more, a power of two, until there are enough threads
     /// for the adapter, the parts get short, or the device's limits say no.
-    pub(super) fn split(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
+    pub(super) fn split_k(&self, params: &Params, variant: Variant, bricks: [u32; 2]) -> u32 {
         /// Steps of a thread below which adding up costs more than going on.
         const LEAST: u32 = 4;
         let steps = match (variant.pass, variant.pass.reduction_axis()) {
@@ -209,20 +209,20 @@ impl Plan<'_> {
         };
         let threads = variant.tile.count(bricks);
         let tiled = self.k_tile(params, variant) > 0;
-        let fits = |split| {
+        let fits = |split_k| {
             let untiled = Tile { k_tile: 0, ..variant.tile };
-            let parts = Variant { split, tile: untiled, ..variant };
+            let parts = Variant { split_k, tile: untiled, ..variant };
             parts.shared_bytes() <= self.kernels.limits.shared
-                && (!tiled || self.k_tile(params, Variant { split, ..variant }) > 0)
+                && (!tiled || self.k_tile(params, Variant { split_k, ..variant }) > 0)
         };
-        let mut split = 1;
-        while threads * u64::from(split) < u64::from(self.kernels.tuning.threads)
-            && steps / (2 * split) >= LEAST
-            && 2 * split <= self.most_threads_of_a_tile(variant.tile)
-            && fits(2 * split)
+        let mut split_k = 1;
+        while threads * u64::from(split_k) < u64::from(self.kernels.tuning.threads)
+            && steps / (2 * split_k) >= LEAST
+            && 2 * split_k <= self.most_threads_of_a_tile(variant.tile)
+            && fits(2 * split_k)
         {
-            split *= 2;
+            split_k *= 2;
         }
-        split
+        split_k
     }
 }

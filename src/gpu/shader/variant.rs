@@ -70,7 +70,7 @@ pub(crate) struct Variant {
     pub read_write: bool,
     pub tile: Tile,
     /// Threads that share a tile, each with a part of its sums.
-    pub split: u32,
+    pub split_k: u32,
     pub apply: Apply,
     pub multiply: Multiply,
     /// The planes of a brick, and the rows of bricks of a tile as it is stored, are loops.
@@ -126,9 +126,9 @@ impl Variant {
     }
 
     /// Quads of workgroup memory through which threads that share a tile add up their sums: two rows at a time.
-    fn split_quads(&self) -> u32 {
+    fn split_k_quads(&self) -> u32 {
         let [x, y] = self.tile.workgroup;
-        2 * self.row_quads() * (self.split - 1) * x * y
+        2 * self.row_quads() * (self.split_k - 1) * x * y
     }
 
     /// Quads of workgroup memory: those, or operands, which have done with it when sums come.
@@ -137,7 +137,7 @@ impl Variant {
             // A word for each thread, where they share an example.
             return if threads > 1 { threads.div_ceil(4) } else { 0 };
         }
-        self.split_quads().max(self.workgroup_tile().map_or(0, |tile| tile.quads()))
+        self.split_k_quads().max(self.workgroup_tile().map_or(0, |tile| tile.quads()))
     }
 
     /// Operands in workgroup memory, `tile.k_tile` steps of the k loop at a time.
@@ -189,7 +189,7 @@ impl Variant {
         let moments_index = operands.len() + usize::from(monte_carlo);
         let integral = if let Pass::Activation(integral) = self.pass { Some(integral) } else { None };
         // Threads that share a tile, or an example.
-        let split = if let Pass::Predictive { threads } = self.pass { threads } else { self.split };
+        let split_k = if let Pass::Predictive { threads } = self.pass { threads } else { self.split_k };
         context! {
             moments_index,
             keys_base => base(operands.len()),
@@ -231,13 +231,13 @@ impl Variant {
             columns => tile_columns,
             workgroup_x,
             workgroup_y,
-            workgroup => match (self.pass, split) {
+            workgroup => match (self.pass, split_k) {
                 // Which share an example.
                 (Pass::Predictive { .. }, _) => workgroup_x.to_string(),
                 (_, 1) => format!("{workgroup_x}, {workgroup_y}"),
-                (_, split) => format!("{workgroup_x}, {workgroup_y}, {split}"),
+                (_, split_k) => format!("{workgroup_x}, {workgroup_y}, {split_k}"),
             },
-            split,
+            split_k,
             blocked => self.blocked,
             block_steps => self.block_steps(),
             // Each lane of a quad has a sum of its own.
@@ -246,10 +246,10 @@ impl Variant {
             quads => self.row_quads(),
             shared_quads => self.shared_quads(),
             // The halves in which threads that share an example add up.
-            steps => (0..split.ilog2()).rev().map(|power| 1 << power).collect::<Vec<u32>>(),
-            first_quad => if split > 1 { "local.x" } else { "0u" },
+            steps => (0..split_k.ilog2()).rev().map(|power| 1 << power).collect::<Vec<u32>>(),
+            first_quad => if split_k > 1 { "local.x" } else { "0u" },
             // Where a thread starts its k loop.
-            first_block => if split > 1 { "local.z" } else { "0u" },
+            first_block => if split_k > 1 { "local.z" } else { "0u" },
             // A literal where there is one row of threads, so that a driver can see rows are uniform.
             local_y => if workgroup_y > 1 { "local.y" } else { "0u" },
         }

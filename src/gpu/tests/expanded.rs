@@ -29,7 +29,7 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
         vector: true,
         read_write: false,
         tile,
-        split: 1,
+        split_k: 1,
         apply: tuning.apply,
         multiply: Multiply::Wide,
         unrolled: tuning.unrolled,
@@ -60,7 +60,7 @@ fn named() -> Vec<(&'static str, Variant)> {
         (
             "forward_any_hardware_split",
             Variant {
-                split: 4,
+                split_k: 4,
                 blocked: true,
                 ..any(plain(Pass::Forward { bias: true }, amd.forward, &amd))
             },

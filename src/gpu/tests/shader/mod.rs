@@ -59,7 +59,7 @@ fn within_defaults(variant: &Variant) -> bool {
     let limits = crate::gpu::Kernels::required_limits();
     let [x, y] = variant.tile.workgroup;
     variant.shared_bytes() <= limits.max_compute_workgroup_storage_size
-        && x * y * variant.split <= limits.max_compute_invocations_per_workgroup
+        && x * y * variant.split_k <= limits.max_compute_invocations_per_workgroup
 }
 
 /// Browsers refuse a decimal literal past float32's range, be it the largest number with a digit too few, and some

@@ -86,7 +86,7 @@ fn contracts(pass: Pass) -> bool {
 fn keep_pairs(all: &mut Vec<Variant>) {
     let mut seen = HashSet::new();
     all.retain(|one| {
-        let words = [one.vector, one.read_write, one.unrolled, one.split > 1, one.blocked].map(usize::from);
+        let words = [one.vector, one.read_write, one.unrolled, one.split_k > 1, one.blocked].map(usize::from);
         let choices = words.into_iter().chain([
             one.element as usize,
             one.result as usize,
@@ -137,7 +137,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
                         vector: vector && pass != (Pass::Mask { of_bias: true }),
                         read_write,
                         tile,
-                        split: 1,
+                        split_k: 1,
                         apply,
                         multiply,
                         unrolled,
@@ -172,7 +172,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
     }
     // Threads that share a tile.
     if pass.reduction_axis().is_some() && !matches!(pass, Pass::MonteCarlo { .. }) {
-        let split: Vec<_> = all.iter().map(|one| Variant { split: 4, ..*one }).collect();
+        let split: Vec<_> = all.iter().map(|one| Variant { split_k: 4, ..*one }).collect();
         all.extend(split);
     }
     // Sums of several blocks, which has nothing to do with how masks are drawn.
@@ -190,7 +190,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
     let wide = tile.k_tile == 0 && tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
-        let seen = tile.k_tile > 0 && !(!one.unrolled && one.split == 1);
+        let seen = tile.k_tile > 0 && !(!one.unrolled && one.split_k == 1);
         usual || !wide && !seen && one.apply == Apply::And && one.multiply == Multiply::Split
     });
     // How operands come has nothing to do with how masks are drawn.

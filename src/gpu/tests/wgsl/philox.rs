@@ -113,7 +113,7 @@ fn brick_variant() -> Variant {
         vector: false,
         read_write: false,
         tile: Tile::new(1, 1, [64, 1]),
-        split: 1,
+        split_k: 1,
         apply: Apply::And,
         multiply: Multiply::Split,
         unrolled: true,
