@@ -37,7 +37,7 @@ ${tile_head("n", "o", "i")-}
 //% endif
 // 2. The products of a step are unrolled, and sums stay in registers. Loops over them cost two to three times.
 //% if masked_products
-//    A bit is tested where it is known which; how it is applied is a choice per vendor (apply.wgsl).
+//    A bit is tested where it is known which; how it is applied is a choice per vendor (mask_op.wgsl).
 //% endif
 // 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column
 //    ${"the last quad" if vector else "reads 0"}. A test in the loop would cost more than the products.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use common::*;
-use dropconnect::gpu::{Apply, Gpu, KernelOptions, Method};
+use dropconnect::gpu::{Gpu, KernelOptions, MaskOp, Method};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Shape, Sharing, Write,
     cpu, reference,
@@ -90,7 +90,7 @@ fn sweep_with<T>(
 }
 
 fn devices(test: &str) -> Vec<Device> {
-    let options = KernelOptions { tuning: Some(small_tiles(Apply::And)), ..Default::default() };
+    let options = KernelOptions { tuning: Some(small_tiles(MaskOp::And)), ..Default::default() };
     let gpu = adapter(test).map(|_| Gpu::open(&Default::default(), &options).unwrap());
     let gpu = gpu.map(|gpu| Device::Gpu(Arc::new(gpu)));
     [Some(Device::Cpu), gpu].into_iter().flatten().collect()

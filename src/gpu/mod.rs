@@ -50,7 +50,7 @@ pub use run::describe::DispatchInfo;
 pub use run::kernels::Kernels;
 pub use run::options::{KernelOptions, ModuleMaker};
 pub use run::recording::{BoundRange, Draws, Recording};
-pub use tuning::{Apply, Multiply, Tile, Tuning};
+pub use tuning::{MaskOp, Multiply, Tile, Tuning};
 
 pub use crate::Method;
 

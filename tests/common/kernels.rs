@@ -34,16 +34,16 @@ pub fn multiplies(gpu: &Gpu, test: &str) -> Vec<Multiply> {
 }
 
 /// One brick a thread in small workgroups: the quickest to compile, and grids of many groups.
-pub fn small_tiles(apply: Apply) -> Tuning {
-    tiles(1, 1, [4, 2], apply)
+pub fn small_tiles(mask_op: MaskOp) -> Tuning {
+    tiles(1, 1, [4, 2], mask_op)
 }
 
 /// The same tile for every pass.
-pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], apply: Apply) -> Tuning {
+pub fn tiles(rows: u32, columns: u32, workgroup: [u32; 2], mask_op: MaskOp) -> Tuning {
     // Either way of writing out the planes goes with one way of applying bits.
-    let unrolled = apply != Apply::And;
+    let unrolled = mask_op != MaskOp::And;
     let tile = Tile::new(rows, columns, workgroup);
-    Tuning::software().with_tiles(tile).with_apply(apply).with_unrolled(unrolled)
+    Tuning::software().with_tiles(tile).with_mask_op(mask_op).with_unrolled(unrolled)
 }
 
 /// Kernels of the shared device, made once for each choice, so that tests share compiled pipelines.
@@ -60,7 +60,7 @@ pub fn kernels(gpu: &'static Gpu, tuning: Tuning, multiply: Multiply, checked: b
 
 /// Small tiles, `and`, and the device's own way to multiply.
 pub fn plain_kernels(gpu: &'static Gpu) -> &'static Kernels {
-    kernels(gpu, small_tiles(Apply::And), gpu.kernels().multiply(), false)
+    kernels(gpu, small_tiles(MaskOp::And), gpu.kernels().multiply(), false)
 }
 
 /// The same on an adapter, with the number of dispatches of each call.

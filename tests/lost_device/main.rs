@@ -17,7 +17,7 @@ use dropconnect::{Bias, Device, DropConnect, Error, MaskKey, Write, reference, w
 
 /// A device of a test's own, to be destroyed. Small tiles compile soonest.
 fn open() -> Gpu {
-    let options = KernelOptions { tuning: Some(small_tiles(Apply::And)), ..Default::default() };
+    let options = KernelOptions { tuning: Some(small_tiles(MaskOp::And)), ..Default::default() };
     Gpu::open(&AdapterChoice::default(), &options).expect("an adapter opens again and again")
 }
 
@@ -196,7 +196,7 @@ fn a_hosts_handlers_are_left_alone() {
         hear.lock().unwrap().push(error.to_string())
     }));
 
-    let options = KernelOptions { tuning: Some(small_tiles(Apply::And)), ..Default::default() };
+    let options = KernelOptions { tuning: Some(small_tiles(MaskOp::And)), ..Default::default() };
     let kernels = Kernels::new(&device, &options).unwrap();
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
     let descriptor = wgpu::BufferDescriptor { label: None, size: 180, usage, mapped_at_creation: false };

@@ -7,7 +7,7 @@ use crate::common::{
     Case, Data, Kind, MADE, Operands, Placement, Target, adapter, assert_all_close, assert_close, bound,
     expected, few, group, kernels, mask, run_counted, shape, small_tiles, written_mask,
 };
-use dropconnect::gpu::{Apply, Gpu, Tensor, Tile, Tuning};
+use dropconnect::gpu::{Gpu, MaskOp, Tensor, Tile, Tuning};
 use dropconnect::{Bias, ElementType, Mask, Sharing, Write, reference};
 
 /// Where llvmpipe's loops end.
@@ -18,7 +18,7 @@ fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
     let Some(gpu) = adapter("every_pass_goes_on_in_f32_where_a_dispatch_ends") else { return };
     // Four dispatches or so to each sum.
     let short = |tuning: Tuning| tuning.with_iterations(1 << 12);
-    let tuning = short(small_tiles(Apply::And));
+    let tuning = short(small_tiles(MaskOp::And));
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
     let own = mask(0.3);
     let rows = [
@@ -59,7 +59,7 @@ fn every_pass_goes_on_in_f32_where_a_dispatch_ends() {
 #[test]
 fn very_many_dispatches_keep_the_digits_of_a_sum() {
     let Some(gpu) = adapter("very_many_dispatches_keep_the_digits_of_a_sum") else { return };
-    let tuning = small_tiles(Apply::And).with_iterations(1 << 12);
+    let tuning = small_tiles(MaskOp::And).with_iterations(1 << 12);
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
     let shape = shape([1, 1_000_000, 1]);
     let data = Data::constant(&shape, 0.1);
@@ -79,7 +79,7 @@ fn very_many_dispatches_keep_the_digits_of_a_sum() {
 fn iterations_are_counted_to_the_last() {
     let Some(gpu) = adapter("iterations_are_counted_to_the_last") else { return };
     let software = Tuning::software().with_iterations(LLVMPIPE);
-    let looped = small_tiles(Apply::And).with_iterations(LLVMPIPE);
+    let looped = small_tiles(MaskOp::And).with_iterations(LLVMPIPE);
     let own = mask(0.3);
     let rows = [
         (looped, own, [30_000, 30_000, 60_000]),
@@ -132,7 +132,7 @@ fn reported_sizes_are_right() {
 #[test]
 fn connections_of_a_dispatch_are_bounded() {
     let Some(gpu) = adapter("connections_of_a_dispatch_are_bounded") else { return };
-    let tuning = small_tiles(Apply::And).with_connections(1 << 20);
+    let tuning = small_tiles(MaskOp::And).with_connections(1 << 20);
     let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
     for dims in few(1, [[70, 300, 90], [1, 1, 3_000_000], [300, 90, 200], [64, 70, 2000]]) {
         let shape = shape(dims);
@@ -180,7 +180,7 @@ fn monte_carlo(
 #[test]
 fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
     let Some(gpu) = adapter("monte_carlo_passes_go_on_where_a_dispatch_ends") else { return };
-    let small = small_tiles(Apply::And).with_iterations(1 << 12);
+    let small = small_tiles(MaskOp::And).with_iterations(1 << 12);
     // The device's own, of which many threads may share a sum and so come to its end in one dispatch.
     let own = *gpu.kernels().tuning();
     for (tuning, dims, mask, passes) in [
@@ -207,7 +207,7 @@ fn monte_carlo_passes_go_on_where_a_dispatch_ends() {
 #[test]
 fn a_tuning_out_of_range_is_refused_by_its_field() {
     let Some(gpu) = adapter("a_tuning_out_of_range_is_refused_by_its_field") else { return };
-    let usual = small_tiles(Apply::And);
+    let usual = small_tiles(MaskOp::And);
     for (tuning, text) in [
         (usual.with_forward(Tile::new(0, 1, [4, 2])), "`tuning.forward.rows` is 0; it must be 1 to 256"),
         (usual.with_input_gradient(Tile::new(1, 257, [4, 2])), "`tuning.input_gradient.columns` is 257;"),

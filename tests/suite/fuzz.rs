@@ -37,7 +37,7 @@ fn any_call_is_prepared_or_refused() {
 #[cfg(feature = "gpu")]
 #[test]
 fn what_parses_as_a_tuning_is_what_it_prints() {
-    use dropconnect::gpu::{Apply, Tile, Tuning};
+    use dropconnect::gpu::{MaskOp, Tile, Tuning};
     use dropconnect_testing::fuzz::Choices;
 
     let mut parsed = 0;
@@ -50,7 +50,7 @@ fn what_parses_as_a_tuning_is_what_it_prints() {
         let tuning = Tuning::software()
             .with_forward(tile(choices))
             .with_weight_gradient(tile(choices))
-            .with_apply(choices.of(&[Apply::Select, Apply::And]))
+            .with_mask_op(choices.of(&[MaskOp::Select, MaskOp::And]))
             .with_unrolled(choices.flag())
             .with_connections(choices.number());
         let text = choices.mutated(tuning.to_string().as_bytes());

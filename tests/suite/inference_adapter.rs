@@ -78,7 +78,7 @@ fn monte_carlo_samples_may_have_k_tiles() {
         let data = Data::random(&shape, element, 300);
         let operands = [&data.x, &data.weight, &data.bias].map(|values| element.encode(values));
         let [alone, together] = [0, 2].map(|k_tile| {
-            let tuning = small_tiles(Apply::And).with_forward(Tile::new(1, 1, [4, 8]).with_k_tile(k_tile));
+            let tuning = small_tiles(MaskOp::And).with_forward(Tile::new(1, 1, [4, 8]).with_k_tile(k_tile));
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             let results = [shape.output_len(); 2];
             compute(gpu, Placement::PooledOdd, element, &operands, &results, |operands, results| {

@@ -144,11 +144,11 @@ fn tiles_and_workgroups_give_the_same_bits() {
         let data = Data::random(&call.shape, ElementType::F32, 13);
         let want = run(gpu, plain_kernels(gpu), &call, &data).bits();
         let rows = [
-            tiles(1, 2, [2, 3], Apply::And),
-            tiles(2, 1, [3, 2], Apply::And),
-            tiles(1, 1, [8, 8], Apply::And),
-            tiles(1, 1, [1, 1], Apply::And),
-            tiles(1, 1, [64, 1], Apply::And),
+            tiles(1, 2, [2, 3], MaskOp::And),
+            tiles(2, 1, [3, 2], MaskOp::And),
+            tiles(1, 1, [8, 8], MaskOp::And),
+            tiles(1, 1, [1, 1], MaskOp::And),
+            tiles(1, 1, [64, 1], MaskOp::And),
         ];
         for tuning in few(2, rows) {
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
@@ -185,14 +185,21 @@ fn every_run_gives_the_same_bits() {
 fn checked_shaders_give_the_same_bits() {
     let Some(gpu) = adapter("checked_shaders_give_the_same_bits") else { return };
     let multiply = gpu.kernels().multiply();
-    let split = small_tiles(Apply::Select).with_threads(u32::MAX);
+    let split = small_tiles(MaskOp::Select).with_threads(u32::MAX);
     let rows = [
-        (ElementType::F32, 0.2, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(Apply::Select)),
+        (ElementType::F32, 0.2, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(MaskOp::Select)),
         (ElementType::F16, 0.5, [31, 37, 33], [3, 2, 5], Placement::PooledOdd, split),
-        (ElementType::BF16, 0.2, [9, 12, 24], [0, 0, 0], Placement::PooledAligned, small_tiles(Apply::And)),
-        (ElementType::F32, 0.5, [9, 12, 24], [0, 0, 0], Placement::Separate, small_tiles(Apply::And)),
-        (ElementType::F16, 0.5, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(Apply::And)),
-        (ElementType::F32, 0.5, [9, 12, 24], [0, 0, 0], Placement::Separate, tiles(2, 2, [4, 2], Apply::And)),
+        (ElementType::BF16, 0.2, [9, 12, 24], [0, 0, 0], Placement::PooledAligned, small_tiles(MaskOp::And)),
+        (ElementType::F32, 0.5, [9, 12, 24], [0, 0, 0], Placement::Separate, small_tiles(MaskOp::And)),
+        (ElementType::F16, 0.5, [7, 9, 33], [3, 2, 5], Placement::PooledOdd, small_tiles(MaskOp::And)),
+        (
+            ElementType::F32,
+            0.5,
+            [9, 12, 24],
+            [0, 0, 0],
+            Placement::Separate,
+            tiles(2, 2, [4, 2], MaskOp::And),
+        ),
         (ElementType::F32, 0.2, [37, 40, 72], [0, 0, 0], Placement::Separate, split),
     ];
     for (element, p, dims, at, placement, tuning) in few(2, rows) {
@@ -211,7 +218,7 @@ fn device(test: &str, limits: impl FnOnce(&mut wgpu::Limits)) -> Option<Gpu> {
     let adapter = AdapterChoice::default().adapters().swap_remove(0);
     let mut wanted = wgpu::Limits::defaults();
     limits(&mut wanted);
-    let options = KernelOptions { tuning: Some(tiles(1, 1, [16, 4], Apply::And)), ..Default::default() };
+    let options = KernelOptions { tuning: Some(tiles(1, 1, [16, 4], MaskOp::And)), ..Default::default() };
     Some(Gpu::with_limits(&adapter, wanted, &options).unwrap())
 }
 

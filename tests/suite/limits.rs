@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::common::*;
 use dropconnect::gpu::{
-    AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Method, Tensor, Tile, Tuning, WriteMask,
+    AdapterChoice, Gpu, KernelOptions, Kernels, MaskOp, Method, Tensor, Tile, Tuning, WriteMask,
 };
 use dropconnect::{Activation, Bias, Device, ElementType, Error, Mask, Moments, Shape, cpu, reference, wgpu};
 
@@ -70,7 +70,7 @@ fn served(what: &str, limits: wgpu::Limits, tuning: Tuning, shape: &Shape) {
 #[test]
 fn devices_with_less_than_webgpu() {
     let Some(_) = adapter("devices_with_less_than_webgpu") else { return };
-    let small = small_tiles(Apply::And);
+    let small = small_tiles(MaskOp::And);
     let shape = shape([13, 22, 43]);
     served("one bind group", lowered(|l| l.max_bind_groups = 1), small, &shape);
     served("small uniforms", lowered(|l| l.max_uniform_buffer_binding_size = 512), small, &shape);
@@ -99,7 +99,7 @@ fn devices_with_less_than_webgpu() {
 #[test]
 fn one_workgroup_and_tall_tiles() {
     let Some(_) = adapter("one_workgroup_and_tall_tiles") else { return };
-    let tuning = tiles(4, 2, [4, 1], Apply::And).with_forward(Tile::new(2, 4, [2, 1]));
+    let tuning = tiles(4, 2, [4, 1], MaskOp::And).with_forward(Tile::new(2, 4, [2, 1]));
     let limits = lowered(|l| l.max_compute_workgroups_per_dimension = 1);
     // Three bricks along each axis: a tile of four shrinks to two.
     served("one workgroup", limits, tuning, &shape([9, 9, 19]));
@@ -108,7 +108,7 @@ fn one_workgroup_and_tall_tiles() {
 #[test]
 fn devices_that_cannot_serve() {
     let Some(_) = adapter("devices_that_cannot_serve") else { return };
-    let small = small_tiles(Apply::And);
+    let small = small_tiles(MaskOp::And);
     let refused = |limit: &str, limits| {
         refused!(open(limits, small), Error::DeviceLimits { .. }, [&format!("`{limit}` is")[..], "need"]);
     };
@@ -125,7 +125,7 @@ fn devices_that_cannot_serve() {
 fn keys_past_a_binding() {
     let Some(_) = adapter("keys_past_a_binding") else { return };
     let limits = lowered(|l| l.max_storage_buffer_binding_size = 4096);
-    let gpu = open(limits, small_tiles(Apply::And)).unwrap();
+    let gpu = open(limits, small_tiles(MaskOp::And)).unwrap();
     let device = Device::Gpu(Arc::new(gpu));
     let (shape, mask) = (shape([2, 3, 4]), mask(0.5));
     let data = Data::random(&shape, ElementType::F32, 1);

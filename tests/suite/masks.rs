@@ -179,11 +179,11 @@ fn every_kind_of_kernel_decides_the_mask_of_the_format() {
     let test = "every_kind_of_kernel_decides_the_mask_of_the_format";
     let Some(gpu) = adapter(test) else { return };
     for multiply in multiplies(gpu, test) {
-        for tuning in few(1, [small_tiles(Apply::Select), tiles(2, 2, [4, 2], Apply::And)]) {
+        for tuning in few(1, [small_tiles(MaskOp::Select), tiles(2, 2, [4, 2], MaskOp::And)]) {
             let kernels = kernels(gpu, tuning, multiply, false);
             check(gpu, kernels, [9, 13, 24], &mask(0.2).at(origin(3, 2, 5)), Placement::Separate);
         }
-        let kernels = kernels(gpu, small_tiles(Apply::And), multiply, false);
+        let kernels = kernels(gpu, small_tiles(MaskOp::And), multiply, false);
         check(gpu, kernels, [8, 8, 16], &mask(0.2).at(origin(2, 4, 8)), Placement::PooledAligned);
         check(gpu, kernels, [5, 9, 17], &mask(0.2).at(origin(2, 1, 3)), Placement::PooledOdd);
     }

@@ -1,7 +1,7 @@
 //! NaN and infinity: behind a dropped connection they never matter, and they stay in their own rows.
 
 use crate::common::*;
-use dropconnect::gpu::{Apply, Tile};
+use dropconnect::gpu::{MaskOp, Tile};
 use dropconnect::{ElementType, Sharing, reference};
 
 const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
@@ -10,7 +10,7 @@ const WILD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 fn all_targets(test: &str) -> Vec<Target<'static>> {
     let mut targets: Vec<_> = Target::cpus().collect();
     if let Some(gpu) = adapter(test) {
-        let [and, select] = [Apply::And, Apply::Select].map(small_tiles);
+        let [and, select] = [MaskOp::And, MaskOp::Select].map(small_tiles);
         // Operands in workgroup memory take the way of the bits that is usual with them.
         let k_tile = select.with_tiles(Tile::new(1, 1, [4, 2]).with_k_tile(2));
         for tuning in few(2, [and, select, k_tile]) {
@@ -91,9 +91,9 @@ fn a_nan_reaches_no_other_row() {
     let mut targets: Vec<_> = Target::cpus().map(|cpu| (cpu, Placement::PooledOdd)).collect();
     if let Some(gpu) = adapter("a_nan_reaches_no_other_row: on the adapter") {
         let rows = [
-            (small_tiles(Apply::Select), Placement::PooledOdd),
-            (tiles(2, 2, [4, 2], Apply::And), Placement::Separate),
-            (small_tiles(Apply::And), Placement::Separate),
+            (small_tiles(MaskOp::Select), Placement::PooledOdd),
+            (tiles(2, 2, [4, 2], MaskOp::And), Placement::Separate),
+            (small_tiles(MaskOp::And), Placement::Separate),
         ];
         targets.extend(few(1, rows).map(|(tuning, placement)| {
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);

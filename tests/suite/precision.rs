@@ -157,7 +157,7 @@ fn very_many_classes_agree_with_float64() {
             })
             .collect();
         for threads in [0, 1 << 16] {
-            let tuning = small_tiles(Apply::And).with_threads(threads);
+            let tuning = small_tiles(MaskOp::And).with_threads(threads);
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             check(
                 &predicted(gpu, kernels, &shape, &logits),

@@ -1,7 +1,7 @@
 //! Shared masks and masked biases: the rule of the format, and every pass under it.
 
 use crate::common::*;
-use dropconnect::gpu::{Apply, Tile};
+use dropconnect::gpu::{MaskOp, Tile};
 use dropconnect::{Mask, Sharing, reference};
 
 const TOLERANCE: f64 = 1e-5;
@@ -71,9 +71,10 @@ fn every_pass_follows_the_rule() {
     let test = "every_pass_follows_the_rule";
     let mut targets: Vec<_> = Target::cpus().collect();
     if let Some(gpu) = adapter(test) {
-        let of = |apply| kernels(gpu, small_tiles(apply), gpu.kernels().multiply(), false);
+        let of = |mask_op| kernels(gpu, small_tiles(mask_op), gpu.kernels().multiply(), false);
         targets.extend(
-            few(1, [Apply::And, Apply::Select]).map(|apply| Target::Adapter { gpu, kernels: of(apply) }),
+            few(1, [MaskOp::And, MaskOp::Select])
+                .map(|mask_op| Target::Adapter { gpu, kernels: of(mask_op) }),
         );
     }
     // Origins that are multiples of everything, too.
@@ -104,7 +105,7 @@ fn every_pass_follows_the_rule() {
 fn tiles_of_odd_heights_follow_the_rule() {
     let Some(gpu) = adapter("tiles_of_odd_heights_follow_the_rule") else { return };
     for (rows, columns, size, dims) in [(5, 2, 20, [45, 6, 9]), (6, 2, 24, [50, 9, 8])] {
-        let tuning = small_tiles(Apply::And).with_tiles(Tile::new(rows, columns, [4, 2]));
+        let tuning = small_tiles(MaskOp::And).with_tiles(Tile::new(rows, columns, [4, 2]));
         let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
         let shape = shape(dims);
         let data = Data::random(&shape, Default::default(), 77);

@@ -218,7 +218,7 @@ fn one_unknown_pass_makes_an_example_unknown_and_no_other() {
         let mut all = vec![[said.mean, said.entropy, said.mutual_information]];
         if let Some(gpu) = adapter(test) {
             all.push(predicted(gpu, gpu.kernels(), &shape, &passes));
-            let tuning = small_tiles(Apply::And).with_threads(1 << 16);
+            let tuning = small_tiles(MaskOp::And).with_threads(1 << 16);
             let kernels = kernels(gpu, tuning, gpu.kernels().multiply(), false);
             all.push(predicted(gpu, kernels, &shape, &passes));
         }

@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use dropconnect::cpu;
-use dropconnect::gpu::{AdapterChoice, Apply, Tile, Tuning};
+use dropconnect::gpu::{AdapterChoice, MaskOp, Tile, Tuning};
 use dropconnect::wgpu;
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ struct Row {
     driver: String,
     philox_multiply: &'static str,
     timestamps: bool,
-    apply: &'static str,
+    mask_op: &'static str,
     tiles: Tiles,
     /// Threads below which sums are split; 0: never.
     split_below_threads: u32,
@@ -111,9 +111,9 @@ fn row(adapter: &wgpu::Adapter, chosen: [Option<&wgpu::AdapterInfo>; 2]) -> Row 
             "split (16-bit halves)"
         },
         timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-        apply: match tuning.apply {
-            Apply::Select => "select",
-            Apply::And => "and",
+        mask_op: match tuning.mask_op {
+            MaskOp::Select => "select",
+            MaskOp::And => "and",
         },
         tiles: Tiles {
             forward: tile(tuning.forward),
@@ -157,7 +157,7 @@ fn text(report: &Report) -> String {
         line("driver", row.driver.clone());
         line("Philox multiply", row.philox_multiply.to_owned());
         line("timestamps", if row.timestamps { "yes" } else { "no" }.to_owned());
-        line("mask bits applied by", row.apply.to_owned());
+        line("mask operation", row.mask_op.to_owned());
         line("bricks per thread, group", format!("forward {}", row.tiles.forward));
         line("", format!("input gradient {}", row.tiles.input_gradient));
         line("", format!("weight gradient {}", row.tiles.weight_gradient));

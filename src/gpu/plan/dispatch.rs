@@ -48,7 +48,7 @@ impl<'k> Plan<'k> {
             read_write,
             tile: pass.tile(&kernels.tuning),
             split_k: 1,
-            apply: kernels.tuning.apply,
+            mask_op: kernels.tuning.mask_op,
             multiply: kernels.multiply,
             unrolled: kernels.tuning.unrolled,
             sharing: Shared::Each,

@@ -12,7 +12,7 @@ macro_rules! templates {
 
 /// Name and text of each template in `shaders/`.
 pub(crate) const TEMPLATES: &[(&str, &str)] = templates! {
-    "params" "philox" "brick" "elements" "elementary" "apply" "tile" "round_key" "workgroup_tile" "forward_tile"
+    "params" "philox" "brick" "elements" "elementary" "mask_op" "tile" "round_key" "workgroup_tile" "forward_tile"
     "forward" "input_gradient" "weight_gradient" "bias_gradient" "mask" "moments" "activation" "monte_carlo"
     "predictive" "round" "running_moments" "update"
 };
@@ -210,15 +210,15 @@ impl Pass {
     /// The templates this kernel is put together from.
     pub(crate) const fn parts(self) -> &'static [&'static str] {
         match self {
-            Self::Forward { .. } => &["params", "philox", "brick", "elements", "apply", "forward"],
-            Self::InputGradient => &["params", "philox", "brick", "elements", "apply", "input_gradient"],
-            Self::WeightGradient => &["params", "philox", "brick", "elements", "apply", "weight_gradient"],
+            Self::Forward { .. } => &["params", "philox", "brick", "elements", "mask_op", "forward"],
+            Self::InputGradient => &["params", "philox", "brick", "elements", "mask_op", "input_gradient"],
+            Self::WeightGradient => &["params", "philox", "brick", "elements", "mask_op", "weight_gradient"],
             Self::BiasGradient => &["params", "philox", "brick", "elements", "bias_gradient"],
             Self::Mask { .. } => &["params", "philox", "brick", "mask"],
             Self::Moments { .. } => &["params", "elements", "elementary", "moments"],
             Self::Activation(_) => &["params", "philox", "elements", "elementary", "activation"],
             Self::MonteCarlo { .. } => {
-                &["params", "philox", "brick", "elements", "apply", "running_moments", "monte_carlo"]
+                &["params", "philox", "brick", "elements", "mask_op", "running_moments", "monte_carlo"]
             }
             Self::Predictive { .. } => &["params", "elements", "elementary", "predictive"],
             Self::Round => &["params", "elements", "round"],

@@ -13,7 +13,7 @@ use super::pass::{Integral, Pass, TEMPLATES};
 use super::workgroup_tile::WorkgroupTile;
 use crate::call::Axis;
 use crate::cpu::MILLS;
-use crate::gpu::tuning::{Apply, Multiply, Tile};
+use crate::gpu::tuning::{MaskOp, Multiply, Tile};
 use crate::mask::BIAS_INPUT_BLOCK;
 use crate::mask::brick::ROTATIONS;
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS, PLANE_ROUNDS, ROUNDS, STATE_PLANES};
@@ -71,7 +71,7 @@ pub(crate) struct Variant {
     pub tile: Tile,
     /// Threads that share a tile, each with a part of its sums.
     pub split_k: u32,
-    pub apply: Apply,
+    pub mask_op: MaskOp,
     pub multiply: Multiply,
     /// The planes of a brick, and the rows of bricks of a tile as it is stored, are loops.
     pub unrolled: bool,
@@ -221,7 +221,7 @@ impl Variant {
             vector => self.vector,
             access => if self.read_write { "read_write" } else { "read" },
             bias => self.pass.bias() || self.pass == Pass::Mask { of_bias: true },
-            apply => match self.apply { Apply::Select => "select", Apply::And => "and" },
+            mask_op => match self.mask_op { MaskOp::Select => "select", MaskOp::And => "and" },
             unrolled => self.unrolled,
             looped_rows => !self.unrolled && tile_rows > 1,
             multipliers => MULTIPLIERS,

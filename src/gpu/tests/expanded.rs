@@ -30,7 +30,7 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
         read_write: false,
         tile,
         split_k: 1,
-        apply: tuning.apply,
+        mask_op: tuning.mask_op,
         multiply: Multiply::Wide,
         unrolled: tuning.unrolled,
         sharing: Shared::Each,

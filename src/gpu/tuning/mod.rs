@@ -58,9 +58,9 @@ impl Tile {
     }
 }
 
-/// How a kernel applies a mask bit to a product. For finite operands all forms agree.
+/// The mask operation: how a mask bit acts on a product. For finite operands all forms agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Apply {
+pub enum MaskOp {
     /// The sum is replaced where the bit is set: one predicated multiply-add on NVIDIA.
     Select,
     /// The weight is kept or made zero by a bitwise and: two integer operations on AMD, none of
@@ -80,9 +80,9 @@ pub enum Multiply {
 /// The kernel shapes for one adapter.
 ///
 /// ```
-/// use dropconnect::gpu::{Apply, Tile, Tuning};
+/// use dropconnect::gpu::{MaskOp, Tile, Tuning};
 ///
-/// let tuning = Tuning::software().with_forward(Tile::new(2, 1, [8, 4])).with_apply(Apply::Select);
+/// let tuning = Tuning::software().with_forward(Tile::new(2, 1, [8, 4])).with_mask_op(MaskOp::Select);
 /// assert_eq!(tuning.to_string().parse::<Tuning>()?, tuning);
 /// # Ok::<(), dropconnect::Error>(())
 /// ```
@@ -96,7 +96,7 @@ pub struct Tuning {
     /// Rows are outputs, columns inputs.
     pub weight_gradient: Tile,
     /// How mask bits are applied.
-    pub apply: Apply,
+    pub mask_op: MaskOp,
     /// Whether the planes of a brick and the rows of a tile that is written out are unrolled in the kernel. Loops keep
     /// it small.
     pub unrolled: bool,
@@ -140,8 +140,8 @@ impl Tuning {
 
     /// How mask bits are applied.
     #[must_use]
-    pub const fn with_apply(self, apply: Apply) -> Self {
-        Self { apply, ..self }
+    pub const fn with_mask_op(self, mask_op: MaskOp) -> Self {
+        Self { mask_op, ..self }
     }
 
     /// Unrolled, or with loops.
@@ -241,7 +241,7 @@ impl Tuning {
             forward: tile(4, 4),
             input_gradient: tile(8, 2),
             weight_gradient: tile(8, 2),
-            apply: Apply::And,
+            mask_op: MaskOp::And,
             unrolled: false,
             threads: 0,
             iterations: ITERATIONS,
@@ -265,7 +265,7 @@ impl Tuning {
             forward: tile(2, 1, [8, 4]),
             input_gradient: tile(1, 1, [8, 4]),
             weight_gradient: tile(1, 1, [8, 4]),
-            apply: Apply::And,
+            mask_op: MaskOp::And,
             unrolled: true,
             threads: 1 << 16,
             iterations: ITERATIONS,
@@ -278,7 +278,7 @@ impl Tuning {
         // The best over p = 1/2 and 1/5, a large layer and a small one, on an H200 and an H100 (docs/nvidia.md). What
         // a load costs there goes by the lines that it touches, so that a workgroup reads lines together. Where it
         // cannot, few of its threads differ along the rows of what is read along rows.
-        let nvidia = Self { apply: Apply::Select, unrolled: false, ..unmeasured };
+        let nvidia = Self { mask_op: MaskOp::Select, unrolled: false, ..unmeasured };
         if !k_tiles {
             return Self {
                 forward: NO_K_TILE,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Apply, Tile, Tuning};
+use super::{MaskOp, Tile, Tuning};
 use crate::Error;
 
 impl fmt::Display for Tile {
@@ -19,14 +19,14 @@ impl fmt::Display for Tile {
 /// keep the adapter busy, and the iterations and connections that one dispatch holds.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let apply = match self.apply {
-            Apply::Select => "select",
-            Apply::And => "and",
+        let mask_op = match self.mask_op {
+            MaskOp::Select => "select",
+            MaskOp::And => "and",
         };
         let unrolled = if self.unrolled { "unrolled" } else { "loops" };
         let &Self { forward, input_gradient, weight_gradient, threads, iterations, connections, .. } = self;
         write!(f, "{forward},{input_gradient},{weight_gradient},")?;
-        write!(f, "{apply},{unrolled},{threads},{iterations},{connections}")
+        write!(f, "{mask_op},{unrolled},{threads},{iterations},{connections}")
     }
 }
 
@@ -57,7 +57,7 @@ impl FromStr for Tuning {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = || Error::Tuning { text: text.to_owned() };
         let parts: Vec<&str> = text.split(',').collect();
-        let [tiles @ .., apply, unrolled, threads, iterations, connections] = &parts[..] else {
+        let [tiles @ .., mask_op, unrolled, threads, iterations, connections] = &parts[..] else {
             return Err(fault());
         };
         let [forward, input_gradient, weight_gradient] = tiles else { return Err(fault()) };
@@ -67,9 +67,9 @@ impl FromStr for Tuning {
             forward: tile(forward)?,
             input_gradient: tile(input_gradient)?,
             weight_gradient: tile(weight_gradient)?,
-            apply: match *apply {
-                "select" => Apply::Select,
-                "and" => Apply::And,
+            mask_op: match *mask_op {
+                "select" => MaskOp::Select,
+                "and" => MaskOp::And,
                 _ => return Err(fault()),
             },
             unrolled: match *unrolled {
@@ -86,14 +86,14 @@ impl FromStr for Tuning {
 
 #[cfg(test)]
 mod tests {
-    use crate::gpu::{Apply, Tile, Tuning};
+    use crate::gpu::{MaskOp, Tile, Tuning};
 
     #[test]
     fn tunings_survive_as_text() {
         let software = Tuning::software();
         let other = Tuning {
             forward: Tile::new(1, 2, [32, 4]).with_k_tile(8),
-            apply: Apply::Select,
+            mask_op: MaskOp::Select,
             unrolled: true,
             threads: 1 << 16,
             ..software

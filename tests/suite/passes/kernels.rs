@@ -29,8 +29,8 @@ fn every_kind_of_kernel_agrees_with_float64() {
             placement: PLACEMENTS[row[3]],
             ..Case::new(shape(dims), mask_of(masks[row[1]], at))
         };
-        let apply = [Apply::And, Apply::Select][row[6]];
-        let kernels = kernels(gpu, small_tiles(apply), multiplies[row[7]], false);
+        let mask_op = [MaskOp::And, MaskOp::Select][row[6]];
+        let kernels = kernels(gpu, small_tiles(mask_op), multiplies[row[7]], false);
         agree(&[Target::Adapter { gpu, kernels }], &call, 1000 + seed as u64);
     }
 }
@@ -45,12 +45,12 @@ fn the_tunings_of_the_library_agree_with_float64() {
     let half = ([9, 12, 24], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
     let rows = [
         (*gpu.kernels().tuning(), 0.5, large),
-        (tiles(1, 1, [8, 8], Apply::Select), 0.2, cut),
-        (tiles(2, 2, [4, 2], Apply::And), 0.2, half),
-        (tiles(2, 2, [4, 2], Apply::And), 0.5, cut),
+        (tiles(1, 1, [8, 8], MaskOp::Select), 0.2, cut),
+        (tiles(2, 2, [4, 2], MaskOp::And), 0.2, half),
+        (tiles(2, 2, [4, 2], MaskOp::And), 0.5, cut),
         (Tuning::software(), 0.5, large),
-        (tiles(1, 1, [8, 8], Apply::Select), 0.5, large),
-        (tiles(2, 2, [4, 2], Apply::And), 0.5, large),
+        (tiles(1, 1, [8, 8], MaskOp::Select), 0.5, large),
+        (tiles(2, 2, [4, 2], MaskOp::And), 0.5, large),
     ];
     for (tuning, p, (dims, at, element, placement)) in few(3, rows) {
         let mask = Some(mask(p).at(origin(at[0], at[1], at[2])));
@@ -68,8 +68,8 @@ fn threads_that_share_a_tile_agree_with_float64() {
     let cut = ([35, 67, 257], [3, 2, 5], ElementType::F32, Placement::PooledOdd);
     let half = ([33, 36, 72], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
     // As many parts as there can be, of tiles as low as there can be; and some parts of higher tiles.
-    let hardware = tiles(1, 1, [8, 4], Apply::Select).with_threads(u32::MAX);
-    let wide = tiles(2, 2, [4, 2], Apply::And).with_threads(200);
+    let hardware = tiles(1, 1, [8, 4], MaskOp::Select).with_threads(u32::MAX);
+    let wide = tiles(2, 2, [4, 2], MaskOp::And).with_threads(200);
     let rows = [
         (hardware, Some(mask(0.5)), even),
         (wide, Some(mask(0.2)), half),
@@ -99,9 +99,9 @@ fn operands_that_workgroups_read_together_give_the_same_bits() {
     let half = ([33, 36, 72], [1, 0, 0], ElementType::F16, Placement::PooledAligned);
     let small = ([3, 2, 5], [2, 1, 3], ElementType::BF16, Placement::PooledOdd);
     // Workgroups whose threads read a quad each, several, and parts of one; with threads that share a tile, too.
-    let hardware = tiles(1, 2, [4, 8], Apply::Select);
-    let split = tiles(1, 1, [8, 4], Apply::Select).with_threads(u32::MAX);
-    let wide = tiles(2, 2, [3, 2], Apply::And);
+    let hardware = tiles(1, 2, [4, 8], MaskOp::Select);
+    let split = tiles(1, 1, [8, 4], MaskOp::Select).with_threads(u32::MAX);
+    let wide = tiles(2, 2, [3, 2], MaskOp::And);
     let rows = [
         (hardware, 2, Some(mask(0.5)), cut),
         (split, 16, Some(mask(0.2)), cut),
@@ -134,9 +134,13 @@ fn the_ways_to_apply_and_to_multiply_give_the_same_bits() {
         let call = Case::new(shape, Some(mask(p).at(origin(1, 2, 3))));
         let mut first = None;
         for multiply in multiplies(gpu, test) {
-            for apply in [Apply::And, Apply::Select] {
-                let bits = run(gpu, kernels(gpu, small_tiles(apply), multiply, false), &call, &data).bits();
-                assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits, "p {p} {apply:?} {multiply:?}");
+            for mask_op in [MaskOp::And, MaskOp::Select] {
+                let bits = run(gpu, kernels(gpu, small_tiles(mask_op), multiply, false), &call, &data).bits();
+                assert_eq!(
+                    first.get_or_insert_with(|| bits.clone()),
+                    &bits,
+                    "p {p} {mask_op:?} {multiply:?}"
+                );
             }
         }
     }

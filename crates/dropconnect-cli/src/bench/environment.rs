@@ -57,7 +57,7 @@ impl Environment {
             kind: adapters::kind(info).to_owned(),
             backend: info.backend.to_string(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            kernels: format!("{multiply:?} multiply, {:?} bits, bricks {}", tuning.apply, tiles.join("; ")),
+            kernels: format!("{multiply:?} multiply, {:?} bits, bricks {}", tuning.mask_op, tiles.join("; ")),
             os,
             cpu,
         }

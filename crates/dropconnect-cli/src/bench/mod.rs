@@ -137,7 +137,7 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
 /// The floors of all passes, once all rates are known.
 fn floors(device: &Selected, plan: &Plan, report: &mut Report) -> Result<(), CliError> {
     let (Some(gpu), Some(rates)) = (device.gpu(), &report.rates) else { return Ok(()) };
-    let apply = gpu.kernels().tuning().apply;
+    let mask_op = gpu.kernels().tuning().mask_op;
     for entry in &mut report.results {
         let shape = Shape::new(entry.batch, entry.outputs, entry.inputs)?;
         let probability = DropProbability::new(entry.p)?;
@@ -146,7 +146,7 @@ fn floors(device: &Selected, plan: &Plan, report: &mut Report) -> Result<(), Cli
         for pass in &mut entry.passes {
             let Some(&of) = plan.passes.iter().find(|of| of.name() == pass.pass) else { continue };
             let bytes = [entry.memory.tensors, moved_elements(of, &shape) * element.size() as u64];
-            pass.floor = Some(Floor::of(rates, apply, &probability, of, &shape, bytes));
+            pass.floor = Some(Floor::of(rates, mask_op, &probability, of, &shape, bytes));
         }
     }
     Ok(())

@@ -84,7 +84,7 @@ fn tuning(choices: &mut Choices) -> Tuning {
         .with_input_gradient(tile(choices))
         .with_weight_gradient(tile(choices))
         .with_unrolled(choices.flag())
-        .with_apply(choices.of(&[Apply::Select, Apply::And]))
+        .with_mask_op(choices.of(&[MaskOp::Select, MaskOp::And]))
         .with_threads(choices.number_32());
     if choices.flag() {
         tuning = tuning.with_iterations(choices.number_32()).with_connections(choices.number());

@@ -1,6 +1,6 @@
 //! Kernel variants that this adapter would not get by itself, and layouts an engine would bring.
 
-use dropconnect::gpu::{Apply, Gpu, KernelOptions, Kernels, Multiply, Tile, Tuning};
+use dropconnect::gpu::{Gpu, KernelOptions, Kernels, MaskOp, Multiply, Tile, Tuning};
 use dropconnect::{ElementType, Error, Write, wgpu};
 
 use super::bits;
@@ -33,8 +33,8 @@ impl Variants {
         let tuned = |tuning| KernelOptions { tuning: Some(tuning), ..options.clone() };
         let make = |options| Kernels::new(gpu.device(), &options);
         let mut others = vec![
-            ("mask bits applied by select", base.with_apply(Apply::Select)),
-            ("mask bits applied by and", base.with_apply(Apply::And)),
+            ("mask operation: select", base.with_mask_op(MaskOp::Select)),
+            ("mask operation: and", base.with_mask_op(MaskOp::And)),
             ("sums split among threads", one_brick.with_threads(u32::MAX)),
         ];
         let mut not_run = Vec::new();
@@ -49,7 +49,7 @@ impl Variants {
         if few && gpu.info().device_type == wgpu::DeviceType::Cpu {
             not_run.push("wide tiles: the compiler of this adapter takes minutes for them");
         } else {
-            others.push(("wide tiles", Tuning::software().with_apply(tuning.apply)));
+            others.push(("wide tiles", Tuning::software().with_mask_op(tuning.mask_op)));
         }
         // What is like the tiles that it starts from is checked with those.
         others.retain(|&(_, other)| other != base);

@@ -6,7 +6,7 @@ use crate::gpu::shader::pass::TEMPLATES;
 
 /// Shaders that say nothing of their own: ways to say `if keep { sum += a * b }` that compile well. The references of
 /// the passes just add.
-const ALONE: [&str; 1] = ["apply"];
+const ALONE: [&str; 1] = ["mask_op"];
 
 /// The Rust files that say the same as each other shader, for people and tests to compare: files that it mirrors line
 /// by line, and references, in float64. That of a pass is the reference's file of its name, where nothing else is said

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::call::Axis;
 use crate::gpu::shader::pass::{BIAS_TILE, FLAT_TILE, Integral, Pass};
 use crate::gpu::shader::variant::{Planes, Shared, Variant};
-use crate::gpu::tuning::{Apply, Multiply, Tile};
+use crate::gpu::tuning::{MaskOp, Multiply, Tile};
 use crate::{Activation, ElementType};
 
 /// Every kernel with every choice of its own, but for the threads that share an example: those are the tile's.
@@ -91,7 +91,7 @@ fn keep_pairs(all: &mut Vec<Variant>) {
             one.element as usize,
             one.result as usize,
             one.planes as usize,
-            one.apply as usize,
+            one.mask_op as usize,
             one.multiply as usize,
             one.sharing as usize,
         ]);
@@ -123,9 +123,9 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
         ElementType::ALL.into_iter().flat_map(|element| planes.map(|planes| (element, planes)))
     {
         for (vector, read_write) in BOOL.into_iter().flat_map(|vector| BOOL.map(|rw| (vector, rw))) {
-            for (apply, multiply) in [Apply::Select, Apply::And]
+            for (mask_op, multiply) in [MaskOp::Select, MaskOp::And]
                 .into_iter()
-                .flat_map(|apply| [Multiply::Wide, Multiply::Split].map(|multiply| (apply, multiply)))
+                .flat_map(|mask_op| [Multiply::Wide, Multiply::Split].map(|multiply| (mask_op, multiply)))
             {
                 for unrolled in BOOL {
                     all.push(Variant {
@@ -138,7 +138,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
                         read_write,
                         tile,
                         split_k: 1,
-                        apply,
+                        mask_op,
                         multiply,
                         unrolled,
                         sharing: Shared::Each,
@@ -161,7 +161,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
         .iter()
         .filter(|one| one.element != ElementType::F32 && one.planes != Planes::None && contracts(pass))
         // Which has nothing to do with how masks are drawn.
-        .filter(|one| one.apply == Apply::And && one.multiply == Multiply::Split)
+        .filter(|one| one.mask_op == MaskOp::And && one.multiply == Multiply::Split)
         .map(|one| Variant { result: ElementType::F32, ..*one })
         .collect();
     all.extend(wide);
@@ -180,7 +180,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
         let blocked: Vec<_> = all
             .iter()
             .filter(|one| matches!(one.planes, Planes::None | Planes::One))
-            .filter(|one| one.apply == Apply::And && one.multiply == Multiply::Split)
+            .filter(|one| one.mask_op == MaskOp::And && one.multiply == Multiply::Split)
             .map(|one| Variant { blocked: true, ..*one })
             .collect();
         all.extend(blocked);
@@ -191,11 +191,11 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
         let seen = tile.k_tile > 0 && !(!one.unrolled && one.split_k == 1);
-        usual || !wide && !seen && one.apply == Apply::And && one.multiply == Multiply::Split
+        usual || !wide && !seen && one.mask_op == MaskOp::And && one.multiply == Multiply::Split
     });
     // How operands come has nothing to do with how masks are drawn.
     if tile.k_tile > 0 {
-        all.retain(|one| one.apply == Apply::And);
+        all.retain(|one| one.mask_op == MaskOp::And);
     }
     if !full {
         keep_pairs(&mut all);

@@ -7,7 +7,7 @@ use super::{compute, random};
 use crate::gpu::shader::params::{Params, round_keys};
 use crate::gpu::shader::pass::Pass;
 use crate::gpu::shader::variant::{Planes, Shared, Variant};
-use crate::gpu::{Apply, Gpu, Multiply, Tile};
+use crate::gpu::{Gpu, MaskOp, Multiply, Tile};
 use crate::mask::brick::Brick;
 use crate::mask::philox::{KEY_STEP, MULTIPLIERS, PLANE_ROUNDS, ROUNDS};
 use crate::{DropProbability, ElementType, Mask, MaskKey};
@@ -114,7 +114,7 @@ fn brick_variant() -> Variant {
         read_write: false,
         tile: Tile::new(1, 1, [64, 1]),
         split_k: 1,
-        apply: Apply::And,
+        mask_op: MaskOp::And,
         multiply: Multiply::Split,
         unrolled: true,
         sharing: Shared::Each,

@@ -3,7 +3,7 @@
 
 mod rates;
 
-use dropconnect::gpu::Apply;
+use dropconnect::gpu::MaskOp;
 use dropconnect::{DropProbability, Shape};
 use dropconnect_testing::Kind;
 use serde::Serialize;
@@ -46,7 +46,7 @@ impl Floor {
     /// caches hold them, and `moved` those that the pass reads and writes.
     pub fn of(
         rates: &Rates,
-        apply: Apply,
+        mask_op: MaskOp,
         probability: &DropProbability,
         pass: Kind,
         shape: &Shape,
@@ -63,8 +63,8 @@ impl Floor {
             integers += bricks * rounds * ROUND_PRODUCTS / rates.products_per_second;
             let logic = COUNTER_LOGIC + planes * PLANE_LOGIC + rotated * ROTATION_LOGIC;
             integers += bricks * logic / rates.logic_per_second;
-            integers += match apply {
-                Apply::Select => products * SELECT_LOGIC / rates.logic_per_second,
+            integers += match mask_op {
+                MaskOp::Select => products * SELECT_LOGIC / rates.logic_per_second,
                 _ => products * AND_TESTS / rates.tests_per_second,
             };
         }
@@ -102,7 +102,7 @@ mod tests {
 
     fn floor(rates: &Rates, apply: Apply, p: f64, pass: Kind, moved: u64) -> Floor {
         let shape = Shape::new(128, 1024, 1024).unwrap();
-        Floor::of(rates, apply, &DropProbability::new(p).unwrap(), pass, &shape, [moved, moved])
+        Floor::of(rates, mask_op, &DropProbability::new(p).unwrap(), pass, &shape, [moved, moved])
     }
 
     #[test]

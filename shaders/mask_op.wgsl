@@ -3,7 +3,7 @@
 // a driver has inlined the call, every test is of a constant bit.
 //
 // How the bit is applied is a choice per vendor, read off machine code (docs/performance.md). Here
-//% if apply == "select"
+//% if mask_op == "select"
 // the sum is kept or replaced, which is a predicated multiply-add on NVIDIA.
 //% else
 // the factor b, the weight wherever there is one, is kept or made +0.
@@ -22,7 +22,7 @@ fn add_kept_dot(sum: f32, a: vec4<f32>, b: vec4<f32>${decision}) -> f32 {
 //% set lane = "." ~ xyzw[k]
 //% if not masked_products
     s = fma(a${lane}, b${lane}, s);
-//% elif apply == "select"
+//% elif mask_op == "select"
     s = select(s, fma(a${lane}, b${lane}, s), (word & (1u << (bit + ${k}u))) != 0u);
 //% else
     s = fma(a${lane}, keep_or_zero(b${lane}, word, bit + ${k}u), s);
@@ -38,7 +38,7 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>${decision}) -> vec4<f32> {
 //% set lane = xyzw[k]
 //% if not masked_products
     s.${lane} = fma(a, b.${lane}, s.${lane});
-//% elif apply == "select"
+//% elif mask_op == "select"
     s.${lane} = select(s.${lane}, fma(a, b.${lane}, s.${lane}), (word & (1u << (bit + ${k}u))) != 0u);
 //% else
     s.${lane} = fma(a, keep_or_zero(b.${lane}, word, bit + ${k}u), s.${lane});
