@@ -46,7 +46,7 @@ fn pack(value: f32) -> u32 {
 //% if narrow != "f32"
 
 // The element at `index`, of the word that has it.
-fn unpack_half(word: u32, index: u32) -> f32 {
+fn unpack_lane(word: u32, index: u32) -> f32 {
     return unpack(word >> (16u * (index & 1u))).x;
 }
 
@@ -82,7 +82,7 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 //% if element == "f32"
     let value_${lane} = ${operand.name}[index_${lane}];
 //% else
-    let value_${lane} = unpack_half(${operand.name}[index_${lane} / 2u], index_${lane});
+    let value_${lane} = unpack_lane(${operand.name}[index_${lane} / 2u], index_${lane});
 //% endif
 //% endfor
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
@@ -99,13 +99,13 @@ fn store_${result.name}(index: u32, value: f32) {
 //% if result_element == "f32"
     ${result.name}[index] = select(0.0, ${result.name}[index], params.accumulate == 1u) + value;
 //% else
-    // The other half of the word may belong to another thread, which touches only its own bits: the
+    // The other lane of the word may belong to another thread, which touches only its own bits: the
     // word ends up the same in whatever order they come.
     let shift = (index & 1u) * 16u;
     let word = index / 2u;
     var sum = value;
     if params.accumulate == 1u {
-        sum += unpack_half(atomicLoad(&${result.name}[word]), index);
+        sum += unpack_lane(atomicLoad(&${result.name}[word]), index);
     }
     atomicAnd(&${result.name}[word], ~(0xffffu << shift));
     atomicOr(&${result.name}[word], pack(sum) << shift);

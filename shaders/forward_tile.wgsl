@@ -31,22 +31,23 @@
         let keep_${column} = keep_0_${column}[shared_coordinate & 3u];
 //% endfor
 //% endif
-//% for half in range(2)
+//% for q in range(2)
+//% set part = ["low", "high"][q]
 //% for c in range(4 * columns)
-//% set read = column_quad(half, c, "w_quad(w_row_" ~ c ~ ", i + " ~ 4 * half ~ ")")
+//% set read = column_quad(q, c, "w_quad(w_row_" ~ c ~ ", i + " ~ 4 * q ~ ")")
 //% if sharing == "tile"
         // The weights are masked once, as they are read.
-        let w_${c}_${half} = keep_quad(${read}, keep_${c // 4}, ${8 * (c % 4) + 4 * half}u);
+        let w_${c}_${part} = keep_quad(${read}, keep_${c // 4}, ${8 * (c % 4) + 4 * q}u);
 //% else
-        let w_${c}_${half} = ${read};
+        let w_${c}_${part} = ${read};
 //% endif
 //% endfor
 //% for n in range(4 * rows)
-        let x_${n}_${half} = ${row_quad(half, n, "x_quad(x_row_" ~ n ~ ", i + " ~ 4 * half ~ ")")};
+        let x_${n}_${part} = ${row_quad(q, n, "x_quad(x_row_" ~ n ~ ", i + " ~ 4 * q ~ ")")};
 //% for c in range(4 * columns)
 //% set sum = "sum_" ~ n ~ "_" ~ c
-//% set decision = kept("keep_" ~ n // 4 ~ "_" ~ c // 4 ~ "." ~ xyzw[n % 4], 8 * (c % 4) + 4 * half)
-        ${sum} = add_kept_dot(${sum}, x_${n}_${half}, w_${c}_${half}${decision});
+//% set decision = kept("keep_" ~ n // 4 ~ "_" ~ c // 4 ~ "." ~ xyzw[n % 4], 8 * (c % 4) + 4 * q)
+        ${sum} = add_kept_dot(${sum}, x_${n}_${part}, w_${c}_${part}${decision});
 //% endfor
 //% endfor
 //% endfor

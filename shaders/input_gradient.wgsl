@@ -29,14 +29,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% endfor
 //% endif
 //% for r in range(4 * rows)
-//% for half in range(2 * columns)
-    var sum_${r}_${half} = vec4(0.0);
+//% for q in range(2 * columns)
+    var sum_${r}_${q} = vec4(0.0);
 //% endfor
 //% endfor
 //% if vector and not workgroup_tile
     // And so do columns past the last.
-//% for half in range(2 * columns)
-    let i_${half} = ${quad_column("i", half, 2)};
+//% for q in range(2 * columns)
+    let i_${q} = ${quad_column("i", q, 2)};
 //% endfor
 //% endif
 
@@ -59,18 +59,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let w_row_${c} = u32(clamp(o + ${c}, 0, i32(params.outputs) - 1));
         let exists_${c} = vec4(o + ${c} == i32(w_row_${c}));
 //% endif
-//% for half in range(2 * columns)
+//% for q in range(2 * columns)
 //% if workgroup_tile
-//% set read = column_quad(c, half, "")
+//% set read = column_quad(c, q, "")
 //% elif vector
-//% set read = "w_quad(u32(o + " ~ c ~ "), i_" ~ half ~ ")"
+//% set read = "w_quad(u32(o + " ~ c ~ "), i_" ~ q ~ ")"
 //% else
-//% set read = "select(vec4(0.0), w_quad(w_row_" ~ c ~ ", i + " ~ 4 * half ~ "), exists_" ~ c ~ ")"
+//% set read = "select(vec4(0.0), w_quad(w_row_" ~ c ~ ", i + " ~ 4 * q ~ "), exists_" ~ c ~ ")"
 //% endif
 //% if sharing == "tile"
-        let w_${c}_${half} = keep_quad(${read}, keep_${half // 2}, ${8 * c + 4 * (half % 2)}u);
+        let w_${c}_${q} = keep_quad(${read}, keep_${q // 2}, ${8 * c + 4 * (q % 2)}u);
 //% else
-        let w_${c}_${half} = ${read};
+        let w_${c}_${q} = ${read};
 //% endif
 //% endfor
 //% endfor
@@ -81,10 +81,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for column in range(columns)
 //% for r in range(4)
 //% for c in turns
-//% for half in range(2 * column, 2 * column + 2)
-//% set sum = "sum_" ~ (4 * row + r) ~ "_" ~ half
-//% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c + 4 * (half % 2))
-        ${sum} = add_kept_row(${sum}, g_${4 * row + r}.${xyzw[c]}, w_${c}_${half}${decision});
+//% for q in range(2 * column, 2 * column + 2)
+//% set sum = "sum_" ~ (4 * row + r) ~ "_" ~ q
+//% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c + 4 * (q % 2))
+        ${sum} = add_kept_row(${sum}, g_${4 * row + r}.${xyzw[c]}, w_${c}_${q}${decision});
 //% endfor
 //% endfor
 //% endfor

@@ -19,15 +19,15 @@ ${shared_parts()}
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("o", "i")}
 //% for c in range(4 * rows)
-//% for half in range(2 * columns)
-    var sum_${c}_${half} = vec4(0.0);
+//% for q in range(2 * columns)
+    var sum_${c}_${q} = vec4(0.0);
 //% endfor
 //% endfor
 //% if not workgroup_tile
     // Columns past the last: outside a row where elements are loaded one by one, which reads 0, else the last quad
     // again. Their sums are never stored.
-//% for half in range(2 * columns)
-    let i_${half} = ${quad_column("i", half, 2)};
+//% for q in range(2 * columns)
+    let i_${q} = ${quad_column("i", q, 2)};
 //% endfor
 //% for row in range(rows)
     let o_${row} = ${quad_column("o", row, 1)};
@@ -43,8 +43,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let row_${r} = u32(clamp(n + ${r}, 0, i32(params.examples) - 1));
         let exists_${r} = vec4(n + ${r} == i32(row_${r}));
 //% endif
-//% for half in range(2 * columns)
-        let x_${r}_${half} = ${column_quad(r, half, "x_quad(row_" ~ r ~ ", i_" ~ half ~ ")")};
+//% for q in range(2 * columns)
+        let x_${r}_${q} = ${column_quad(r, q, "x_quad(row_" ~ r ~ ", i_" ~ q ~ ")")};
 //% endfor
 //% endfor
 //% if sharing != "tile" and turn == 0
@@ -58,10 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for column in range(columns)
 //% for r in turns
 //% for c in range(4)
-//% for half in range(2 * column, 2 * column + 2)
-//% set sum = "sum_" ~ (4 * row + c) ~ "_" ~ half
-//% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c + 4 * (half % 2))
-        ${sum} = add_kept_row(${sum}, g_${r}_${row}.${xyzw[c]}, x_${r}_${half}${decision});
+//% for q in range(2 * column, 2 * column + 2)
+//% set sum = "sum_" ~ (4 * row + c) ~ "_" ~ q
+//% set decision = kept("keep_" ~ row ~ "_" ~ column ~ "." ~ xyzw[r], 8 * c + 4 * (q % 2))
+        ${sum} = add_kept_row(${sum}, g_${r}_${row}.${xyzw[c]}, x_${r}_${q}${decision});
 //% endfor
 //% endfor
 //% endfor
@@ -76,9 +76,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 //% for column in range(columns)
     let keep_${row}_${column} = shared_word(input_block + ${column}u, output_block + ${row}u, 0u);
 //% for c in range(4)
-//% for half in range(2 * column, 2 * column + 2)
-//% set sum = "sum_" ~ (4 * row + c) ~ "_" ~ half
-    ${sum} = keep_quad(${sum}, keep_${row}_${column}, ${8 * c + 4 * (half % 2)}u);
+//% for q in range(2 * column, 2 * column + 2)
+//% set sum = "sum_" ~ (4 * row + c) ~ "_" ~ q
+    ${sum} = keep_quad(${sum}, keep_${row}_${column}, ${8 * c + 4 * (q % 2)}u);
 //% endfor
 //% endfor
 //% endfor

@@ -41,12 +41,12 @@ fn plain(pass: Pass, tile: Tile, tuning: &Tuning) -> Variant {
 /// Those of [`named`] that are kept as text: the forward kernel at its plainest, with sums split at any p, and with odd
 /// rows of 16 bits in loops; sums over examples; a mask that examples share; the mask alone.
 const SHOWN: [&str; 6] = [
-    "forward_half_hardware",
+    "forward_p_half_hardware",
     "forward_any_hardware_split",
     "forward_any_software_f16_edges",
-    "weight_gradient_half_hardware",
-    "monte_carlo_half_shared",
-    "mask_half",
+    "weight_gradient_p_half_hardware",
+    "monte_carlo_p_half_shared",
+    "mask_p_half",
 ];
 
 /// Few variants that show much: every pass, hardware and software tiles, p = 1/2 and any p, whole quads and edges.
@@ -56,7 +56,7 @@ fn named() -> Vec<(&'static str, Variant)> {
     let any = |variant| Variant { planes: Planes::Many, ..variant };
     let unmasked = |pass, tile| Variant { planes: Planes::None, ..plain(pass, tile, &nvidia) };
     let mut texts = vec![
-        ("forward_half_hardware", plain(Pass::Forward { bias: false }, nvidia.forward, &nvidia)),
+        ("forward_p_half_hardware", plain(Pass::Forward { bias: false }, nvidia.forward, &nvidia)),
         (
             "forward_any_hardware_split",
             Variant {
@@ -65,7 +65,7 @@ fn named() -> Vec<(&'static str, Variant)> {
                 ..any(plain(Pass::Forward { bias: true }, amd.forward, &amd))
             },
         ),
-        ("forward_half_software", plain(Pass::Forward { bias: false }, software.forward, &software)),
+        ("forward_p_half_software", plain(Pass::Forward { bias: false }, software.forward, &software)),
         (
             "forward_any_software_f16_edges",
             Variant {
@@ -80,15 +80,15 @@ fn named() -> Vec<(&'static str, Variant)> {
                 ))
             },
         ),
-        ("input_gradient_half_hardware", plain(Pass::InputGradient, nvidia.input_gradient, &nvidia)),
+        ("input_gradient_p_half_hardware", plain(Pass::InputGradient, nvidia.input_gradient, &nvidia)),
         ("input_gradient_any_software", any(plain(Pass::InputGradient, software.input_gradient, &software))),
-        ("weight_gradient_half_hardware", plain(Pass::WeightGradient, nvidia.weight_gradient, &nvidia)),
+        ("weight_gradient_p_half_hardware", plain(Pass::WeightGradient, nvidia.weight_gradient, &nvidia)),
         ("bias_gradient_any", any(plain(Pass::BiasGradient, BIAS_TILE, &nvidia))),
-        ("mask_half", plain(Pass::Mask { of_bias: false }, FLAT_TILE, &nvidia)),
+        ("mask_p_half", plain(Pass::Mask { of_bias: false }, FLAT_TILE, &nvidia)),
         ("moments", unmasked(Pass::Moments { bias: true }, NO_K_TILE)),
         ("activation_sampled", unmasked(Pass::Activation(Integral::Sampled(Activation::Sigmoid)), FLAT_TILE)),
         (
-            "monte_carlo_half_shared",
+            "monte_carlo_p_half_shared",
             Variant {
                 sharing: Shared::Tile,
                 ..plain(Pass::MonteCarlo { bias: false }, nvidia.forward, &nvidia)
