@@ -117,7 +117,7 @@ fn is_negative_or_nan(x: f32) -> bool {
 }
 
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_quad()-}
     let means = u_mean_quad(u32(n), o);
     let variances = u_variance_quad(u32(n), o);

@@ -8,8 +8,8 @@
 var<workgroup> parts: array<vec4<f32>, ${workgroup_x * workgroup_y}>;
 
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_column = group.x * ${workgroup_x}u + local.x;
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_column = workgroup.x * ${workgroup_x}u + local.x;
     let o = i32(tile_column * 4u) - params.output_shift;
     var sum = vec4(0.0);
     if o < i32(params.outputs) {

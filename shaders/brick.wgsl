@@ -102,7 +102,7 @@ fn brick(block: vec3<u32>) -> vec4<u32> {
 // The mask coordinate of local example n where examples share masks.
 fn mask_coordinate(n: i32) -> u32 {
     let global = params.example_block * 4u + u32(n + params.example_shift);
-    return select(global / max(params.group, 1u), 0u, params.group == 0u);
+    return select(global / max(params.mask_group, 1u), 0u, params.mask_group == 0u);
 }
 
 // The word of one such coordinate.

@@ -64,7 +64,7 @@ ${tile_head("n", "o", "i")-}
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("n", "o")}
     ${sum_tile()-}
     ${add_up_parts(scalars=true)}

@@ -20,7 +20,7 @@ ${tile_head("n", "i", "o")-}
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("n", "i")}
 //% if not workgroup_tile
     // Rows past either end repeat the nearest one; their sums are never stored.

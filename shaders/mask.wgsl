@@ -22,13 +22,13 @@ fn store(index: u32, bit: u32) {
 //% endif
 
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-    let input_block = group.x * ${workgroup_x}u + local.x;
-    let tile_row = group.y * ${workgroup_y}u + ${local_y};
+    let input_block = workgroup.x * ${workgroup_x}u + local.x;
+    let tile_row = workgroup.y * ${workgroup_y}u + ${local_y};
     // Blocks of outputs are in the third dimension of the grid.
     let n = i32(tile_row * 4u) - params.example_shift;
-    let o = i32(group.z * 4u) - params.output_shift;
+    let o = i32(workgroup.z * 4u) - params.output_shift;
 //% if not bias
     let i = i32(input_block * 8u) - params.input_shift;
 //% endif
@@ -37,12 +37,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     }
 //% set block = "BIAS_INPUT_BLOCK" if bias else "params.input_block + input_block"
 //% if sharing == "each"
-    let block = vec3(${block}, params.output_block + group.z, params.example_block + tile_row);
+    let block = vec3(${block}, params.output_block + workgroup.z, params.example_block + tile_row);
     let keep = brick(block);
 //% else
     let keep = vec4(
 //% for r in range(4)
-        shared_word(${block}, params.output_block + group.z, mask_coordinate(n + ${r})),
+        shared_word(${block}, params.output_block + workgroup.z, mask_coordinate(n + ${r})),
 //% endfor
     );
 //% endif

@@ -14,9 +14,9 @@ fn variance_of(mean: f32, squares: f32) -> f32 {
 }
 
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let n = i32((group.y * ${workgroup_y}u + ${local_y}) * ${4 * rows}u);
-    let o = i32((group.x * ${workgroup_x}u + local.x) * ${4 * columns}u);
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let n = i32((workgroup.y * ${workgroup_y}u + ${local_y}) * ${4 * rows}u);
+    let o = i32((workgroup.x * ${workgroup_x}u + local.x) * ${4 * columns}u);
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }

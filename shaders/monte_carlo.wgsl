@@ -15,7 +15,7 @@ var<private> pass_key: vec2<u32>;
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("n", "o")-}
     ${read_bias()-}
     for (var t = 0u; t < params.passes; t++) {

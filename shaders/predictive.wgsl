@@ -66,11 +66,11 @@ fn surprise(p: f32) -> f32 {
 }
 
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
 //% if split_k > 1
-    let n = group.x;
+    let n = workgroup.x;
 //% else
-    let n = group.x * ${workgroup_x}u + local.x;
+    let n = workgroup.x * ${workgroup_x}u + local.x;
     if n >= params.examples {
         return;
     }

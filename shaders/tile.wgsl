@@ -9,8 +9,8 @@
 // The numbers of the tile, for the head of a kernel.
 //% macro tile_head(row, column, reduction)
 //% set bn = workgroup_x * columns * BRICK[column]
-//% set group = workgroup_x ~ " x " ~ workgroup_y ~ " threads"
-//     BM = ${workgroup_y * rows * BRICK[row]} ${AXIS[row]}s, BN = ${bn} ${AXIS[column]}s a workgroup of ${group}
+//% set threads = workgroup_x ~ " x " ~ workgroup_y ~ " threads"
+//     BM = ${workgroup_y * rows * BRICK[row]} ${AXIS[row]}s, BN = ${bn} ${AXIS[column]}s a workgroup of ${threads}
 //     TM x TN = ${rows * BRICK[row]} x ${columns * BRICK[column]} sums a thread: ${rows} x ${columns} bricks
 //% if workgroup_tile
 //     BK = ${workgroup_tile.steps * BRICK[reduction]} ${AXIS[reduction]}s at a time, through workgroup memory
@@ -26,8 +26,8 @@
 
 // Where the thread's tile starts.
 //% macro begin_tile(row, column)
-    let tile_row = group.y * ${workgroup_y}u + ${local_y};
-    let tile_column = group.x * ${workgroup_x}u + local.x;
+    let tile_row = workgroup.y * ${workgroup_y}u + ${local_y};
+    let tile_column = workgroup.x * ${workgroup_x}u + local.x;
     let ${row} = i32(tile_row * ${BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
     let ${column} = i32(tile_column * ${BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
     ${begin_workgroup_tile(row, column)-}
@@ -307,8 +307,8 @@ ${caller(k)-}
 
 // The quad of a thread of a kernel without tiles: row n, columns o to o + 3.
 //% macro begin_quad()
-    let n = i32(group.y * ${workgroup_y}u + ${local_y});
-    let o = i32((group.x * ${workgroup_x}u + local.x) * 4u);
+    let n = i32(workgroup.y * ${workgroup_y}u + ${local_y});
+    let o = i32((workgroup.x * ${workgroup_x}u + local.x) * 4u);
     if n >= i32(params.examples) || o >= i32(params.outputs) {
         return;
     }

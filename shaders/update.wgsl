@@ -3,7 +3,7 @@
 //% from "tile" import begin_quad
 
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_quad()-}
     update_quad(n, o, value_quad(u32(n), o), params.first_pass + 1u);
 }

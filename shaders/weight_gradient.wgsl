@@ -16,7 +16,7 @@ ${tile_head("o", "i", "n")-}
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("o", "i")}
 //% for c in range(4 * rows)
 //% for q in range(2 * columns)

@@ -9,8 +9,8 @@
 // Where the tile of the workgroup starts, and which of its threads this one is.
 //% macro begin_workgroup_tile(row, column)
 //% if workgroup_tile
-    let first_${row} = i32(group.y * ${workgroup_y * BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
-    let first_${column} = i32(group.x * ${workgroup_x * BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
+    let first_${row} = i32(workgroup.y * ${workgroup_y * BRICK[row] * rows}u) - params.${AXIS[row]}_shift;
+    let first_${column} = i32(workgroup.x * ${workgroup_x * BRICK[column] * columns}u) - params.${AXIS[column]}_shift;
 //% set depth = "local.z * " ~ workgroup_x * workgroup_y ~ "u + " if split_k > 1 else ""
     let reader = ${depth}${local_y} * ${workgroup_x}u + local.x;
 //% endif

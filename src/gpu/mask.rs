@@ -69,7 +69,8 @@ impl Kernels {
         // Whole examples where several fit a binding, else pieces of one.
         let most_examples = most_examples.min(row / outputs).max(1);
         let most_outputs = if outputs <= row { outputs } else { row };
-        let most_outputs = most_outputs.min((self.limits.groups - 1).saturating_mul(BRICK_OUTPUTS).max(1));
+        let most_outputs =
+            most_outputs.min((self.limits.workgroups - 1).saturating_mul(BRICK_OUTPUTS).max(1));
         let most_examples = if most_outputs < outputs { 1 } else { most_examples };
         for examples in pieces(batch, most_examples) {
             for columns in pieces(outputs, most_outputs) {

@@ -87,8 +87,9 @@ impl Plan<'_> {
         let threads = [tile.rows * tile.workgroup[1], tile.columns * tile.workgroup[0]];
         // One brick less: the first may start before the extent does. One element never touches two.
         std::array::from_fn(|k| {
-            (u64::from(self.kernels.limits.groups) * u64::from(threads[k] * brick[k]) - u64::from(brick[k]))
-                .clamp(1, 1 << 30) as u32
+            (u64::from(self.kernels.limits.workgroups) * u64::from(threads[k] * brick[k])
+                - u64::from(brick[k]))
+            .clamp(1, 1 << 30) as u32
         })
     }
 }

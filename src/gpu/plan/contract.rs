@@ -1,6 +1,6 @@
 //! The passes that sum along an axis of the box: checked, cut into dispatches that fit the device, and planned.
 //!
-//! A dispatch is limited along each axis: by what a binding holds, by the groups of a grid, by the connections
+//! A dispatch is limited along each axis: by what a binding holds, by the workgroups of a grid, by the connections
 //! it may decide, and along the reduction axis by the iterations it may make
 //! ([`Tuning`](crate::gpu::Tuning) says why). Along the two axes of the result, pieces are independent. Pieces of the
 //! reduction axis add up in the result, in f32; a result of 16 bits adds up in scratch memory, and is rounded once.

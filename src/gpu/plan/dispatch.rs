@@ -1,4 +1,4 @@
-//! How a pass becomes dispatches: what each binds, which kernel it takes, and in how many groups.
+//! How a pass becomes dispatches: what each binds, which kernel it takes, and in how many workgroups.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -149,15 +149,15 @@ impl<'k> Plan<'k> {
         let uniform = initialised(device, label, bytemuck::bytes_of(&params), wgpu::BufferUsages::UNIFORM)?;
         let bindings: Arc<[_]> = bindings.iter().map(BoundRange::of).collect();
         let bind_group = Dispatch::bind(device, &pipeline, &uniform, &bindings)?;
-        let [x, y] = variant.tile.groups([bricks[0], bricks[1]]);
-        let groups = [x, y, bricks[2]];
+        let [x, y] = variant.tile.workgroups([bricks[0], bricks[1]]);
+        let workgroups = [x, y, bricks[2]];
         let draws = self.draws;
         self.recording.dispatches.push(Dispatch {
             pipeline,
             uniform,
             offset: 0,
             bind_group,
-            groups,
+            workgroups,
             draws,
             params,
             bindings,

@@ -138,7 +138,7 @@ impl Plan<'_> {
 
     /// Whether a dispatch holds as many of these tiles as cover so many bricks.
     fn holds(&self, tile: Tile, bricks: [u32; 2]) -> bool {
-        tile.groups(bricks).iter().all(|&groups| groups <= self.kernels.limits.groups)
+        tile.workgroups(bricks).iter().all(|&workgroups| workgroups <= self.kernels.limits.workgroups)
     }
 
     /// How many threads may share a tile: as many as the device lets, and as find registers for it in one workgroup.

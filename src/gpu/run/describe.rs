@@ -25,7 +25,7 @@ impl Recording {
         self.dispatches.iter().map(|dispatch| DispatchInfo {
             label: dispatch.pipeline.label,
             source: &dispatch.pipeline.source,
-            workgroups: dispatch.groups,
+            workgroups: dispatch.workgroups,
             parameters: bytemuck::bytes_of(&dispatch.params),
             draws: dispatch.draws,
             bindings: &dispatch.bindings,

@@ -16,7 +16,7 @@ pub(crate) struct Limits {
     /// What the offset of a binding is a multiple of.
     pub alignment: u64,
     /// Workgroups along an axis.
-    pub groups: u32,
+    pub workgroups: u32,
     /// Threads of a workgroup, and those along its width and its depth.
     pub threads: u32,
     pub width: u32,
@@ -35,7 +35,7 @@ impl Limits {
         Ok(Self {
             binding: limits.max_storage_buffer_binding_size.min(INDEXABLE),
             alignment: limits.min_storage_buffer_offset_alignment.into(),
-            groups: limits.max_compute_workgroups_per_dimension,
+            workgroups: limits.max_compute_workgroups_per_dimension,
             threads: limits.max_compute_invocations_per_workgroup,
             width: limits.max_compute_workgroup_size_x,
             depth: limits.max_compute_workgroup_size_z,

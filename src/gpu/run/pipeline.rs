@@ -126,7 +126,7 @@ impl Pipelines {
         //   they hold; vectors, and the arrays of a thread, by literals and by numbers taken modulo their length or
         //   below it.
         // - Loops count a `u32` up to a number that is below 2^32 by at least the step, or down to 0.
-        // - Integer divisors are literals that are not 0, but for the size of a group in `mask_coordinate`, which is
+        // - Integer divisors are literals that are not 0, but for the size of a mask group in `mask_coordinate`, which is
         //   taken to be at least 1.
         // The tests run the same calls with checks on and compare bit by bit.
         let translated = || unsafe { device.create_shader_module_trusted(descriptor, checks) };

@@ -101,7 +101,7 @@ pub(crate) struct Dispatch {
     pub uniform: wgpu::Buffer,
     pub offset: u32,
     pub bind_group: wgpu::BindGroup,
-    pub groups: [u32; 3],
+    pub workgroups: [u32; 3],
     pub draws: Draws,
     pub params: Params,
     /// The storage bindings.
@@ -159,7 +159,7 @@ impl Recording {
     /// recorded, and what the caller submits is not run. Sets pipeline and bind group 0 and leaves them set.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         for dispatch in &self.dispatches {
-            let [x, y, z] = dispatch.groups;
+            let [x, y, z] = dispatch.workgroups;
             pass.set_pipeline(&dispatch.pipeline.compute);
             pass.set_bind_group(0, &dispatch.bind_group, &[dispatch.offset]);
             pass.dispatch_workgroups(x, y, z);

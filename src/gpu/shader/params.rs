@@ -29,7 +29,7 @@ pub(crate) struct Params {
     pub output_stride: u32,
     pub accumulate: u32,
     pub masked_bias: u32,
-    pub group: u32,
+    pub mask_group: u32,
     pub passes: u32,
     pub first_pass: u32,
     pub all_ones: u32,
@@ -56,7 +56,7 @@ impl Params {
         let Some(mask) = mask else { return params };
 
         params.round_keys = round_keys(mask.key.words());
-        params.group = match mask.sharing {
+        params.mask_group = match mask.sharing {
             Sharing::Example => 1,
             Sharing::Group(size) => size.get(),
             Sharing::Batch => 0,

@@ -47,7 +47,7 @@ impl Tile {
     }
 
     /// The workgroups along columns and rows that cover so many bricks.
-    pub(crate) fn groups(self, bricks: [u32; 2]) -> [u32; 2] {
+    pub(crate) fn workgroups(self, bricks: [u32; 2]) -> [u32; 2] {
         let [x, y] = self.workgroup;
         [bricks[0].div_ceil(self.columns * x), bricks[1].div_ceil(self.rows * y)]
     }
