@@ -57,8 +57,8 @@ fn normals(a: u32, b: u32) -> vec2<f32> {
     return radius * circle(f32(b >> 8u) * 5.9604644775390625e-8);
 }
 
-// The average over `params.passes` samples of the element at `coordinates`, its global example and output, after
-// `params.first_pass` of which `before` is the result.
+// The average over `params.samples` samples of the element at `coordinates`, its global example and output, after
+// `params.first_sample` of which `before` is the result.
 fn moments_of(mean: f32, variance: f32, before: vec2<f32>, coordinates: vec2<u32>) -> vec2<f32> {
     // f does not fall, so that this is the median of f(u). The mean is within a deviation of it, and the
     // difference of squares below keeps its digits.
@@ -76,25 +76,25 @@ fn moments_of(mean: f32, variance: f32, before: vec2<f32>, coordinates: vec2<u32
     }
     var sum = 0.0;
     var squares = 0.0;
-    let calls = (params.passes + 3u) / 4u;
+    let calls = (params.samples + 3u) / 4u;
     for (var call = 0u; call < calls; call++) {
-        let words = philox(vec4(coordinates.y, coordinates.x, params.first_pass / 4u + call, 0u));
+        let words = philox(vec4(coordinates.y, coordinates.x, params.first_sample / 4u + call, 0u));
         let normal = vec4(normals(words.x, words.y), normals(words.z, words.w));
 //% for k in range(4)
         let value_${k} = unit * (activate(fma(deviation, normal[${k}], mean)) - middle);
-        let difference_${k} = select(0.0, value_${k}, call * 4u + ${k}u < params.passes);
+        let difference_${k} = select(0.0, value_${k}, call * 4u + ${k}u < params.samples);
         sum += difference_${k};
         squares = fma(difference_${k}, difference_${k}, squares);
 //% endfor
     }
-    let count = f32(params.passes);
+    let count = f32(params.samples);
     let average = sum / count;
     // A single sample has none, whatever is rounded how.
-    let spread = select(max(squares / count - average * average, 0.0), 0.0, params.passes == 1u);
+    let spread = select(max(squares / count - average * average, 0.0), 0.0, params.samples == 1u);
     var now = vec2(fma(average, units, middle), spread * units * units);
-    if params.first_pass > 0u {
+    if params.first_sample > 0u {
         // Two sets of samples become one (Chan, Golub and LeVeque).
-        let share = count / (f32(params.first_pass) + count);
+        let share = count / (f32(params.first_sample) + count);
         let moved = now.x - before.x;
         now = vec2(
             fma(moved, share, before.x),

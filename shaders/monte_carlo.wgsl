@@ -1,7 +1,7 @@
 // Mean and variance of Y over many masks, one launch. Reference: src/reference/monte_carlo.rs.
 //
-// A thread sums up its tile once per pass, as in the forward pass (forward.wgsl, and its departures), under that pass's
-// key, and updates mean and variance where they live, in the results: it alone touches them.
+// A thread sums up its tile once per sample, as in the forward pass (forward.wgsl, and its departures), under that
+// sample's key, and updates mean and variance where they live, in the results: it alone touches them.
 //
 //% from "tile" import tile_head
 ${tile_head("n", "o", "i")-}
@@ -10,17 +10,17 @@ ${tile_head("n", "o", "i")-}
 
 @group(0) @binding(${operands|length + 1}) var<storage, ${access}> keys: array<vec2<u32>>;
 
-// The key of the current pass.
-var<private> pass_key: vec2<u32>;
+// The key of the current sample.
+var<private> sample_key: vec2<u32>;
 
 ${shared_parts()}
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     ${begin_tile("n", "o")-}
     ${read_bias()-}
-    for (var t = 0u; t < params.passes; t++) {
-        let count = params.first_pass + t + 1u;
-        pass_key = keys[${keys_base} + t];
+    for (var t = 0u; t < params.samples; t++) {
+        let count = params.first_sample + t + 1u;
+        sample_key = keys[${keys_base} + t];
         ${sum_tile()-}
 //% if workgroup_tile
         if inside {

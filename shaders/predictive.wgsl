@@ -1,4 +1,4 @@
-// What a classifier's logits of many passes say: mean softmax, entropy of that mean, and mutual
+// What a classifier's logits of many samples say: mean softmax, entropy of that mean, and mutual
 // information, in natural logarithms. Reference: src/reference/predictive.rs, which says what becomes of logits that
 // are not finite.
 //
@@ -7,8 +7,8 @@
 //% else
 // A thread owns an example.
 //% endif
-// It updates what the results hold with one pass: the mean softmax, and in `information` the mean of the passes'
-// entropies. The last pass turns that into the results.
+// It updates what the results hold with one sample: the mean softmax, and in `information` the mean of the samples'
+// entropies. The last sample turns that into the results.
 
 @group(0) @binding(2) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(3) var<storage, read_write> entropy: array<f32>;
@@ -78,9 +78,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let row = params.base[0].y + n * params.output_stride;
     let entropy_index = params.base[0].z + n;
     let information_index = params.base[0].w + n;
-    let first = params.first_pass == 0u;
-    let last = params.first_pass + 1u == params.passes;
-    let share = 1.0 / f32(params.first_pass + 1u);
+    let first = params.first_sample == 0u;
+    let last = params.first_sample + 1u == params.samples;
+    let share = 1.0 / f32(params.first_sample + 1u);
     let quads = (params.outputs + 3u) / 4u;
 
     var largest = 0u;

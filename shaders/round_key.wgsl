@@ -6,11 +6,11 @@
 vec2(${(key_step[0] * count) % 4294967296}u, ${(key_step[1] * count) % 4294967296}u)
 {%- endmacro %}
 
-// Those of round `round`: the passes of a Monte-Carlo launch have keys of their own.
+// Those of round `round`: the samples of a Monte-Carlo launch have keys of their own.
 {% macro round_key(round) %}
-{% if not pass_keys %}params.round_keys[${round // 2}].${"xy" if round % 2 == 0 else "zw"}
-{%- elif round == 0 %}pass_key
-{%- else %}pass_key + ${key_steps(round)}{% endif %}
+{% if not sample_keys %}params.round_keys[${round // 2}].${"xy" if round % 2 == 0 else "zw"}
+{%- elif round == 0 %}sample_key
+{%- else %}sample_key + ${key_steps(round)}{% endif %}
 {% endmacro %}
 
 // The planes after the first of some bricks, in a loop: what each names `state` and `drop`, with these endings.

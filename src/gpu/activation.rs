@@ -54,8 +54,8 @@ impl Kernels {
                     let down = rows.start + down.start..rows.start + down.end;
                     if let Method::Sampled { samples, key, origin } = method {
                         params.round_keys = round_keys(key.gaussian_words());
-                        params.first_pass = launch * in_dispatch;
-                        params.passes = (samples - params.first_pass).min(in_dispatch);
+                        params.first_sample = launch * in_dispatch;
+                        params.samples = (samples - params.first_sample).min(in_dispatch);
                         // Global coordinates of the first element, not of a brick.
                         params.example_block = origin.example + down.start;
                         params.output_block = origin.output + across.start;

@@ -55,7 +55,7 @@ impl Kernels {
         let most_keys = plan.rows_of_bytes_in_binding("keys", key_bytes)?;
         for ranges in call.parts(most) {
             let mut params = call.params(&plan, &ranges);
-            let most_passes = plan.passes_in_dispatch(&params, call.grid(&params)).min(most_keys);
+            let most_passes = plan.samples_in_dispatch(&params, call.grid(&params)).min(most_keys);
             if most_passes == 0 {
                 return Ok(None);
             }
@@ -103,7 +103,7 @@ impl Kernels {
             let most_rows = plan.rows_in_binding("mean", outputs, ElementType::F32)?;
             for rows in pieces(batch, most_rows) {
                 plan.each_quad([rows.end - rows.start, outputs], outputs, |params, down, across| {
-                    params.first_pass = pass;
+                    params.first_sample = pass;
                     let down = rows.start + down.start..rows.start + down.end;
                     let at = |tensor| Rows::new(tensor, outputs, down.clone()).at_column(across.start);
                     (vec![at(y)], vec![at(call.mean), at(call.variance)])

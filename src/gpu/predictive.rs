@@ -49,8 +49,8 @@ impl Kernels {
         for rows in pieces(batch, most_examples) {
             let mut params = plan.params([0; 3], [rows.len() as u32, outputs, 0]);
             params.output_stride = outputs;
-            params.passes = passes;
-            params.first_pass = pass;
+            params.samples = passes;
+            params.first_sample = pass;
             let own = |tensor, stride| Rows::new(tensor, stride, rows.clone());
             let results = [own(call.mean, outputs), own(call.entropy, 1), own(call.information, 1)];
             let logits = Rows::new(call.logits, outputs, rows.clone());

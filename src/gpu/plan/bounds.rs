@@ -22,8 +22,8 @@ impl Plan<'_> {
         (u64::from(steps) * u64::from(length)).clamp(1, 1 << 30) as u32
     }
 
-    /// How many passes of a Monte-Carlo launch one dispatch makes at most; 0 where it does not even hold one.
-    pub(crate) fn passes_in_dispatch(&self, params: &Params, grid: [u32; 3]) -> u32 {
+    /// How many samples of a Monte-Carlo launch one dispatch makes at most; 0 where it does not even hold one.
+    pub(crate) fn samples_in_dispatch(&self, params: &Params, grid: [u32; 3]) -> u32 {
         let variant = self.variant_of(params, [grid[0], grid[1]]);
         let Iterations { fixed, step } = self.iterations_of(variant);
         let [examples, outputs, inputs] = params.bricks();

@@ -104,7 +104,7 @@ impl Plan<'_> {
 
     /// The tile, or less of it where the kernel would otherwise take a compiler that wants loops more than three
     /// seconds (docs/performance.md): odd rows are loaded element by element, 16-bit ones by halves of words,
-    /// Monte-Carlo passes take every sum on to a mean and a variance, and a tile of several masks draws four for a
+    /// Monte-Carlo samples take every sum on to a mean and a variance, and a tile of several masks draws four for a
     /// brick.
     pub(super) fn that_compiles_soon(&self, variant: &Variant, bricks: [u32; 2]) -> Tile {
         let mut tile = variant.tile;

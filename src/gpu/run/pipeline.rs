@@ -120,14 +120,14 @@ impl Pipelines {
         // - Indices: every load clamps its row to the rows and its column to the columns of the dispatch
         //   (or, in a `vector` variant, stays on whole quads of them); every store tests both. Rows,
         //   columns, strides and bases come from `Params`, which this module fills, out of ranges that
-        //   `Argument::check` found inside the tensor and the tensor inside its buffer. The keys of Monte-Carlo passes
-        //   are read below `params.passes`, for which `launch` binds as many. `workgroup_tile`, `parts` and `words` are
-        //   indexed by the local id, which is below the workgroup size, by literals and by loops that end with what
+        //   `Argument::check` found inside the tensor and the tensor inside its buffer. The keys of Monte-Carlo samples
+        //   are read below `params.samples`, for which `launch` binds as many. `workgroup_tile`, `parts` and `words`
+        //   are indexed by the local id, which is below the workgroup size, by literals and by loops that end with what
         //   they hold; vectors, and the arrays of a thread, by literals and by numbers taken modulo their length or
         //   below it.
         // - Loops count a `u32` up to a number that is below 2^32 by at least the step, or down to 0.
-        // - Integer divisors are literals that are not 0, but for the size of a mask group in `mask_coordinate`, which is
-        //   taken to be at least 1.
+        // - Integer divisors are literals that are not 0, but for the size of a mask group in `mask_coordinate`, which
+        //   is taken to be at least 1.
         // The tests run the same calls with checks on and compare bit by bit.
         let translated = || unsafe { device.create_shader_module_trusted(descriptor, checks) };
         let module = match &self.modules {

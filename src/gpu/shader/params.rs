@@ -1,4 +1,5 @@
-//! What a dispatch is told. Mirrors `shaders/params.wgsl`, same fields in the same order, and what each of them means.
+//! The parameters of a dispatch. Mirrors `shaders/params.wgsl`, same fields in the same order, and what each of them
+//! means.
 
 use crate::fenv;
 use crate::mask::brick::{BRICK_EXAMPLES, BRICK_INPUTS, BRICK_OUTPUTS};
@@ -30,8 +31,8 @@ pub(crate) struct Params {
     pub accumulate: u32,
     pub masked_bias: u32,
     pub mask_group: u32,
-    pub passes: u32,
-    pub first_pass: u32,
+    pub samples: u32,
+    pub first_sample: u32,
     pub all_ones: u32,
     pub round_keys: RoundKeys,
 }

@@ -195,7 +195,7 @@ impl Pass {
         let mut bindings = vec![true; self.operands().len()];
         let results = match self {
             Self::MonteCarlo { .. } => {
-                bindings.push(true); // the keys of the passes
+                bindings.push(true); // the keys of the samples
                 2
             }
             Self::Update => 2,

@@ -195,8 +195,8 @@ impl Variant {
             keys_base => base(operands.len()),
             operands,
             results,
-            // The passes of a Monte-Carlo launch have keys of their own.
-            pass_keys => monte_carlo,
+            // The samples of a Monte-Carlo launch have keys of their own.
+            sample_keys => monte_carlo,
             key_step => KEY_STEP,
             plane_rounds => PLANE_ROUNDS,
             activation => integral.map(Integral::function),

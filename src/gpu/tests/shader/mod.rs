@@ -85,7 +85,7 @@ fn params_in_rust() -> Vec<(&'static str, u32)> {
     fields! {
         examples outputs inputs threshold example_block output_block input_block bits
         example_shift output_shift input_shift scale base zeros input_stride output_stride accumulate masked_bias
-        group passes first_pass all_ones round_keys
+        mask_group samples first_sample all_ones round_keys
     }
 }
 

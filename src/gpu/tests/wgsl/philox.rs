@@ -35,7 +35,7 @@ fn generator(int64: bool) -> Value {
         multipliers => MULTIPLIERS,
         key_step => KEY_STEP,
         plane_rounds => PLANE_ROUNDS,
-        pass_keys => false,
+        sample_keys => false,
         unrolled => false,
     }
 }
