@@ -37,7 +37,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
 //% set block = "BIAS_INPUT_BLOCK" if bias else "params.input_block + input_block"
 //% if sharing == "each"
-    let block = vec3(${block}, params.output_block + workgroup.z, params.example_block + tile_row);
+    let block = vec3(
+        ${block},
+        params.output_block + workgroup.z,
+        params.example_block + tile_row,
+    );
     let keep = brick(block);
 //% else
     let keep = vec4(

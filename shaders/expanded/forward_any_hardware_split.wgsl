@@ -1,6 +1,6 @@
 // Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
 
-// What a dispatch is told. Twin: `Params` in src/gpu/shader/params.rs, same fields in the same order.
+// The parameters of a dispatch. Mirrors `Params` in src/gpu/shader/params.rs, same fields in the same order.
 struct Params {
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
@@ -34,11 +34,11 @@ struct Params {
     // 1: the bias is masked and scaled like a weight.
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do, or there is no mask.
-    group: u32,
-    // Monte-Carlo passes: how many of this dispatch (in the predictive kernel of the whole call), and how many came
+    mask_group: u32,
+    // Monte-Carlo samples: how many of this dispatch (in the predictive kernel of the whole call), and how many came
     // before. Gaussian samples: the same.
-    passes: u32,
-    first_pass: u32,
+    samples: u32,
+    first_sample: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -49,7 +49,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
-// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
+// Mirrors src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -80,27 +80,27 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 }
 
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
-// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// Mirrors src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
 // The input block whose lane 0 decides masked biases: past every real input.
 const BIAS_INPUT_BLOCK = 4294967295u;
 
 // The first state of the run that decides a brick.
-fn start(block: vec3<u32>) -> vec4<u32> {
+fn first_state(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
-fn others(drop: vec4<u32>) -> vec4<u32> {
+fn keep_from_drop(drop: vec4<u32>) -> vec4<u32> {
     return vec4(params.all_ones) - drop;
 }
 
-// One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
+// One bit of the bit-serial comparison u < threshold, from the least significant plane to the most: drop & plane where
 // the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
 // instruction however it is written; the other ways are the shortest for AMD, and for processors.
-fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
+fn compare_bit(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
     return (drop & plane) | (vec4(zero) & (drop | plane));
 }
 
@@ -109,56 +109,57 @@ fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
 // meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
     var drop = vec4(~0u);
-    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), params.zeros[0].x);
-    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), params.zeros[0].y);
-    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), params.zeros[0].z);
-    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), params.zeros[0].w);
-    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), params.zeros[1].x);
-    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), params.zeros[1].y);
-    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), params.zeros[1].z);
-    drop = rung(drop, state, params.zeros[1].w);
+    drop = compare_bit(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), params.zeros[0].x);
+    drop = compare_bit(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), params.zeros[0].y);
+    drop = compare_bit(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), params.zeros[0].z);
+    drop = compare_bit(drop, (state << vec4(9u)) | (state >> vec4(23u)), params.zeros[0].w);
+    drop = compare_bit(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), params.zeros[1].x);
+    drop = compare_bit(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), params.zeros[1].y);
+    drop = compare_bit(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), params.zeros[1].z);
+    drop = compare_bit(drop, state, params.zeros[1].w);
     return drop;
 }
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    var state = start(block);
+    var state = first_state(block);
     var drop = first_planes(state);
     state = philox_round(state, params.round_keys[5].xy);
     state = philox_round(state, params.round_keys[5].zw);
     state = philox_round(state, params.round_keys[6].xy);
-    drop = rung(drop, state, params.zeros[2].x);
+    drop = compare_bit(drop, state, params.zeros[2].x);
     state = philox_round(state, params.round_keys[6].zw);
     state = philox_round(state, params.round_keys[7].xy);
     state = philox_round(state, params.round_keys[7].zw);
-    drop = rung(drop, state, params.zeros[2].y);
+    drop = compare_bit(drop, state, params.zeros[2].y);
     state = philox_round(state, params.round_keys[8].xy);
     state = philox_round(state, params.round_keys[8].zw);
     state = philox_round(state, params.round_keys[9].xy);
-    drop = rung(drop, state, params.zeros[2].z);
+    drop = compare_bit(drop, state, params.zeros[2].z);
     state = philox_round(state, params.round_keys[9].zw);
     state = philox_round(state, params.round_keys[10].xy);
     state = philox_round(state, params.round_keys[10].zw);
-    drop = rung(drop, state, params.zeros[2].w);
+    drop = compare_bit(drop, state, params.zeros[2].w);
     state = philox_round(state, params.round_keys[11].xy);
     state = philox_round(state, params.round_keys[11].zw);
     state = philox_round(state, params.round_keys[12].xy);
-    drop = rung(drop, state, params.zeros[3].x);
+    drop = compare_bit(drop, state, params.zeros[3].x);
     state = philox_round(state, params.round_keys[12].zw);
     state = philox_round(state, params.round_keys[13].xy);
     state = philox_round(state, params.round_keys[13].zw);
-    drop = rung(drop, state, params.zeros[3].y);
+    drop = compare_bit(drop, state, params.zeros[3].y);
     state = philox_round(state, params.round_keys[14].xy);
     state = philox_round(state, params.round_keys[14].zw);
     state = philox_round(state, params.round_keys[15].xy);
-    drop = rung(drop, state, params.zeros[3].z);
+    drop = compare_bit(drop, state, params.zeros[3].z);
     state = philox_round(state, params.round_keys[15].zw);
     state = philox_round(state, params.round_keys[16].xy);
     state = philox_round(state, params.round_keys[16].zw);
-    drop = rung(drop, state, params.zeros[3].w);
-    return others(drop);
+    drop = compare_bit(drop, state, params.zeros[3].w);
+    return keep_from_drop(drop);
 }
 
-// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Mirrors
+// src/element.rs.
 //
 // Everything works on quads, four consecutive elements of a row.
 // Every row starts on a quad here, and a quad is one load.
@@ -230,7 +231,7 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
     return select(vec4(0.0), scale * bias, (vec4(word) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
 }
 
-// Y = scale * (sum over i of M W X) + b. Oracle: src/reference/forward.rs.
+// Y = scale * (sum over i of M W X) + b. Reference: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0
@@ -252,23 +253,23 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
 //
 // and departs from the above in this:
 //
-// 1. A thread owns 2 x 1 bricks, 8 examples by 4 outputs, and walks the inputs
+// 1. A thread owns 2 x 1 bricks, 8 examples by 4 outputs, and takes the inputs
 //    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
 //    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
 // 2. The products of a step are unrolled, and sums stay in registers. Loops over them cost two to three times.
-//    A bit is tested where it is known which; how it is applied is a choice per vendor (apply.wgsl).
+//    A bit is tested where it is known which; how it is applied is a choice per vendor (mask_op.wgsl).
 // 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column
 //    the last quad. A test in the loop would cost more than the products.
 // 4. There are too few tiles to keep the adapter busy: threads share one and add up their parts.
 // 5. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
 // 4 threads share a tile, each with a part of the sums.
-var<workgroup> parts: array<vec4<f32>, 192>;
+var<workgroup> workgroup_tile: array<vec4<f32>, 192>;
 
 @compute @workgroup_size(8, 4, 4)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 4u + local.y;
-    let tile_column = group.x * 8u + local.x;
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = workgroup.y * 4u + local.y;
+    let tile_column = workgroup.x * 8u + local.x;
     let n = i32(tile_row * 8u) - params.example_shift;
     let o = i32(tile_column * 4u) - params.output_shift;
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
@@ -331,94 +332,94 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             let i = i32(block * 8u) - params.input_shift;
             let keep_0_0 = brick(vec3(params.input_block + block, output_block, example_block));
             let keep_1_0 = brick(vec3(params.input_block + block, output_block, example_block + 1u));
-            let w_0_0 = w_quad(w_row_0, i);
-            let w_1_0 = w_quad(w_row_1, i);
-            let w_2_0 = w_quad(w_row_2, i);
-            let w_3_0 = w_quad(w_row_3, i);
-            let x_0_0 = x_quad(x_row_0, i);
-            sum_0_0 = add_kept_dot(sum_0_0, x_0_0, w_0_0, keep_0_0.x, 0u);
-            sum_0_1 = add_kept_dot(sum_0_1, x_0_0, w_1_0, keep_0_0.x, 8u);
-            sum_0_2 = add_kept_dot(sum_0_2, x_0_0, w_2_0, keep_0_0.x, 16u);
-            sum_0_3 = add_kept_dot(sum_0_3, x_0_0, w_3_0, keep_0_0.x, 24u);
-            let x_1_0 = x_quad(x_row_1, i);
-            sum_1_0 = add_kept_dot(sum_1_0, x_1_0, w_0_0, keep_0_0.y, 0u);
-            sum_1_1 = add_kept_dot(sum_1_1, x_1_0, w_1_0, keep_0_0.y, 8u);
-            sum_1_2 = add_kept_dot(sum_1_2, x_1_0, w_2_0, keep_0_0.y, 16u);
-            sum_1_3 = add_kept_dot(sum_1_3, x_1_0, w_3_0, keep_0_0.y, 24u);
-            let x_2_0 = x_quad(x_row_2, i);
-            sum_2_0 = add_kept_dot(sum_2_0, x_2_0, w_0_0, keep_0_0.z, 0u);
-            sum_2_1 = add_kept_dot(sum_2_1, x_2_0, w_1_0, keep_0_0.z, 8u);
-            sum_2_2 = add_kept_dot(sum_2_2, x_2_0, w_2_0, keep_0_0.z, 16u);
-            sum_2_3 = add_kept_dot(sum_2_3, x_2_0, w_3_0, keep_0_0.z, 24u);
-            let x_3_0 = x_quad(x_row_3, i);
-            sum_3_0 = add_kept_dot(sum_3_0, x_3_0, w_0_0, keep_0_0.w, 0u);
-            sum_3_1 = add_kept_dot(sum_3_1, x_3_0, w_1_0, keep_0_0.w, 8u);
-            sum_3_2 = add_kept_dot(sum_3_2, x_3_0, w_2_0, keep_0_0.w, 16u);
-            sum_3_3 = add_kept_dot(sum_3_3, x_3_0, w_3_0, keep_0_0.w, 24u);
-            let x_4_0 = x_quad(x_row_4, i);
-            sum_4_0 = add_kept_dot(sum_4_0, x_4_0, w_0_0, keep_1_0.x, 0u);
-            sum_4_1 = add_kept_dot(sum_4_1, x_4_0, w_1_0, keep_1_0.x, 8u);
-            sum_4_2 = add_kept_dot(sum_4_2, x_4_0, w_2_0, keep_1_0.x, 16u);
-            sum_4_3 = add_kept_dot(sum_4_3, x_4_0, w_3_0, keep_1_0.x, 24u);
-            let x_5_0 = x_quad(x_row_5, i);
-            sum_5_0 = add_kept_dot(sum_5_0, x_5_0, w_0_0, keep_1_0.y, 0u);
-            sum_5_1 = add_kept_dot(sum_5_1, x_5_0, w_1_0, keep_1_0.y, 8u);
-            sum_5_2 = add_kept_dot(sum_5_2, x_5_0, w_2_0, keep_1_0.y, 16u);
-            sum_5_3 = add_kept_dot(sum_5_3, x_5_0, w_3_0, keep_1_0.y, 24u);
-            let x_6_0 = x_quad(x_row_6, i);
-            sum_6_0 = add_kept_dot(sum_6_0, x_6_0, w_0_0, keep_1_0.z, 0u);
-            sum_6_1 = add_kept_dot(sum_6_1, x_6_0, w_1_0, keep_1_0.z, 8u);
-            sum_6_2 = add_kept_dot(sum_6_2, x_6_0, w_2_0, keep_1_0.z, 16u);
-            sum_6_3 = add_kept_dot(sum_6_3, x_6_0, w_3_0, keep_1_0.z, 24u);
-            let x_7_0 = x_quad(x_row_7, i);
-            sum_7_0 = add_kept_dot(sum_7_0, x_7_0, w_0_0, keep_1_0.w, 0u);
-            sum_7_1 = add_kept_dot(sum_7_1, x_7_0, w_1_0, keep_1_0.w, 8u);
-            sum_7_2 = add_kept_dot(sum_7_2, x_7_0, w_2_0, keep_1_0.w, 16u);
-            sum_7_3 = add_kept_dot(sum_7_3, x_7_0, w_3_0, keep_1_0.w, 24u);
-            let w_0_1 = w_quad(w_row_0, i + 4);
-            let w_1_1 = w_quad(w_row_1, i + 4);
-            let w_2_1 = w_quad(w_row_2, i + 4);
-            let w_3_1 = w_quad(w_row_3, i + 4);
-            let x_0_1 = x_quad(x_row_0, i + 4);
-            sum_0_0 = add_kept_dot(sum_0_0, x_0_1, w_0_1, keep_0_0.x, 4u);
-            sum_0_1 = add_kept_dot(sum_0_1, x_0_1, w_1_1, keep_0_0.x, 12u);
-            sum_0_2 = add_kept_dot(sum_0_2, x_0_1, w_2_1, keep_0_0.x, 20u);
-            sum_0_3 = add_kept_dot(sum_0_3, x_0_1, w_3_1, keep_0_0.x, 28u);
-            let x_1_1 = x_quad(x_row_1, i + 4);
-            sum_1_0 = add_kept_dot(sum_1_0, x_1_1, w_0_1, keep_0_0.y, 4u);
-            sum_1_1 = add_kept_dot(sum_1_1, x_1_1, w_1_1, keep_0_0.y, 12u);
-            sum_1_2 = add_kept_dot(sum_1_2, x_1_1, w_2_1, keep_0_0.y, 20u);
-            sum_1_3 = add_kept_dot(sum_1_3, x_1_1, w_3_1, keep_0_0.y, 28u);
-            let x_2_1 = x_quad(x_row_2, i + 4);
-            sum_2_0 = add_kept_dot(sum_2_0, x_2_1, w_0_1, keep_0_0.z, 4u);
-            sum_2_1 = add_kept_dot(sum_2_1, x_2_1, w_1_1, keep_0_0.z, 12u);
-            sum_2_2 = add_kept_dot(sum_2_2, x_2_1, w_2_1, keep_0_0.z, 20u);
-            sum_2_3 = add_kept_dot(sum_2_3, x_2_1, w_3_1, keep_0_0.z, 28u);
-            let x_3_1 = x_quad(x_row_3, i + 4);
-            sum_3_0 = add_kept_dot(sum_3_0, x_3_1, w_0_1, keep_0_0.w, 4u);
-            sum_3_1 = add_kept_dot(sum_3_1, x_3_1, w_1_1, keep_0_0.w, 12u);
-            sum_3_2 = add_kept_dot(sum_3_2, x_3_1, w_2_1, keep_0_0.w, 20u);
-            sum_3_3 = add_kept_dot(sum_3_3, x_3_1, w_3_1, keep_0_0.w, 28u);
-            let x_4_1 = x_quad(x_row_4, i + 4);
-            sum_4_0 = add_kept_dot(sum_4_0, x_4_1, w_0_1, keep_1_0.x, 4u);
-            sum_4_1 = add_kept_dot(sum_4_1, x_4_1, w_1_1, keep_1_0.x, 12u);
-            sum_4_2 = add_kept_dot(sum_4_2, x_4_1, w_2_1, keep_1_0.x, 20u);
-            sum_4_3 = add_kept_dot(sum_4_3, x_4_1, w_3_1, keep_1_0.x, 28u);
-            let x_5_1 = x_quad(x_row_5, i + 4);
-            sum_5_0 = add_kept_dot(sum_5_0, x_5_1, w_0_1, keep_1_0.y, 4u);
-            sum_5_1 = add_kept_dot(sum_5_1, x_5_1, w_1_1, keep_1_0.y, 12u);
-            sum_5_2 = add_kept_dot(sum_5_2, x_5_1, w_2_1, keep_1_0.y, 20u);
-            sum_5_3 = add_kept_dot(sum_5_3, x_5_1, w_3_1, keep_1_0.y, 28u);
-            let x_6_1 = x_quad(x_row_6, i + 4);
-            sum_6_0 = add_kept_dot(sum_6_0, x_6_1, w_0_1, keep_1_0.z, 4u);
-            sum_6_1 = add_kept_dot(sum_6_1, x_6_1, w_1_1, keep_1_0.z, 12u);
-            sum_6_2 = add_kept_dot(sum_6_2, x_6_1, w_2_1, keep_1_0.z, 20u);
-            sum_6_3 = add_kept_dot(sum_6_3, x_6_1, w_3_1, keep_1_0.z, 28u);
-            let x_7_1 = x_quad(x_row_7, i + 4);
-            sum_7_0 = add_kept_dot(sum_7_0, x_7_1, w_0_1, keep_1_0.w, 4u);
-            sum_7_1 = add_kept_dot(sum_7_1, x_7_1, w_1_1, keep_1_0.w, 12u);
-            sum_7_2 = add_kept_dot(sum_7_2, x_7_1, w_2_1, keep_1_0.w, 20u);
-            sum_7_3 = add_kept_dot(sum_7_3, x_7_1, w_3_1, keep_1_0.w, 28u);
+            let w_0_low = w_quad(w_row_0, i);
+            let w_1_low = w_quad(w_row_1, i);
+            let w_2_low = w_quad(w_row_2, i);
+            let w_3_low = w_quad(w_row_3, i);
+            let x_0_low = x_quad(x_row_0, i);
+            sum_0_0 = add_kept_dot(sum_0_0, x_0_low, w_0_low, keep_0_0.x, 0u);
+            sum_0_1 = add_kept_dot(sum_0_1, x_0_low, w_1_low, keep_0_0.x, 8u);
+            sum_0_2 = add_kept_dot(sum_0_2, x_0_low, w_2_low, keep_0_0.x, 16u);
+            sum_0_3 = add_kept_dot(sum_0_3, x_0_low, w_3_low, keep_0_0.x, 24u);
+            let x_1_low = x_quad(x_row_1, i);
+            sum_1_0 = add_kept_dot(sum_1_0, x_1_low, w_0_low, keep_0_0.y, 0u);
+            sum_1_1 = add_kept_dot(sum_1_1, x_1_low, w_1_low, keep_0_0.y, 8u);
+            sum_1_2 = add_kept_dot(sum_1_2, x_1_low, w_2_low, keep_0_0.y, 16u);
+            sum_1_3 = add_kept_dot(sum_1_3, x_1_low, w_3_low, keep_0_0.y, 24u);
+            let x_2_low = x_quad(x_row_2, i);
+            sum_2_0 = add_kept_dot(sum_2_0, x_2_low, w_0_low, keep_0_0.z, 0u);
+            sum_2_1 = add_kept_dot(sum_2_1, x_2_low, w_1_low, keep_0_0.z, 8u);
+            sum_2_2 = add_kept_dot(sum_2_2, x_2_low, w_2_low, keep_0_0.z, 16u);
+            sum_2_3 = add_kept_dot(sum_2_3, x_2_low, w_3_low, keep_0_0.z, 24u);
+            let x_3_low = x_quad(x_row_3, i);
+            sum_3_0 = add_kept_dot(sum_3_0, x_3_low, w_0_low, keep_0_0.w, 0u);
+            sum_3_1 = add_kept_dot(sum_3_1, x_3_low, w_1_low, keep_0_0.w, 8u);
+            sum_3_2 = add_kept_dot(sum_3_2, x_3_low, w_2_low, keep_0_0.w, 16u);
+            sum_3_3 = add_kept_dot(sum_3_3, x_3_low, w_3_low, keep_0_0.w, 24u);
+            let x_4_low = x_quad(x_row_4, i);
+            sum_4_0 = add_kept_dot(sum_4_0, x_4_low, w_0_low, keep_1_0.x, 0u);
+            sum_4_1 = add_kept_dot(sum_4_1, x_4_low, w_1_low, keep_1_0.x, 8u);
+            sum_4_2 = add_kept_dot(sum_4_2, x_4_low, w_2_low, keep_1_0.x, 16u);
+            sum_4_3 = add_kept_dot(sum_4_3, x_4_low, w_3_low, keep_1_0.x, 24u);
+            let x_5_low = x_quad(x_row_5, i);
+            sum_5_0 = add_kept_dot(sum_5_0, x_5_low, w_0_low, keep_1_0.y, 0u);
+            sum_5_1 = add_kept_dot(sum_5_1, x_5_low, w_1_low, keep_1_0.y, 8u);
+            sum_5_2 = add_kept_dot(sum_5_2, x_5_low, w_2_low, keep_1_0.y, 16u);
+            sum_5_3 = add_kept_dot(sum_5_3, x_5_low, w_3_low, keep_1_0.y, 24u);
+            let x_6_low = x_quad(x_row_6, i);
+            sum_6_0 = add_kept_dot(sum_6_0, x_6_low, w_0_low, keep_1_0.z, 0u);
+            sum_6_1 = add_kept_dot(sum_6_1, x_6_low, w_1_low, keep_1_0.z, 8u);
+            sum_6_2 = add_kept_dot(sum_6_2, x_6_low, w_2_low, keep_1_0.z, 16u);
+            sum_6_3 = add_kept_dot(sum_6_3, x_6_low, w_3_low, keep_1_0.z, 24u);
+            let x_7_low = x_quad(x_row_7, i);
+            sum_7_0 = add_kept_dot(sum_7_0, x_7_low, w_0_low, keep_1_0.w, 0u);
+            sum_7_1 = add_kept_dot(sum_7_1, x_7_low, w_1_low, keep_1_0.w, 8u);
+            sum_7_2 = add_kept_dot(sum_7_2, x_7_low, w_2_low, keep_1_0.w, 16u);
+            sum_7_3 = add_kept_dot(sum_7_3, x_7_low, w_3_low, keep_1_0.w, 24u);
+            let w_0_high = w_quad(w_row_0, i + 4);
+            let w_1_high = w_quad(w_row_1, i + 4);
+            let w_2_high = w_quad(w_row_2, i + 4);
+            let w_3_high = w_quad(w_row_3, i + 4);
+            let x_0_high = x_quad(x_row_0, i + 4);
+            sum_0_0 = add_kept_dot(sum_0_0, x_0_high, w_0_high, keep_0_0.x, 4u);
+            sum_0_1 = add_kept_dot(sum_0_1, x_0_high, w_1_high, keep_0_0.x, 12u);
+            sum_0_2 = add_kept_dot(sum_0_2, x_0_high, w_2_high, keep_0_0.x, 20u);
+            sum_0_3 = add_kept_dot(sum_0_3, x_0_high, w_3_high, keep_0_0.x, 28u);
+            let x_1_high = x_quad(x_row_1, i + 4);
+            sum_1_0 = add_kept_dot(sum_1_0, x_1_high, w_0_high, keep_0_0.y, 4u);
+            sum_1_1 = add_kept_dot(sum_1_1, x_1_high, w_1_high, keep_0_0.y, 12u);
+            sum_1_2 = add_kept_dot(sum_1_2, x_1_high, w_2_high, keep_0_0.y, 20u);
+            sum_1_3 = add_kept_dot(sum_1_3, x_1_high, w_3_high, keep_0_0.y, 28u);
+            let x_2_high = x_quad(x_row_2, i + 4);
+            sum_2_0 = add_kept_dot(sum_2_0, x_2_high, w_0_high, keep_0_0.z, 4u);
+            sum_2_1 = add_kept_dot(sum_2_1, x_2_high, w_1_high, keep_0_0.z, 12u);
+            sum_2_2 = add_kept_dot(sum_2_2, x_2_high, w_2_high, keep_0_0.z, 20u);
+            sum_2_3 = add_kept_dot(sum_2_3, x_2_high, w_3_high, keep_0_0.z, 28u);
+            let x_3_high = x_quad(x_row_3, i + 4);
+            sum_3_0 = add_kept_dot(sum_3_0, x_3_high, w_0_high, keep_0_0.w, 4u);
+            sum_3_1 = add_kept_dot(sum_3_1, x_3_high, w_1_high, keep_0_0.w, 12u);
+            sum_3_2 = add_kept_dot(sum_3_2, x_3_high, w_2_high, keep_0_0.w, 20u);
+            sum_3_3 = add_kept_dot(sum_3_3, x_3_high, w_3_high, keep_0_0.w, 28u);
+            let x_4_high = x_quad(x_row_4, i + 4);
+            sum_4_0 = add_kept_dot(sum_4_0, x_4_high, w_0_high, keep_1_0.x, 4u);
+            sum_4_1 = add_kept_dot(sum_4_1, x_4_high, w_1_high, keep_1_0.x, 12u);
+            sum_4_2 = add_kept_dot(sum_4_2, x_4_high, w_2_high, keep_1_0.x, 20u);
+            sum_4_3 = add_kept_dot(sum_4_3, x_4_high, w_3_high, keep_1_0.x, 28u);
+            let x_5_high = x_quad(x_row_5, i + 4);
+            sum_5_0 = add_kept_dot(sum_5_0, x_5_high, w_0_high, keep_1_0.y, 4u);
+            sum_5_1 = add_kept_dot(sum_5_1, x_5_high, w_1_high, keep_1_0.y, 12u);
+            sum_5_2 = add_kept_dot(sum_5_2, x_5_high, w_2_high, keep_1_0.y, 20u);
+            sum_5_3 = add_kept_dot(sum_5_3, x_5_high, w_3_high, keep_1_0.y, 28u);
+            let x_6_high = x_quad(x_row_6, i + 4);
+            sum_6_0 = add_kept_dot(sum_6_0, x_6_high, w_0_high, keep_1_0.z, 4u);
+            sum_6_1 = add_kept_dot(sum_6_1, x_6_high, w_1_high, keep_1_0.z, 12u);
+            sum_6_2 = add_kept_dot(sum_6_2, x_6_high, w_2_high, keep_1_0.z, 20u);
+            sum_6_3 = add_kept_dot(sum_6_3, x_6_high, w_3_high, keep_1_0.z, 28u);
+            let x_7_high = x_quad(x_row_7, i + 4);
+            sum_7_0 = add_kept_dot(sum_7_0, x_7_high, w_0_high, keep_1_0.w, 4u);
+            sum_7_1 = add_kept_dot(sum_7_1, x_7_high, w_1_high, keep_1_0.w, 12u);
+            sum_7_2 = add_kept_dot(sum_7_2, x_7_high, w_2_high, keep_1_0.w, 20u);
+            sum_7_3 = add_kept_dot(sum_7_3, x_7_high, w_3_high, keep_1_0.w, 28u);
         }
         totals[nothing] += sum_0_0;
         sum_0_0 = f32(0.0);
@@ -521,19 +522,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // The parts of the 4 threads, two rows at a time, come to the first of them.
     let thread = local.y * 8u + local.x;
     if local.z > 0u {
-        let at = thread + (local.z - 1u) * 32u;
-        parts[at] = vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3);
-        parts[at + 96u] = vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3);
+        let slot = thread + (local.z - 1u) * 32u;
+        workgroup_tile[slot] = vec4(sum_0_0, sum_0_1, sum_0_2, sum_0_3);
+        workgroup_tile[slot + 96u] = vec4(sum_1_0, sum_1_1, sum_1_2, sum_1_3);
     }
     workgroupBarrier();
     if local.z == 0u {
-        for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at];
+        for (var slot = thread; slot < 96u; slot += 32u) {
+            let part_0 = workgroup_tile[slot];
             sum_0_0 += part_0.x;
             sum_0_1 += part_0.y;
             sum_0_2 += part_0.z;
             sum_0_3 += part_0.w;
-            let part_1 = parts[at + 96u];
+            let part_1 = workgroup_tile[slot + 96u];
             sum_1_0 += part_1.x;
             sum_1_1 += part_1.y;
             sum_1_2 += part_1.z;
@@ -543,19 +544,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // Until the rows before have been read.
     workgroupBarrier();
     if local.z > 0u {
-        let at = thread + (local.z - 1u) * 32u;
-        parts[at] = vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3);
-        parts[at + 96u] = vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3);
+        let slot = thread + (local.z - 1u) * 32u;
+        workgroup_tile[slot] = vec4(sum_2_0, sum_2_1, sum_2_2, sum_2_3);
+        workgroup_tile[slot + 96u] = vec4(sum_3_0, sum_3_1, sum_3_2, sum_3_3);
     }
     workgroupBarrier();
     if local.z == 0u {
-        for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at];
+        for (var slot = thread; slot < 96u; slot += 32u) {
+            let part_0 = workgroup_tile[slot];
             sum_2_0 += part_0.x;
             sum_2_1 += part_0.y;
             sum_2_2 += part_0.z;
             sum_2_3 += part_0.w;
-            let part_1 = parts[at + 96u];
+            let part_1 = workgroup_tile[slot + 96u];
             sum_3_0 += part_1.x;
             sum_3_1 += part_1.y;
             sum_3_2 += part_1.z;
@@ -565,19 +566,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // Until the rows before have been read.
     workgroupBarrier();
     if local.z > 0u {
-        let at = thread + (local.z - 1u) * 32u;
-        parts[at] = vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3);
-        parts[at + 96u] = vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3);
+        let slot = thread + (local.z - 1u) * 32u;
+        workgroup_tile[slot] = vec4(sum_4_0, sum_4_1, sum_4_2, sum_4_3);
+        workgroup_tile[slot + 96u] = vec4(sum_5_0, sum_5_1, sum_5_2, sum_5_3);
     }
     workgroupBarrier();
     if local.z == 0u {
-        for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at];
+        for (var slot = thread; slot < 96u; slot += 32u) {
+            let part_0 = workgroup_tile[slot];
             sum_4_0 += part_0.x;
             sum_4_1 += part_0.y;
             sum_4_2 += part_0.z;
             sum_4_3 += part_0.w;
-            let part_1 = parts[at + 96u];
+            let part_1 = workgroup_tile[slot + 96u];
             sum_5_0 += part_1.x;
             sum_5_1 += part_1.y;
             sum_5_2 += part_1.z;
@@ -587,19 +588,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // Until the rows before have been read.
     workgroupBarrier();
     if local.z > 0u {
-        let at = thread + (local.z - 1u) * 32u;
-        parts[at] = vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3);
-        parts[at + 96u] = vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3);
+        let slot = thread + (local.z - 1u) * 32u;
+        workgroup_tile[slot] = vec4(sum_6_0, sum_6_1, sum_6_2, sum_6_3);
+        workgroup_tile[slot + 96u] = vec4(sum_7_0, sum_7_1, sum_7_2, sum_7_3);
     }
     workgroupBarrier();
     if local.z == 0u {
-        for (var at = thread; at < 96u; at += 32u) {
-            let part_0 = parts[at];
+        for (var slot = thread; slot < 96u; slot += 32u) {
+            let part_0 = workgroup_tile[slot];
             sum_6_0 += part_0.x;
             sum_6_1 += part_0.y;
             sum_6_2 += part_0.z;
             sum_6_3 += part_0.w;
-            let part_1 = parts[at + 96u];
+            let part_1 = workgroup_tile[slot + 96u];
             sum_7_0 += part_1.x;
             sum_7_1 += part_1.y;
             sum_7_2 += part_1.z;

@@ -1,6 +1,6 @@
 // Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
 
-// What a dispatch is told. Twin: `Params` in src/gpu/shader/params.rs, same fields in the same order.
+// The parameters of a dispatch. Mirrors `Params` in src/gpu/shader/params.rs, same fields in the same order.
 struct Params {
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
@@ -34,11 +34,11 @@ struct Params {
     // 1: the bias is masked and scaled like a weight.
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do, or there is no mask.
-    group: u32,
-    // Monte-Carlo passes: how many of this dispatch (in the predictive kernel of the whole call), and how many came
+    mask_group: u32,
+    // Monte-Carlo samples: how many of this dispatch (in the predictive kernel of the whole call), and how many came
     // before. Gaussian samples: the same.
-    passes: u32,
-    first_pass: u32,
+    samples: u32,
+    first_sample: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -49,7 +49,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
-// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
+// Mirrors src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -96,20 +96,20 @@ fn next_plane(state: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
 }
 
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
-// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// Mirrors src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
 // The input block whose lane 0 decides masked biases: past every real input.
 const BIAS_INPUT_BLOCK = 4294967295u;
 
 // The first state of the run that decides a brick.
-fn start(block: vec3<u32>) -> vec4<u32> {
+fn first_state(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
-fn others(drop: vec4<u32>) -> vec4<u32> {
+fn keep_from_drop(drop: vec4<u32>) -> vec4<u32> {
     return vec4(params.all_ones) - drop;
 }
 
@@ -118,10 +118,10 @@ fn zero_at(bit: u32) -> u32 {
     return ((params.threshold >> bit) & 1u) - 1u;
 }
 
-// One rung of the ladder that decides u < threshold from the least significant plane to the most: drop & plane where
+// One bit of the bit-serial comparison u < threshold, from the least significant plane to the most: drop & plane where
 // the threshold's bit is 1, drop | plane where it is 0. It is the majority of the three, for which NVIDIA has one
 // instruction however it is written; the other ways are the shortest for AMD, and for processors.
-fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
+fn compare_bit(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
     return drop ^ ((drop ^ plane) & (drop ^ vec4(zero)));
 }
 
@@ -130,30 +130,31 @@ fn rung(drop: vec4<u32>, plane: vec4<u32>, zero: u32) -> vec4<u32> {
 // meet zeros of the threshold, which leave `drop` at 1.
 fn first_planes(state: vec4<u32>) -> vec4<u32> {
     var drop = vec4(~0u);
-    drop = rung(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero_at(0u));
-    drop = rung(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero_at(1u));
-    drop = rung(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero_at(2u));
-    drop = rung(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero_at(3u));
-    drop = rung(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero_at(4u));
-    drop = rung(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero_at(5u));
-    drop = rung(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero_at(6u));
-    drop = rung(drop, state, zero_at(7u));
+    drop = compare_bit(drop, (state.wxyz << vec4(30u)) | (state.wxyz >> vec4(2u)), zero_at(0u));
+    drop = compare_bit(drop, (state.zwxy << vec4(3u)) | (state.zwxy >> vec4(29u)), zero_at(1u));
+    drop = compare_bit(drop, (state.yzwx << vec4(25u)) | (state.yzwx >> vec4(7u)), zero_at(2u));
+    drop = compare_bit(drop, (state << vec4(9u)) | (state >> vec4(23u)), zero_at(3u));
+    drop = compare_bit(drop, (state.wxyz << vec4(8u)) | (state.wxyz >> vec4(24u)), zero_at(4u));
+    drop = compare_bit(drop, (state.zwxy << vec4(22u)) | (state.zwxy >> vec4(10u)), zero_at(5u));
+    drop = compare_bit(drop, (state.yzwx << vec4(28u)) | (state.yzwx >> vec4(4u)), zero_at(6u));
+    drop = compare_bit(drop, state, zero_at(7u));
     return drop;
 }
 
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    var state = start(block);
+    var state = first_state(block);
     var drop = first_planes(state);
     var key = params.round_keys[5].xy;
     for (var bit = 8u; bit < 16u; bit++) {
         state = next_plane(state, key);
-        drop = rung(drop, state, zero_at(bit));
+        drop = compare_bit(drop, state, zero_at(bit));
         key += vec2(3668340011u, 842468239u);
     }
-    return others(drop);
+    return keep_from_drop(drop);
 }
 
-// Tensors in storage buffers, f16 in and f16 out; 16 bits are two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, f16 in and f16 out; 16 bits are two to a word. Mirrors
+// src/element.rs.
 //
 // Everything works on quads, four consecutive elements of a row.
 // Rows start anywhere here: each element is loaded by itself, and one outside its row reads as 0 on both sides of a
@@ -179,7 +180,7 @@ fn pack(value: f32) -> u32 {
 }
 
 // The element at `index`, of the word that has it.
-fn unpack_half(word: u32, index: u32) -> f32 {
+fn unpack_lane(word: u32, index: u32) -> f32 {
     return unpack(word >> (16u * (index & 1u))).x;
 }
 
@@ -189,14 +190,14 @@ fn unpack_half(word: u32, index: u32) -> f32 {
 fn x_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].x + row * params.input_stride;
     let last = i32(params.inputs) - 1;
-    let at_0 = index + u32(clamp(column, 0, last));
-    let value_0 = unpack_half(x[at_0 / 2u], at_0);
-    let at_1 = index + u32(clamp(column + 1, 0, last));
-    let value_1 = unpack_half(x[at_1 / 2u], at_1);
-    let at_2 = index + u32(clamp(column + 2, 0, last));
-    let value_2 = unpack_half(x[at_2 / 2u], at_2);
-    let at_3 = index + u32(clamp(column + 3, 0, last));
-    let value_3 = unpack_half(x[at_3 / 2u], at_3);
+    let index_0 = index + u32(clamp(column, 0, last));
+    let value_0 = unpack_lane(x[index_0 / 2u], index_0);
+    let index_1 = index + u32(clamp(column + 1, 0, last));
+    let value_1 = unpack_lane(x[index_1 / 2u], index_1);
+    let index_2 = index + u32(clamp(column + 2, 0, last));
+    let value_2 = unpack_lane(x[index_2 / 2u], index_2);
+    let index_3 = index + u32(clamp(column + 3, 0, last));
+    let value_3 = unpack_lane(x[index_3 / 2u], index_3);
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
     return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
 }
@@ -207,14 +208,14 @@ fn x_quad(row: u32, column: i32) -> vec4<f32> {
 fn w_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].y + row * params.input_stride;
     let last = i32(params.inputs) - 1;
-    let at_0 = index + u32(clamp(column, 0, last));
-    let value_0 = unpack_half(w[at_0 / 2u], at_0);
-    let at_1 = index + u32(clamp(column + 1, 0, last));
-    let value_1 = unpack_half(w[at_1 / 2u], at_1);
-    let at_2 = index + u32(clamp(column + 2, 0, last));
-    let value_2 = unpack_half(w[at_2 / 2u], at_2);
-    let at_3 = index + u32(clamp(column + 3, 0, last));
-    let value_3 = unpack_half(w[at_3 / 2u], at_3);
+    let index_0 = index + u32(clamp(column, 0, last));
+    let value_0 = unpack_lane(w[index_0 / 2u], index_0);
+    let index_1 = index + u32(clamp(column + 1, 0, last));
+    let value_1 = unpack_lane(w[index_1 / 2u], index_1);
+    let index_2 = index + u32(clamp(column + 2, 0, last));
+    let value_2 = unpack_lane(w[index_2 / 2u], index_2);
+    let index_3 = index + u32(clamp(column + 3, 0, last));
+    let value_3 = unpack_lane(w[index_3 / 2u], index_3);
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
     return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
 }
@@ -225,14 +226,14 @@ fn w_quad(row: u32, column: i32) -> vec4<f32> {
 fn bias_quad(row: u32, column: i32) -> vec4<f32> {
     let index = params.base[0].z + row * params.output_stride;
     let last = i32(params.outputs) - 1;
-    let at_0 = index + u32(clamp(column, 0, last));
-    let value_0 = unpack_half(bias[at_0 / 2u], at_0);
-    let at_1 = index + u32(clamp(column + 1, 0, last));
-    let value_1 = unpack_half(bias[at_1 / 2u], at_1);
-    let at_2 = index + u32(clamp(column + 2, 0, last));
-    let value_2 = unpack_half(bias[at_2 / 2u], at_2);
-    let at_3 = index + u32(clamp(column + 3, 0, last));
-    let value_3 = unpack_half(bias[at_3 / 2u], at_3);
+    let index_0 = index + u32(clamp(column, 0, last));
+    let value_0 = unpack_lane(bias[index_0 / 2u], index_0);
+    let index_1 = index + u32(clamp(column + 1, 0, last));
+    let value_1 = unpack_lane(bias[index_1 / 2u], index_1);
+    let index_2 = index + u32(clamp(column + 2, 0, last));
+    let value_2 = unpack_lane(bias[index_2 / 2u], index_2);
+    let index_3 = index + u32(clamp(column + 3, 0, last));
+    let value_3 = unpack_lane(bias[index_3 / 2u], index_3);
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
     return select(vec4(0.0), vec4(value_0, value_1, value_2, value_3), lanes == clamp(lanes, vec4(0), vec4(last)));
 }
@@ -240,13 +241,13 @@ fn bias_quad(row: u32, column: i32) -> vec4<f32> {
 @group(0) @binding(4) var<storage, read_write> result: array<atomic<u32>>;
 
 fn store_result(index: u32, value: f32) {
-    // The other half of the word may belong to another thread, which touches only its own bits: the
+    // The other lane of the word may belong to another thread, which touches only its own bits: the
     // word ends up the same in whatever order they come.
     let shift = (index & 1u) * 16u;
     let word = index / 2u;
     var sum = value;
     if params.accumulate == 1u {
-        sum += unpack_half(atomicLoad(&result[word]), index);
+        sum += unpack_lane(atomicLoad(&result[word]), index);
     }
     atomicAnd(&result[word], ~(0xffffu << shift));
     atomicOr(&result[word], pack(sum) << shift);
@@ -294,7 +295,7 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
     return select(vec4(0.0), scale * bias, (vec4(word) & vec4(1u, 1u << 8u, 1u << 16u, 1u << 24u)) != vec4(0u));
 }
 
-// Y = scale * (sum over i of M W X) + b. Oracle: src/reference/forward.rs.
+// Y = scale * (sum over i of M W X) + b. Reference: src/reference/forward.rs.
 //
 //     for each example n, output o:
 //         sum = 0
@@ -315,20 +316,20 @@ fn kept_bias(bias: vec4<f32>, word: u32) -> vec4<f32> {
 //
 // and departs from the above in this:
 //
-// 1. A thread owns 2 x 2 bricks, 8 examples by 8 outputs, and walks the inputs
+// 1. A thread owns 2 x 2 bricks, 8 examples by 8 outputs, and takes the inputs
 //    eight at a time: a brick decides 4 examples x 4 outputs x 8 inputs, and none is drawn twice. It is a function of
 //    global coordinates alone, which is why the gradients, with other tiles and another order, see the same mask.
 // 2. The products of a step are unrolled, and sums stay in registers. Loops over them cost two to three times.
-//    A bit is tested where it is known which; how it is applied is a choice per vendor (apply.wgsl).
+//    A bit is tested where it is known which; how it is applied is a choice per vendor (mask_op.wgsl).
 // 3. What lies outside the problem is computed and not stored: a row there reads the nearest one, a column
 //    reads 0. A test in the loop would cost more than the products.
 // 4. Not unrolled are the planes of bricks and the rows to store, which take some drivers long to compile.
 // 5. A sum too long for a dispatch comes in several, and adds to what is there. The bias comes with the first.
 
 @compute @workgroup_size(16, 1)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y;
-    let tile_column = group.x * 16u + local.x;
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = workgroup.y;
+    let tile_column = workgroup.x * 16u + local.x;
     let n = i32(tile_row * 8u) - params.example_shift;
     let o = i32(tile_column * 8u) - params.output_shift;
     if n >= i32(params.examples) || o >= i32(params.outputs) {
@@ -424,190 +425,190 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let i = i32(block * 8u) - params.input_shift;
         // Plane by plane for the whole tile: one loop and not one for each brick, in which the rounds of one
         // brick do not wait for those of another.
-        var state_0_0 = start(vec3(params.input_block + block, output_block, example_block));
+        var state_0_0 = first_state(vec3(params.input_block + block, output_block, example_block));
         var drop_0_0 = first_planes(state_0_0);
-        var state_0_1 = start(vec3(params.input_block + block, output_block + 1u, example_block));
+        var state_0_1 = first_state(vec3(params.input_block + block, output_block + 1u, example_block));
         var drop_0_1 = first_planes(state_0_1);
-        var state_1_0 = start(vec3(params.input_block + block, output_block, example_block + 1u));
+        var state_1_0 = first_state(vec3(params.input_block + block, output_block, example_block + 1u));
         var drop_1_0 = first_planes(state_1_0);
-        var state_1_1 = start(vec3(params.input_block + block, output_block + 1u, example_block + 1u));
+        var state_1_1 = first_state(vec3(params.input_block + block, output_block + 1u, example_block + 1u));
         var drop_1_1 = first_planes(state_1_1);
         var key = params.round_keys[5].xy;
         for (var bit = 8u; bit < 16u; bit++) {
             state_0_0 = next_plane(state_0_0, key);
-            drop_0_0 = rung(drop_0_0, state_0_0, zero_at(bit));
+            drop_0_0 = compare_bit(drop_0_0, state_0_0, zero_at(bit));
             state_0_1 = next_plane(state_0_1, key);
-            drop_0_1 = rung(drop_0_1, state_0_1, zero_at(bit));
+            drop_0_1 = compare_bit(drop_0_1, state_0_1, zero_at(bit));
             state_1_0 = next_plane(state_1_0, key);
-            drop_1_0 = rung(drop_1_0, state_1_0, zero_at(bit));
+            drop_1_0 = compare_bit(drop_1_0, state_1_0, zero_at(bit));
             state_1_1 = next_plane(state_1_1, key);
-            drop_1_1 = rung(drop_1_1, state_1_1, zero_at(bit));
+            drop_1_1 = compare_bit(drop_1_1, state_1_1, zero_at(bit));
             key += vec2(3668340011u, 842468239u);
         }
-        let keep_0_0 = others(drop_0_0);
-        let keep_0_1 = others(drop_0_1);
-        let keep_1_0 = others(drop_1_0);
-        let keep_1_1 = others(drop_1_1);
-        let w_0_0 = w_quad(w_row_0, i);
-        let w_1_0 = w_quad(w_row_1, i);
-        let w_2_0 = w_quad(w_row_2, i);
-        let w_3_0 = w_quad(w_row_3, i);
-        let w_4_0 = w_quad(w_row_4, i);
-        let w_5_0 = w_quad(w_row_5, i);
-        let w_6_0 = w_quad(w_row_6, i);
-        let w_7_0 = w_quad(w_row_7, i);
-        let x_0_0 = x_quad(x_row_0, i);
-        sum_0_0 = add_kept_dot(sum_0_0, x_0_0, w_0_0, keep_0_0.x, 0u);
-        sum_0_1 = add_kept_dot(sum_0_1, x_0_0, w_1_0, keep_0_0.x, 8u);
-        sum_0_2 = add_kept_dot(sum_0_2, x_0_0, w_2_0, keep_0_0.x, 16u);
-        sum_0_3 = add_kept_dot(sum_0_3, x_0_0, w_3_0, keep_0_0.x, 24u);
-        sum_0_4 = add_kept_dot(sum_0_4, x_0_0, w_4_0, keep_0_1.x, 0u);
-        sum_0_5 = add_kept_dot(sum_0_5, x_0_0, w_5_0, keep_0_1.x, 8u);
-        sum_0_6 = add_kept_dot(sum_0_6, x_0_0, w_6_0, keep_0_1.x, 16u);
-        sum_0_7 = add_kept_dot(sum_0_7, x_0_0, w_7_0, keep_0_1.x, 24u);
-        let x_1_0 = x_quad(x_row_1, i);
-        sum_1_0 = add_kept_dot(sum_1_0, x_1_0, w_0_0, keep_0_0.y, 0u);
-        sum_1_1 = add_kept_dot(sum_1_1, x_1_0, w_1_0, keep_0_0.y, 8u);
-        sum_1_2 = add_kept_dot(sum_1_2, x_1_0, w_2_0, keep_0_0.y, 16u);
-        sum_1_3 = add_kept_dot(sum_1_3, x_1_0, w_3_0, keep_0_0.y, 24u);
-        sum_1_4 = add_kept_dot(sum_1_4, x_1_0, w_4_0, keep_0_1.y, 0u);
-        sum_1_5 = add_kept_dot(sum_1_5, x_1_0, w_5_0, keep_0_1.y, 8u);
-        sum_1_6 = add_kept_dot(sum_1_6, x_1_0, w_6_0, keep_0_1.y, 16u);
-        sum_1_7 = add_kept_dot(sum_1_7, x_1_0, w_7_0, keep_0_1.y, 24u);
-        let x_2_0 = x_quad(x_row_2, i);
-        sum_2_0 = add_kept_dot(sum_2_0, x_2_0, w_0_0, keep_0_0.z, 0u);
-        sum_2_1 = add_kept_dot(sum_2_1, x_2_0, w_1_0, keep_0_0.z, 8u);
-        sum_2_2 = add_kept_dot(sum_2_2, x_2_0, w_2_0, keep_0_0.z, 16u);
-        sum_2_3 = add_kept_dot(sum_2_3, x_2_0, w_3_0, keep_0_0.z, 24u);
-        sum_2_4 = add_kept_dot(sum_2_4, x_2_0, w_4_0, keep_0_1.z, 0u);
-        sum_2_5 = add_kept_dot(sum_2_5, x_2_0, w_5_0, keep_0_1.z, 8u);
-        sum_2_6 = add_kept_dot(sum_2_6, x_2_0, w_6_0, keep_0_1.z, 16u);
-        sum_2_7 = add_kept_dot(sum_2_7, x_2_0, w_7_0, keep_0_1.z, 24u);
-        let x_3_0 = x_quad(x_row_3, i);
-        sum_3_0 = add_kept_dot(sum_3_0, x_3_0, w_0_0, keep_0_0.w, 0u);
-        sum_3_1 = add_kept_dot(sum_3_1, x_3_0, w_1_0, keep_0_0.w, 8u);
-        sum_3_2 = add_kept_dot(sum_3_2, x_3_0, w_2_0, keep_0_0.w, 16u);
-        sum_3_3 = add_kept_dot(sum_3_3, x_3_0, w_3_0, keep_0_0.w, 24u);
-        sum_3_4 = add_kept_dot(sum_3_4, x_3_0, w_4_0, keep_0_1.w, 0u);
-        sum_3_5 = add_kept_dot(sum_3_5, x_3_0, w_5_0, keep_0_1.w, 8u);
-        sum_3_6 = add_kept_dot(sum_3_6, x_3_0, w_6_0, keep_0_1.w, 16u);
-        sum_3_7 = add_kept_dot(sum_3_7, x_3_0, w_7_0, keep_0_1.w, 24u);
-        let x_4_0 = x_quad(x_row_4, i);
-        sum_4_0 = add_kept_dot(sum_4_0, x_4_0, w_0_0, keep_1_0.x, 0u);
-        sum_4_1 = add_kept_dot(sum_4_1, x_4_0, w_1_0, keep_1_0.x, 8u);
-        sum_4_2 = add_kept_dot(sum_4_2, x_4_0, w_2_0, keep_1_0.x, 16u);
-        sum_4_3 = add_kept_dot(sum_4_3, x_4_0, w_3_0, keep_1_0.x, 24u);
-        sum_4_4 = add_kept_dot(sum_4_4, x_4_0, w_4_0, keep_1_1.x, 0u);
-        sum_4_5 = add_kept_dot(sum_4_5, x_4_0, w_5_0, keep_1_1.x, 8u);
-        sum_4_6 = add_kept_dot(sum_4_6, x_4_0, w_6_0, keep_1_1.x, 16u);
-        sum_4_7 = add_kept_dot(sum_4_7, x_4_0, w_7_0, keep_1_1.x, 24u);
-        let x_5_0 = x_quad(x_row_5, i);
-        sum_5_0 = add_kept_dot(sum_5_0, x_5_0, w_0_0, keep_1_0.y, 0u);
-        sum_5_1 = add_kept_dot(sum_5_1, x_5_0, w_1_0, keep_1_0.y, 8u);
-        sum_5_2 = add_kept_dot(sum_5_2, x_5_0, w_2_0, keep_1_0.y, 16u);
-        sum_5_3 = add_kept_dot(sum_5_3, x_5_0, w_3_0, keep_1_0.y, 24u);
-        sum_5_4 = add_kept_dot(sum_5_4, x_5_0, w_4_0, keep_1_1.y, 0u);
-        sum_5_5 = add_kept_dot(sum_5_5, x_5_0, w_5_0, keep_1_1.y, 8u);
-        sum_5_6 = add_kept_dot(sum_5_6, x_5_0, w_6_0, keep_1_1.y, 16u);
-        sum_5_7 = add_kept_dot(sum_5_7, x_5_0, w_7_0, keep_1_1.y, 24u);
-        let x_6_0 = x_quad(x_row_6, i);
-        sum_6_0 = add_kept_dot(sum_6_0, x_6_0, w_0_0, keep_1_0.z, 0u);
-        sum_6_1 = add_kept_dot(sum_6_1, x_6_0, w_1_0, keep_1_0.z, 8u);
-        sum_6_2 = add_kept_dot(sum_6_2, x_6_0, w_2_0, keep_1_0.z, 16u);
-        sum_6_3 = add_kept_dot(sum_6_3, x_6_0, w_3_0, keep_1_0.z, 24u);
-        sum_6_4 = add_kept_dot(sum_6_4, x_6_0, w_4_0, keep_1_1.z, 0u);
-        sum_6_5 = add_kept_dot(sum_6_5, x_6_0, w_5_0, keep_1_1.z, 8u);
-        sum_6_6 = add_kept_dot(sum_6_6, x_6_0, w_6_0, keep_1_1.z, 16u);
-        sum_6_7 = add_kept_dot(sum_6_7, x_6_0, w_7_0, keep_1_1.z, 24u);
-        let x_7_0 = x_quad(x_row_7, i);
-        sum_7_0 = add_kept_dot(sum_7_0, x_7_0, w_0_0, keep_1_0.w, 0u);
-        sum_7_1 = add_kept_dot(sum_7_1, x_7_0, w_1_0, keep_1_0.w, 8u);
-        sum_7_2 = add_kept_dot(sum_7_2, x_7_0, w_2_0, keep_1_0.w, 16u);
-        sum_7_3 = add_kept_dot(sum_7_3, x_7_0, w_3_0, keep_1_0.w, 24u);
-        sum_7_4 = add_kept_dot(sum_7_4, x_7_0, w_4_0, keep_1_1.w, 0u);
-        sum_7_5 = add_kept_dot(sum_7_5, x_7_0, w_5_0, keep_1_1.w, 8u);
-        sum_7_6 = add_kept_dot(sum_7_6, x_7_0, w_6_0, keep_1_1.w, 16u);
-        sum_7_7 = add_kept_dot(sum_7_7, x_7_0, w_7_0, keep_1_1.w, 24u);
-        let w_0_1 = w_quad(w_row_0, i + 4);
-        let w_1_1 = w_quad(w_row_1, i + 4);
-        let w_2_1 = w_quad(w_row_2, i + 4);
-        let w_3_1 = w_quad(w_row_3, i + 4);
-        let w_4_1 = w_quad(w_row_4, i + 4);
-        let w_5_1 = w_quad(w_row_5, i + 4);
-        let w_6_1 = w_quad(w_row_6, i + 4);
-        let w_7_1 = w_quad(w_row_7, i + 4);
-        let x_0_1 = x_quad(x_row_0, i + 4);
-        sum_0_0 = add_kept_dot(sum_0_0, x_0_1, w_0_1, keep_0_0.x, 4u);
-        sum_0_1 = add_kept_dot(sum_0_1, x_0_1, w_1_1, keep_0_0.x, 12u);
-        sum_0_2 = add_kept_dot(sum_0_2, x_0_1, w_2_1, keep_0_0.x, 20u);
-        sum_0_3 = add_kept_dot(sum_0_3, x_0_1, w_3_1, keep_0_0.x, 28u);
-        sum_0_4 = add_kept_dot(sum_0_4, x_0_1, w_4_1, keep_0_1.x, 4u);
-        sum_0_5 = add_kept_dot(sum_0_5, x_0_1, w_5_1, keep_0_1.x, 12u);
-        sum_0_6 = add_kept_dot(sum_0_6, x_0_1, w_6_1, keep_0_1.x, 20u);
-        sum_0_7 = add_kept_dot(sum_0_7, x_0_1, w_7_1, keep_0_1.x, 28u);
-        let x_1_1 = x_quad(x_row_1, i + 4);
-        sum_1_0 = add_kept_dot(sum_1_0, x_1_1, w_0_1, keep_0_0.y, 4u);
-        sum_1_1 = add_kept_dot(sum_1_1, x_1_1, w_1_1, keep_0_0.y, 12u);
-        sum_1_2 = add_kept_dot(sum_1_2, x_1_1, w_2_1, keep_0_0.y, 20u);
-        sum_1_3 = add_kept_dot(sum_1_3, x_1_1, w_3_1, keep_0_0.y, 28u);
-        sum_1_4 = add_kept_dot(sum_1_4, x_1_1, w_4_1, keep_0_1.y, 4u);
-        sum_1_5 = add_kept_dot(sum_1_5, x_1_1, w_5_1, keep_0_1.y, 12u);
-        sum_1_6 = add_kept_dot(sum_1_6, x_1_1, w_6_1, keep_0_1.y, 20u);
-        sum_1_7 = add_kept_dot(sum_1_7, x_1_1, w_7_1, keep_0_1.y, 28u);
-        let x_2_1 = x_quad(x_row_2, i + 4);
-        sum_2_0 = add_kept_dot(sum_2_0, x_2_1, w_0_1, keep_0_0.z, 4u);
-        sum_2_1 = add_kept_dot(sum_2_1, x_2_1, w_1_1, keep_0_0.z, 12u);
-        sum_2_2 = add_kept_dot(sum_2_2, x_2_1, w_2_1, keep_0_0.z, 20u);
-        sum_2_3 = add_kept_dot(sum_2_3, x_2_1, w_3_1, keep_0_0.z, 28u);
-        sum_2_4 = add_kept_dot(sum_2_4, x_2_1, w_4_1, keep_0_1.z, 4u);
-        sum_2_5 = add_kept_dot(sum_2_5, x_2_1, w_5_1, keep_0_1.z, 12u);
-        sum_2_6 = add_kept_dot(sum_2_6, x_2_1, w_6_1, keep_0_1.z, 20u);
-        sum_2_7 = add_kept_dot(sum_2_7, x_2_1, w_7_1, keep_0_1.z, 28u);
-        let x_3_1 = x_quad(x_row_3, i + 4);
-        sum_3_0 = add_kept_dot(sum_3_0, x_3_1, w_0_1, keep_0_0.w, 4u);
-        sum_3_1 = add_kept_dot(sum_3_1, x_3_1, w_1_1, keep_0_0.w, 12u);
-        sum_3_2 = add_kept_dot(sum_3_2, x_3_1, w_2_1, keep_0_0.w, 20u);
-        sum_3_3 = add_kept_dot(sum_3_3, x_3_1, w_3_1, keep_0_0.w, 28u);
-        sum_3_4 = add_kept_dot(sum_3_4, x_3_1, w_4_1, keep_0_1.w, 4u);
-        sum_3_5 = add_kept_dot(sum_3_5, x_3_1, w_5_1, keep_0_1.w, 12u);
-        sum_3_6 = add_kept_dot(sum_3_6, x_3_1, w_6_1, keep_0_1.w, 20u);
-        sum_3_7 = add_kept_dot(sum_3_7, x_3_1, w_7_1, keep_0_1.w, 28u);
-        let x_4_1 = x_quad(x_row_4, i + 4);
-        sum_4_0 = add_kept_dot(sum_4_0, x_4_1, w_0_1, keep_1_0.x, 4u);
-        sum_4_1 = add_kept_dot(sum_4_1, x_4_1, w_1_1, keep_1_0.x, 12u);
-        sum_4_2 = add_kept_dot(sum_4_2, x_4_1, w_2_1, keep_1_0.x, 20u);
-        sum_4_3 = add_kept_dot(sum_4_3, x_4_1, w_3_1, keep_1_0.x, 28u);
-        sum_4_4 = add_kept_dot(sum_4_4, x_4_1, w_4_1, keep_1_1.x, 4u);
-        sum_4_5 = add_kept_dot(sum_4_5, x_4_1, w_5_1, keep_1_1.x, 12u);
-        sum_4_6 = add_kept_dot(sum_4_6, x_4_1, w_6_1, keep_1_1.x, 20u);
-        sum_4_7 = add_kept_dot(sum_4_7, x_4_1, w_7_1, keep_1_1.x, 28u);
-        let x_5_1 = x_quad(x_row_5, i + 4);
-        sum_5_0 = add_kept_dot(sum_5_0, x_5_1, w_0_1, keep_1_0.y, 4u);
-        sum_5_1 = add_kept_dot(sum_5_1, x_5_1, w_1_1, keep_1_0.y, 12u);
-        sum_5_2 = add_kept_dot(sum_5_2, x_5_1, w_2_1, keep_1_0.y, 20u);
-        sum_5_3 = add_kept_dot(sum_5_3, x_5_1, w_3_1, keep_1_0.y, 28u);
-        sum_5_4 = add_kept_dot(sum_5_4, x_5_1, w_4_1, keep_1_1.y, 4u);
-        sum_5_5 = add_kept_dot(sum_5_5, x_5_1, w_5_1, keep_1_1.y, 12u);
-        sum_5_6 = add_kept_dot(sum_5_6, x_5_1, w_6_1, keep_1_1.y, 20u);
-        sum_5_7 = add_kept_dot(sum_5_7, x_5_1, w_7_1, keep_1_1.y, 28u);
-        let x_6_1 = x_quad(x_row_6, i + 4);
-        sum_6_0 = add_kept_dot(sum_6_0, x_6_1, w_0_1, keep_1_0.z, 4u);
-        sum_6_1 = add_kept_dot(sum_6_1, x_6_1, w_1_1, keep_1_0.z, 12u);
-        sum_6_2 = add_kept_dot(sum_6_2, x_6_1, w_2_1, keep_1_0.z, 20u);
-        sum_6_3 = add_kept_dot(sum_6_3, x_6_1, w_3_1, keep_1_0.z, 28u);
-        sum_6_4 = add_kept_dot(sum_6_4, x_6_1, w_4_1, keep_1_1.z, 4u);
-        sum_6_5 = add_kept_dot(sum_6_5, x_6_1, w_5_1, keep_1_1.z, 12u);
-        sum_6_6 = add_kept_dot(sum_6_6, x_6_1, w_6_1, keep_1_1.z, 20u);
-        sum_6_7 = add_kept_dot(sum_6_7, x_6_1, w_7_1, keep_1_1.z, 28u);
-        let x_7_1 = x_quad(x_row_7, i + 4);
-        sum_7_0 = add_kept_dot(sum_7_0, x_7_1, w_0_1, keep_1_0.w, 4u);
-        sum_7_1 = add_kept_dot(sum_7_1, x_7_1, w_1_1, keep_1_0.w, 12u);
-        sum_7_2 = add_kept_dot(sum_7_2, x_7_1, w_2_1, keep_1_0.w, 20u);
-        sum_7_3 = add_kept_dot(sum_7_3, x_7_1, w_3_1, keep_1_0.w, 28u);
-        sum_7_4 = add_kept_dot(sum_7_4, x_7_1, w_4_1, keep_1_1.w, 4u);
-        sum_7_5 = add_kept_dot(sum_7_5, x_7_1, w_5_1, keep_1_1.w, 12u);
-        sum_7_6 = add_kept_dot(sum_7_6, x_7_1, w_6_1, keep_1_1.w, 20u);
-        sum_7_7 = add_kept_dot(sum_7_7, x_7_1, w_7_1, keep_1_1.w, 28u);
+        let keep_0_0 = keep_from_drop(drop_0_0);
+        let keep_0_1 = keep_from_drop(drop_0_1);
+        let keep_1_0 = keep_from_drop(drop_1_0);
+        let keep_1_1 = keep_from_drop(drop_1_1);
+        let w_0_low = w_quad(w_row_0, i);
+        let w_1_low = w_quad(w_row_1, i);
+        let w_2_low = w_quad(w_row_2, i);
+        let w_3_low = w_quad(w_row_3, i);
+        let w_4_low = w_quad(w_row_4, i);
+        let w_5_low = w_quad(w_row_5, i);
+        let w_6_low = w_quad(w_row_6, i);
+        let w_7_low = w_quad(w_row_7, i);
+        let x_0_low = x_quad(x_row_0, i);
+        sum_0_0 = add_kept_dot(sum_0_0, x_0_low, w_0_low, keep_0_0.x, 0u);
+        sum_0_1 = add_kept_dot(sum_0_1, x_0_low, w_1_low, keep_0_0.x, 8u);
+        sum_0_2 = add_kept_dot(sum_0_2, x_0_low, w_2_low, keep_0_0.x, 16u);
+        sum_0_3 = add_kept_dot(sum_0_3, x_0_low, w_3_low, keep_0_0.x, 24u);
+        sum_0_4 = add_kept_dot(sum_0_4, x_0_low, w_4_low, keep_0_1.x, 0u);
+        sum_0_5 = add_kept_dot(sum_0_5, x_0_low, w_5_low, keep_0_1.x, 8u);
+        sum_0_6 = add_kept_dot(sum_0_6, x_0_low, w_6_low, keep_0_1.x, 16u);
+        sum_0_7 = add_kept_dot(sum_0_7, x_0_low, w_7_low, keep_0_1.x, 24u);
+        let x_1_low = x_quad(x_row_1, i);
+        sum_1_0 = add_kept_dot(sum_1_0, x_1_low, w_0_low, keep_0_0.y, 0u);
+        sum_1_1 = add_kept_dot(sum_1_1, x_1_low, w_1_low, keep_0_0.y, 8u);
+        sum_1_2 = add_kept_dot(sum_1_2, x_1_low, w_2_low, keep_0_0.y, 16u);
+        sum_1_3 = add_kept_dot(sum_1_3, x_1_low, w_3_low, keep_0_0.y, 24u);
+        sum_1_4 = add_kept_dot(sum_1_4, x_1_low, w_4_low, keep_0_1.y, 0u);
+        sum_1_5 = add_kept_dot(sum_1_5, x_1_low, w_5_low, keep_0_1.y, 8u);
+        sum_1_6 = add_kept_dot(sum_1_6, x_1_low, w_6_low, keep_0_1.y, 16u);
+        sum_1_7 = add_kept_dot(sum_1_7, x_1_low, w_7_low, keep_0_1.y, 24u);
+        let x_2_low = x_quad(x_row_2, i);
+        sum_2_0 = add_kept_dot(sum_2_0, x_2_low, w_0_low, keep_0_0.z, 0u);
+        sum_2_1 = add_kept_dot(sum_2_1, x_2_low, w_1_low, keep_0_0.z, 8u);
+        sum_2_2 = add_kept_dot(sum_2_2, x_2_low, w_2_low, keep_0_0.z, 16u);
+        sum_2_3 = add_kept_dot(sum_2_3, x_2_low, w_3_low, keep_0_0.z, 24u);
+        sum_2_4 = add_kept_dot(sum_2_4, x_2_low, w_4_low, keep_0_1.z, 0u);
+        sum_2_5 = add_kept_dot(sum_2_5, x_2_low, w_5_low, keep_0_1.z, 8u);
+        sum_2_6 = add_kept_dot(sum_2_6, x_2_low, w_6_low, keep_0_1.z, 16u);
+        sum_2_7 = add_kept_dot(sum_2_7, x_2_low, w_7_low, keep_0_1.z, 24u);
+        let x_3_low = x_quad(x_row_3, i);
+        sum_3_0 = add_kept_dot(sum_3_0, x_3_low, w_0_low, keep_0_0.w, 0u);
+        sum_3_1 = add_kept_dot(sum_3_1, x_3_low, w_1_low, keep_0_0.w, 8u);
+        sum_3_2 = add_kept_dot(sum_3_2, x_3_low, w_2_low, keep_0_0.w, 16u);
+        sum_3_3 = add_kept_dot(sum_3_3, x_3_low, w_3_low, keep_0_0.w, 24u);
+        sum_3_4 = add_kept_dot(sum_3_4, x_3_low, w_4_low, keep_0_1.w, 0u);
+        sum_3_5 = add_kept_dot(sum_3_5, x_3_low, w_5_low, keep_0_1.w, 8u);
+        sum_3_6 = add_kept_dot(sum_3_6, x_3_low, w_6_low, keep_0_1.w, 16u);
+        sum_3_7 = add_kept_dot(sum_3_7, x_3_low, w_7_low, keep_0_1.w, 24u);
+        let x_4_low = x_quad(x_row_4, i);
+        sum_4_0 = add_kept_dot(sum_4_0, x_4_low, w_0_low, keep_1_0.x, 0u);
+        sum_4_1 = add_kept_dot(sum_4_1, x_4_low, w_1_low, keep_1_0.x, 8u);
+        sum_4_2 = add_kept_dot(sum_4_2, x_4_low, w_2_low, keep_1_0.x, 16u);
+        sum_4_3 = add_kept_dot(sum_4_3, x_4_low, w_3_low, keep_1_0.x, 24u);
+        sum_4_4 = add_kept_dot(sum_4_4, x_4_low, w_4_low, keep_1_1.x, 0u);
+        sum_4_5 = add_kept_dot(sum_4_5, x_4_low, w_5_low, keep_1_1.x, 8u);
+        sum_4_6 = add_kept_dot(sum_4_6, x_4_low, w_6_low, keep_1_1.x, 16u);
+        sum_4_7 = add_kept_dot(sum_4_7, x_4_low, w_7_low, keep_1_1.x, 24u);
+        let x_5_low = x_quad(x_row_5, i);
+        sum_5_0 = add_kept_dot(sum_5_0, x_5_low, w_0_low, keep_1_0.y, 0u);
+        sum_5_1 = add_kept_dot(sum_5_1, x_5_low, w_1_low, keep_1_0.y, 8u);
+        sum_5_2 = add_kept_dot(sum_5_2, x_5_low, w_2_low, keep_1_0.y, 16u);
+        sum_5_3 = add_kept_dot(sum_5_3, x_5_low, w_3_low, keep_1_0.y, 24u);
+        sum_5_4 = add_kept_dot(sum_5_4, x_5_low, w_4_low, keep_1_1.y, 0u);
+        sum_5_5 = add_kept_dot(sum_5_5, x_5_low, w_5_low, keep_1_1.y, 8u);
+        sum_5_6 = add_kept_dot(sum_5_6, x_5_low, w_6_low, keep_1_1.y, 16u);
+        sum_5_7 = add_kept_dot(sum_5_7, x_5_low, w_7_low, keep_1_1.y, 24u);
+        let x_6_low = x_quad(x_row_6, i);
+        sum_6_0 = add_kept_dot(sum_6_0, x_6_low, w_0_low, keep_1_0.z, 0u);
+        sum_6_1 = add_kept_dot(sum_6_1, x_6_low, w_1_low, keep_1_0.z, 8u);
+        sum_6_2 = add_kept_dot(sum_6_2, x_6_low, w_2_low, keep_1_0.z, 16u);
+        sum_6_3 = add_kept_dot(sum_6_3, x_6_low, w_3_low, keep_1_0.z, 24u);
+        sum_6_4 = add_kept_dot(sum_6_4, x_6_low, w_4_low, keep_1_1.z, 0u);
+        sum_6_5 = add_kept_dot(sum_6_5, x_6_low, w_5_low, keep_1_1.z, 8u);
+        sum_6_6 = add_kept_dot(sum_6_6, x_6_low, w_6_low, keep_1_1.z, 16u);
+        sum_6_7 = add_kept_dot(sum_6_7, x_6_low, w_7_low, keep_1_1.z, 24u);
+        let x_7_low = x_quad(x_row_7, i);
+        sum_7_0 = add_kept_dot(sum_7_0, x_7_low, w_0_low, keep_1_0.w, 0u);
+        sum_7_1 = add_kept_dot(sum_7_1, x_7_low, w_1_low, keep_1_0.w, 8u);
+        sum_7_2 = add_kept_dot(sum_7_2, x_7_low, w_2_low, keep_1_0.w, 16u);
+        sum_7_3 = add_kept_dot(sum_7_3, x_7_low, w_3_low, keep_1_0.w, 24u);
+        sum_7_4 = add_kept_dot(sum_7_4, x_7_low, w_4_low, keep_1_1.w, 0u);
+        sum_7_5 = add_kept_dot(sum_7_5, x_7_low, w_5_low, keep_1_1.w, 8u);
+        sum_7_6 = add_kept_dot(sum_7_6, x_7_low, w_6_low, keep_1_1.w, 16u);
+        sum_7_7 = add_kept_dot(sum_7_7, x_7_low, w_7_low, keep_1_1.w, 24u);
+        let w_0_high = w_quad(w_row_0, i + 4);
+        let w_1_high = w_quad(w_row_1, i + 4);
+        let w_2_high = w_quad(w_row_2, i + 4);
+        let w_3_high = w_quad(w_row_3, i + 4);
+        let w_4_high = w_quad(w_row_4, i + 4);
+        let w_5_high = w_quad(w_row_5, i + 4);
+        let w_6_high = w_quad(w_row_6, i + 4);
+        let w_7_high = w_quad(w_row_7, i + 4);
+        let x_0_high = x_quad(x_row_0, i + 4);
+        sum_0_0 = add_kept_dot(sum_0_0, x_0_high, w_0_high, keep_0_0.x, 4u);
+        sum_0_1 = add_kept_dot(sum_0_1, x_0_high, w_1_high, keep_0_0.x, 12u);
+        sum_0_2 = add_kept_dot(sum_0_2, x_0_high, w_2_high, keep_0_0.x, 20u);
+        sum_0_3 = add_kept_dot(sum_0_3, x_0_high, w_3_high, keep_0_0.x, 28u);
+        sum_0_4 = add_kept_dot(sum_0_4, x_0_high, w_4_high, keep_0_1.x, 4u);
+        sum_0_5 = add_kept_dot(sum_0_5, x_0_high, w_5_high, keep_0_1.x, 12u);
+        sum_0_6 = add_kept_dot(sum_0_6, x_0_high, w_6_high, keep_0_1.x, 20u);
+        sum_0_7 = add_kept_dot(sum_0_7, x_0_high, w_7_high, keep_0_1.x, 28u);
+        let x_1_high = x_quad(x_row_1, i + 4);
+        sum_1_0 = add_kept_dot(sum_1_0, x_1_high, w_0_high, keep_0_0.y, 4u);
+        sum_1_1 = add_kept_dot(sum_1_1, x_1_high, w_1_high, keep_0_0.y, 12u);
+        sum_1_2 = add_kept_dot(sum_1_2, x_1_high, w_2_high, keep_0_0.y, 20u);
+        sum_1_3 = add_kept_dot(sum_1_3, x_1_high, w_3_high, keep_0_0.y, 28u);
+        sum_1_4 = add_kept_dot(sum_1_4, x_1_high, w_4_high, keep_0_1.y, 4u);
+        sum_1_5 = add_kept_dot(sum_1_5, x_1_high, w_5_high, keep_0_1.y, 12u);
+        sum_1_6 = add_kept_dot(sum_1_6, x_1_high, w_6_high, keep_0_1.y, 20u);
+        sum_1_7 = add_kept_dot(sum_1_7, x_1_high, w_7_high, keep_0_1.y, 28u);
+        let x_2_high = x_quad(x_row_2, i + 4);
+        sum_2_0 = add_kept_dot(sum_2_0, x_2_high, w_0_high, keep_0_0.z, 4u);
+        sum_2_1 = add_kept_dot(sum_2_1, x_2_high, w_1_high, keep_0_0.z, 12u);
+        sum_2_2 = add_kept_dot(sum_2_2, x_2_high, w_2_high, keep_0_0.z, 20u);
+        sum_2_3 = add_kept_dot(sum_2_3, x_2_high, w_3_high, keep_0_0.z, 28u);
+        sum_2_4 = add_kept_dot(sum_2_4, x_2_high, w_4_high, keep_0_1.z, 4u);
+        sum_2_5 = add_kept_dot(sum_2_5, x_2_high, w_5_high, keep_0_1.z, 12u);
+        sum_2_6 = add_kept_dot(sum_2_6, x_2_high, w_6_high, keep_0_1.z, 20u);
+        sum_2_7 = add_kept_dot(sum_2_7, x_2_high, w_7_high, keep_0_1.z, 28u);
+        let x_3_high = x_quad(x_row_3, i + 4);
+        sum_3_0 = add_kept_dot(sum_3_0, x_3_high, w_0_high, keep_0_0.w, 4u);
+        sum_3_1 = add_kept_dot(sum_3_1, x_3_high, w_1_high, keep_0_0.w, 12u);
+        sum_3_2 = add_kept_dot(sum_3_2, x_3_high, w_2_high, keep_0_0.w, 20u);
+        sum_3_3 = add_kept_dot(sum_3_3, x_3_high, w_3_high, keep_0_0.w, 28u);
+        sum_3_4 = add_kept_dot(sum_3_4, x_3_high, w_4_high, keep_0_1.w, 4u);
+        sum_3_5 = add_kept_dot(sum_3_5, x_3_high, w_5_high, keep_0_1.w, 12u);
+        sum_3_6 = add_kept_dot(sum_3_6, x_3_high, w_6_high, keep_0_1.w, 20u);
+        sum_3_7 = add_kept_dot(sum_3_7, x_3_high, w_7_high, keep_0_1.w, 28u);
+        let x_4_high = x_quad(x_row_4, i + 4);
+        sum_4_0 = add_kept_dot(sum_4_0, x_4_high, w_0_high, keep_1_0.x, 4u);
+        sum_4_1 = add_kept_dot(sum_4_1, x_4_high, w_1_high, keep_1_0.x, 12u);
+        sum_4_2 = add_kept_dot(sum_4_2, x_4_high, w_2_high, keep_1_0.x, 20u);
+        sum_4_3 = add_kept_dot(sum_4_3, x_4_high, w_3_high, keep_1_0.x, 28u);
+        sum_4_4 = add_kept_dot(sum_4_4, x_4_high, w_4_high, keep_1_1.x, 4u);
+        sum_4_5 = add_kept_dot(sum_4_5, x_4_high, w_5_high, keep_1_1.x, 12u);
+        sum_4_6 = add_kept_dot(sum_4_6, x_4_high, w_6_high, keep_1_1.x, 20u);
+        sum_4_7 = add_kept_dot(sum_4_7, x_4_high, w_7_high, keep_1_1.x, 28u);
+        let x_5_high = x_quad(x_row_5, i + 4);
+        sum_5_0 = add_kept_dot(sum_5_0, x_5_high, w_0_high, keep_1_0.y, 4u);
+        sum_5_1 = add_kept_dot(sum_5_1, x_5_high, w_1_high, keep_1_0.y, 12u);
+        sum_5_2 = add_kept_dot(sum_5_2, x_5_high, w_2_high, keep_1_0.y, 20u);
+        sum_5_3 = add_kept_dot(sum_5_3, x_5_high, w_3_high, keep_1_0.y, 28u);
+        sum_5_4 = add_kept_dot(sum_5_4, x_5_high, w_4_high, keep_1_1.y, 4u);
+        sum_5_5 = add_kept_dot(sum_5_5, x_5_high, w_5_high, keep_1_1.y, 12u);
+        sum_5_6 = add_kept_dot(sum_5_6, x_5_high, w_6_high, keep_1_1.y, 20u);
+        sum_5_7 = add_kept_dot(sum_5_7, x_5_high, w_7_high, keep_1_1.y, 28u);
+        let x_6_high = x_quad(x_row_6, i + 4);
+        sum_6_0 = add_kept_dot(sum_6_0, x_6_high, w_0_high, keep_1_0.z, 4u);
+        sum_6_1 = add_kept_dot(sum_6_1, x_6_high, w_1_high, keep_1_0.z, 12u);
+        sum_6_2 = add_kept_dot(sum_6_2, x_6_high, w_2_high, keep_1_0.z, 20u);
+        sum_6_3 = add_kept_dot(sum_6_3, x_6_high, w_3_high, keep_1_0.z, 28u);
+        sum_6_4 = add_kept_dot(sum_6_4, x_6_high, w_4_high, keep_1_1.z, 4u);
+        sum_6_5 = add_kept_dot(sum_6_5, x_6_high, w_5_high, keep_1_1.z, 12u);
+        sum_6_6 = add_kept_dot(sum_6_6, x_6_high, w_6_high, keep_1_1.z, 20u);
+        sum_6_7 = add_kept_dot(sum_6_7, x_6_high, w_7_high, keep_1_1.z, 28u);
+        let x_7_high = x_quad(x_row_7, i + 4);
+        sum_7_0 = add_kept_dot(sum_7_0, x_7_high, w_0_high, keep_1_0.w, 4u);
+        sum_7_1 = add_kept_dot(sum_7_1, x_7_high, w_1_high, keep_1_0.w, 12u);
+        sum_7_2 = add_kept_dot(sum_7_2, x_7_high, w_2_high, keep_1_0.w, 20u);
+        sum_7_3 = add_kept_dot(sum_7_3, x_7_high, w_3_high, keep_1_0.w, 28u);
+        sum_7_4 = add_kept_dot(sum_7_4, x_7_high, w_4_high, keep_1_1.w, 4u);
+        sum_7_5 = add_kept_dot(sum_7_5, x_7_high, w_5_high, keep_1_1.w, 12u);
+        sum_7_6 = add_kept_dot(sum_7_6, x_7_high, w_6_high, keep_1_1.w, 20u);
+        sum_7_7 = add_kept_dot(sum_7_7, x_7_high, w_7_high, keep_1_1.w, 28u);
     }
 
     let bias_0 = bias_quad(0u, o);

@@ -1,6 +1,6 @@
 // Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
 
-// What a dispatch is told. Twin: `Params` in src/gpu/shader/params.rs, same fields in the same order.
+// The parameters of a dispatch. Mirrors `Params` in src/gpu/shader/params.rs, same fields in the same order.
 struct Params {
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
@@ -34,11 +34,11 @@ struct Params {
     // 1: the bias is masked and scaled like a weight.
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do, or there is no mask.
-    group: u32,
-    // Monte-Carlo passes: how many of this dispatch (in the predictive kernel of the whole call), and how many came
+    mask_group: u32,
+    // Monte-Carlo samples: how many of this dispatch (in the predictive kernel of the whole call), and how many came
     // before. Gaussian samples: the same.
-    passes: u32,
-    first_pass: u32,
+    samples: u32,
+    first_sample: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -49,7 +49,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
-// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
+// Mirrors src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -80,27 +80,27 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 }
 
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
-// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// Mirrors src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
 // The first state of the run that decides a brick.
-fn start(block: vec3<u32>) -> vec4<u32> {
+fn first_state(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
-fn others(drop: vec4<u32>) -> vec4<u32> {
+fn keep_from_drop(drop: vec4<u32>) -> vec4<u32> {
     return vec4(params.all_ones) - drop;
 }
 
 // p = 1/2: a 1 in the only plane drops.
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return others(start(block));
+    return keep_from_drop(first_state(block));
 }
 
 // The mask itself, one byte of 0 or 1 a connection: [batch, outputs, inputs], or [batch, outputs] for
-// the bias. Oracle: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
+// the bias. Reference: src/reference/mask.rs. No pass of the layer uses this; it is for looking and checking.
 //
 // A thread owns one brick; 64 threads a workgroup.
 
@@ -112,18 +112,22 @@ fn spread(bits: u32) -> u32 {
 }
 
 @compute @workgroup_size(64, 1)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
-    let input_block = group.x * 64u + local.x;
-    let tile_row = group.y;
+    let input_block = workgroup.x * 64u + local.x;
+    let tile_row = workgroup.y;
     // Blocks of outputs are in the third dimension of the grid.
     let n = i32(tile_row * 4u) - params.example_shift;
-    let o = i32(group.z * 4u) - params.output_shift;
+    let o = i32(workgroup.z * 4u) - params.output_shift;
     let i = i32(input_block * 8u) - params.input_shift;
     if input_block >= blocks || n >= i32(params.examples) {
         return;
     }
-    let block = vec3(params.input_block + input_block, params.output_block + group.z, params.example_block + tile_row);
+    let block = vec3(
+        params.input_block + input_block,
+        params.output_block + workgroup.z,
+        params.example_block + tile_row,
+    );
     let keep = brick(block);
     if n >= 0 && n < i32(params.examples) && o >= 0 && o < i32(params.outputs) {
         let row = u32(n) * params.output_stride + u32(o);

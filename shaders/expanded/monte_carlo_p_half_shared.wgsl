@@ -1,6 +1,6 @@
 // Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
 
-// What a dispatch is told. Twin: `Params` in src/gpu/shader/params.rs, same fields in the same order.
+// The parameters of a dispatch. Mirrors `Params` in src/gpu/shader/params.rs, same fields in the same order.
 struct Params {
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
@@ -34,11 +34,11 @@ struct Params {
     // 1: the bias is masked and scaled like a weight.
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do, or there is no mask.
-    group: u32,
-    // Monte-Carlo passes: how many of this dispatch (in the predictive kernel of the whole call), and how many came
+    mask_group: u32,
+    // Monte-Carlo samples: how many of this dispatch (in the predictive kernel of the whole call), and how many came
     // before. Gaussian samples: the same.
-    passes: u32,
-    first_pass: u32,
+    samples: u32,
+    first_sample: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -49,7 +49,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
-// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
+// Mirrors src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -66,46 +66,47 @@ fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
 
 fn philox(counter: vec4<u32>) -> vec4<u32> {
     var c = counter;
-    c = philox_round(c, pass_key);
-    c = philox_round(c, pass_key + vec2(2654435769u, 3144134277u));
-    c = philox_round(c, pass_key + vec2(1013904242u, 1993301258u));
-    c = philox_round(c, pass_key + vec2(3668340011u, 842468239u));
-    c = philox_round(c, pass_key + vec2(2027808484u, 3986602516u));
-    c = philox_round(c, pass_key + vec2(387276957u, 2835769497u));
-    c = philox_round(c, pass_key + vec2(3041712726u, 1684936478u));
-    c = philox_round(c, pass_key + vec2(1401181199u, 534103459u));
-    c = philox_round(c, pass_key + vec2(4055616968u, 3678237736u));
-    c = philox_round(c, pass_key + vec2(2415085441u, 2527404717u));
+    c = philox_round(c, sample_key);
+    c = philox_round(c, sample_key + vec2(2654435769u, 3144134277u));
+    c = philox_round(c, sample_key + vec2(1013904242u, 1993301258u));
+    c = philox_round(c, sample_key + vec2(3668340011u, 842468239u));
+    c = philox_round(c, sample_key + vec2(2027808484u, 3986602516u));
+    c = philox_round(c, sample_key + vec2(387276957u, 2835769497u));
+    c = philox_round(c, sample_key + vec2(3041712726u, 1684936478u));
+    c = philox_round(c, sample_key + vec2(1401181199u, 534103459u));
+    c = philox_round(c, sample_key + vec2(4055616968u, 3678237736u));
+    c = philox_round(c, sample_key + vec2(2415085441u, 2527404717u));
     return c;
 }
 
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
-// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// Mirrors src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
 // The first state of the run that decides a brick.
-fn start(block: vec3<u32>) -> vec4<u32> {
+fn first_state(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
-fn others(drop: vec4<u32>) -> vec4<u32> {
+fn keep_from_drop(drop: vec4<u32>) -> vec4<u32> {
     return vec4(params.all_ones) - drop;
 }
 
 // p = 1/2: a 1 in the only plane drops.
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return others(start(block));
+    return keep_from_drop(first_state(block));
 }
 
 // The mask coordinate of local example n where examples share masks.
 fn mask_coordinate(n: i32) -> u32 {
     let global = params.example_block * 4u + u32(n + params.example_shift);
-    return select(global / max(params.group, 1u), 0u, params.group == 0u);
+    return select(global / max(params.mask_group, 1u), 0u, params.mask_group == 0u);
 }
 
-// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Mirrors
+// src/element.rs.
 //
 // Everything works on quads, four consecutive elements of a row.
 // Every row starts on a quad here, and a quad is one load.
@@ -152,7 +153,7 @@ fn keep_quad(values: vec4<f32>, word: u32, bit: u32) -> vec4<f32> {
 }
 
 // The mean and the variance of values that come one after the other (Welford), in place: part of monte_carlo.wgsl
-// and update.wgsl. Oracle: src/reference/monte_carlo.rs.
+// and update.wgsl. Reference: src/reference/monte_carlo.rs.
 
 @group(0) @binding(4) var<storage, read_write> mean: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> variance: array<vec4<f32>>;
@@ -164,14 +165,14 @@ fn as_computed(number: vec4<f32>) -> vec4<f32> {
 }
 
 // What becomes of the mean and the variance with one more value: `count` of them with it. Welford's update in a form
-// that leaves f32 only where its results do. Twin: `with` in src/cpu/monte_carlo.rs.
-fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
+// that leaves f32 only where its results do. Mirrors `with` in src/cpu/monte_carlo.rs.
+fn update(mean_index: u32, variance_index: u32, value: vec4<f32>, count: u32) {
     // The first value of all finds memory that may hold anything.
     var before = value;
     var spread = vec4<f32>(0.0);
     if count > 1u {
-        before = mean[mean_at];
-        spread = variance[variance_at];
+        before = mean[mean_index];
+        spread = variance[variance_index];
     }
     let share = 1.0 / f32(count);
     let rest = 1.0 / f32(max(count, 2u) - 1u);
@@ -188,8 +189,8 @@ fn update(mean_at: u32, variance_at: u32, value: vec4<f32>, count: u32) {
     let wild = vec4<u32>(0u) - vec4<u32>(wild_value | ((bitcast<vec4<u32>>(before) & infinity) == infinity));
     let stays = vec4<u32>(0u) - vec4<u32>(held == infinity);
     let sum = bitcast<vec4<u32>>(before + value);
-    mean[mean_at] = bitcast<vec4<f32>>((bitcast<vec4<u32>>(after) & ~wild) | (sum & wild));
-    variance[variance_at] = bitcast<vec4<f32>>((next & ~stays) | (held & stays) | (wild & vec4<u32>(0x7fc00000u)));
+    mean[mean_index] = bitcast<vec4<f32>>((bitcast<vec4<u32>>(after) & ~wild) | (sum & wild));
+    variance[variance_index] = bitcast<vec4<f32>>((next & ~stays) | (held & stays) | (wild & vec4<u32>(0x7fc00000u)));
 }
 
 // The same for columns `column` to `column + 3` of row `row`, where those exist.
@@ -198,17 +199,17 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
         return;
     }
     let offset = u32(row) * params.output_stride + u32(column);
-    let mean_at = params.base[0].w + offset;
-    let variance_at = params.base[1].x + offset;
+    let mean_index = params.base[0].w + offset;
+    let variance_index = params.base[1].x + offset;
     if column < i32(params.outputs) {
-        update(mean_at / 4u, variance_at / 4u, values, count);
+        update(mean_index / 4u, variance_index / 4u, values, count);
     }
 }
 
-// Mean and variance of Y over many masks, one launch. Oracle: src/reference/monte_carlo.rs.
+// Mean and variance of Y over many masks, one launch. Reference: src/reference/monte_carlo.rs.
 //
-// A thread sums up its tile once per pass, as in the forward pass (forward.wgsl, and its departures), under that pass's
-// key, and updates mean and variance where they live, in the results: it alone touches them.
+// A thread sums up its tile once per sample, as in the forward pass (forward.wgsl, and its departures), under that
+// sample's key, and updates mean and variance where they live, in the results: it alone touches them.
 //
 //     BM = 64 examples, BN = 64 outputs a workgroup of 16 x 16 threads
 //     TM x TN = 4 x 4 sums a thread: 1 x 1 bricks
@@ -217,27 +218,27 @@ fn update_quad(row: i32, column: i32, values: vec4<f32>, count: u32) {
 
 @group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
 
-// The key of the current pass.
-var<private> pass_key: vec2<u32>;
+// The key of the current sample.
+var<private> sample_key: vec2<u32>;
 
 // Parts of both operands, which a workgroup reads together.
-var<workgroup> parts: array<vec4<f32>, 1040>;
+var<workgroup> workgroup_tile: array<vec4<f32>, 1040>;
 
 @compute @workgroup_size(16, 16)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 16u + local.y;
-    let tile_column = group.x * 16u + local.x;
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = workgroup.y * 16u + local.y;
+    let tile_column = workgroup.x * 16u + local.x;
     let n = i32(tile_row * 4u) - params.example_shift;
     let o = i32(tile_column * 4u) - params.output_shift;
-    let first_n = i32(group.y * 64u) - params.example_shift;
-    let first_o = i32(group.x * 64u) - params.output_shift;
+    let first_n = i32(workgroup.y * 64u) - params.example_shift;
+    let first_o = i32(workgroup.x * 64u) - params.output_shift;
     let reader = local.y * 16u + local.x;
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
     let inside = n < i32(params.examples) && o < i32(params.outputs);
     let output_block = params.output_block + tile_column;
-    for (var t = 0u; t < params.passes; t++) {
-        let count = params.first_pass + t + 1u;
-        pass_key = keys[params.base[0].z + t];
+    for (var t = 0u; t < params.samples; t++) {
+        let count = params.first_sample + t + 1u;
+        sample_key = keys[params.base[0].z + t];
         var sum_0_0 = 0.0;
         var sum_0_1 = 0.0;
         var sum_0_2 = 0.0;
@@ -259,117 +260,117 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let blocks = (params.inputs + u32(params.input_shift) + 7u) / 8u;
         let line_x_0 = reader % 8u;
         let unit_x_0 = reader / 8u;
-        let to_x_0 = line_x_0 * 65u + unit_x_0 % 4u * 16u + unit_x_0 / 4u;
+        let slot_x_0 = line_x_0 * 65u + unit_x_0 % 4u * 16u + unit_x_0 / 4u;
         let row_x_0 = clamp(first_n + i32(unit_x_0), 0, i32(params.examples) - 1);
         let line_x_1 = (reader + 256u) % 8u;
         let unit_x_1 = (reader + 256u) / 8u;
-        let to_x_1 = line_x_1 * 65u + unit_x_1 % 4u * 16u + unit_x_1 / 4u;
+        let slot_x_1 = line_x_1 * 65u + unit_x_1 % 4u * 16u + unit_x_1 / 4u;
         let row_x_1 = clamp(first_n + i32(unit_x_1), 0, i32(params.examples) - 1);
         let line_w_0 = reader % 8u;
         let unit_w_0 = reader / 8u;
-        let to_w_0 = 520u + line_w_0 * 65u + unit_w_0 % 4u * 16u + unit_w_0 / 4u;
+        let slot_w_0 = 520u + line_w_0 * 65u + unit_w_0 % 4u * 16u + unit_w_0 / 4u;
         let row_w_0 = clamp(first_o + i32(unit_w_0), 0, i32(params.outputs) - 1);
         let line_w_1 = (reader + 256u) % 8u;
         let unit_w_1 = (reader + 256u) / 8u;
-        let to_w_1 = 520u + line_w_1 * 65u + unit_w_1 % 4u * 16u + unit_w_1 / 4u;
+        let slot_w_1 = 520u + line_w_1 * 65u + unit_w_1 % 4u * 16u + unit_w_1 / 4u;
         let row_w_1 = clamp(first_o + i32(unit_w_1), 0, i32(params.outputs) - 1);
-        let place_x_0 = i32(line_x_0 * 4u) - params.input_shift;
-        let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
+        let k_x_0 = i32(line_x_0 * 4u) - params.input_shift;
+        let column_x_0 = min(k_x_0, i32(params.inputs) - 4);
         var from_x_0 = x_quad(u32(row_x_0), column_x_0);
-        let place_x_1 = i32(line_x_1 * 4u) - params.input_shift;
-        let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
+        let k_x_1 = i32(line_x_1 * 4u) - params.input_shift;
+        let column_x_1 = min(k_x_1, i32(params.inputs) - 4);
         var from_x_1 = x_quad(u32(row_x_1), column_x_1);
-        let place_w_0 = i32(line_w_0 * 4u) - params.input_shift;
-        let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
+        let k_w_0 = i32(line_w_0 * 4u) - params.input_shift;
+        let column_w_0 = min(k_w_0, i32(params.inputs) - 4);
         var from_w_0 = w_quad(u32(row_w_0), column_w_0);
-        let place_w_1 = i32(line_w_1 * 4u) - params.input_shift;
-        let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
+        let k_w_1 = i32(line_w_1 * 4u) - params.input_shift;
+        let column_w_1 = min(k_w_1, i32(params.inputs) - 4);
         var from_w_1 = w_quad(u32(row_w_1), column_w_1);
         for (var first = 0u; first < blocks; first += 4u) {
             // Until all threads have done with the steps before.
             workgroupBarrier();
-            parts[to_x_0] = from_x_0;
-            parts[to_x_1] = from_x_1;
-            parts[to_w_0] = from_w_0;
-            parts[to_w_1] = from_w_1;
+            workgroup_tile[slot_x_0] = from_x_0;
+            workgroup_tile[slot_x_1] = from_x_1;
+            workgroup_tile[slot_w_0] = from_w_0;
+            workgroup_tile[slot_w_1] = from_w_1;
             workgroupBarrier();
             let next = first + 4u;
             if next < blocks {
-                let place_x_0 = i32(next * 8u + line_x_0 * 4u) - params.input_shift;
-                let column_x_0 = min(place_x_0, i32(params.inputs) - 4);
+                let k_x_0 = i32(next * 8u + line_x_0 * 4u) - params.input_shift;
+                let column_x_0 = min(k_x_0, i32(params.inputs) - 4);
                 from_x_0 = x_quad(u32(row_x_0), column_x_0);
-                let place_x_1 = i32(next * 8u + line_x_1 * 4u) - params.input_shift;
-                let column_x_1 = min(place_x_1, i32(params.inputs) - 4);
+                let k_x_1 = i32(next * 8u + line_x_1 * 4u) - params.input_shift;
+                let column_x_1 = min(k_x_1, i32(params.inputs) - 4);
                 from_x_1 = x_quad(u32(row_x_1), column_x_1);
-                let place_w_0 = i32(next * 8u + line_w_0 * 4u) - params.input_shift;
-                let column_w_0 = min(place_w_0, i32(params.inputs) - 4);
+                let k_w_0 = i32(next * 8u + line_w_0 * 4u) - params.input_shift;
+                let column_w_0 = min(k_w_0, i32(params.inputs) - 4);
                 from_w_0 = w_quad(u32(row_w_0), column_w_0);
-                let place_w_1 = i32(next * 8u + line_w_1 * 4u) - params.input_shift;
-                let column_w_1 = min(place_w_1, i32(params.inputs) - 4);
+                let k_w_1 = i32(next * 8u + line_w_1 * 4u) - params.input_shift;
+                let column_w_1 = min(k_w_1, i32(params.inputs) - 4);
                 from_w_1 = w_quad(u32(row_w_1), column_w_1);
             }
             let end = select(0u, min(next, blocks), inside);
             for (var block = first; block < end; block++) {
-                let x_at = (block - first) * 130u + local.y;
-                let w_at = 520u + (block - first) * 130u + local.x;
+                let shared_x = (block - first) * 130u + local.y;
+                let shared_w = 520u + (block - first) * 130u + local.x;
                 let keep_0_0 = brick(vec3(params.input_block + block, output_block, shared_coordinate / 4u));
                 let keep_0 = keep_0_0[shared_coordinate & 3u];
                 // The weights are masked once, as they are read.
-                let w_0_0 = keep_quad(parts[w_at], keep_0, 0u);
+                let w_0_low = keep_quad(workgroup_tile[shared_w], keep_0, 0u);
                 // The weights are masked once, as they are read.
-                let w_1_0 = keep_quad(parts[w_at + 16u], keep_0, 8u);
+                let w_1_low = keep_quad(workgroup_tile[shared_w + 16u], keep_0, 8u);
                 // The weights are masked once, as they are read.
-                let w_2_0 = keep_quad(parts[w_at + 32u], keep_0, 16u);
+                let w_2_low = keep_quad(workgroup_tile[shared_w + 32u], keep_0, 16u);
                 // The weights are masked once, as they are read.
-                let w_3_0 = keep_quad(parts[w_at + 48u], keep_0, 24u);
-                let x_0_0 = parts[x_at];
-                sum_0_0 = add_kept_dot(sum_0_0, x_0_0, w_0_0);
-                sum_0_1 = add_kept_dot(sum_0_1, x_0_0, w_1_0);
-                sum_0_2 = add_kept_dot(sum_0_2, x_0_0, w_2_0);
-                sum_0_3 = add_kept_dot(sum_0_3, x_0_0, w_3_0);
-                let x_1_0 = parts[x_at + 16u];
-                sum_1_0 = add_kept_dot(sum_1_0, x_1_0, w_0_0);
-                sum_1_1 = add_kept_dot(sum_1_1, x_1_0, w_1_0);
-                sum_1_2 = add_kept_dot(sum_1_2, x_1_0, w_2_0);
-                sum_1_3 = add_kept_dot(sum_1_3, x_1_0, w_3_0);
-                let x_2_0 = parts[x_at + 32u];
-                sum_2_0 = add_kept_dot(sum_2_0, x_2_0, w_0_0);
-                sum_2_1 = add_kept_dot(sum_2_1, x_2_0, w_1_0);
-                sum_2_2 = add_kept_dot(sum_2_2, x_2_0, w_2_0);
-                sum_2_3 = add_kept_dot(sum_2_3, x_2_0, w_3_0);
-                let x_3_0 = parts[x_at + 48u];
-                sum_3_0 = add_kept_dot(sum_3_0, x_3_0, w_0_0);
-                sum_3_1 = add_kept_dot(sum_3_1, x_3_0, w_1_0);
-                sum_3_2 = add_kept_dot(sum_3_2, x_3_0, w_2_0);
-                sum_3_3 = add_kept_dot(sum_3_3, x_3_0, w_3_0);
+                let w_3_low = keep_quad(workgroup_tile[shared_w + 48u], keep_0, 24u);
+                let x_0_low = workgroup_tile[shared_x];
+                sum_0_0 = add_kept_dot(sum_0_0, x_0_low, w_0_low);
+                sum_0_1 = add_kept_dot(sum_0_1, x_0_low, w_1_low);
+                sum_0_2 = add_kept_dot(sum_0_2, x_0_low, w_2_low);
+                sum_0_3 = add_kept_dot(sum_0_3, x_0_low, w_3_low);
+                let x_1_low = workgroup_tile[shared_x + 16u];
+                sum_1_0 = add_kept_dot(sum_1_0, x_1_low, w_0_low);
+                sum_1_1 = add_kept_dot(sum_1_1, x_1_low, w_1_low);
+                sum_1_2 = add_kept_dot(sum_1_2, x_1_low, w_2_low);
+                sum_1_3 = add_kept_dot(sum_1_3, x_1_low, w_3_low);
+                let x_2_low = workgroup_tile[shared_x + 32u];
+                sum_2_0 = add_kept_dot(sum_2_0, x_2_low, w_0_low);
+                sum_2_1 = add_kept_dot(sum_2_1, x_2_low, w_1_low);
+                sum_2_2 = add_kept_dot(sum_2_2, x_2_low, w_2_low);
+                sum_2_3 = add_kept_dot(sum_2_3, x_2_low, w_3_low);
+                let x_3_low = workgroup_tile[shared_x + 48u];
+                sum_3_0 = add_kept_dot(sum_3_0, x_3_low, w_0_low);
+                sum_3_1 = add_kept_dot(sum_3_1, x_3_low, w_1_low);
+                sum_3_2 = add_kept_dot(sum_3_2, x_3_low, w_2_low);
+                sum_3_3 = add_kept_dot(sum_3_3, x_3_low, w_3_low);
                 // The weights are masked once, as they are read.
-                let w_0_1 = keep_quad(parts[w_at + 65u], keep_0, 4u);
+                let w_0_high = keep_quad(workgroup_tile[shared_w + 65u], keep_0, 4u);
                 // The weights are masked once, as they are read.
-                let w_1_1 = keep_quad(parts[w_at + 81u], keep_0, 12u);
+                let w_1_high = keep_quad(workgroup_tile[shared_w + 81u], keep_0, 12u);
                 // The weights are masked once, as they are read.
-                let w_2_1 = keep_quad(parts[w_at + 97u], keep_0, 20u);
+                let w_2_high = keep_quad(workgroup_tile[shared_w + 97u], keep_0, 20u);
                 // The weights are masked once, as they are read.
-                let w_3_1 = keep_quad(parts[w_at + 113u], keep_0, 28u);
-                let x_0_1 = parts[x_at + 65u];
-                sum_0_0 = add_kept_dot(sum_0_0, x_0_1, w_0_1);
-                sum_0_1 = add_kept_dot(sum_0_1, x_0_1, w_1_1);
-                sum_0_2 = add_kept_dot(sum_0_2, x_0_1, w_2_1);
-                sum_0_3 = add_kept_dot(sum_0_3, x_0_1, w_3_1);
-                let x_1_1 = parts[x_at + 81u];
-                sum_1_0 = add_kept_dot(sum_1_0, x_1_1, w_0_1);
-                sum_1_1 = add_kept_dot(sum_1_1, x_1_1, w_1_1);
-                sum_1_2 = add_kept_dot(sum_1_2, x_1_1, w_2_1);
-                sum_1_3 = add_kept_dot(sum_1_3, x_1_1, w_3_1);
-                let x_2_1 = parts[x_at + 97u];
-                sum_2_0 = add_kept_dot(sum_2_0, x_2_1, w_0_1);
-                sum_2_1 = add_kept_dot(sum_2_1, x_2_1, w_1_1);
-                sum_2_2 = add_kept_dot(sum_2_2, x_2_1, w_2_1);
-                sum_2_3 = add_kept_dot(sum_2_3, x_2_1, w_3_1);
-                let x_3_1 = parts[x_at + 113u];
-                sum_3_0 = add_kept_dot(sum_3_0, x_3_1, w_0_1);
-                sum_3_1 = add_kept_dot(sum_3_1, x_3_1, w_1_1);
-                sum_3_2 = add_kept_dot(sum_3_2, x_3_1, w_2_1);
-                sum_3_3 = add_kept_dot(sum_3_3, x_3_1, w_3_1);
+                let w_3_high = keep_quad(workgroup_tile[shared_w + 113u], keep_0, 28u);
+                let x_0_high = workgroup_tile[shared_x + 65u];
+                sum_0_0 = add_kept_dot(sum_0_0, x_0_high, w_0_high);
+                sum_0_1 = add_kept_dot(sum_0_1, x_0_high, w_1_high);
+                sum_0_2 = add_kept_dot(sum_0_2, x_0_high, w_2_high);
+                sum_0_3 = add_kept_dot(sum_0_3, x_0_high, w_3_high);
+                let x_1_high = workgroup_tile[shared_x + 81u];
+                sum_1_0 = add_kept_dot(sum_1_0, x_1_high, w_0_high);
+                sum_1_1 = add_kept_dot(sum_1_1, x_1_high, w_1_high);
+                sum_1_2 = add_kept_dot(sum_1_2, x_1_high, w_2_high);
+                sum_1_3 = add_kept_dot(sum_1_3, x_1_high, w_3_high);
+                let x_2_high = workgroup_tile[shared_x + 97u];
+                sum_2_0 = add_kept_dot(sum_2_0, x_2_high, w_0_high);
+                sum_2_1 = add_kept_dot(sum_2_1, x_2_high, w_1_high);
+                sum_2_2 = add_kept_dot(sum_2_2, x_2_high, w_2_high);
+                sum_2_3 = add_kept_dot(sum_2_3, x_2_high, w_3_high);
+                let x_3_high = workgroup_tile[shared_x + 113u];
+                sum_3_0 = add_kept_dot(sum_3_0, x_3_high, w_0_high);
+                sum_3_1 = add_kept_dot(sum_3_1, x_3_high, w_1_high);
+                sum_3_2 = add_kept_dot(sum_3_2, x_3_high, w_2_high);
+                sum_3_3 = add_kept_dot(sum_3_3, x_3_high, w_3_high);
             }
         }
         if inside {

@@ -1,6 +1,6 @@
 // Made from shaders/*.wgsl by `DROPCONNECT_EXPAND=1 cargo test --lib expanded`.
 
-// What a dispatch is told. Twin: `Params` in src/gpu/shader/params.rs, same fields in the same order.
+// The parameters of a dispatch. Mirrors `Params` in src/gpu/shader/params.rs, same fields in the same order.
 struct Params {
     // Extent of this dispatch, in local rows and columns.
     examples: u32,
@@ -34,11 +34,11 @@ struct Params {
     // 1: the bias is masked and scaled like a weight.
     masked_bias: u32,
     // Consecutive examples that share a mask; 0: all of them do, or there is no mask.
-    group: u32,
-    // Monte-Carlo passes: how many of this dispatch (in the predictive kernel of the whole call), and how many came
+    mask_group: u32,
+    // Monte-Carlo samples: how many of this dispatch (in the predictive kernel of the whole call), and how many came
     // before. Gaussian samples: the same.
-    passes: u32,
-    first_pass: u32,
+    samples: u32,
+    first_sample: u32,
     // All ones, which a compiler is not to know.
     all_ones: u32,
     // Key words of Philox's rounds, two rounds to a vector: (k0, k1) of an even round, then of an odd. At the end:
@@ -49,7 +49,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 // Philox4x32 of Salmon et al. (SC 2011): 128 random bits for a counter, and more from round to round.
-// Twin: src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
+// Mirrors src/mask/philox.rs. The key words of every round are worked out by the host, once per mask.
 
 // The 64-bit product of two words, low half first. WGSL itself has no high half of a product.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {
@@ -80,26 +80,27 @@ fn philox(counter: vec4<u32>) -> vec4<u32> {
 }
 
 // The brick: 4 examples x 4 outputs x 8 inputs, 128 decisions from one run of the generator.
-// Twin: src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
+// Mirrors src/mask/brick.rs. Word n of the result holds example n; its bit `o * 8 + i` is set where
 // connection (n, o, i) is kept. `block` is (input / 8, output / 4, example / 4) in global coordinates.
 
 // The first state of the run that decides a brick.
-fn start(block: vec3<u32>) -> vec4<u32> {
+fn first_state(block: vec3<u32>) -> vec4<u32> {
     return philox(vec4(block, 0u));
 }
 
 // What is kept, of what is dropped. Were the compiler to know that this is an inversion, it would fold it into each of
 // 128 tests, which costs NVIDIA a third more instructions (docs/rejected.md).
-fn others(drop: vec4<u32>) -> vec4<u32> {
+fn keep_from_drop(drop: vec4<u32>) -> vec4<u32> {
     return vec4(params.all_ones) - drop;
 }
 
 // p = 1/2: a 1 in the only plane drops.
 fn brick(block: vec3<u32>) -> vec4<u32> {
-    return others(start(block));
+    return keep_from_drop(first_state(block));
 }
 
-// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Twin: src/element.rs.
+// Tensors in storage buffers, f32 in and f32 out; 16 bits are two to a word. Mirrors
+// src/element.rs.
 //
 // Everything works on quads, four consecutive elements of a row.
 // Every row starts on a quad here, and a quad is one load.
@@ -152,7 +153,7 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
     return s;
 }
 
-// dW = scale * (sum over n of M G X). Oracle: src/reference/weight_gradient.rs.
+// dW = scale * (sum over n of M G X). Reference: src/reference/weight_gradient.rs.
 //
 //     BM = 64 outputs, BN = 64 inputs a workgroup of 8 x 16 threads
 //     TM x TN = 4 x 8 sums a thread: 1 x 1 bricks
@@ -164,16 +165,16 @@ fn add_kept_row(sum: vec4<f32>, a: f32, b: vec4<f32>, word: u32, bit: u32) -> ve
 // Operands are taken example by example, which holds few of them in registers.
 
 // Parts of both operands, which a workgroup reads together.
-var<workgroup> parts: array<vec4<f32>, 640>;
+var<workgroup> workgroup_tile: array<vec4<f32>, 640>;
 
 @compute @workgroup_size(8, 16)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let tile_row = group.y * 16u + local.y;
-    let tile_column = group.x * 8u + local.x;
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let tile_row = workgroup.y * 16u + local.y;
+    let tile_column = workgroup.x * 8u + local.x;
     let o = i32(tile_row * 4u) - params.output_shift;
     let i = i32(tile_column * 8u) - params.input_shift;
-    let first_o = i32(group.y * 64u) - params.output_shift;
-    let first_i = i32(group.x * 64u) - params.input_shift;
+    let first_o = i32(workgroup.y * 64u) - params.output_shift;
+    let first_i = i32(workgroup.x * 64u) - params.input_shift;
     let reader = local.y * 8u + local.x;
     // Barriers are for all threads: those outside come along, read what is nearest and store nothing.
     let inside = o < i32(params.outputs) && i < i32(params.inputs);
@@ -192,71 +193,71 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let blocks = (params.examples + u32(params.example_shift) + 3u) / 4u;
     let unit_g_0 = reader % 16u;
     let line_g_0 = reader / 16u;
-    let to_g_0 = line_g_0 * 16u + unit_g_0;
+    let slot_g_0 = line_g_0 * 16u + unit_g_0;
     let column_g_0 = min(first_o + i32(unit_g_0 * 4u), i32(params.outputs) - 4);
     let unit_g_1 = (reader + 128u) % 16u;
     let line_g_1 = (reader + 128u) / 16u;
-    let to_g_1 = line_g_1 * 16u + unit_g_1;
+    let slot_g_1 = line_g_1 * 16u + unit_g_1;
     let column_g_1 = min(first_o + i32(unit_g_1 * 4u), i32(params.outputs) - 4);
     let unit_x_0 = reader % 16u;
     let line_x_0 = reader / 16u;
-    let to_x_0 = 256u + line_x_0 * 24u + unit_x_0 % 2u * 12u + unit_x_0 / 2u;
+    let slot_x_0 = 256u + line_x_0 * 24u + unit_x_0 % 2u * 12u + unit_x_0 / 2u;
     let column_x_0 = min(first_i + i32(unit_x_0 * 4u), i32(params.inputs) - 4);
     let unit_x_1 = (reader + 128u) % 16u;
     let line_x_1 = (reader + 128u) / 16u;
-    let to_x_1 = 256u + line_x_1 * 24u + unit_x_1 % 2u * 12u + unit_x_1 / 2u;
+    let slot_x_1 = 256u + line_x_1 * 24u + unit_x_1 % 2u * 12u + unit_x_1 / 2u;
     let column_x_1 = min(first_i + i32(unit_x_1 * 4u), i32(params.inputs) - 4);
-    let place_g_0 = i32(line_g_0) - params.example_shift;
-    let row_g_0 = clamp(place_g_0, 0, i32(params.examples) - 1);
+    let k_g_0 = i32(line_g_0) - params.example_shift;
+    let row_g_0 = clamp(k_g_0, 0, i32(params.examples) - 1);
     // What does not exist adds nothing, whatever the row read in its place holds.
-    var from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(place_g_0 == row_g_0));
-    let place_g_1 = i32(line_g_1) - params.example_shift;
-    let row_g_1 = clamp(place_g_1, 0, i32(params.examples) - 1);
+    var from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(k_g_0 == row_g_0));
+    let k_g_1 = i32(line_g_1) - params.example_shift;
+    let row_g_1 = clamp(k_g_1, 0, i32(params.examples) - 1);
     // What does not exist adds nothing, whatever the row read in its place holds.
-    var from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(place_g_1 == row_g_1));
-    let place_x_0 = i32(line_x_0) - params.example_shift;
-    let row_x_0 = clamp(place_x_0, 0, i32(params.examples) - 1);
+    var from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(k_g_1 == row_g_1));
+    let k_x_0 = i32(line_x_0) - params.example_shift;
+    let row_x_0 = clamp(k_x_0, 0, i32(params.examples) - 1);
     // What does not exist adds nothing, whatever the row read in its place holds.
-    var from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(place_x_0 == row_x_0));
-    let place_x_1 = i32(line_x_1) - params.example_shift;
-    let row_x_1 = clamp(place_x_1, 0, i32(params.examples) - 1);
+    var from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(k_x_0 == row_x_0));
+    let k_x_1 = i32(line_x_1) - params.example_shift;
+    let row_x_1 = clamp(k_x_1, 0, i32(params.examples) - 1);
     // What does not exist adds nothing, whatever the row read in its place holds.
-    var from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(place_x_1 == row_x_1));
+    var from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(k_x_1 == row_x_1));
     for (var first = 0u; first < blocks; first += 4u) {
         // Until all threads have done with the steps before.
         workgroupBarrier();
-        parts[to_g_0] = from_g_0;
-        parts[to_g_1] = from_g_1;
-        parts[to_x_0] = from_x_0;
-        parts[to_x_1] = from_x_1;
+        workgroup_tile[slot_g_0] = from_g_0;
+        workgroup_tile[slot_g_1] = from_g_1;
+        workgroup_tile[slot_x_0] = from_x_0;
+        workgroup_tile[slot_x_1] = from_x_1;
         workgroupBarrier();
         let next = first + 4u;
         if next < blocks {
-            let place_g_0 = i32(next * 4u + line_g_0) - params.example_shift;
-            let row_g_0 = clamp(place_g_0, 0, i32(params.examples) - 1);
+            let k_g_0 = i32(next * 4u + line_g_0) - params.example_shift;
+            let row_g_0 = clamp(k_g_0, 0, i32(params.examples) - 1);
             // What does not exist adds nothing, whatever the row read in its place holds.
-            from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(place_g_0 == row_g_0));
-            let place_g_1 = i32(next * 4u + line_g_1) - params.example_shift;
-            let row_g_1 = clamp(place_g_1, 0, i32(params.examples) - 1);
+            from_g_0 = select(vec4(0.0), g_quad(u32(row_g_0), column_g_0), vec4(k_g_0 == row_g_0));
+            let k_g_1 = i32(next * 4u + line_g_1) - params.example_shift;
+            let row_g_1 = clamp(k_g_1, 0, i32(params.examples) - 1);
             // What does not exist adds nothing, whatever the row read in its place holds.
-            from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(place_g_1 == row_g_1));
-            let place_x_0 = i32(next * 4u + line_x_0) - params.example_shift;
-            let row_x_0 = clamp(place_x_0, 0, i32(params.examples) - 1);
+            from_g_1 = select(vec4(0.0), g_quad(u32(row_g_1), column_g_1), vec4(k_g_1 == row_g_1));
+            let k_x_0 = i32(next * 4u + line_x_0) - params.example_shift;
+            let row_x_0 = clamp(k_x_0, 0, i32(params.examples) - 1);
             // What does not exist adds nothing, whatever the row read in its place holds.
-            from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(place_x_0 == row_x_0));
-            let place_x_1 = i32(next * 4u + line_x_1) - params.example_shift;
-            let row_x_1 = clamp(place_x_1, 0, i32(params.examples) - 1);
+            from_x_0 = select(vec4(0.0), x_quad(u32(row_x_0), column_x_0), vec4(k_x_0 == row_x_0));
+            let k_x_1 = i32(next * 4u + line_x_1) - params.example_shift;
+            let row_x_1 = clamp(k_x_1, 0, i32(params.examples) - 1);
             // What does not exist adds nothing, whatever the row read in its place holds.
-            from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(place_x_1 == row_x_1));
+            from_x_1 = select(vec4(0.0), x_quad(u32(row_x_1), column_x_1), vec4(k_x_1 == row_x_1));
         }
         let end = select(0u, min(next, blocks), inside);
         for (var block = first; block < end; block++) {
-            let g_at = (block - first) * 64u + local.y;
-            let x_at = 256u + (block - first) * 96u + local.x;
-            let x_0_0 = parts[x_at];
-            let x_0_1 = parts[x_at + 12u];
+            let shared_g = (block - first) * 64u + local.y;
+            let shared_x = 256u + (block - first) * 96u + local.x;
+            let x_0_0 = workgroup_tile[shared_x];
+            let x_0_1 = workgroup_tile[shared_x + 12u];
             let keep_0_0 = brick(vec3(input_block, output_block, params.example_block + block));
-            let g_0_0 = parts[g_at];
+            let g_0_0 = workgroup_tile[shared_g];
             sum_0_0 = add_kept_row(sum_0_0, g_0_0.x, x_0_0, keep_0_0.x, 0u);
             sum_0_1 = add_kept_row(sum_0_1, g_0_0.x, x_0_1, keep_0_0.x, 4u);
             sum_1_0 = add_kept_row(sum_1_0, g_0_0.y, x_0_0, keep_0_0.x, 8u);
@@ -265,9 +266,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             sum_2_1 = add_kept_row(sum_2_1, g_0_0.z, x_0_1, keep_0_0.x, 20u);
             sum_3_0 = add_kept_row(sum_3_0, g_0_0.w, x_0_0, keep_0_0.x, 24u);
             sum_3_1 = add_kept_row(sum_3_1, g_0_0.w, x_0_1, keep_0_0.x, 28u);
-            let x_1_0 = parts[x_at + 24u];
-            let x_1_1 = parts[x_at + 36u];
-            let g_1_0 = parts[g_at + 16u];
+            let x_1_0 = workgroup_tile[shared_x + 24u];
+            let x_1_1 = workgroup_tile[shared_x + 36u];
+            let g_1_0 = workgroup_tile[shared_g + 16u];
             sum_0_0 = add_kept_row(sum_0_0, g_1_0.x, x_1_0, keep_0_0.y, 0u);
             sum_0_1 = add_kept_row(sum_0_1, g_1_0.x, x_1_1, keep_0_0.y, 4u);
             sum_1_0 = add_kept_row(sum_1_0, g_1_0.y, x_1_0, keep_0_0.y, 8u);
@@ -276,9 +277,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             sum_2_1 = add_kept_row(sum_2_1, g_1_0.z, x_1_1, keep_0_0.y, 20u);
             sum_3_0 = add_kept_row(sum_3_0, g_1_0.w, x_1_0, keep_0_0.y, 24u);
             sum_3_1 = add_kept_row(sum_3_1, g_1_0.w, x_1_1, keep_0_0.y, 28u);
-            let x_2_0 = parts[x_at + 48u];
-            let x_2_1 = parts[x_at + 60u];
-            let g_2_0 = parts[g_at + 32u];
+            let x_2_0 = workgroup_tile[shared_x + 48u];
+            let x_2_1 = workgroup_tile[shared_x + 60u];
+            let g_2_0 = workgroup_tile[shared_g + 32u];
             sum_0_0 = add_kept_row(sum_0_0, g_2_0.x, x_2_0, keep_0_0.z, 0u);
             sum_0_1 = add_kept_row(sum_0_1, g_2_0.x, x_2_1, keep_0_0.z, 4u);
             sum_1_0 = add_kept_row(sum_1_0, g_2_0.y, x_2_0, keep_0_0.z, 8u);
@@ -287,9 +288,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             sum_2_1 = add_kept_row(sum_2_1, g_2_0.z, x_2_1, keep_0_0.z, 20u);
             sum_3_0 = add_kept_row(sum_3_0, g_2_0.w, x_2_0, keep_0_0.z, 24u);
             sum_3_1 = add_kept_row(sum_3_1, g_2_0.w, x_2_1, keep_0_0.z, 28u);
-            let x_3_0 = parts[x_at + 72u];
-            let x_3_1 = parts[x_at + 84u];
-            let g_3_0 = parts[g_at + 48u];
+            let x_3_0 = workgroup_tile[shared_x + 72u];
+            let x_3_1 = workgroup_tile[shared_x + 84u];
+            let g_3_0 = workgroup_tile[shared_g + 48u];
             sum_0_0 = add_kept_row(sum_0_0, g_3_0.x, x_3_0, keep_0_0.w, 0u);
             sum_0_1 = add_kept_row(sum_0_1, g_3_0.x, x_3_1, keep_0_0.w, 4u);
             sum_1_0 = add_kept_row(sum_1_0, g_3_0.y, x_3_0, keep_0_0.w, 8u);
