@@ -99,8 +99,8 @@ impl Sampling<'_> {
         for_each(rows(&self.shape, out_mean, out_variance), |(n, (out_mean, out_variance))| {
             for o in 0..outputs {
                 let at = n * outputs + o;
-                let place = [self.origin.example + n as u32, self.origin.output + o as u32];
-                let moments = self.one(place, self.u_mean[at], self.u_variance[at], &apply);
+                let coordinates = [self.origin.example + n as u32, self.origin.output + o as u32];
+                let moments = self.one(coordinates, self.u_mean[at], self.u_variance[at], &apply);
                 (out_mean[o], out_variance[o]) = moments;
             }
         });

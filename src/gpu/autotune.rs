@@ -9,7 +9,7 @@ use super::run::allocate;
 use super::run::kernels::Kernels;
 use super::run::options::KernelOptions;
 use super::run::recording::Recording;
-use super::tuning::{Apply, Tile, Tuning};
+use super::tuning::{MaskOp, Tile, Tuning};
 use crate::call::{Call, Kind};
 use crate::{Bias, DropProbability, ElementType, Error, Mask, MaskKey, Shape, Write};
 
@@ -76,8 +76,8 @@ impl Tuning {
         let tiled = tiles(&K_TILE_WORKGROUPS).into_iter().filter(|_| k_tiles);
         let tiled = tiled.flat_map(|tile| K_TILES.map(|steps| tile.with_k_tile(steps)));
         let tiles: Vec<Tile> = tiles(workgroups).into_iter().chain(tiled).collect();
-        for apply in [Apply::Select, Apply::And] {
-            best = trial.faster(best, |tuning| tuning.apply = apply, &[Kind::Forward]).await?;
+        for mask_op in [MaskOp::Select, MaskOp::And] {
+            best = trial.faster(best, |tuning| tuning.mask_op = mask_op, &[Kind::Forward]).await?;
         }
         for (pass, tile_of) in TILED {
             for &tile in &tiles {

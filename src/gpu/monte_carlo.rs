@@ -60,7 +60,7 @@ impl Kernels {
                 return Ok(None);
             }
             for piece in pieces(passes, most_passes) {
-                (params.first_pass, params.passes) = (piece.start, piece.end - piece.start);
+                (params.first_sample, params.samples) = (piece.start, piece.end - piece.start);
                 let mut bound: Vec<_> =
                     tensors.operands.iter().map(|operand| operand.part(dims, &ranges)).collect();
                 bound.push(Rows::of_bytes(&keys, 0, 1, piece, key_bytes));

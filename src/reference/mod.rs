@@ -1,8 +1,9 @@
 //! The reference: every call in float64, as plain loops.
 //!
-//! One file per pass (`forward.rs` is the reference of `shaders/forward.wgsl`, and so on), with the shaders' vocabulary: n counts examples, o outputs, i inputs. The equations are those of
-//! [`call`](crate::call). Nothing here is fast, blocked or parallel, so that it can be checked
-//! by eye; a pass first writes its whole mask down, one `bool` per connection.
+//! One file per pass (`forward.rs` is the reference of `shaders/forward.wgsl`, and so on), with the shaders'
+//! vocabulary: n counts examples, o outputs, i inputs. The equations are those of [`call`](crate::call). Nothing here
+//! is fast, blocked or parallel, so that it can be checked by eye; a pass first writes its whole mask down, one `bool`
+//! per connection.
 //!
 //! Every call may also end in [`Error::HostMemory`].
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use dropconnect::call::PredictivePass;
-use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Multiply, Tensor, Tile, Tuning};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Kernels, MaskOp, Multiply, Tensor, Tile, Tuning};
 use dropconnect::{Device, ElementType, Error, Mask, Shape, wgpu};
 use dropconnect_testing::*;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use calls::*;
 use common::*;
-use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, Tuning};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Kernels, MaskOp, Tuning};
 use dropconnect::{Bias, Device, DropConnect, Error, MaskKey, Write, reference, wgpu};
 
 /// A device of a test's own, to be destroyed. Small tiles compile soonest.

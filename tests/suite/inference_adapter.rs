@@ -5,7 +5,7 @@ use crate::common::{
     origin, plain_kernels, shape, small_tiles, wide,
 };
 use dropconnect::call::{Activate, PredictivePass};
-use dropconnect::gpu::{Apply, Gpu, Kernels, Method, Recording, Tensor, Tile};
+use dropconnect::gpu::{Gpu, Kernels, MaskOp, Method, Recording, Tensor, Tile};
 use dropconnect::{
     Activation, Bias, DropProbability, ElementType, Error, MaskKey, Shape, Sharing, Write, reference,
 };

@@ -6,7 +6,7 @@
 //! to f32 rounding where it is split.
 
 use crate::common::*;
-use dropconnect::gpu::{AdapterChoice, Apply, Gpu, KernelOptions, Kernels, WriteMask};
+use dropconnect::gpu::{AdapterChoice, Gpu, KernelOptions, Kernels, MaskOp, WriteMask};
 use dropconnect::{Bias, ElementType, Mask, Shape, Write, wgpu};
 
 /// Columns `from..to` of rows `rows` of a `[_, width]` tensor.

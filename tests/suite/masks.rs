@@ -4,7 +4,7 @@
 //! up to 20 connections. The scale is divided out and the quotient, off by a few units of 2^-24, rounded.
 
 use crate::common::*;
-use dropconnect::gpu::{Apply, Gpu, Kernels};
+use dropconnect::gpu::{Gpu, Kernels, MaskOp};
 use dropconnect::{Bias, ElementType, Mask, Shape};
 
 /// Connections decided by one sum. 2^20 leaves 4 of an f32's 24 bits for the rounding of the scale.

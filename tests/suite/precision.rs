@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use dropconnect::call::{Activate, Forward, OutputMoments, PredictivePass};
-use dropconnect::gpu::{Apply, Method, Tensor};
+use dropconnect::gpu::{MaskOp, Method, Tensor};
 use dropconnect::{
     Activation, Bias, Device, DropConnect, ElementType, Error, Init, MaskKey, Moments, Sharing, Write, cpu,
     reference,

@@ -3,7 +3,7 @@
 
 use crate::common::*;
 use dropconnect::cpu::{Backend, RunningMoments, RunningPredictive};
-use dropconnect::gpu::{Apply, Method};
+use dropconnect::gpu::{MaskOp, Method};
 use dropconnect::{Activation, Bias, Device, ElementType, Mask, MaskKey, Moments, Origin, cpu, reference};
 
 const NAN: f32 = f32::NAN;

@@ -163,8 +163,8 @@ impl Kernels {
         let shared = call.check()?;
         let (tensors, result) = (&call.tensors, call.tensors.results[0]);
         let (dims, axis) = (tensors.dims(), call.axis);
-        let walked = axis as usize;
-        let empty = dims[walked] == 0;
+        let reduction = axis as usize;
+        let empty = dims[reduction] == 0;
         if empty && call.write == Write::Accumulate {
             // Adding zero is not nothing: it would turn -0 into 0.
             return Ok(Recording::new(call.pass));
@@ -188,8 +188,8 @@ impl Kernels {
             let rows = result.rows.map_or(0..1, |axis| part[axis as usize].clone());
             let columns = part[result.columns as usize].clone();
             let bytes = 4 * u64::from(rows.end - rows.start) * u64::from(dims[result.columns as usize]);
-            let (last, narrow) = (walk.len() - 1, stored != ElementType::F32);
-            let far = walk.len() > MOST_PIECES && tensors.results.len() == 1 && bytes <= SCRATCH_BYTES;
+            let (last, narrow) = (cuts.len() - 1, stored != ElementType::F32);
+            let far = cuts.len() > MOST_PIECES && tensors.results.len() == 1 && bytes <= SCRATCH_BYTES;
             // After how many pieces scratch memory goes to the result.
             let most_pieces = if far && !narrow { MOST_PIECES } else { cuts.len() };
             let wide = last > 0 && narrow || most_pieces <= last;
@@ -252,8 +252,8 @@ impl Kernels {
             let mut own = sums.clone().at_column(column);
             own.rows = rows.clone();
             let rows = first + rows.start..first + rows.end;
-            let place = Rows::new(result.tensor, stride, rows).at_column(column);
-            (vec![own], vec![place])
+            let target = Rows::new(result.tensor, stride, rows).at_column(column);
+            (vec![own], vec![target])
         })?;
         // The call that these are part of looks whether the device is there.
         Ok(plan.recording)

@@ -147,9 +147,9 @@ impl Operands<'_, Tensor<'_>, Tensor<'_>> {
         self.check()?;
         self.check_elements(operands, results)?;
         let mut shared = false;
-        for (at, result) in self.results.iter().enumerate() {
+        for (index, result) in self.results.iter().enumerate() {
             let others = self.operands.iter().map(|face| (face, true));
-            for (other, operand) in others.chain(self.results[..at].iter().map(|face| (face, false))) {
+            for (other, operand) in others.chain(self.results[..index].iter().map(|face| (face, false))) {
                 if other.tensor.buffer != result.tensor.buffer {
                     continue;
                 }

@@ -37,7 +37,7 @@ fn as_many_steps_are_tiled_as_fit_and_none_where_nothing_is_summed() {
     let tile = Tile::new(1, 1, [4, 8]).with_k_tile(4);
     let tuning = Tuning::software().with_tiles(tile);
     for call in [Kind::Forward, Kind::InputGradient, Kind::WeightGradient] {
-        let with = |stages: bool, limit: u32| {
+        let with = |k_tiles: bool, limit: u32| {
             let change =
                 |kernels: &mut Kernels| (kernels.limits.k_tiles, kernels.limits.shared) = (k_tiles, limit);
             taken(gpu, tuning, change, call, [40, 40, 80], Sharing::Example)
@@ -55,20 +55,20 @@ fn as_many_steps_are_tiled_as_fit_and_none_where_nothing_is_summed() {
         }
         assert_eq!(with(false, u32::MAX).tile.k_tile, 0, "{call:?}, by FXC");
     }
-    // The batch is walked: its rows are not there to be read.
+    // The batch is the reduction axis: its rows are not there to be read.
     let empty = taken(gpu, tuning, |_| (), Kind::WeightGradient, [0, 40, 80], Sharing::Example);
-    assert_eq!(empty.tile.staged, 0);
+    assert_eq!(empty.tile.k_tile, 0);
 }
 
 /// Threads that share a tile have whole steps each.
 #[test]
 fn sums_that_are_split_stage_steps_for_all_threads() {
     let Some(gpu) = adapter("sums_that_are_split_stage_steps_for_all_threads") else { return };
-    let tuning = Tuning::software().with_tiles(Tile::new(1, 1, [4, 8]).with_staged(3)).with_threads(u32::MAX);
-    let stages = |kernels: &mut Kernels| kernels.limits.stages = true;
-    let variant = taken(gpu, tuning, stages, Kind::Forward, [8, 16, 264], Sharing::Example);
-    assert!(variant.split > 1 && variant.tile.staged > 0, "{variant:?}");
-    assert_eq!(variant.tile.staged % variant.split, 0, "{variant:?}");
+    let tuning = Tuning::software().with_tiles(Tile::new(1, 1, [4, 8]).with_k_tile(3)).with_threads(u32::MAX);
+    let k_tiles = |kernels: &mut Kernels| kernels.limits.k_tiles = true;
+    let variant = taken(gpu, tuning, k_tiles, Kind::Forward, [8, 16, 264], Sharing::Example);
+    assert!(variant.split_k > 1 && variant.tile.k_tile > 0, "{variant:?}");
+    assert_eq!(variant.tile.k_tile % variant.split_k, 0, "{variant:?}");
 }
 
 /// A tile of one group's examples that is lowered for its compiler's sake: each part is of one group, too.

@@ -92,7 +92,7 @@ pub(in crate::gpu) fn watched(gpu: &Gpu, tuning: Tuning) -> (Kernels, Arc<Mutex<
 #[test]
 fn what_is_compiled_is_all_that_the_calls_need() {
     let Some(gpu) = adapter("what_is_compiled_is_all_that_the_calls_need") else { return };
-    let small = Tuning::software().with_tiles(Tile::new(2, 1, [4, 2])).with_rolled(true);
+    let small = Tuning::software().with_tiles(Tile::new(2, 1, [4, 2])).with_unrolled(false);
     // Long sums of 16 bits go through scratch memory; a batch in pieces of several kernels.
     let short = small.with_iterations(1 << 12).with_connections(1 << 20);
     let mask = |p| Mask::new(MaskKey::new(1, 2), DropProbability::new(p).unwrap());

@@ -1,6 +1,6 @@
 //! What only adapters have: kernels of every kind.
 
-use dropconnect::gpu::{Apply, Gpu, Tuning};
+use dropconnect::gpu::{Gpu, MaskOp, Tuning};
 use dropconnect::{Bias, ElementType, Sharing};
 
 use super::{PLACEMENTS, WRITES, agree, mask_of};
@@ -113,7 +113,7 @@ fn operands_that_workgroups_read_together_give_the_same_bits() {
     ];
     for (tuning, k_tile, mask, (dims, at, element, placement)) in few(3, rows) {
         let mask = mask.map(|mask| mask.at(origin(at[0], at[1], at[2])));
-        let together = tuning.with_tiles(tuning.forward.with_staged(staged));
+        let together = tuning.with_tiles(tuning.forward.with_k_tile(k_tile));
         let call = Case { element, placement, write: WRITES[1], ..Case::new(shape(dims), mask) };
         agree(&with(gpu, together), &call, 4000);
         let data = Data::random(&call.shape, element, 4001);

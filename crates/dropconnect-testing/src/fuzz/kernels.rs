@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use dropconnect::call::Call;
 use dropconnect::gpu::{
-    Apply, KernelOptions, Kernels, Method, ModuleMaker, Recording, Tensor, Tile, Tuning, WriteMask,
+    KernelOptions, Kernels, MaskOp, Method, ModuleMaker, Recording, Tensor, Tile, Tuning, WriteMask,
 };
 use dropconnect::{
     Activation, DropProbability, ElementType, Error, Mask, MaskKey, Origin, Shape, Sharing, Write, wgpu,

@@ -100,7 +100,7 @@ mod tests {
         philox_rounds_per_second: 5e10,
     };
 
-    fn floor(rates: &Rates, apply: Apply, p: f64, pass: Kind, moved: u64) -> Floor {
+    fn floor(rates: &Rates, mask_op: MaskOp, p: f64, pass: Kind, moved: u64) -> Floor {
         let shape = Shape::new(128, 1024, 1024).unwrap();
         Floor::of(rates, mask_op, &DropProbability::new(p).unwrap(), pass, &shape, [moved, moved])
     }
@@ -110,25 +110,25 @@ mod tests {
         let connections = 128.0 * 1024.0 * 1024.0;
         // At p = 1/2 ten rounds and one plane for each 128 connections, in nanoseconds of 10^12 connections.
         let integers = (10.0 * 2.0 * 10.0 + 4.0 + 4.0) / 128.0 + 0.25;
-        let both = floor(&RATES, Apply::Select, 0.5, Kind::Forward, 0);
+        let both = floor(&RATES, MaskOp::Select, 0.5, Kind::Forward, 0);
         let close =
             |ms: f64, want: f64| assert!((ms / (want * connections / 1e9) - 1.0).abs() < 1e-12, "{ms}");
         close(both.ms, 1.0 + integers);
-        close(floor(&Rates { shared: 0.0, ..RATES }, Apply::Select, 0.5, Kind::Forward, 0).ms, integers);
-        close(floor(&RATES, Apply::And, 0.5, Kind::Forward, 0).ms, 1.5 + integers);
+        close(floor(&Rates { shared: 0.0, ..RATES }, MaskOp::Select, 0.5, Kind::Forward, 0).ms, integers);
+        close(floor(&RATES, MaskOp::And, 0.5, Kind::Forward, 0).ms, 1.5 + integers);
         // One drawing for both gradients.
-        close(floor(&RATES, Apply::Select, 0.5, Kind::BothGradients, 0).ms, 2.25 + integers);
+        close(floor(&RATES, MaskOp::Select, 0.5, Kind::BothGradients, 0).ms, 2.25 + integers);
         // 34 rounds, 16 planes, seven of them rotated.
         let nine = (34.0 * 20.0 + 4.0 + 64.0 + 28.0) / 128.0 + 0.25;
-        close(floor(&RATES, Apply::Select, 0.2, Kind::Forward, 0).ms, 1.0 + nine);
-        close(floor(&RATES, Apply::Select, 0.0, Kind::Forward, 0).ms, 1.0);
+        close(floor(&RATES, MaskOp::Select, 0.2, Kind::Forward, 0).ms, 1.0 + nine);
+        close(floor(&RATES, MaskOp::Select, 0.0, Kind::Forward, 0).ms, 1.0);
     }
 
     #[test]
     fn memory_counts_where_it_takes_longer() {
-        let large = floor(&RATES, Apply::Select, 0.5, Kind::Forward, 1 << 40);
+        let large = floor(&RATES, MaskOp::Select, 0.5, Kind::Forward, 1 << 40);
         assert!(large.ms == large.memory_ms && large.ms > large.operations_ms);
-        let cached = floor(&RATES, Apply::Select, 0.5, Kind::Forward, 1 << 20);
+        let cached = floor(&RATES, MaskOp::Select, 0.5, Kind::Forward, 1 << 20);
         assert_eq!(cached.memory_ms, (1u64 << 20) as f64 / 1e12 * 1e3);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dropconnect::ElementType;
 use dropconnect::cpu::Backend;
-use dropconnect::gpu::{Apply, Gpu, KernelOptions, Kernels, Tile};
+use dropconnect::gpu::{Gpu, KernelOptions, Kernels, MaskOp, Tile};
 use dropconnect::reference::mask;
 use dropconnect_testing::verify::Check;
 use dropconnect_testing::{Case, Failure, Kind, LAYER, Target, bound, differences, error_in_units};
@@ -78,13 +78,13 @@ fn every_backend() -> Vec<Target<'static>> {
 /// Kernels that an adapter would not get by itself.
 fn other_kernels(gpu: &Gpu) -> Result<Vec<Kernels>, CliError> {
     let own = *gpu.kernels().tuning();
-    let apply = if own.apply == Apply::And { Apply::Select } else { Apply::And };
-    let small = own.with_tiles(Tile::new(1, 1, [8, 4])).with_rolled(true);
+    let mask_op = if own.mask_op == MaskOp::And { MaskOp::Select } else { MaskOp::And };
+    let small = own.with_tiles(Tile::new(1, 1, [8, 4])).with_unrolled(false);
     let tunings = [
         // Dispatches that hold little, and so are many.
         small.with_iterations(4096).with_connections(1 << 20),
         // Sums split among threads.
-        small.with_threads(u32::MAX).with_apply(apply),
+        small.with_threads(u32::MAX).with_mask_op(mask_op),
     ];
     let make = |tuning| {
         let options = KernelOptions { tuning: Some(tuning), ..KernelOptions::default() };
