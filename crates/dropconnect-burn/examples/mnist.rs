@@ -34,7 +34,7 @@ use dropconnect_testing::Random;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use data::{Digits, View};
+use data::{CROP, Digits, SIDE, View};
 use evaluate::{Inference, predict, score};
 use model::{Network, Regularizer};
 
@@ -118,7 +118,7 @@ impl Settings {
 
     /// The view of the test set, moved by so many pixels.
     fn test_view(&self, shift: usize) -> View {
-        if self.augment { View::Middle { shift } } else { View::Whole { shift } }
+        View::Middle { side: if self.augment { CROP } else { SIDE }, shift }
     }
 
     fn network(&self, device: &Device) -> Network {

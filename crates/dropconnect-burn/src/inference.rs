@@ -9,7 +9,7 @@ use burn::tensor::{Tensor, assert_shape};
 use crate::error::expect;
 use crate::predictive::{Predictive, check, widened};
 use crate::sampling::{Place, or_panic};
-use crate::{Draw, DropConnect, Error};
+use crate::{Draw, DropConnect};
 
 /// Inference over masks of one layer, on any device: no autodiff device is needed to draw them. For a whole network
 /// there is [`Sampler`](crate::Sampler).

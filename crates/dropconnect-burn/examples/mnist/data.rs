@@ -11,8 +11,8 @@ use dropconnect_testing::Random;
 use crate::Outcome;
 
 /// Pixels along a side of an image, and of the paper's crops.
-const SIDE: usize = 28;
-const CROP: usize = 24;
+pub const SIDE: usize = 28;
+pub const CROP: usize = 24;
 
 /// Images and their digits.
 pub struct Digits {
@@ -89,10 +89,8 @@ fn idx(path: &Path, dims: &[usize]) -> Outcome<Vec<u8>> {
 /// What the network sees of an image.
 #[derive(Clone, Copy)]
 pub enum View {
-    /// 28 x 28, moved right and down by so many pixels.
-    Whole { shift: usize },
-    /// The 24 x 24 in the middle of that: how a network that was trained on crops is tested.
-    Middle { shift: usize },
+    /// So many pixels along a side in the middle of the image, which is moved right and down by so many.
+    Middle { side: usize, shift: usize },
     /// 24 x 24 from a random place, rotated by up to 15 degrees and scaled by up to 15 %.
     Random { seed: u64, epoch: usize },
 }
@@ -100,18 +98,15 @@ pub enum View {
 impl View {
     /// Inputs of the network.
     pub fn pixels(self) -> usize {
-        if matches!(self, Self::Whole { .. }) { SIDE * SIDE } else { CROP * CROP }
+        let side = if let Self::Middle { side, .. } = self { side } else { CROP };
+        side * side
     }
 
     fn apply(self, images: Tensor<4>, numbers: &[u32]) -> Tensor<4> {
-        let middle = (SIDE - CROP) / 2..(SIDE + CROP) / 2;
         match self {
-            Self::Whole { shift: 0 } => images,
-            Self::Whole { shift } => {
-                images.pad((shift, 0, shift, 0), 0.0).slice(s![.., .., 0..SIDE, 0..SIDE])
-            }
-            Self::Middle { shift } => {
-                Self::Whole { shift }.apply(images, numbers).slice(s![.., .., middle.clone(), middle])
+            Self::Middle { side, shift } => {
+                let middle = (SIDE - side) / 2..(SIDE + side) / 2;
+                images.pad((shift, 0, shift, 0), 0.0).slice(s![.., .., middle.clone(), middle])
             }
             Self::Random { seed, epoch } => {
                 let transforms = numbers.iter().flat_map(|&number| {

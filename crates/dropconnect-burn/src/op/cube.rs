@@ -12,9 +12,7 @@ use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{CubeBackend, CubeDevice};
 use cubecl_wgpu::{AutoCompiler, WgpuResource, WgpuServer};
-use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
 use dropconnect::gpu::{Kernels, Recording, Tensor};
-use dropconnect::{Bias, Write};
 
 use super::{Call, DropConnectOps, element_type, host};
 use crate::Error;
@@ -57,14 +55,7 @@ impl DropConnectOps for CubeBackend {
         }
         let operands = [("grad_output", rows(grad_output)), ("weight", transposed_rows(weight))];
         let [gradient] = expect(pass(&operands, [call.input()], |kernels, operands, [grad_input]| {
-            kernels.record(InputGradient {
-                shape: call.shape,
-                mask: Some(&call.mask),
-                grad_output: operands[0],
-                weight: operands[1],
-                grad_input,
-                write: Write::Overwrite,
-            })
+            kernels.record(call.input_gradient(operands[0], operands[1], grad_input))
         }));
         gradient
     }
@@ -78,17 +69,10 @@ impl DropConnectOps for CubeBackend {
             return host::weight_gradient::<Self>(grad_output, x, call);
         }
         let operands = [("grad_output", rows(grad_output)), ("x", rows(x))];
-        let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
-        let [gradient] = expect(pass(&operands, [stored], |kernels, operands, [grad_weight]| {
-            kernels.record(WeightGradient {
-                shape: call.shape,
-                mask: Some(&call.mask),
-                grad_output: operands[0],
-                x: operands[1],
-                grad_weight,
-                write: Write::Overwrite,
-            })
-        }));
+        let [gradient] =
+            expect(pass(&operands, [call.stored_weight()], |kernels, operands, [grad_weight]| {
+                kernels.record(call.weight_gradient(operands[0], operands[1], grad_weight))
+            }));
         permute(gradient, &[1, 0])
     }
 
@@ -103,18 +87,10 @@ impl DropConnectOps for CubeBackend {
         }
         let operands =
             [("grad_output", rows(grad_output)), ("x", rows(x)), ("weight", transposed_rows(weight))];
-        let stored = BurnShape::from([call.shape.outputs(), call.shape.inputs()]);
-        let [dx, dw] = expect(pass(&operands, [call.input(), stored], |kernels, operands, [dx, dw]| {
-            kernels.record(BothGradients {
-                shape: call.shape,
-                mask: Some(&call.mask),
-                grad_output: operands[0],
-                x: operands[1],
-                weight: operands[2],
-                grad_input: (dx, Write::Overwrite),
-                grad_weight: (dw, Write::Overwrite),
-            })
-        }));
+        let [dx, dw] =
+            expect(pass(&operands, [call.input(), call.stored_weight()], |kernels, operands, [dx, dw]| {
+                kernels.record(call.both_gradients([operands[0], operands[1], operands[2]], [dx, dw]))
+            }));
         (dx, permute(dw, &[1, 0]))
     }
 
@@ -124,13 +100,7 @@ impl DropConnectOps for CubeBackend {
         }
         let operands = [("grad_output", rows(grad_output))];
         let [gradient] = expect(pass(&operands, [call.bias()], |kernels, operands, [grad_bias]| {
-            kernels.record(BiasGradient {
-                shape: call.shape,
-                bias_mask: call.masked_bias.then_some(&call.mask),
-                grad_output: operands[0],
-                grad_bias,
-                write: Write::Overwrite,
-            })
+            kernels.record(call.bias_gradient(operands[0], grad_bias))
         }));
         gradient
     }
@@ -147,13 +117,7 @@ fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, call: Ca
     let mut operands = vec![("x", rows(x)), ("weight", transposed_rows(weight))];
     operands.extend(bias.map(|bias| ("bias", rows(bias))));
     let [y] = expect(pass(&operands, [call.output()], |kernels, operands, [y]| {
-        let bias = match operands.get(2) {
-            None => Bias::None,
-            Some(&bias) if call.masked_bias => Bias::Masked(bias),
-            Some(&bias) => Bias::Plain(bias),
-        };
-        let (x, weight) = (operands[0], operands[1]);
-        kernels.record(Forward { shape: call.shape, mask: Some(&call.mask), x, weight, bias, y })
+        kernels.record(call.forward(operands[0], operands[1], operands.get(2).copied(), y))
     }));
     y
 }

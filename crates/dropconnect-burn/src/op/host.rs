@@ -8,8 +8,7 @@ use std::ops::Deref;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Shape, TensorData};
-use dropconnect::call::{BiasGradient, BothGradients, Forward, InputGradient, WeightGradient};
-use dropconnect::{Bias, Write, cpu};
+use dropconnect::cpu;
 
 use super::Call;
 use crate::error::expect;
@@ -31,15 +30,9 @@ pub(super) fn forward<B: Host>(
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&x);
     let bias = bias.map(B::values);
-    let bias = match &bias {
-        None => Bias::None,
-        Some(bias) if call.masked_bias => Bias::Masked(&bias[..]),
-        Some(bias) => Bias::Plain(&bias[..]),
-    };
     let mut y = zeros(call.shape.output_len());
-    let (x, weight) = (&B::values(x)[..], &transposed::<B>(weight)[..]);
-    let (shape, mask) = (call.shape, Some(&call.mask));
-    expect(cpu::run(Forward { shape, mask, x, weight, bias, y: &mut y[..] }).map_err(Into::into));
+    let (x, weight) = (B::values(x), transposed::<B>(weight));
+    run(call.forward(&x[..], &weight[..], bias.as_deref(), &mut y[..]));
     like.tensor(y, call.output())
 }
 
@@ -50,15 +43,8 @@ pub(super) fn input_gradient<B: Host>(
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = zeros(call.shape.input_len());
-    let pass = InputGradient {
-        shape: call.shape,
-        mask: Some(&call.mask),
-        grad_output: &B::values(grad_output)[..],
-        weight: &transposed::<B>(weight)[..],
-        grad_input: &mut gradient[..],
-        write: Write::Overwrite,
-    };
-    expect(cpu::run(pass).map_err(Into::into));
+    let (grad_output, weight) = (B::values(grad_output), transposed::<B>(weight));
+    run(call.input_gradient(&grad_output[..], &weight[..], &mut gradient[..]));
     like.tensor(gradient, call.input())
 }
 
@@ -69,16 +55,9 @@ pub(super) fn weight_gradient<B: Host>(
 ) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = zeros(call.shape.weight_len());
-    let pass = WeightGradient {
-        shape: call.shape,
-        mask: Some(&call.mask),
-        grad_output: &B::values(grad_output)[..],
-        x: &B::values(x)[..],
-        grad_weight: &mut gradient[..],
-        write: Write::Overwrite,
-    };
-    expect(cpu::run(pass).map_err(Into::into));
-    B::float_transpose(like.tensor(gradient, Shape::from([call.shape.outputs(), call.shape.inputs()])))
+    let (grad_output, x) = (B::values(grad_output), B::values(x));
+    run(call.weight_gradient(&grad_output[..], &x[..], &mut gradient[..]));
+    B::float_transpose(like.tensor(gradient, call.stored_weight()))
 }
 
 pub(super) fn both_gradients<B: Host>(
@@ -89,32 +68,21 @@ pub(super) fn both_gradients<B: Host>(
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let (like_x, like_weight) = (Like::<B>::of(&x), Like::<B>::of(&weight));
     let (mut dx, mut dw) = (zeros(call.shape.input_len()), zeros(call.shape.weight_len()));
-    let pass = BothGradients {
-        shape: call.shape,
-        mask: Some(&call.mask),
-        grad_output: &B::values(grad_output)[..],
-        x: &B::values(x)[..],
-        weight: &transposed::<B>(weight)[..],
-        grad_input: (&mut dx[..], Write::Overwrite),
-        grad_weight: (&mut dw[..], Write::Overwrite),
-    };
-    expect(cpu::run(pass).map_err(Into::into));
-    let stored = Shape::from([call.shape.outputs(), call.shape.inputs()]);
-    (like_x.tensor(dx, call.input()), B::float_transpose(like_weight.tensor(dw, stored)))
+    let [grad_output, x, weight] = [B::values(grad_output), B::values(x), transposed::<B>(weight)];
+    run(call.both_gradients([&grad_output[..], &x[..], &weight[..]], [&mut dx[..], &mut dw[..]]));
+    (like_x.tensor(dx, call.input()), B::float_transpose(like_weight.tensor(dw, call.stored_weight())))
 }
 
 pub(super) fn bias_gradient<B: Host>(grad_output: FloatTensor<B>, call: Call) -> FloatTensor<B> {
     let like = Like::<B>::of(&grad_output);
     let mut gradient = zeros(call.shape.outputs());
-    let pass = BiasGradient {
-        shape: call.shape,
-        bias_mask: call.masked_bias.then_some(&call.mask),
-        grad_output: &B::values(grad_output)[..],
-        grad_bias: &mut gradient[..],
-        write: Write::Overwrite,
-    };
-    expect(cpu::run(pass).map_err(Into::into));
+    run(call.bias_gradient(&B::values(grad_output)[..], &mut gradient[..]));
     like.tensor(gradient, call.bias())
+}
+
+/// Runs a pass; what it refuses ends the operation with the text of its error.
+fn run<'a>(call: impl Into<dropconnect::call::Call<'a, &'a [f32], &'a mut [f32]>>) {
+    expect(cpu::run(call).map_err(Into::into));
 }
 
 /// Where results go, and as what.

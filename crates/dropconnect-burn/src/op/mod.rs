@@ -9,7 +9,7 @@ mod host;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
-use dropconnect::{ElementType, Mask};
+use dropconnect::{Bias, ElementType, Mask, Write, call};
 
 use crate::error::expect;
 use crate::{Error, device};
@@ -42,6 +42,48 @@ impl Call {
 
     fn bias(&self) -> Shape {
         Shape::from([self.shape.outputs()])
+    }
+
+    /// A gradient of the weight as the kernels write it.
+    fn stored_weight(&self) -> Shape {
+        Shape::from([self.shape.outputs(), self.shape.inputs()])
+    }
+}
+
+/// The library's calls.
+impl Call {
+    fn forward<T, R>(&self, x: T, weight: T, bias: Option<T>, y: R) -> call::Forward<'_, T, R> {
+        let bias = match bias {
+            None => Bias::None,
+            Some(bias) if self.masked_bias => Bias::Masked(bias),
+            Some(bias) => Bias::Plain(bias),
+        };
+        call::Forward { shape: self.shape, mask: Some(&self.mask), x, weight, bias, y }
+    }
+
+    fn input_gradient<T, R>(&self, grad_output: T, weight: T, dx: R) -> call::InputGradient<'_, T, R> {
+        let (mask, write) = (Some(&self.mask), Write::Overwrite);
+        call::InputGradient { shape: self.shape, mask, grad_output, weight, grad_input: dx, write }
+    }
+
+    fn weight_gradient<T, R>(&self, grad_output: T, x: T, dw: R) -> call::WeightGradient<'_, T, R> {
+        let (mask, write) = (Some(&self.mask), Write::Overwrite);
+        call::WeightGradient { shape: self.shape, mask, grad_output, x, grad_weight: dw, write }
+    }
+
+    fn both_gradients<T, R>(
+        &self,
+        [grad_output, x, weight]: [T; 3],
+        [dx, dw]: [R; 2],
+    ) -> call::BothGradients<'_, T, R> {
+        let (grad_input, grad_weight) = ((dx, Write::Overwrite), (dw, Write::Overwrite));
+        let (shape, mask) = (self.shape, Some(&self.mask));
+        call::BothGradients { shape, mask, grad_output, x, weight, grad_input, grad_weight }
+    }
+
+    fn bias_gradient<T, R>(&self, grad_output: T, grad_bias: R) -> call::BiasGradient<'_, T, R> {
+        let (bias_mask, write) = (self.masked_bias.then_some(&self.mask), Write::Overwrite);
+        call::BiasGradient { shape: self.shape, bias_mask, grad_output, grad_bias, write }
     }
 }
 

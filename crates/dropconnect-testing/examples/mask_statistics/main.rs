@@ -30,29 +30,10 @@ const SELF_TEST_DECISIONS: u64 = 200_000_000;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-struct Options {
-    decisions: u64,
-    seed: u64,
-    self_test: bool,
-}
-
-impl Options {
-    fn from_arguments() -> Outcome<Self> {
-        let mut options = Self { decisions: 10_000_000_000, seed: 1, self_test: false };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            let mut number = || -> Outcome<u64> {
-                Ok(arguments.next().ok_or(format!("{name} needs a number"))?.parse::<f64>()? as u64)
-            };
-            match name.as_str() {
-                "--decisions" => options.decisions = number()?.max(1),
-                "--seed" => options.seed = number()?,
-                "--self-test" => options.self_test = true,
-                _ => return Err(format!("{name}? There are --decisions N, --seed N and --self-test").into()),
-            }
-        }
-        Ok(options)
-    }
+/// The value of an option.
+fn number(option: &str) -> Outcome<Option<f64>> {
+    let value = std::env::args().skip_while(|argument| argument != option).nth(1);
+    Ok(value.map(|value| value.parse()).transpose()?)
 }
 
 /// Prints the worst, and what chance has to say about it; whether none passes the bound.
@@ -75,17 +56,17 @@ fn conclude(all: &[(String, f64)]) -> bool {
     beyond.is_empty()
 }
 
-fn evidence(options: &Options) -> Outcome<bool> {
+fn evidence(seed: u64, decisions: u64) -> Outcome<bool> {
     let mut all = Vec::new();
     print!("{:20}", "p");
     STATISTICS.iter().for_each(|name| print!("{name:>7}"));
     println!("{:>15}{:>7}", "decisions", "s");
     // Settings of one key would share planes, and what is found in one would be found in others.
-    let key = |layer: usize| MaskKey::new(options.seed, layer as u32);
+    let key = |layer: usize| MaskKey::new(seed, layer as u32);
     for (layer, p) in PROBABILITIES.into_iter().enumerate() {
         let probability = DropProbability::new(p)?;
         let began = Instant::now();
-        let counts = stream::count(key(layer), probability, options.decisions, None)?;
+        let counts = stream::count(key(layer), probability, decisions, None)?;
         let name = format!("{p:.8}");
         print!("{name:20}");
         for (statistic, z) in STATISTICS.iter().zip(counts.sigmas(&probability)) {
@@ -96,7 +77,7 @@ fn evidence(options: &Options) -> Outcome<bool> {
     }
     println!("\nplanes, 16 of every brick: worst z of a family, and the sum of its squares as one z");
     let began = Instant::now();
-    let (lanes, families) = planes::sigmas(key(PROBABILITIES.len()), options.decisions, None)?;
+    let (lanes, families) = planes::sigmas(key(PROBABILITIES.len()), decisions, None)?;
     for (family, sigmas) in families {
         let worst = sigmas.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).expect("planes");
         let sum = sigmas::of_chi_square(sigmas.iter().map(|z| z * z).sum(), sigmas.len() as f64);
@@ -108,10 +89,10 @@ fn evidence(options: &Options) -> Outcome<bool> {
     Ok(conclude(&all))
 }
 
-fn self_test(options: &Options) -> Outcome<bool> {
-    let key = MaskKey::new(options.seed, 0);
+fn self_test(seed: u64, decisions: u64) -> Outcome<bool> {
+    let key = MaskKey::new(seed, 0);
     let probability = DropProbability::new(0.5)?;
-    let decisions = options.decisions.min(SELF_TEST_DECISIONS);
+    let decisions = decisions.min(SELF_TEST_DECISIONS);
     let mut all_seen = true;
     let mut seen = |fault: &str, statistic: &str, z: f64| {
         let seen = z.abs() >= BOUND;
@@ -133,9 +114,13 @@ fn self_test(options: &Options) -> Outcome<bool> {
 }
 
 fn main() -> ExitCode {
-    let outcome = Options::from_arguments()
-        .and_then(|options| if options.self_test { self_test(&options) } else { evidence(&options) });
-    match outcome {
+    let run = || {
+        let seed = number("--seed")?.unwrap_or(1.0) as u64;
+        let decisions = number("--decisions")?.unwrap_or(1e10).max(1.0) as u64;
+        let self_tested = std::env::args().any(|argument| argument == "--self-test");
+        if self_tested { self_test(seed, decisions) } else { evidence(seed, decisions) }
+    };
+    match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
