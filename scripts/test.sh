@@ -78,6 +78,7 @@ run_tests() {
 }
 
 set -x
+scripts/words.sh
 cargo fmt --all --check
 { set +x; } 2>/dev/null
 
