@@ -9,6 +9,10 @@
 // product, so that it adds exactly 0 to any sum.
 //% endif
 //% set narrow = element if element != "f32" else result_element
+//% set LANES = {"f32": 1, "f16": 2, "bf16": 2}
+//% set lanes = LANES[narrow]
+//% set lane_bits = 32 // lanes
+//% set lane_mask = ["", "~0u", "0xffffu"][lanes]
 //% if narrow == "f16"
 
 fn unpack(word: u32) -> vec2<f32> {
@@ -47,7 +51,7 @@ fn pack(value: f32) -> u32 {
 
 // The element at `index`, of the word that has it.
 fn unpack_lane(word: u32, index: u32) -> f32 {
-    return unpack(word >> (16u * (index & 1u))).x;
+    return unpack(word >> (${lane_bits}u * (index & ${lanes - 1}u))).x;
 }
 
 fn unpack_quad(words: vec2<u32>) -> vec4<f32> {
@@ -60,8 +64,9 @@ fn pack_quad(quad: vec4<f32>) -> vec2<u32> {
 //% endif
 
 //% if vector
-//% set word = "vec4<f32>" if element == "f32" else "vec2<u32>"
-//% set result_word = "vec4<f32>" if result_element == "f32" else "vec2<u32>"
+//% set words = ["", "vec4<f32>", "vec2<u32>"]
+//% set word = words[LANES[element]]
+//% set result_word = words[LANES[result_element]]
 //% else
 //% set word = "f32" if element == "f32" else "u32"
 //% set result_word = "f32" if result_element == "f32" else "atomic<u32>"
@@ -82,7 +87,7 @@ fn ${operand.name}_quad(row: u32, column: i32) -> vec4<f32> {
 //% if element == "f32"
     let value_${lane} = ${operand.name}[index_${lane}];
 //% else
-    let value_${lane} = unpack_lane(${operand.name}[index_${lane} / 2u], index_${lane});
+    let value_${lane} = unpack_lane(${operand.name}[index_${lane} / ${lanes}u], index_${lane});
 //% endif
 //% endfor
     let lanes = vec4(column) + vec4(0, 1, 2, 3);
@@ -101,13 +106,13 @@ fn store_${result.name}(index: u32, value: f32) {
 //% else
     // The other lane of the word may belong to another thread, which touches only its own bits: the
     // word ends up the same in whatever order they come.
-    let shift = (index & 1u) * 16u;
-    let word = index / 2u;
+    let shift = (index & ${lanes - 1}u) * ${lane_bits}u;
+    let word = index / ${lanes}u;
     var sum = value;
     if params.accumulate == 1u {
         sum += unpack_lane(atomicLoad(&${result.name}[word]), index);
     }
-    atomicAnd(&${result.name}[word], ~(0xffffu << shift));
+    atomicAnd(&${result.name}[word], ~(${lane_mask} << shift));
     atomicOr(&${result.name}[word], pack(sum) << shift);
 //% endif
 }

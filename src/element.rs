@@ -1,4 +1,7 @@
 //! The element types of tensors in memory. Mirrors `shaders/elements.wgsl`, `shaders/round.wgsl`.
+//!
+//! A new type is this file, and in `elements.wgsl` how many are lanes of a word (`LANES`) and how they are unpacked and
+//! packed; how rows are read and written follows.
 
 use std::fmt;
 
