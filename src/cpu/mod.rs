@@ -54,8 +54,9 @@ mod threads;
 mod totals;
 
 pub use monte_carlo::RunningMoments;
+pub use pools::default_threads;
 pub use predictive::RunningPredictive;
-pub use threads::{default_threads, with_threads};
+pub use threads::with_threads;
 
 pub(crate) use normal::MILLS;
 pub(crate) use threads::count as thread_count;

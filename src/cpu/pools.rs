@@ -12,6 +12,27 @@ use crate::Error;
 
 pub(super) use imp::{default, of};
 
+/// The threads that calls have outside rayon's pools: `RAYON_NUM_THREADS`, if it is a number above 0, else as many as
+/// the system lets run at a time, which a container's quota may make fewer than there are processors.
+///
+/// # Errors
+/// [`Error::Count`] where `RAYON_NUM_THREADS` is above 1024.
+pub fn default_threads() -> Result<usize, Error> {
+    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse::<u64>().ok());
+    match asked.filter(|&threads| threads > 0) {
+        Some(threads) => check("RAYON_NUM_THREADS", threads),
+        None => Ok(std::thread::available_parallelism().map_or(1, |threads| threads.get()).min(MOST)),
+    }
+}
+
+/// More than any machine has use for: past it a number is a slip, and starting them takes minutes.
+const MOST: usize = 1024;
+
+pub(super) fn check(argument: &'static str, threads: u64) -> Result<usize, Error> {
+    Error::check_count(argument, threads, 1..=MOST as u64)?;
+    Ok(threads as usize)
+}
+
 /// Where there is no fork, and a page or the host makes the threads, if any.
 #[cfg(target_family = "wasm")]
 mod imp {
@@ -47,7 +68,6 @@ mod imp {
     use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
     use std::time::Duration;
 
-    use super::super::threads::default_threads;
     use super::*;
 
     /// What this process knows.

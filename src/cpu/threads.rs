@@ -5,33 +5,12 @@ use std::cell::Cell;
 use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::prelude::*;
 
-use super::pools;
+use super::pools::{self, check};
 use crate::{Error, fenv};
 
 thread_local! {
     /// Whether this thread is to compute by itself.
     static ALONE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The threads that calls have outside rayon's pools: `RAYON_NUM_THREADS`, if it is a number above 0, else as many as
-/// the system lets run at a time, which a container's quota may make fewer than there are processors.
-///
-/// # Errors
-/// [`Error::Count`] where `RAYON_NUM_THREADS` is above 1024.
-pub fn default_threads() -> Result<usize, Error> {
-    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse::<u64>().ok());
-    match asked.filter(|&threads| threads > 0) {
-        Some(threads) => check("RAYON_NUM_THREADS", threads),
-        None => Ok(std::thread::available_parallelism().map_or(1, |threads| threads.get()).min(MOST)),
-    }
-}
-
-/// More than any machine has use for: past it a number is a slip, and starting them takes minutes.
-const MOST: usize = 1024;
-
-fn check(argument: &'static str, threads: u64) -> Result<usize, Error> {
-    Error::check_count(argument, threads, 1..=MOST as u64)?;
-    Ok(threads as usize)
 }
 
 /// Does `work`, whose calls of this module have so many threads: the calling one alone, or a pool that is kept for the
