@@ -8,6 +8,10 @@ use crate::call::{Call, Kind};
 use crate::gpu::{Download, Tensor};
 use crate::{ElementType, Error, Mask, Shape, cpu, host};
 
+/// What captures call a submission.
+#[cfg(feature = "gpu")]
+const LABEL: &str = "dropconnect.call";
+
 /// A tensor in a buffer of its own, or in host memory, as f32 with values of the element type.
 #[derive(Debug)]
 pub(crate) struct Memory<'a> {
@@ -159,8 +163,11 @@ impl Device {
                     )?;
                     recordings.push(gpu.kernels().record(call)?);
                 }
-                gpu.encode("dropconnect.call", |encoder| {
-                    recordings.iter().for_each(|recording| recording.encode(encoder));
+                gpu.encode(LABEL, |encoder| {
+                    let pass = wgpu::ComputePassDescriptor { label: Some(LABEL), timestamp_writes: None };
+                    let mut pass = encoder.begin_compute_pass(&pass);
+                    recordings.iter().for_each(|recording| recording.record(&mut pass));
+                    drop(pass);
                     for result in results {
                         if let Storage::Gpu { buffer, download: Some((download, _)) } = &result.storage {
                             download.record(encoder, buffer, 0);
