@@ -35,7 +35,7 @@ impl Programs {
         given: &[OsString],
         options: &DeviceOptions,
         environment: &Environment,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Self, CliError> {
         let mut programs = Self::default();
         for text in given {
@@ -48,7 +48,7 @@ impl Programs {
                     "a program that answers protocol {PROTOCOL} (docs/bench-json.md) under its own name"
                 ),
             };
-            let (process, greeting) = Process::start(command, named, patience)?;
+            let (process, greeting) = Process::start(command, named, timeout)?;
             let name = programs.name(&greeting).map_err(|reason| process.fault(&reason))?;
             let Greeting { version, adapter, kernels, timer, .. } = greeting;
             let [version, adapter, kernels, timer] =
@@ -98,8 +98,8 @@ impl Programs {
     }
 
     /// How long so many calls of what one of them prepared take.
-    pub fn sample(&mut self, which: usize, calls: u32, lead: bool) -> Result<Duration, CliError> {
-        self.0[which].process.sample(calls, lead)
+    pub fn sample(&mut self, which: usize, calls: u32, warm_up: bool) -> Result<Duration, CliError> {
+        self.0[which].process.sample(calls, warm_up)
     }
 }
 

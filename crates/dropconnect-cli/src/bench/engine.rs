@@ -1,4 +1,4 @@
-//! One problem on one device: its tensors, and the passes of every way to do it.
+//! One problem on one device: its tensors, and every implementation of a pass of it.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use dropconnect::{Bias, ElementType, Mask, Write, wgpu};
 use dropconnect_testing::{Kind, LINEAR, Operands};
 
 use super::on_cpu::OnCpu;
-use super::problem::{Problem, Way, parts, places, result_len};
+use super::problem::{Implementation, Problem, parts, places, result_len};
 use super::stopwatch::{Stopwatch, Timer};
 use super::stored_mask::{StoredMask, Tensors};
 use crate::error::CliError;
@@ -22,10 +22,10 @@ enum On<'a> {
     Cpu(OnCpu<'a>),
 }
 
-/// One way to do a pass, ready to be timed.
-pub struct Lane<'m> {
+/// An implementation of a pass, ready to be timed.
+pub struct Timed<'m> {
     pass: Kind,
-    way: Way<'m>,
+    implementation: Implementation<'m>,
     /// The library's call on an adapter; none for the stored mask.
     recording: Option<Recording>,
 }
@@ -79,34 +79,38 @@ impl<'a> Engine<'a> {
     }
 
     /// Runs a pass once, into results that hold NaN before, and returns them.
-    pub fn results(&mut self, pass: Kind, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+    pub fn results(&mut self, pass: Kind, implementation: Implementation) -> Result<Vec<Vec<f32>>, CliError> {
         match &mut self.device {
-            On::Gpu(engine) => engine.results(pass, way),
-            On::Cpu(engine) => engine.results(pass, way),
+            On::Gpu(engine) => engine.results(pass, implementation),
+            On::Cpu(engine) => engine.results(pass, implementation),
         }
     }
 
-    /// Prepares one way to do a pass.
-    pub fn lane<'m>(&mut self, pass: Kind, way: Way<'m>) -> Result<Lane<'m>, CliError> {
+    /// Prepares an implementation of a pass.
+    pub fn timed<'m>(
+        &mut self,
+        pass: Kind,
+        implementation: Implementation<'m>,
+    ) -> Result<Timed<'m>, CliError> {
         let recording = match &mut self.device {
-            On::Gpu(engine) => engine.recording(pass, way)?,
+            On::Gpu(engine) => engine.recording(pass, implementation)?,
             On::Cpu(_) => None,
         };
-        Ok(Lane { pass, way, recording })
+        Ok(Timed { pass, implementation, recording })
     }
 
-    /// Runs so many calls, one after the other, and says how long they took together; with `lead`, after one that is
+    /// Runs so many calls, one after the other, and says how long they took together; with `warm_up`, after one that is
     /// not timed.
-    pub fn sample(&mut self, lane: &Lane, calls: u32, lead: bool) -> Result<Duration, CliError> {
+    pub fn sample(&mut self, timed: &Timed, calls: u32, warm_up: bool) -> Result<Duration, CliError> {
         match &mut self.device {
-            On::Gpu(engine) => engine.sample(lane, calls, lead),
+            On::Gpu(engine) => engine.sample(timed, calls, warm_up),
             On::Cpu(engine) => {
-                if lead {
-                    engine.run(lane.pass, lane.way)?;
+                if warm_up {
+                    engine.run(timed.pass, timed.implementation)?;
                 }
                 let start = Instant::now();
                 for _ in 0..calls {
-                    engine.run(lane.pass, lane.way)?;
+                    engine.run(timed.pass, timed.implementation)?;
                 }
                 Ok(start.elapsed())
             }
@@ -155,11 +159,15 @@ impl<'a> OnGpu<'a> {
     }
 
     /// The library's call; none for the stored mask.
-    fn recording(&mut self, pass: Kind, way: Way) -> Result<Option<Recording>, CliError> {
-        let mask = match way {
-            Way::Ours(mask) | Way::Shared(mask) => Some(mask),
-            Way::Dense => None,
-            Way::Stored(_) => return Ok(None),
+    fn recording(
+        &mut self,
+        pass: Kind,
+        implementation: Implementation,
+    ) -> Result<Option<Recording>, CliError> {
+        let mask = match implementation {
+            Implementation::Ours(mask) | Implementation::Shared(mask) => Some(mask),
+            Implementation::Dense => None,
+            Implementation::Stored(_) => return Ok(None),
         };
         let Problem { shape, element, x, weight, grad_output, .. } = self.problem;
         let tensor = |buffer, length: usize| {
@@ -177,15 +185,15 @@ impl<'a> OnGpu<'a> {
         let results = self.results[places(pass)].iter().zip(parts(pass));
         let results = results.map(|(buffer, &part)| tensor(buffer, result_len(part, shape)));
         let recording = self.gpu.kernels().record(operands.call(pass, mask, results))?;
-        if matches!(way, Way::Ours(_)) {
+        if matches!(implementation, Implementation::Ours(_)) {
             self.parameter_bytes = self.parameter_bytes.max(recording.parameter_bytes());
         }
         Ok(Some(recording))
     }
 
-    fn sample(&self, lane: &Lane, calls: u32, lead: bool) -> Result<Duration, CliError> {
-        self.stopwatch.time(calls, lead, |into, calls| {
-            (0..calls).for_each(|_| self.record(lane.pass, lane.recording.as_ref(), into));
+    fn sample(&self, timed: &Timed, calls: u32, warm_up: bool) -> Result<Duration, CliError> {
+        self.stopwatch.time(calls, warm_up, |into, calls| {
+            (0..calls).for_each(|_| self.record(timed.pass, timed.recording.as_ref(), into));
         })
     }
 
@@ -198,10 +206,10 @@ impl<'a> OnGpu<'a> {
         }
     }
 
-    fn results(&mut self, pass: Kind, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
-        let recording = self.recording(pass, way)?;
-        let (buffers, element) = match (&self.wide, way) {
-            (Some(wide), Way::Stored(_)) => (wide, ElementType::F32),
+    fn results(&mut self, pass: Kind, implementation: Implementation) -> Result<Vec<Vec<f32>>, CliError> {
+        let recording = self.recording(pass, implementation)?;
+        let (buffers, element) = match (&self.wide, implementation) {
+            (Some(wide), Implementation::Stored(_)) => (wide, ElementType::F32),
             _ => (&self.results, self.problem.element),
         };
         let buffers = &buffers[places(pass)];

@@ -7,13 +7,13 @@ use super::environment::Environment;
 use super::floor::{Floor, Rates};
 use super::machine::Machine;
 use super::rounds::Series;
-use super::statistics::{self, Interval, SURE_OF_CHANGE, SURE_OF_TIME, Verdict};
+use super::statistics::{self, CONFIDENCE_OF_CHANGE, Interval, SURE_OF_TIME, Verdict};
 use super::stopwatch::Timer;
 
-/// The layout of the file. 1 had no rounds: a way was measured after the other.
+/// The layout of the file. 1 had no rounds: one implementation was measured after the other.
 pub const FORMAT: u32 = 2;
 
-/// The names of our own ways, in the order they are shown; programs of others have their own before the last.
+/// The names of our own implementations, in the order they are shown; external programs have theirs before the last.
 pub const OURS: [&str; 5] = ["ours", "dense", "shared mask", "stored mask", "baseline"];
 
 /// Everything.
@@ -129,7 +129,7 @@ pub struct Baseline {
     pub kernels: String,
 }
 
-/// The samples of one way to do a pass.
+/// The samples of an implementation of a pass.
 #[derive(Clone, Debug, Serialize)]
 pub struct Samples {
     /// The middle one, and the interval that holds it with 95 %.
@@ -177,7 +177,7 @@ impl Samples {
             calls: series.calls,
             every: series.every,
             warmup_calls: series.warmup,
-            steady: series.steady,
+            steady: series.converged,
             over_ours: None,
             verdict: None,
             launches: 0,
@@ -189,7 +189,7 @@ impl Samples {
     /// Those of a rival, compared with ours in the rounds of both.
     pub fn beside(series: &Series, multiply_adds: u64, ours: &Series) -> Self {
         let ratios = series.log_ratios(ours);
-        let over_ours = statistics::interval(&ratios, SURE_OF_CHANGE).exp();
+        let over_ours = statistics::interval(&ratios, CONFIDENCE_OF_CHANGE).exp();
         Self { over_ours: Some(over_ours), ..Self::new(series, multiply_adds) }
     }
 
@@ -217,7 +217,7 @@ impl PassEntry {
     }
 
     /// All that was measured, by name.
-    pub fn ways(&self) -> impl Iterator<Item = (&str, &Samples)> {
+    pub fn implementations(&self) -> impl Iterator<Item = (&str, &Samples)> {
         let rivals =
             [("dense", &self.dense), ("shared mask", &self.shared_mask), ("stored mask", &self.stored_mask)];
         let beside = self.beside.iter().map(|beside| (&beside.name[..], &beside.samples));
@@ -226,19 +226,20 @@ impl PassEntry {
         std::iter::once(("ours", &self.ours)).chain(rivals)
     }
 
-    /// The samples of a way.
-    pub fn way(&self, name: &str) -> Option<&Samples> {
-        self.ways().find(|(way, _)| *way == name).map(|(_, samples)| samples)
+    /// The samples of an implementation.
+    pub fn implementation(&self, name: &str) -> Option<&Samples> {
+        self.implementations().find(|(implementation, _)| *implementation == name).map(|(_, samples)| samples)
     }
 }
 
 impl Report {
-    /// The rivals that there is something to say of, by the names of [`PassEntry::ways`].
+    /// The rivals that there is something to say of, by the names of [`PassEntry::implementations`].
     pub fn rivals(&self) -> Vec<&str> {
         let missing = self.results.iter().any(|entry| entry.stored_mask_missing.is_some());
         let passes = || self.results.iter().flat_map(|entry| &entry.passes);
-        let there =
-            |name: &&str| *name == "stored mask" && missing || passes().any(|pass| pass.way(name).is_some());
+        let there = |name: &&str| {
+            *name == "stored mask" && missing || passes().any(|pass| pass.implementation(name).is_some())
+        };
         let ours = ["dense", "shared mask", "stored mask"].into_iter().filter(there);
         ours.chain(self.beside.iter().map(|program| &program.name[..])).collect()
     }
@@ -292,13 +293,18 @@ impl Entry {
             .fold(1, |product: u64, &size| product.saturating_mul(size as u64))
     }
 
-    /// The ways that were timed or do not fit, in their order.
-    pub fn ways(&self) -> Vec<&str> {
-        let mut timed: Vec<_> = self.passes.iter().flat_map(|pass| pass.ways()).map(|(way, _)| way).collect();
+    /// The implementations that were timed or do not fit, in their order.
+    pub fn implementations(&self) -> Vec<&str> {
+        let mut timed: Vec<_> = self
+            .passes
+            .iter()
+            .flat_map(|pass| pass.implementations())
+            .map(|(implementation, _)| implementation)
+            .collect();
         timed.extend(self.stored_mask_missing.as_ref().map(|_| "stored mask"));
         let [ours @ .., baseline] = OURS;
         let beside = self.passes.iter().take(1).flat_map(|pass| &pass.beside).map(|beside| &beside.name[..]);
-        let timed = |way: &&str| timed.contains(way);
+        let timed = |implementation: &&str| timed.contains(implementation);
         let ours = ours.into_iter().filter(timed);
         ours.chain(beside).chain(Some(baseline).into_iter().filter(timed)).collect()
     }
@@ -310,8 +316,8 @@ impl Entry {
 }
 
 /// What stands where a rival has no samples: its reason is elsewhere.
-pub fn absent(way: &str) -> &'static str {
-    if way == "stored mask" { "does not fit" } else { "unable" }
+pub fn absent(implementation: &str) -> &'static str {
+    if implementation == "stored mask" { "does not fit" } else { "unable" }
 }
 
 /// Runs of entries that share shape and element type.

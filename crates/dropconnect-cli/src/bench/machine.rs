@@ -35,7 +35,7 @@ pub struct Machine {
     pub gpu_busy_percent: Option<f64>,
     /// Clock of the GPU before and after, MHz.
     pub gpu_clock_mhz: Option<[f64; 2]>,
-    /// The largest change, as a factor above 1, between the first and the last third of one way's samples.
+    /// The largest change, as a factor above 1, between the first and the last third of one implementation's samples.
     pub drift: Option<f64>,
     /// What of this makes figures doubtful, in words.
     pub notes: Vec<String>,
@@ -116,9 +116,10 @@ fn apart(a: f64, b: f64) -> f64 {
     a.max(b) / a.min(b) - 1.0
 }
 
-/// The way with the most samples shows it best.
+/// The implementation with the most samples shows it best.
 fn drift(report: &Report) -> Option<f64> {
-    let series = report.results.iter().flat_map(|entry| &entry.passes).flat_map(|pass| pass.ways());
+    let series =
+        report.results.iter().flat_map(|entry| &entry.passes).flat_map(|pass| pass.implementations());
     let factor = |samples: &[f64]| {
         let third = samples.len() / 3;
         (third > 2).then(|| 1.0 + apart(median(&samples[..third]), median(&samples[samples.len() - third..])))

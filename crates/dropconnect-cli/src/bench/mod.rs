@@ -48,10 +48,10 @@ use floor::{Floor, Meter};
 use json::{Beside, Entry, Memory, PassEntry, Report, Samples};
 use machine::Watch;
 use plan::Plan;
-use problem::{Problem, Way, moved_elements, multiply_adds};
+use problem::{Implementation, Problem, moved_elements, multiply_adds};
 use process::Prepared;
 use protocol::Task;
-use served::{Start, Twins};
+use served::{Pair, Start};
 use statistics::Verdict;
 use stopwatch::Timer;
 use targets::Targets;
@@ -77,7 +77,7 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     if options.tune {
         let Some(gpu) = device.gpu() else {
             return Err(CliError::Usage(
-                "--tune is for adapters (--device gpu); the CPU backend has one way".to_owned(),
+                "--tune is for adapters (--device gpu); the CPU backend has one implementation".to_owned(),
             ));
         };
         let (shape, p) = (&plan.shapes[0], plan.probabilities[0]);
@@ -90,17 +90,17 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     let timer = Timer::of(device.gpu());
     let mut report = Report::new(Environment::of(&device.device), timer);
     let start = |program: &PathBuf| {
-        Twins::start(Start {
+        Pair::start(Start {
             program: program.clone(),
             options: [given.clone(), device_options.clone()],
             environment: report.environment.clone(),
             timer,
-            patience: options.patience,
+            timeout: options.timeout,
         })
     };
-    let mut twins = options.baseline.as_ref().map(start).transpose()?;
-    report.baseline = twins.as_ref().map(|twins| twins.earlier.about.clone());
-    let mut programs = Programs::start(&options.beside, given, &report.environment, options.patience)?;
+    let mut pair = options.baseline.as_ref().map(start).transpose()?;
+    report.baseline = pair.as_ref().map(|pair| pair.earlier.about.clone());
+    let mut programs = Programs::start(&options.beside, given, &report.environment, options.timeout)?;
     report.beside = programs.about();
     let watch = Watch::start(device.gpu());
     let meter = device.gpu().map(|gpu| Meter::new(gpu, timer)).transpose()?;
@@ -108,7 +108,7 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     report.rates = meter.as_ref().map(Meter::rates).transpose()?;
     device.check()?;
     let bar = progress(plan.steps());
-    let outcome = problems(&device, timer, &plan, (twins.as_mut(), &mut programs), &mut report, &bar);
+    let outcome = problems(&device, timer, &plan, (pair.as_mut(), &mut programs), &mut report, &bar);
     bar.finish_and_clear();
     report.machine = Some(watch.stop(&report));
     if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
@@ -157,7 +157,7 @@ fn problems(
     device: &Selected,
     timer: Timer,
     plan: &Plan,
-    (mut twins, programs): (Option<&mut Twins>, &mut Programs),
+    (mut pair, programs): (Option<&mut Pair>, &mut Programs),
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<(), CliError> {
@@ -166,9 +166,9 @@ fn problems(
             let outcome = Problem::new(shape, element, device.gpu().is_some()).and_then(|problem| {
                 let mut engine = Engine::new(device.gpu(), timer, &problem)?;
                 plan.probabilities.iter().try_for_each(|&probability| {
-                    let twins = twins.as_deref_mut();
+                    let pair = pair.as_deref_mut();
                     let (problem, engine, programs) = (&problem, &mut engine, &mut *programs);
-                    let mut bench = Bench { device, plan, problem, engine, twins, programs, bar };
+                    let mut bench = Bench { device, plan, problem, engine, pair, programs, bar };
                     bench.entry(probability, &mut report.results)
                 })
             });
@@ -184,7 +184,7 @@ struct Bench<'a, 'e> {
     plan: &'a Plan,
     problem: &'a Problem,
     engine: &'a mut Engine<'e>,
-    twins: Option<&'a mut Twins>,
+    pair: Option<&'a mut Pair>,
     programs: &'a mut Programs,
     bar: &'a ProgressBar,
 }
@@ -195,17 +195,17 @@ impl Bench<'_, '_> {
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), probability);
         let shared = mask.shared(Sharing::Batch);
         let missing = if self.plan.has(Rival::Stored) { self.engine.store_mask(&mask)? } else { None };
-        let mut ways = vec![Way::Ours(&mask)];
-        for (rival, way, there) in [
-            (Rival::Dense, Way::Dense, true),
-            (Rival::Shared, Way::Shared(&shared), true),
-            (Rival::Stored, Way::Stored(&mask), missing.is_none()),
+        let mut implementations = vec![Implementation::Ours(&mask)];
+        for (rival, implementation, there) in [
+            (Rival::Dense, Implementation::Dense, true),
+            (Rival::Shared, Implementation::Shared(&shared), true),
+            (Rival::Stored, Implementation::Stored(&mask), missing.is_none()),
         ] {
-            ways.extend((self.plan.has(rival) && there).then_some(way));
+            implementations.extend((self.plan.has(rival) && there).then_some(implementation));
         }
         let mut passes = Vec::new();
         let outcome = self.plan.passes.iter().try_for_each(|&pass| {
-            passes.push(self.pass(pass, &ways, probability)?);
+            passes.push(self.pass(pass, &implementations, probability)?);
             self.bar.inc(1);
             // There is something to keep now.
             interrupt::defer();
@@ -225,63 +225,71 @@ impl Bench<'_, '_> {
         outcome
     }
 
-    /// Checks all ways to do a pass, and has them take turns. The first is ours.
+    /// Checks all implementations of a pass, and has them take turns. The first is ours.
     fn pass(
         &mut self,
         pass: Kind,
-        ways: &[Way],
+        implementations: &[Implementation],
         probability: DropProbability,
     ) -> Result<PassEntry, CliError> {
         let Problem { shape, element, .. } = self.problem;
-        let (mut lanes, mut errors) = (Vec::new(), Vec::new());
-        for &way in ways {
+        let (mut timed, mut errors) = (Vec::new(), Vec::new());
+        for &implementation in implementations {
             interrupt::check()?;
-            self.bar.set_message(format!("{}: {}, {shape}, {element}", pass.name(), way.name()));
-            errors.push(checked(self.engine, self.problem, pass, way)?);
-            lanes.push(self.engine.lane(pass, way)?);
+            self.bar.set_message(format!("{}: {}, {shape}, {element}", pass.name(), implementation.name()));
+            errors.push(checked(self.engine, self.problem, pass, implementation)?);
+            timed.push(self.engine.timed(pass, implementation)?);
         }
         let task = Task::new(shape, *element, probability.requested(), pass);
         let prepared = self.programs.prepare(&task)?;
         let ready = |(which, one): (usize, &Prepared)| matches!(one, Prepared::Ready(_)).then_some(which);
         let able: Vec<_> = prepared.iter().enumerate().filter_map(ready).collect();
-        let others = ways.len() + able.len();
-        if let Some(twins) = &mut self.twins {
-            twins.prepare(&task)?;
+        let others = implementations.len() + able.len();
+        if let Some(pair) = &mut self.pair {
+            pair.prepare(&task)?;
         }
-        let twin = self.twins.is_some().then_some(others);
-        let entrants = others + usize::from(twin.is_some());
-        let effort = &self.plan.effort;
-        let mut series = rounds::contest(effort, entrants, twin, |way, calls, lead| match &mut self.twins {
-            Some(twins) if way == 0 => twins.ours.sample(calls, lead),
-            Some(twins) if way == others => twins.earlier.sample(calls, lead),
-            _ if way < ways.len() => self.engine.sample(&lanes[way], calls, lead),
-            _ => self.programs.sample(able[way - ways.len()], calls, lead),
-        })?;
-        let mut verdicts = twin.map_or_else(Vec::new, |twin| vec![series[0].verdict(&series[twin])]);
-        while let (Some(twins), Some(twin), true) = (&mut self.twins, twin, Verdict::needs_another(&verdicts))
+        let baseline = self.pair.is_some().then_some(others);
+        let count = others + usize::from(baseline.is_some());
+        let time_budget = &self.plan.time_budget;
+        let mut series =
+            rounds::contest(time_budget, count, baseline, |implementation, calls, warm_up| match &mut self
+                .pair
+            {
+                Some(pair) if implementation == 0 => pair.ours.sample(calls, warm_up),
+                Some(pair) if implementation == others => pair.earlier.sample(calls, warm_up),
+                _ if implementation < implementations.len() => {
+                    self.engine.sample(&timed[implementation], calls, warm_up)
+                }
+                _ => self.programs.sample(able[implementation - implementations.len()], calls, warm_up),
+            })?;
+        let mut verdicts =
+            baseline.map_or_else(Vec::new, |baseline| vec![series[0].verdict(&series[baseline])]);
+        while let (Some(pair), Some(baseline), true) =
+            (&mut self.pair, baseline, Verdict::needs_another(&verdicts))
         {
-            twins.restart()?;
-            twins.prepare(&task)?;
-            let again = rounds::contest(effort, 2, Some(1), |way, calls, lead| {
-                [&mut twins.ours, &mut twins.earlier][way].sample(calls, lead)
+            pair.restart()?;
+            pair.prepare(&task)?;
+            let again = rounds::contest(time_budget, 2, Some(1), |implementation, calls, warm_up| {
+                [&mut pair.ours, &mut pair.earlier][implementation].sample(calls, warm_up)
             })?;
             verdicts.push(again[0].verdict(&again[1]));
             series[0].milliseconds.extend(&again[0].milliseconds);
-            series[twin].milliseconds.extend(&again[1].milliseconds);
+            series[baseline].milliseconds.extend(&again[1].milliseconds);
         }
         let products = multiply_adds(pass, shape);
         let ours = Samples::new(&series[0], products);
         let mut entry = PassEntry::new(pass.name(), errors[0], ours);
-        for (way, series_of) in ways.iter().zip(&series).skip(1) {
+        for (implementation, series_of) in implementations.iter().zip(&series).skip(1) {
             let samples = Some(Samples::beside(series_of, products, &series[0]));
-            match way {
-                Way::Ours(_) => {}
-                Way::Dense => entry.dense = samples,
-                Way::Shared(_) => entry.shared_mask = samples,
-                Way::Stored(_) => entry.stored_mask = samples,
+            match implementation {
+                Implementation::Ours(_) => {}
+                Implementation::Dense => entry.dense = samples,
+                Implementation::Shared(_) => entry.shared_mask = samples,
+                Implementation::Stored(_) => entry.stored_mask = samples,
             }
         }
-        let mut timed = series[ways.len()..].iter().map(|one| Samples::beside(one, products, &series[0]));
+        let mut timed =
+            series[implementations.len()..].iter().map(|one| Samples::beside(one, products, &series[0]));
         for (program, prepared) in self.programs.about().into_iter().zip(prepared) {
             let (error, missing) = match prepared {
                 Prepared::Ready(error) => (Some(error), None),
@@ -291,23 +299,28 @@ impl Bench<'_, '_> {
             entry.beside.push(Beside { name: program.name, error, missing, samples });
         }
         entry.baseline =
-            twin.map(|twin| Samples::of_baseline(&series[twin], products, &series[0], &verdicts));
+            baseline.map(|baseline| Samples::of_baseline(&series[baseline], products, &series[0], &verdicts));
         Ok(entry)
     }
 }
 
 /// Compares a sample of each of a pass's results with float64. Returns the largest relative error.
-fn checked(engine: &mut Engine, problem: &Problem, pass: Kind, way: Way) -> Result<f64, CliError> {
+fn checked(
+    engine: &mut Engine,
+    problem: &Problem,
+    pass: Kind,
+    implementation: Implementation,
+) -> Result<f64, CliError> {
     let mut largest = 0.0f64;
-    for (&part, got) in problem::parts(pass).iter().zip(engine.results(pass, way)?) {
-        let error = sample::relative_error(problem, part, way.mask(), &got);
+    for (&part, got) in problem::parts(pass).iter().zip(engine.results(pass, implementation)?) {
+        let error = sample::relative_error(problem, part, implementation.mask(), &got);
         let bound = sample::bound(problem, part);
         if error.is_nan() || error > bound {
             return Err(CliError::Check(format!(
                 "{}, {}, {}, {}: relative error {error:.1e} against float64, of {bound:.1e} allowed; nothing \
                  more is timed",
                 pass.name(),
-                way.name(),
+                implementation.name(),
                 problem.shape,
                 problem.element
             )));

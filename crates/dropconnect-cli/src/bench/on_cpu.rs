@@ -5,7 +5,7 @@ use dropconnect::cpu;
 use dropconnect_testing::{Kind, LINEAR};
 use rayon::prelude::*;
 
-use super::problem::{Problem, Way, parts, places, result_len};
+use super::problem::{Implementation, Problem, parts, places, result_len};
 use crate::error::{CliError, room};
 
 pub struct OnCpu<'a> {
@@ -43,9 +43,9 @@ impl<'a> OnCpu<'a> {
     }
 
     /// Runs a pass once, into results that hold NaN before, and returns them.
-    pub fn results(&mut self, pass: Kind, way: Way) -> Result<Vec<Vec<f32>>, CliError> {
+    pub fn results(&mut self, pass: Kind, implementation: Implementation) -> Result<Vec<Vec<f32>>, CliError> {
         self.results[places(pass)].iter_mut().for_each(|result| result.fill(f32::NAN));
-        self.run(pass, way)?;
+        self.run(pass, implementation)?;
         let copy = |result: &Vec<f32>| {
             let mut copy = room("a copy of a result of the benchmark", result.len())?;
             copy.extend_from_slice(result);
@@ -54,11 +54,11 @@ impl<'a> OnCpu<'a> {
         self.results[places(pass)].iter().map(copy).collect()
     }
 
-    pub fn run(&mut self, pass: Kind, way: Way) -> Result<(), CliError> {
-        let mask = match way {
-            Way::Ours(mask) | Way::Shared(mask) => Some(mask),
-            Way::Dense => None,
-            Way::Stored(mask) => {
+    pub fn run(&mut self, pass: Kind, implementation: Implementation) -> Result<(), CliError> {
+        let mask = match implementation {
+            Implementation::Ours(mask) | Implementation::Shared(mask) => Some(mask),
+            Implementation::Dense => None,
+            Implementation::Stored(mask) => {
                 return parts(pass).iter().try_for_each(|&part| self.run_stored(part, mask));
             }
         };

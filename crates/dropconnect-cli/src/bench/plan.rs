@@ -6,7 +6,7 @@ use dropconnect::{DropProbability, ElementType, Shape};
 use dropconnect_testing::Kind;
 
 use super::problem::PASSES;
-use super::rounds::Effort;
+use super::rounds::TimeBudget;
 use crate::cli::{BenchOptions, BenchPass, Dimension, Rival};
 use crate::error::{About, CliError};
 
@@ -43,7 +43,7 @@ pub struct Plan {
     pub elements: Vec<ElementType>,
     pub passes: Vec<Kind>,
     pub rivals: Vec<Rival>,
-    pub effort: Effort,
+    pub time_budget: TimeBudget,
 }
 
 impl Plan {
@@ -92,12 +92,12 @@ impl Plan {
                 "--rival none goes with no other rival; leave one of them out".to_owned(),
             ));
         }
-        let effort = Effort {
+        let time_budget = TimeBudget {
             warmup: options.warmup,
             repeats: options.repeats,
             budget: options.seconds.unwrap_or(defaults.budget),
         };
-        Ok(Self { shapes, probabilities: probabilities.about("--p")?, elements, passes, rivals, effort })
+        Ok(Self { shapes, probabilities: probabilities.about("--p")?, elements, passes, rivals, time_budget })
     }
 
     pub fn has(&self, rival: Rival) -> bool {

@@ -1,4 +1,4 @@
-//! What is timed: passes, the ways to do them, and the tensors they work on.
+//! What is timed: passes, the implementations to do them, and the tensors they work on.
 
 use dropconnect::{Bias, ElementType, Mask, Shape, Write};
 use dropconnect_testing::{Kind, LINEAR, Operands, Random, result_lens};
@@ -46,9 +46,9 @@ pub fn places(pass: Kind) -> std::ops::Range<usize> {
     first..first + parts.len()
 }
 
-/// The ways to do a pass.
+/// The implementations to do a pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Way<'a> {
+pub enum Implementation<'a> {
     /// Masks regenerated in the kernel.
     Ours(&'a Mask),
     /// No mask.
@@ -59,7 +59,7 @@ pub enum Way<'a> {
     Stored(&'a Mask),
 }
 
-impl Way<'_> {
+impl Implementation<'_> {
     /// The mask that its results are to have.
     pub fn mask(&self) -> Option<&Mask> {
         match self {

@@ -36,7 +36,7 @@ pub struct Process {
     complaints: Arc<Mutex<String>>,
     listener: Option<thread::JoinHandle<()>>,
     /// No answer takes longer.
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// What it says of a pass that it is asked for.
@@ -52,7 +52,7 @@ impl Process {
     pub fn start(
         mut command: Command,
         named: Named,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(Self, Greeting), CliError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is ours to answer: it ends when its standard input does.
@@ -91,7 +91,7 @@ impl Process {
             })
         });
         let requests = child.stdin.take();
-        let mut process = Self { named, child, requests, replies, complaints, listener, patience };
+        let mut process = Self { named, child, requests, replies, complaints, listener, timeout };
         match process.ask(&Request::Hello(PROTOCOL))? {
             Reply::Hello(greeting) if greeting.protocol == PROTOCOL => Ok((process, greeting)),
             Reply::Hello(Greeting { protocol, .. }) => {
@@ -112,9 +112,9 @@ impl Process {
     }
 
     /// How long so many calls of it take.
-    pub fn sample(&mut self, calls: u32, lead: bool) -> Result<Duration, CliError> {
+    pub fn sample(&mut self, calls: u32, warm_up: bool) -> Result<Duration, CliError> {
         let start = Instant::now();
-        let reply = self.ask(&Request::Sample { calls, lead })?;
+        let reply = self.ask(&Request::Sample { calls, warm_up })?;
         let duration = reply.duration().ok_or_else(|| self.unexpected(&reply))?;
         let passed = start.elapsed();
         // Its clock may be another one: an adapter's, which runs a little faster.
@@ -147,9 +147,9 @@ impl Process {
             interrupt::check()?;
             match self.replies.recv_timeout(MOMENT) {
                 Ok(line) => break line,
-                Err(RecvTimeoutError::Timeout) if start.elapsed() < self.patience => {}
+                Err(RecvTimeoutError::Timeout) if start.elapsed() < self.timeout => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(self.fault(&format!("no answer within {} s", self.patience.as_secs_f64())));
+                    return Err(self.fault(&format!("no answer within {} s", self.timeout.as_secs_f64())));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.hear_out();

@@ -26,9 +26,9 @@ pub enum Request {
     Hello(u32),
     /// Answered by [`Reply::Ready`], [`Reply::Unable`] or [`Reply::Fault`].
     Prepare(Task),
-    /// So many calls of what was prepared, after one that is not timed if `lead`. Answered by
+    /// So many calls of what was prepared, after one that is not timed if `warm_up`. Answered by
     /// [`Reply::Milliseconds`] or [`Reply::Fault`].
-    Sample { calls: u32, lead: bool },
+    Sample { calls: u32, warm_up: bool },
 }
 
 impl Request {

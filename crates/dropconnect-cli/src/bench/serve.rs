@@ -8,7 +8,7 @@ use dropconnect::{DropProbability, ElementType, Mask, MaskKey, Shape};
 use super::checked;
 use super::engine::Engine;
 use super::environment::Environment;
-use super::problem::{PASSES, Problem, Way};
+use super::problem::{Implementation, PASSES, Problem};
 use super::protocol::{Greeting, LONGEST, PROTOCOL, Reply, Request, Task};
 use super::stopwatch::Timer;
 use crate::cli::{DeviceOptions, ServeOptions};
@@ -54,13 +54,13 @@ fn serve(
         let problem = Problem::new(*shape, *element, device.gpu().is_some())?;
         let mut engine = Engine::new(device.gpu(), timer, &problem)?;
         let mask = Mask::new(MaskKey::new(42, 0).at_step(1), *probability);
-        let way = Way::Ours(&mask);
-        reply(&Reply::Ready(checked(&mut engine, &problem, *pass, way)?))?;
-        let lane = engine.lane(*pass, way)?;
+        let implementation = Implementation::Ours(&mask);
+        reply(&Reply::Ready(checked(&mut engine, &problem, *pass, implementation)?))?;
+        let timed = engine.timed(*pass, implementation)?;
         loop {
             match request()? {
-                Some(Request::Sample { calls, lead }) => {
-                    let taken = engine.sample(&lane, calls, lead)?;
+                Some(Request::Sample { calls, warm_up }) => {
+                    let taken = engine.sample(&timed, calls, warm_up)?;
                     device.check()?;
                     reply(&Reply::Milliseconds(taken.as_secs_f64() * 1e3))?;
                 }

@@ -39,7 +39,7 @@ impl Served {
         std::os::unix::process::CommandExt::arg0(&mut command, "dropconnect");
         command.env(PADDING, "-".repeat(PAGE - program.as_os_str().len() % PAGE));
         let needed = format!("a build of `dropconnect` that knows `bench-serve`, protocol {PROTOCOL},");
-        let (process, greeting) = Process::start(command, Named { name, needed }, how.patience)?;
+        let (process, greeting) = Process::start(command, Named { name, needed }, how.timeout)?;
         let file = program.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let Greeting { version, adapter, kernels, timer, .. } = greeting;
         for (what, there, here) in
@@ -69,8 +69,8 @@ impl Served {
     }
 
     /// How long so many calls of it take.
-    pub fn sample(&mut self, calls: u32, lead: bool) -> Result<Duration, CliError> {
-        self.process.sample(calls, lead)
+    pub fn sample(&mut self, calls: u32, warm_up: bool) -> Result<Duration, CliError> {
+        self.process.sample(calls, warm_up)
     }
 }
 
@@ -89,7 +89,7 @@ pub fn arguments(options: &DeviceOptions, environment: &Environment) -> Vec<Stri
 }
 
 /// This build and an earlier one, both served.
-pub struct Twins {
+pub struct Pair {
     pub ours: Served,
     pub earlier: Served,
     how: Start,
@@ -104,7 +104,7 @@ pub struct Start {
     pub environment: Environment,
     pub timer: Timer,
     /// With each answer.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Start {
@@ -120,7 +120,7 @@ impl Start {
     }
 }
 
-impl Twins {
+impl Pair {
     pub fn start(how: Start) -> Result<Self, CliError> {
         let [ours, earlier] = how.start()?;
         Ok(Self { ours, earlier, how })

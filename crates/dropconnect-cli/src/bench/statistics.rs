@@ -9,7 +9,7 @@ const RESAMPLES: usize = 2000;
 const SEED: u64 = 20;
 /// How sure the interval of a time is, and that of a comparison, of which a run makes many.
 pub const SURE_OF_TIME: Sure = Sure { share: 0.95, deviations: 1.960 };
-pub const SURE_OF_CHANGE: Sure = Sure { share: 0.99, deviations: 2.576 };
+pub const CONFIDENCE_OF_CHANGE: Sure = Sure { share: 0.99, deviations: 2.576 };
 /// With fewer rounds no interval is one of 99 %: those of eight are all above the median once in 256 times.
 pub const FEWEST_TO_JUDGE: usize = 10;
 /// It is a change if all of its interval lies beyond this, and none if all of it lies within the other.
@@ -42,7 +42,7 @@ impl Interval {
     }
 
     /// Half its width.
-    pub fn reach(self) -> f64 {
+    pub fn half_width(self) -> f64 {
         (self.high - self.low) / 2.0
     }
 }
@@ -208,7 +208,7 @@ mod tests {
         let runs = if full() { 200 } else { 20 };
         let verdict = |seed| {
             let ratios = log_ratios(seed, rounds, slowdown);
-            Verdict::of(&interval(&ratios, SURE_OF_CHANGE), rounds)
+            Verdict::of(&interval(&ratios, CONFIDENCE_OF_CHANGE), rounds)
         };
         let count = (1..=runs).filter(|&seed| verdict(seed) == wanted).count();
         100.0 * count as f64 / runs as f64
@@ -280,7 +280,8 @@ mod tests {
         for at in (1..shuffled.len()).rev() {
             shuffled.swap(at, random.below(at + 1));
         }
-        let [drifting, mixed] = [&values, &shuffled].map(|values| interval(values, SURE_OF_CHANGE).reach());
+        let [drifting, mixed] =
+            [&values, &shuffled].map(|values| interval(values, CONFIDENCE_OF_CHANGE).half_width());
         assert!(drifting > 1.3 * mixed, "{drifting} and {mixed}");
     }
 

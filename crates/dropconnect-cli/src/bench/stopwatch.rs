@@ -69,13 +69,13 @@ impl<'a> Stopwatch<'a> {
         Self { gpu, queries }
     }
 
-    /// Records into a compute pass, runs it and waits for it; with `lead`, records and runs it once before.
+    /// Records into a compute pass, runs it and waits for it; with `warm_up`, records and runs it once before.
     ///
     /// `record` is told how often.
     pub fn time(
         &self,
         calls: u32,
-        lead: bool,
+        warm_up: bool,
         record: impl Fn(&mut wgpu::ComputePass, u32),
     ) -> Result<Duration, CliError> {
         let label = Some("dropconnect.bench");
@@ -88,7 +88,7 @@ impl<'a> Stopwatch<'a> {
             );
         };
         let Some((set, resolved)) = &self.queries else {
-            if lead {
+            if warm_up {
                 let mut encoder = encoder();
                 pass(&mut encoder, None, 1);
                 self.gpu.queue().submit([encoder.finish()]);
@@ -103,7 +103,7 @@ impl<'a> Stopwatch<'a> {
         };
         let start = Instant::now();
         let mut encoder = encoder();
-        if lead {
+        if warm_up {
             // In the same submission: between two of them an adapter lowers its clocks.
             pass(&mut encoder, None, 1);
         }

@@ -73,7 +73,7 @@ fn times(report: &Report) -> String {
                 );
             }
             for name in &rivals {
-                let rival = pass.way(name);
+                let rival = pass.implementation(name);
                 row.push(rival.map_or(absent(name).to_owned(), spread));
                 row.push(rival.map_or_else(String::new, ratio));
             }
@@ -222,9 +222,9 @@ fn outliers(report: &Report) -> String {
             let [some, all] = [samples.outliers.len(), samples.samples_ms.len()];
             (some > 0).then(|| format!("{name} {some} of {all} (to {} ms)", ms(far)))
         };
-        let named: Vec<_> = pass.ways().filter_map(of).collect();
+        let named: Vec<_> = pass.implementations().filter_map(of).collect();
         if !named.is_empty() {
-            let count: usize = pass.ways().map(|(_, samples)| samples.outliers.len()).sum();
+            let count: usize = pass.implementations().map(|(_, samples)| samples.outliers.len()).sum();
             let line = format!(
                 "outliers: {}, p = {}, {}: {}\n",
                 entry.shape(),

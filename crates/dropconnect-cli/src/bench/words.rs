@@ -44,9 +44,9 @@ fn times(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
 }
 
-/// What a way is, in a row of its own.
-fn described(way: &str) -> &str {
-    match way {
+/// What an implementation is, in a row of its own.
+fn described(implementation: &str) -> &str {
+    match implementation {
         "ours" => "DropConnect, masks regenerated (ours)",
         "dense" => "dense layer, no mask",
         "shared mask" => "one mask for the whole batch (another method)",
@@ -56,7 +56,7 @@ fn described(way: &str) -> &str {
     }
 }
 
-/// For a README: the sentence, then for each problem a table with a row for each way.
+/// For a README: the sentence, then for each problem a table with a row for each implementation.
 pub fn markdown(report: &Report) -> String {
     let environment = &report.environment;
     let mut text = headline(report).map_or_else(String::new, |line| line + "\n\n");
@@ -70,10 +70,10 @@ pub fn markdown(report: &Report) -> String {
             passes.join(" | "),
             "---|".repeat(passes.len())
         );
-        for way in entry.ways() {
-            text += &format!("| {} |", described(way));
+        for implementation in entry.implementations() {
+            text += &format!("| {} |", described(implementation));
             for pass in &entry.passes {
-                let samples = pass.way(way);
+                let samples = pass.implementation(implementation);
                 let cell = |samples: &Samples| {
                     let Samples { median_ms, low_ms, high_ms, verdict, .. } = samples;
                     let mut cell = format!("{} ({}..{})", ms(*median_ms), ms(*low_ms), ms(*high_ms));
@@ -83,9 +83,9 @@ pub fn markdown(report: &Report) -> String {
                     }
                     cell
                 };
-                text += &format!(" {} |", samples.map_or(absent(way).to_owned(), cell));
+                text += &format!(" {} |", samples.map_or(absent(implementation).to_owned(), cell));
             }
-            text += &format!(" {} |\n", memory(entry, way));
+            text += &format!(" {} |\n", memory(entry, implementation));
         }
         text += "\n";
     }
@@ -116,8 +116,8 @@ pub fn markdown(report: &Report) -> String {
     text
 }
 
-fn memory(entry: &Entry, way: &str) -> String {
-    match way {
+fn memory(entry: &Entry, implementation: &str) -> String {
+    match implementation {
         "stored mask" => size(entry.connections()),
         "ours" => entry.memory.ours_extra.map_or("not counted".to_owned(), size),
         _ => String::new(),
@@ -129,28 +129,30 @@ const COLUMNS: &str = "batch,outputs,inputs,element,p,pass,way,median_ms,low_ms,
                        calls,outliers,multiply_adds_per_second,over_ours,over_ours_low,over_ours_high,verdict,floor_ms,\
                        error,adapter";
 
-/// A line for each way of each pass.
+/// A line for each implementation of each pass.
 pub fn csv(report: &Report) -> String {
     let mut text = COLUMNS.to_owned() + "\n";
     let adapter = escaped(&report.environment.adapter).replace('"', "\"\"");
     for entry in &report.results {
         for pass in &entry.passes {
-            for (way, samples) in pass.ways() {
+            for (implementation, samples) in pass.implementations() {
                 let [batch, outputs, inputs] = [entry.batch, entry.outputs, entry.inputs];
-                text +=
-                    &format!("{batch},{outputs},{inputs},{},{},{},{way},", entry.element, entry.p, pass.pass);
-                text += &format!("{},\"{adapter}\"\n", line(pass, way, samples));
+                text += &format!(
+                    "{batch},{outputs},{inputs},{},{},{},{implementation},",
+                    entry.element, entry.p, pass.pass
+                );
+                text += &format!("{},\"{adapter}\"\n", line(pass, implementation, samples));
             }
         }
     }
     text
 }
 
-fn line(pass: &PassEntry, way: &str, samples: &Samples) -> String {
+fn line(pass: &PassEntry, implementation: &str, samples: &Samples) -> String {
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let over = samples.over_ours;
-    let ours = (way == "ours").then_some(());
-    let error = match pass.beside.iter().find(|beside| beside.name == way) {
+    let ours = (implementation == "ours").then_some(());
+    let error = match pass.beside.iter().find(|beside| beside.name == implementation) {
         Some(beside) => beside.error,
         None => ours.map(|()| pass.error),
     };

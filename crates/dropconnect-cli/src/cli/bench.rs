@@ -73,7 +73,7 @@ pub struct BenchOptions {
     pub beside: Vec<OsString>,
     /// How many seconds an answer of such a program may take: drivers compile for minutes at worst
     #[arg(long, hide = true, default_value = "300", value_name = "SECONDS", value_parser = parse::seconds)]
-    pub patience: Duration,
+    pub timeout: Duration,
     /// First find the fastest kernel shapes for the first shape and p, and use them
     #[arg(long, conflicts_with = "tuning")]
     pub tune: bool,
@@ -151,7 +151,7 @@ impl Default for BenchOptions {
             rival: Vec::new(),
             baseline: None,
             beside: Vec::new(),
-            patience: Duration::from_secs(300),
+            timeout: Duration::from_secs(300),
             tune: false,
             json: None,
             html: None,

@@ -7,7 +7,7 @@ use dropconnect::wgpu;
 use minijinja::context;
 use serde::Serialize;
 
-use crate::bench::rounds::{Effort, contest};
+use crate::bench::rounds::{TimeBudget, contest};
 use crate::bench::stopwatch::{Stopwatch, Timer};
 use crate::bench::template::render;
 use crate::error::CliError;
@@ -117,8 +117,9 @@ impl<'a> Meter<'a> {
 
     /// Measures, all kernels in turn; the fastest of some rounds counts.
     pub fn rates(&self) -> Result<Rates, CliError> {
-        let effort = Effort { warmup: Some(1), repeats: Some(ROUNDS), budget: Duration::from_millis(50) };
-        let series = contest(&effort, self.kernels.len(), None, |at, calls, _| {
+        let time_budget =
+            TimeBudget { warmup: Some(1), repeats: Some(ROUNDS), budget: Duration::from_millis(50) };
+        let series = contest(&time_budget, self.kernels.len(), None, |at, calls, _| {
             let kernel = &self.kernels[at];
             self.stopwatch.time(calls, false, |pass, calls| {
                 pass.set_pipeline(&kernel.pipeline);

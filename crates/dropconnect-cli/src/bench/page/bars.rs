@@ -11,9 +11,9 @@ const LONGEST: f64 = 380.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 14.0;
 
-/// The bars of a pass, by way; nothing where a mask does not fit, or a program is unable.
+/// The bars of a pass, by implementation; nothing where a mask does not fit, or a program is unable.
 fn bars<'a>(entry: &Entry, pass: &'a PassEntry) -> Vec<(&'a str, Option<&'a Samples>)> {
-    let mut bars: Vec<_> = pass.ways().map(|(name, samples)| (name, Some(samples))).collect();
+    let mut bars: Vec<_> = pass.implementations().map(|(name, samples)| (name, Some(samples))).collect();
     bars.extend(entry.stored_mask_missing.as_ref().map(|_| ("stored mask", None)));
     let unable = pass.beside.iter().filter(|beside| beside.samples.is_none());
     bars.extend(unable.map(|beside| (&beside.name[..], None)));
@@ -26,7 +26,7 @@ pub fn chart(page: &mut String, entries: &[Entry], looks: &[Look]) {
         entries.iter().flat_map(|entry| entry.passes.iter().map(move |pass| (entry, pass))).collect();
     let longest = rows
         .iter()
-        .flat_map(|(_, pass)| pass.ways().map(|(_, samples)| samples.median_ms))
+        .flat_map(|(_, pass)| pass.implementations().map(|(_, samples)| samples.median_ms))
         .fold(f64::MIN_POSITIVE, f64::max);
     let heading = 22.0;
     let row_height = |(entry, pass): &(&Entry, &PassEntry)| bars(entry, pass).len() as f64 * BAR + GAP;
@@ -74,12 +74,16 @@ pub fn chart(page: &mut String, entries: &[Entry], looks: &[Look]) {
 }
 
 fn bar(page: &mut String, y: f64, samples: Option<&Samples>, look: &Look, longest: f64) {
-    let Look { name: way, text: name, class } = look;
+    let Look { name: implementation, text: name, class } = look;
     let base = y + BAR - 4.0;
     let Some(samples) = samples else {
         put(
             page,
-            format_args!("<text class=\"value\" x=\"{}\" y=\"{base}\">{}</text>\n", LEFT + 6.0, absent(way)),
+            format_args!(
+                "<text class=\"value\" x=\"{}\" y=\"{base}\">{}</text>\n",
+                LEFT + 6.0,
+                absent(implementation)
+            ),
         );
         return;
     };

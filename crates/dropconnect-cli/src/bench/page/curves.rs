@@ -56,8 +56,9 @@ pub fn section(page: &mut String, report: &Report, looks: &[Look]) {
         return;
     }
     *page += "<section>\n<h2>How it grows</h2>\n<p class=\"note\">Both scales are logarithmic. Time is the median of a \
-              call, with its 95 % interval. Memory is that of all tensors, with what the way takes besides: a stored \
-              mask takes a byte for each connection, and leaves the picture.</p>\n<div class=\"charts\">\n";
+              call, with its 95 % interval. Memory is that of all tensors, with what the implementation takes \
+              besides: a stored mask takes a byte for each connection, and leaves the picture.</p>\n\
+              <div class=\"charts\">\n";
     for family in &families {
         // The first pass that all of them have.
         let [first, ..] = &family.entries[..] else { continue };
@@ -80,10 +81,11 @@ struct Line<'a> {
 
 fn time(page: &mut String, family: &Family, pass: &str, looks: &[Look]) {
     let mut lines = Vec::new();
-    for &Look { name: way, text: name, class } in looks {
+    for &Look { name: implementation, text: name, class } in looks {
         let point = |entry: &&Entry| {
             let of = |pass: &&PassEntry| {
-                pass.way(way).map(|samples| [samples.median_ms, samples.low_ms, samples.high_ms])
+                pass.implementation(implementation)
+                    .map(|samples| [samples.median_ms, samples.low_ms, samples.high_ms])
             };
             let [median, low, high] = of(&entry.passes.iter().find(|one| one.pass == pass)?)?;
             Some([dims(entry)[family.dimension] as f64, median, low, high])
@@ -101,9 +103,9 @@ fn time(page: &mut String, family: &Family, pass: &str, looks: &[Look]) {
 }
 
 fn memory(page: &mut String, family: &Family, looks: &[Look]) {
-    let line = |way, bytes: &dyn Fn(&Entry) -> u64| {
-        let look = looks.iter().find(|look| look.name == way);
-        let (class, name) = look.map_or(("", way), |look| (look.class, look.text));
+    let line = |implementation, bytes: &dyn Fn(&Entry) -> u64| {
+        let look = looks.iter().find(|look| look.name == implementation);
+        let (class, name) = look.map_or(("", implementation), |look| (look.class, look.text));
         let point = |entry: &&Entry| {
             let bytes = bytes(entry) as f64;
             [dims(entry)[family.dimension] as f64, bytes, bytes, bytes]

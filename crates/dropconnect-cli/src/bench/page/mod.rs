@@ -11,7 +11,7 @@ use super::words::headline;
 use crate::adapters::size;
 
 const STYLE: &str = include_str!("page.css");
-/// Text and class of our own ways.
+/// Text and class of our own implementations.
 const TEXTS: [(&str, &str); OURS.len()] = [
     ("regenerated masks (ours)", "ours"),
     ("dense layer, no mask", "dense"),
@@ -22,7 +22,7 @@ const TEXTS: [(&str, &str); OURS.len()] = [
 /// Classes of the programs beside ours, in turn.
 const BESIDE: [&str; 4] = ["beside0", "beside1", "beside2", "beside3"];
 
-/// How a way is shown.
+/// How a implementation is shown.
 #[derive(Clone, Copy)]
 struct Look<'a> {
     name: &'a str,
@@ -30,7 +30,7 @@ struct Look<'a> {
     class: &'static str,
 }
 
-/// All ways, in the order of the bars.
+/// All implementations, in the order of the bars.
 fn looks(report: &Report) -> Vec<Look<'_>> {
     let ours = OURS.iter().zip(TEXTS).map(|(name, (text, class))| Look { name, text, class });
     let mut looks: Vec<_> = ours.collect();
@@ -145,7 +145,7 @@ fn table(page: &mut String, report: &Report) {
                 );
             }
             for name in &rivals {
-                let rival = pass.way(name);
+                let rival = pass.implementation(name);
                 numbers.push(rival.map_or(absent(name).to_owned(), time));
                 numbers.push(rival.map_or_else(String::new, ratio));
             }

@@ -186,8 +186,8 @@ impl Drawn {
         Ok(Self { seed, kernels: block.kernels, case, data })
     }
 
-    /// How large an element of a result is at home. Errors are measured against the whole result, or against one of such
-    /// elements where the terms of its sums happen to cancel.
+    /// How large an element of a result is at home. Errors are measured against the whole result, or against one of
+    /// such elements where the terms of its sums happen to cancel.
     pub fn unit(&self, kind: Kind, result: usize) -> f64 {
         let (shape, scale) = (&self.case.shape, self.case.mask.map_or(1.0, |mask| mask.scale()));
         // Products of two numbers in -1..1 have a variance of 1/9, numbers one of 1/3. As many of the terms as are not
