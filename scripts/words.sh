@@ -12,6 +12,7 @@ staged|unstaged|with_staged|begin_staging = k_tile, tiled through workgroup memo
 rolled|with_rolled|rolled_rows = unrolled, or not
 Apply::(And|Select)|with_apply = MaskOp, mask_op
 unpack_half|forward_half_(hard|soft)ware = unpack_lane; p = 1/2 is p_half
+entrants?|patience = implementations, timeout
 of_little_text = that_compiles_soon
 groups_limit|invocations_limit|shared_limit = Limits
 '

@@ -27,7 +27,8 @@ impl<T: ?Sized> Movable for T {}
 /// A call of a layer or a device that has not been made yet: [`wait`](Self::wait) for it, or `.await` it. Nothing is
 /// done before that.
 ///
-/// Outside browsers nothing would wake a task for a device, so that what is awaited there waits when it is polled first.
+/// Outside browsers nothing would wake a task for a device, so that what is awaited there waits when it is polled
+/// first.
 #[must_use = "nothing is computed before `.wait()` or `.await`"]
 pub struct Pending<'a, T> {
     on_adapter: bool,

@@ -1,5 +1,6 @@
-// Y = scale * (sum over i of M W X) for p of up to 8 bits, as plainly as it can be said: a thread computes one output and
-// runs the generator anew for each bit of the mask (docs/mask-format.md). shaders/forward.wgsl is what the library runs.
+// Y = scale * (sum over i of M W X) for p of up to 8 bits, as plainly as it can be said: a thread computes one output
+// and runs the generator anew for each bit of the mask (docs/mask-format.md). shaders/forward.wgsl is what the library
+// runs.
 struct Call { batch: u32, outputs: u32, inputs: u32, scale: f32, threshold: u32, bits: u32, key: vec2<u32> }
 @group(0) @binding(0) var<uniform> call: Call;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

@@ -99,9 +99,9 @@ mod imp {
     fn watch_forks() -> Result<(), Error> {
         static WATCHED: AtomicBool = AtomicBool::new(false);
         if !WATCHED.load(Ordering::Acquire) {
-            // SAFETY: `forget` is a function of the type asked for, which stays: it stores two atomics, which is allowed
-            // in the child of a process with threads. Nothing is called before a fork. Two threads here at a time
-            // register it twice, which does no harm.
+            // SAFETY: `forget` is a function of the type asked for, which stays: it stores two atomics, which is
+            // allowed in the child of a process with threads. Nothing is called before a fork. Two threads here at a
+            // time register it twice, which does no harm.
             let code = unsafe { libc::pthread_atfork(None, None, Some(forget)) };
             if code != 0 {
                 let reason = std::io::Error::from_raw_os_error(code).to_string();
@@ -128,8 +128,8 @@ mod imp {
                 Err(other) => other,
             };
         }
-        // SAFETY: it is not null, and so of a box that was leaked above and is never freed or changed but through shared
-        // references; a child has a copy of the memory.
+        // SAFETY: it is not null, and so of a box that was leaked above and is never freed or changed but through
+        // shared references; a child has a copy of the memory.
         Ok(unsafe { &*known })
     }
 
@@ -149,8 +149,8 @@ mod imp {
         of(threads).map(Some)
     }
 
-    /// Starts the global pool, or asks that of the host whether it has threads: the host may have started it, and forked,
-    /// before this library was used.
+    /// Starts the global pool, or asks that of the host whether it has threads: the host may have started it, and
+    /// forked, before this library was used.
     fn global_lives(threads: usize) -> bool {
         let lives = match ThreadPoolBuilder::new().num_threads(threads).build_global() {
             Ok(()) => true,

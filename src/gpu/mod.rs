@@ -3,9 +3,9 @@
 //! [`Kernels::new`] takes a `wgpu::Device`; each pass takes tensors as ranges of the caller's buffers,
 //! checks them and returns a [`Recording`], which goes into the caller's compute pass or encoder. Nothing
 //! here submits (unless asked to: [`Recording::submit`], [`Tuning::measured`]), polls, blocks or reads back. Nothing is
-//! allocated on the device but 448 bytes of parameters per dispatch, 8 bytes per pass of [`MonteCarlo`](crate::call::MonteCarlo), and
-//! scratch memory where a sum of 16-bit elements, or a Monte-Carlo pass, is too long for one dispatch. The mask never
-//! exists in memory, unless [`Kernels::write_mask`] is asked for it.
+//! allocated on the device but 448 bytes of parameters per dispatch, 8 bytes per pass of
+//! [`MonteCarlo`](crate::call::MonteCarlo), and scratch memory where a sum of 16-bit elements, or a Monte-Carlo pass,
+//! is too long for one dispatch. The mask never exists in memory, unless [`Kernels::write_mask`] is asked for it.
 //!
 //! ```no_run
 //! use dropconnect::call::Forward;

@@ -15,8 +15,8 @@ const REFUSED: &str = "refused";
 
 /// Whether `work` returns and is true in a child, within a minute.
 fn in_a_child(work: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child has this thread alone. What it computes locks nothing that a thread of the parent's may hold, which
-    // is what is tested, and glibc's allocator is made ready for it. It never returns from here.
+    // SAFETY: the child has this thread alone. What it computes locks nothing that a thread of the parent's may hold,
+    // which is what is tested, and glibc's allocator is made ready for it. It never returns from here.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let good = catch_unwind(AssertUnwindSafe(work)).unwrap_or(false);

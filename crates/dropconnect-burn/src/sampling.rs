@@ -50,8 +50,8 @@ pub(crate) enum Place {
 
 /// Where a call draws its masks, at `draw` or the next step, if it draws any. As for Burn's `Dropout` the device says
 /// that a backward is possible at all, and the flag that this layer takes part in one. What cannot run, as `check`
-/// says, takes no step; nor does an input of so many `rows` for each index of its first dimension that masks do not tell
-/// them apart.
+/// says, takes no step; nor does an input of so many `rows` for each index of its first dimension that masks do not
+/// tell them apart.
 pub(crate) fn place(
     settings: &MaskSettings,
     training: bool,

@@ -15,8 +15,8 @@ pub(crate) fn name(kernels: &Kernels) -> String {
     format!("{} {:?}", kernels.tuning(), kernels.multiply())
 }
 
-/// Makes calls in one submission, on tensors that are stored so, those of each kind into the same results. Gives the pool
-/// back as it is then, and the dispatches of each kind.
+/// Makes calls in one submission, on tensors that are stored so, those of each kind into the same results. Gives the
+/// pool back as it is then, and the dispatches of each kind.
 pub(crate) async fn run(
     (gpu, kernels): (&Gpu, &Kernels),
     calls: &[Vec<Call<'_, (), ()>>],

@@ -54,8 +54,8 @@ impl Target<'_> {
         }
     }
 
-    /// Makes calls of some kinds on the same operands, in one submission, into results that are poisoned or hold what is
-    /// to be added to; and checks that nothing else has changed.
+    /// Makes calls of some kinds on the same operands, in one submission, into results that are poisoned or hold what
+    /// is to be added to; and checks that nothing else has changed.
     ///
     /// # Errors
     /// Those of the calls and of the device; [`Failure::Damage`].

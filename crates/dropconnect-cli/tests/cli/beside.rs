@@ -149,7 +149,7 @@ fn what_takes_no_part_is_refused_in_words() {
     // With it ends what it has started.
     let number = folder.path().join("number");
     let waits = format!("sleep 100 & echo $! > '{}'; wait", text(&number));
-    with(&["--beside", &fake("hangs", ready, &waits), "--patience", "0.5"], &["no answer within 0.5 s"]);
+    with(&["--beside", &fake("hangs", ready, &waits), "--timeout", "0.5"], &["no answer within 0.5 s"]);
     if cfg!(target_os = "linux") {
         let number = fs::read_to_string(&number).unwrap();
         let gone = || match fs::read_to_string(format!("/proc/{}/stat", number.trim())) {
@@ -168,7 +168,7 @@ fn what_takes_no_part_is_refused_in_words() {
     // Nor is an earlier build waited for, or believed.
     let mute = program("mute", "exec sleep 100");
     fail(
-        &[&small[..], &["--baseline", &mute, "--patience", "0.5"]].concat(),
+        &[&small[..], &["--baseline", &mute, "--timeout", "0.5"]].concat(),
         2,
         &["--baseline", "within 0.5 s"],
     );
