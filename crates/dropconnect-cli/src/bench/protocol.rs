@@ -26,9 +26,13 @@ pub enum Request {
     Hello(u32),
     /// Answered by [`Reply::Ready`], [`Reply::Unable`] or [`Reply::Fault`].
     Prepare(Task),
-    /// So many calls of what was prepared, after one that is not timed if `warm_up`. Answered by
+    /// So many calls of what was prepared, after one that is not timed if `lead`. Answered by
     /// [`Reply::Milliseconds`] or [`Reply::Fault`].
-    Sample { calls: u32, warm_up: bool },
+    Sample {
+        calls: u32,
+        #[serde(rename = "lead")]
+        warm_up: bool,
+    },
 }
 
 impl Request {
