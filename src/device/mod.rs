@@ -7,8 +7,8 @@ mod memory;
 use std::fmt;
 
 use crate::call::{
-    Activate, BiasGradient, Call, Forward, InputGradient, MonteCarlo, OutputMoments, PredictivePass,
-    WeightGradient,
+    Activate, BiasGradient, BothGradients, Call, Forward, InputGradient, MonteCarlo, OutputMoments,
+    PredictivePass, WeightGradient,
 };
 use crate::work::{Movable, Pending};
 use crate::{ElementType, Error, Mask, Moments, Predictive, Shape, cpu, host};
@@ -28,7 +28,7 @@ pub enum Device {
     Cpu,
 }
 
-/// A call on host memory, and what it returns: a tensor, [`Moments`], or of any [`Call`] a list of its results.
+/// A call on host memory, and what it returns: a tensor, two, [`Moments`], or of any [`Call`] a list of its results.
 pub trait HostCall<'c, 't>: Into<Call<'c, &'t [f32], ()>> {
     /// What [`Device::run`] returns.
     type Output: Send;
@@ -54,6 +54,10 @@ fn one(mut next: impl FnMut() -> Vec<f32>) -> Vec<f32> {
     next()
 }
 
+fn two(mut next: impl FnMut() -> Vec<f32>) -> [Vec<f32>; 2] {
+    [next(), next()]
+}
+
 fn moments(mut next: impl FnMut() -> Vec<f32>) -> Moments {
     Moments { mean: next(), variance: next() }
 }
@@ -62,6 +66,7 @@ host_calls! {
     Forward<'c, &'t [f32], ()> => Vec<f32>, one;
     InputGradient<'c, &'t [f32], ()> => Vec<f32>, one;
     WeightGradient<'c, &'t [f32], ()> => Vec<f32>, one;
+    BothGradients<'c, &'t [f32], ()> => [Vec<f32>; 2], two;
     BiasGradient<'c, &'t [f32], ()> => Vec<f32>, one;
     OutputMoments<'c, &'t [f32], ()> => Moments, moments;
     MonteCarlo<'c, &'t [f32], ()> => Moments, moments;
