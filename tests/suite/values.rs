@@ -125,7 +125,7 @@ fn activations_of_any_mean_and_variance_are_the_same_everywhere() {
         .unwrap();
         for device in [Some(&Device::Cpu), gpu.as_ref()].into_iter().flatten() {
             let u = Moments { mean: mean.clone(), variance: variance.clone() };
-            let got = activate_on(&device, shape, activation, method, &u).unwrap();
+            let got = activate_on(device, shape, activation, method, &u).unwrap();
             for at in 0..mean.len() {
                 // What float32 makes of u itself: a unit in the last place of its mean, and a part of its deviation.
                 let step = 1e-6 * (m[at].abs() + v[at].abs().sqrt());

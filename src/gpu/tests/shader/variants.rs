@@ -190,7 +190,7 @@ pub(super) fn variants(pass: Pass, tile: Tile, full: bool) -> Texts {
     let wide = tile.k_tile == 0 && tile != tiles(pass)[0];
     all.retain(|one| {
         let usual = one.element == ElementType::F32 && !one.read_write;
-        let seen = tile.k_tile > 0 && !(!one.unrolled && one.split_k == 1);
+        let seen = tile.k_tile > 0 && (one.unrolled || one.split_k != 1);
         usual || !wide && !seen && one.mask_op == MaskOp::And && one.multiply == Multiply::Split
     });
     // How operands come has nothing to do with how masks are drawn.
