@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::floor::{Floor, Rates};
 use super::machine::Machine;
 use super::rounds::Series;
-use super::statistics::{self, CONFIDENCE_OF_CHANGE, Interval, SURE_OF_TIME, Verdict};
+use super::statistics::{self, CONFIDENCE_OF_CHANGE, CONFIDENCE_OF_TIME, Interval, Verdict};
 use super::stopwatch::Timer;
 
 /// The layout of the file. 1 had no rounds: one implementation was measured after the other.
@@ -166,7 +166,7 @@ impl Samples {
         let median = statistics::median(&samples_ms);
         // Of logarithms: no time is below 0.
         let logarithms: Vec<_> = samples_ms.iter().map(|ms| ms.ln()).collect();
-        let Interval { low, high, .. } = statistics::interval(&logarithms, SURE_OF_TIME).exp();
+        let Interval { low, high, .. } = statistics::interval(&logarithms, CONFIDENCE_OF_TIME).exp();
         Self {
             median_ms: median,
             low_ms: low,

@@ -10,7 +10,6 @@ use dropconnect::gpu::Gpu;
 use serde::Serialize;
 use sysinfo::{MINIMUM_CPU_UPDATE_INTERVAL, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::json::Report;
 use super::statistics::median;
 
 /// More than this of all processors is said; and a clock, or a time of the same calls, that changes by more.
@@ -67,10 +66,10 @@ impl Watch {
         Self { system, start: Instant::now(), own: own_time(), vendor, name, gpu }
     }
 
-    /// What has been since.
-    pub fn stop(mut self, report: &Report) -> Machine {
+    /// What has been since, `samples` among it: those of each implementation, in the order they were taken.
+    pub fn stop<'s>(mut self, samples: impl Iterator<Item = &'s [f64]>) -> Machine {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut machine = Machine { processors, drift: drift(report), ..Machine::default() };
+        let mut machine = Machine { processors, drift: drift(samples), ..Machine::default() };
         let (before, passed) = (clock(&self.system), self.start.elapsed());
         self.system.refresh_cpu_all();
         if passed >= MINIMUM_CPU_UPDATE_INTERVAL {
@@ -117,14 +116,12 @@ fn apart(a: f64, b: f64) -> f64 {
 }
 
 /// The implementation with the most samples shows it best.
-fn drift(report: &Report) -> Option<f64> {
-    let series =
-        report.results.iter().flat_map(|entry| &entry.passes).flat_map(|pass| pass.implementations());
+fn drift<'s>(samples: impl Iterator<Item = &'s [f64]>) -> Option<f64> {
     let factor = |samples: &[f64]| {
         let third = samples.len() / 3;
         (third > 2).then(|| 1.0 + apart(median(&samples[..third]), median(&samples[samples.len() - third..])))
     };
-    series.filter_map(|(_, samples)| factor(&samples.samples_ms)).max_by(f64::total_cmp)
+    samples.filter_map(factor).max_by(f64::total_cmp)
 }
 
 /// The processes of ours, and how long those have computed that are gone.

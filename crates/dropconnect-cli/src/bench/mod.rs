@@ -110,7 +110,9 @@ pub fn run(options: &BenchOptions, given: &DeviceOptions) -> Result<(), CliError
     let bar = progress(plan.steps());
     let outcome = problems(&device, timer, &plan, (pair.as_mut(), &mut programs), &mut report, &bar);
     bar.finish_and_clear();
-    report.machine = Some(watch.stop(&report));
+    let passes = report.results.iter().flat_map(|entry| &entry.passes);
+    let samples = passes.flat_map(|pass| pass.implementations()).map(|(_, samples)| &samples.samples_ms[..]);
+    report.machine = Some(watch.stop(samples));
     if let (Ok(()), Some(meter), Some(rates)) = (&outcome, &meter, report.rates.take()) {
         // Again: a floor from rates of a slower moment would be none.
         report.rates = Some(rates.best(&meter.rates()?));

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 const RESAMPLES: usize = 2000;
 /// Where they start from: the same samples always have the same interval.
 const SEED: u64 = 20;
-/// How sure the interval of a time is, and that of a comparison, of which a run makes many.
-pub const SURE_OF_TIME: Sure = Sure { share: 0.95, deviations: 1.960 };
-pub const CONFIDENCE_OF_CHANGE: Sure = Sure { share: 0.99, deviations: 2.576 };
+/// How often the interval of a time holds it, and that of a comparison, of which a run makes many.
+pub const CONFIDENCE_OF_TIME: Confidence = Confidence { share: 0.95, deviations: 1.960 };
+pub const CONFIDENCE_OF_CHANGE: Confidence = Confidence { share: 0.99, deviations: 2.576 };
 /// With fewer rounds no interval is one of 99 %: those of eight are all above the median once in 256 times.
 pub const FEWEST_TO_JUDGE: usize = 10;
 /// It is a change if all of its interval lies beyond this, and none if all of it lies within the other.
@@ -20,7 +20,7 @@ const FENCE: f64 = 3.0;
 
 /// How often an interval is to hold what it is of.
 #[derive(Clone, Copy, Debug)]
-pub struct Sure {
+pub struct Confidence {
     /// In so much of all cases.
     pub share: f64,
     /// Standard deviations of a normal distribution that this takes to either side.
@@ -147,17 +147,17 @@ fn resampled_medians(values: &[f64]) -> Vec<f64> {
 }
 
 /// Of values, of which there is at least one, the median and its bootstrap percentile interval.
-pub fn interval(values: &[f64], sure: Sure) -> Interval {
-    between(median(values), &mut resampled_medians(values), sure, values.len())
+pub fn interval(values: &[f64], confidence: Confidence) -> Interval {
+    between(median(values), &mut resampled_medians(values), confidence, values.len())
 }
 
 /// Percentiles of the resamples of so many samples. Few blocks do not know how uneven blocks are: the interval is wider
 /// by what Student's distribution is wider than the normal one (the first term of the expansion in one over the degrees
 /// of freedom).
-fn between(median: f64, resampled: &mut [f64], sure: Sure, samples: usize) -> Interval {
-    let tail = (1.0 - sure.share) / 2.0;
+fn between(median: f64, resampled: &mut [f64], confidence: Confidence, samples: usize) -> Interval {
+    let tail = (1.0 - confidence.share) / 2.0;
     let freedom = (samples as f64 / block(samples) as f64 - 1.0).max(1.0);
-    let wider = 1.0 + (sure.deviations.powi(2) + 1.0) / (4.0 * freedom);
+    let wider = 1.0 + (confidence.deviations.powi(2) + 1.0) / (4.0 * freedom);
     let end = |at: f64| median + wider * (at - median);
     Interval { median, low: end(quantile(resampled, tail)), high: end(quantile(resampled, 1.0 - tail)) }
 }
@@ -229,18 +229,18 @@ mod tests {
 
     #[test]
     fn intervals_hold_the_median_as_often_as_they_say() {
-        let held = |sure| {
+        let held = |confidence| {
             let holds = |seed| {
                 let mut random = Random(seed);
                 let values: Vec<_> = (0..40).map(|_| normal(&mut random)).collect();
-                let Interval { low, high, .. } = interval(&values, sure);
+                let Interval { low, high, .. } = interval(&values, confidence);
                 low <= 0.0 && 0.0 <= high
             };
             (1..=400).filter(|&seed| holds(seed)).count()
         };
         // Of 400; an interval that were always there, or of another level, would not be in these.
-        let small = Sure { share: 0.4, deviations: 0.524 };
-        assert!((364..=396).contains(&held(SURE_OF_TIME)), "{}", held(SURE_OF_TIME));
+        let small = Confidence { share: 0.4, deviations: 0.524 };
+        assert!((364..=396).contains(&held(CONFIDENCE_OF_TIME)), "{}", held(CONFIDENCE_OF_TIME));
         assert!((120..=200).contains(&held(small)), "{}", held(small));
     }
 
