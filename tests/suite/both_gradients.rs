@@ -3,12 +3,12 @@
 
 use crate::common::*;
 use dropconnect::call::BothGradients;
-use dropconnect::{Bias, Error, Mask, Sharing, Write, cpu};
+use dropconnect::{Error, Mask, Sharing, Write, cpu};
 
 #[cfg(feature = "gpu")]
 mod adapter {
     use super::*;
-    use dropconnect::{ElementType, MaskKey};
+    use dropconnect::{Bias, ElementType, MaskKey};
 
     /// Float64 and the bits of the two single calls.
     #[test]
