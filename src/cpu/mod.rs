@@ -68,8 +68,9 @@ use simd::Level;
 
 /// Computes any call.
 ///
-/// [`BothGradients`] gives the bits of the two single calls. [`OutputMoments`] take the memory of another X, W and b,
-/// and [`MonteCarlo`] that of one Y.
+/// [`BothGradients`] gives the bits of the two single calls.
+/// [`OutputMoments`](crate::call::OutputMoments) take the memory of another X, W and b, and
+/// [`MonteCarlo`](crate::call::MonteCarlo) that of one Y.
 ///
 /// # Errors
 /// Those of a [`call`](crate::call#errors). After [`Error::HostMemory`] results hold anything, but gradients, which are

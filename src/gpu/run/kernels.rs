@@ -20,9 +20,9 @@ const LEAST_CONNECTIONS: u64 = 1 << 20;
 ///
 /// Buffers, encoders and queues have to be those of this device. With a buffer or a pipeline cache of another device of
 /// the same `wgpu::Instance`, a call returns [`Error::DeviceFault`]; with an encoder or a queue of one, the fault goes
-/// to that device's handler. All devices that [`Gpu`] opens are of one instance. Those of another one, of a host's own,
-/// wgpu takes for its own with the same number, if there is one, and computes with those; else it panics. There is no
-/// way to see that here.
+/// to that device's handler. All devices that [`Gpu`](crate::gpu::Gpu) opens are of one instance. Those of another one,
+/// of a host's own, wgpu takes for its own with the same number, if there is one, and computes with those; else it
+/// panics. There is no way to see that here.
 #[derive(Debug)]
 pub struct Kernels {
     pub(in crate::gpu) device: wgpu::Device,
@@ -85,8 +85,8 @@ impl Kernels {
         &self.tuning
     }
 
-    /// Whether operands may be tiled through workgroup memory here ([`Tile::k_tile`]). Microsoft's older compiler, FXC,
-    /// takes no such kernels: what a tuning says of it is passed over there.
+    /// Whether operands may be tiled through workgroup memory here ([`Tile::k_tile`](crate::gpu::Tile::k_tile)).
+    /// Microsoft's older compiler, FXC, takes no such kernels: what a tuning says of it is passed over there.
     pub fn has_k_tiles(&self) -> bool {
         self.limits.k_tiles
     }

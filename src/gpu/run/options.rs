@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::gpu::tuning::{Multiply, Tuning};
 
-/// Choices that a host may make for [`Kernels::new`]. The default leaves all of them to the library.
+/// Choices that a host may make for [`Kernels::new`](crate::gpu::Kernels::new). The default leaves all of them to the
+/// library.
 #[derive(Clone, Debug, Default)]
 pub struct KernelOptions {
     /// Kernel shapes; by default [`Tuning::for_adapter`]. [`Tuning::measured`] finds the fastest.
@@ -16,8 +17,8 @@ pub struct KernelOptions {
     /// Compile with wgpu's bounds and loop checks. They cost 1.5 to 2 times and are for finding faults:
     /// every index is checked on the host already.
     pub checked: bool,
-    /// What makes shader modules of the kernels' WGSL; by default wgpu. [`Gpu`] opens its device with wgpu's feature
-    /// `PASSTHROUGH_SHADERS` then, where the adapter has it.
+    /// What makes shader modules of the kernels' WGSL; by default wgpu. [`Gpu`](crate::gpu::Gpu) opens its device with
+    /// wgpu's feature `PASSTHROUGH_SHADERS` then, where the adapter has it.
     pub modules: Option<ModuleMaker>,
 }
 
@@ -32,7 +33,8 @@ type Make = dyn Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, Stri
 
 impl ModuleMaker {
     /// Calls `make` once for every kernel that is needed, with the device, the kernel's name and its WGSL, which has
-    /// one entry point, `main`. What it returns has to compute the same; what it cannot make is [`Error::Module`].
+    /// one entry point, `main`. What it returns has to compute the same; what it cannot make is
+    /// [`Error::Module`](crate::Error::Module).
     pub fn new(
         make: impl Fn(&wgpu::Device, &str, &str) -> Result<wgpu::ShaderModule, String> + Send + Sync + 'static,
     ) -> Self {
