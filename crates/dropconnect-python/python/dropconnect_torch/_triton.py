@@ -27,8 +27,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._native import generator_key, scale, threshold
 from ._key import words
+from ._native import generator_key, scale, threshold
 
 # Of its version only the first two numbers are always numbers.
 if tuple(int(number) for number in triton.__version__.split(".")[:2]) < (3, 3):
