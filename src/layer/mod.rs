@@ -27,8 +27,8 @@ use crate::{
 /// // Seed 42, layer 0 of the model; the next one is MaskKey::new(42, 1).
 /// let mut layer = DropConnect::new(&Device::Cpu, MaskKey::new(42, 0), 5, 10).drop_probability(0.5).build()?;
 /// let x = [1.0, 2.0, 3.0, 4.0, 5.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // a batch of 2
-/// let y = layer.forward(&x).wait().wait()?; // or `.await`
-/// let grad_x = layer.backward(&x, &vec![1.0; y.len()], Write::Overwrite).wait().wait()?;
+/// let y = layer.forward(&x).wait()?; // or `.await`
+/// let grad_x = layer.backward(&x, &vec![1.0; y.len()], Write::Overwrite).wait()?;
 /// assert_eq!((y.len(), grad_x.len()), (2 * 10, 2 * 5));
 /// layer.advance(); // the next call draws new masks
 /// # Ok::<(), dropconnect::Error>(())
@@ -273,8 +273,8 @@ impl DropConnect {
 ///
 /// let layer = DropConnect::new(&Device::Cpu, MaskKey::new(42, 0), 5, 10).build()?;
 /// let x = [1.0, 2.0, 3.0, 4.0, 5.0];
-/// let matched = layer.gaussian(&x, Activation::Relu, None).wait().wait()?; // the paper's inference, in closed form
-/// let sampled = layer.monte_carlo(&x, 100).wait().wait()?; // a hundred masks in one launch
+/// let matched = layer.gaussian(&x, Activation::Relu, None).wait()?; // the paper's inference, in closed form
+/// let sampled = layer.monte_carlo(&x, 100).wait()?; // a hundred masks in one launch
 /// assert_eq!((matched.mean.len(), sampled.variance.len()), (10, 10));
 /// # Ok::<(), dropconnect::Error>(())
 /// ```
