@@ -34,7 +34,7 @@ impl<S: Simd> Bricks<S> {
         Self { simd, sharing: mask.sharing, comparison: Comparison::new(mask) }
     }
 
-    /// Decides eight bricks, one per lane, at every indices.
+    /// Decides eight bricks, one per lane, at all of these indices.
     #[inline(always)]
     pub(super) fn decide_all(&self, kept: &mut [Kept], indices: impl Fn(usize) -> BlockIndices<S>) {
         match S::RUNS {
@@ -57,7 +57,7 @@ impl<S: Simd> Bricks<S> {
         }
     }
 
-    /// The same at one indices.
+    /// The same for the indices of one block.
     #[inline(always)]
     pub(super) fn decide(&self, indices: BlockIndices<S>, kept: &mut Kept) {
         self.decide_together([indices], std::array::from_mut(kept));

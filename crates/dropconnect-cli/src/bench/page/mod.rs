@@ -22,7 +22,7 @@ const TEXTS: [(&str, &str); OURS.len()] = [
 /// Classes of the programs beside ours, in turn.
 const BESIDE: [&str; 4] = ["beside0", "beside1", "beside2", "beside3"];
 
-/// How a implementation is shown.
+/// How an implementation is shown.
 #[derive(Clone, Copy)]
 struct Look<'a> {
     name: &'a str,
