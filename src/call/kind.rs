@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::ElementType;
+
 /// What a [`Call`](super::Call) computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -52,6 +54,18 @@ impl Kind {
             Self::MonteCarlo => "Monte Carlo",
             Self::Activation => "activation",
             Self::Predictive => "predictive",
+        }
+    }
+}
+
+impl Kind {
+    /// How operands and results are stored, of which a host chooses these two: what is said over masks is f32 always,
+    /// and so are all tensors of an activation.
+    pub const fn stored(self, operands: ElementType, results: ElementType) -> [ElementType; 2] {
+        match self {
+            Self::Moments | Self::MonteCarlo | Self::Predictive => [operands, ElementType::F32],
+            Self::Activation => [ElementType::F32; 2],
+            _ => [operands, results],
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Device;
-use crate::call::{Call, Kind};
+use crate::call::Call;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Download, Tensor};
 use crate::{ElementType, Error, Mask, Shape, cpu, host};
@@ -240,7 +240,7 @@ impl Device {
         element: ElementType,
         call: Call<'_, &Memory<'_>, ()>,
     ) -> Result<Vec<Vec<f32>>, Error> {
-        let (shape, element) = (call.shape(), result_element(call.kind(), element));
+        let (shape, [_, element]) = (call.shape(), call.kind().stored(element, element));
         // Before memory is asked for.
         call.mask().map_or(Ok(()), |mask| mask.check(&shape))?;
         let mut results = Vec::with_capacity(3);
@@ -290,14 +290,6 @@ impl Device {
                 Ok(kept)
             }
         }
-    }
-}
-
-/// How results of a call are stored among tensors of an element type.
-fn result_element(kind: Kind, element: ElementType) -> ElementType {
-    match kind {
-        Kind::Moments | Kind::MonteCarlo | Kind::Activation | Kind::Predictive => ElementType::F32,
-        _ => element,
     }
 }
 

@@ -106,10 +106,10 @@ impl Device {
         let call = call.into();
         self.pending(async move {
             let call = call.checked()?;
-            let element = if let Call::Activate(_) = call { ElementType::F32 } else { element };
+            let [stored, _] = call.kind().stored(element, element);
             let mut uploaded = Vec::with_capacity(3);
             for operand in call.operands().operands {
-                uploaded.push(self.upload(element, operand.tensor)?);
+                uploaded.push(self.upload(stored, operand.tensor)?);
             }
             let mut operands = uploaded.iter();
             let call = call.map(|_| operands.next().expect("an operand that is uploaded"), |_| ());

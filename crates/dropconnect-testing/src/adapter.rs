@@ -5,10 +5,10 @@ pub(crate) use dropconnect::gpu::{Gpu, Kernels};
 use dropconnect::gpu::{Tensor, WriteMask};
 use dropconnect::{ElementType, Error, Mask, Shape, wgpu};
 
+use crate::Pool;
 use crate::case::Name;
 use crate::failure::Failure;
 use crate::pool::Place;
-use crate::{Case, Pool};
 
 /// For people.
 pub(crate) fn name(kernels: &Kernels) -> String {
@@ -30,7 +30,7 @@ pub(crate) async fn run(
     for calls in calls {
         let mut count = 0;
         for call in calls {
-            let [operand_type, result_type] = Case::elements(call.kind(), element);
+            let [operand_type, result_type] = call.kind().stored(element, element);
             let mut results = first..;
             let call = call.map(
                 |of| arena.tensor(Name::of(call, of.name).position(names), operand_type),

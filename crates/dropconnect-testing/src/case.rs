@@ -121,15 +121,6 @@ impl Case {
         (self.write[at] == Write::Accumulate).then_some(&data.before[at])
     }
 
-    /// How operands and results of a kind are stored, where numbers are stored as `element`.
-    pub fn elements(kind: Kind, element: ElementType) -> [ElementType; 2] {
-        match kind {
-            Kind::Activation => [ElementType::F32; 2],
-            Kind::Moments | Kind::MonteCarlo | Kind::Predictive => [element, ElementType::F32],
-            _ => [element; 2],
-        }
-    }
-
     /// The results in float64.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ impl Target<'_> {
         let calls: Vec<Vec<_>> = kinds.iter().map(|&kind| case.calls(kind).collect()).collect();
         let (mut names, mut operands, mut results) = (Vec::new(), Vec::new(), Vec::new());
         for call in calls.iter().flatten() {
-            let [operand_type, _] = Case::elements(call.kind(), element);
+            let [operand_type, _] = call.kind().stored(element, element);
             for operand in call.operands().operands {
                 let name = Name::of(call, operand.name);
                 if !names.contains(&name) {
@@ -75,7 +75,7 @@ impl Target<'_> {
             }
         }
         for (&kind, calls) in kinds.iter().zip(&calls) {
-            let [_, result_type] = Case::elements(kind, element);
+            let [_, result_type] = kind.stored(element, element);
             for result in calls[0].operands().results {
                 results.push(match case.before(&result, data) {
                     Some(before) => result_type.encode(before),
@@ -112,7 +112,7 @@ impl Target<'_> {
         let mut bytes = pool.results()?.into_iter();
         for (&kind, calls) in kinds.iter().zip(&calls) {
             let ([_, stored], [_, rounded]) =
-                (Case::elements(kind, element), Case::elements(kind, case.element));
+                (kind.stored(element, element), kind.stored(case.element, case.element));
             for bytes in bytes.by_ref().take(calls[0].operands().results.len()) {
                 decoded.push(stored.decode(bytes).into_iter().map(|value| rounded.round(value)).collect());
             }

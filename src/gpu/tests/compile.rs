@@ -23,15 +23,6 @@ fn calls(shape: Shape, mask: &Mask, bias: Bias<()>, write: Write) -> Vec<Call<'_
     drawn.chain(Call::of(Kind::Forward, shape, None, bias, write)).collect()
 }
 
-/// How the operands and results of such a call are stored.
-fn elements(kind: Kind, [operands, results]: [ElementType; 2]) -> [ElementType; 2] {
-    match kind {
-        Kind::Moments | Kind::MonteCarlo | Kind::Predictive => [operands, ElementType::F32],
-        Kind::Activation => [ElementType::F32; 2],
-        _ => [operands, results],
-    }
-}
-
 fn compile(
     kernels: &Kernels,
     calls: &[Call<'_, (), ()>],
@@ -40,7 +31,7 @@ fn compile(
     let calls: Vec<_> = calls
         .iter()
         .map(|call| {
-            let [operand, result] = elements(call.kind(), stored);
+            let [operand, result] = call.kind().stored(stored[0], stored[1]);
             call.map(|_| operand, |_| result)
         })
         .collect();
@@ -50,7 +41,7 @@ fn compile(
 /// Records the calls on tensors in buffers of their own.
 fn record(kernels: &Kernels, calls: &[Call<'_, (), ()>], stored: [ElementType; 2]) {
     for call in calls {
-        let (shape, [operand_type, result_type]) = (call.shape(), elements(call.kind(), stored));
+        let (shape, [operand_type, result_type]) = (call.shape(), call.kind().stored(stored[0], stored[1]));
         let buffer = |elements: usize, element: ElementType| {
             let bytes = (elements * element.size()) as u64;
             zeroed(&kernels.device, "test", bytes, wgpu::BufferUsages::STORAGE).unwrap()

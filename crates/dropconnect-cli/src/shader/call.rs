@@ -1,6 +1,6 @@
 //! The calls of `dropconnect shader`, prepared on tensors of their own.
 
-use dropconnect::call::{Call, Kind, Operand};
+use dropconnect::call::{Call, Operand};
 use dropconnect::gpu::{Gpu, Method, Recording, Tensor, WriteMask};
 use dropconnect::{Bias, ElementType, Write, wgpu};
 
@@ -72,12 +72,7 @@ pub fn prepared(command: &ShaderCommand, of: ShaderPass, gpu: &Gpu) -> Result<Pr
         call.method =
             command.samples.map_or(Method::Closed, |samples| Method::Sampled { samples, key, origin });
     }
-    let f32 = ElementType::F32;
-    let [operand_type, result_type] = match kind {
-        Kind::Activation => [f32; 2],
-        Kind::Moments | Kind::MonteCarlo | Kind::Predictive => [element, f32],
-        _ => [element; 2],
-    };
+    let [operand_type, result_type] = kind.stored(element, element);
     let dims = |of: &Operand<()>| {
         let rows = of.rows.map(|axis| axis.length(&shape));
         rows.into_iter().chain([of.columns.length(&shape)]).collect::<Vec<_>>()

@@ -228,7 +228,7 @@ fn call(choices: &mut Choices, machine: &Machine, kernels: &Kernels, shape: &Sha
     if let Call::Predictive(call) = &mut call {
         call.pass = choices.number_32();
     }
-    let [operand_type, result_type] = Case::elements(kind, element);
+    let [operand_type, result_type] = kind.stored(element, element);
     let (mut fit, mut operands, mut results) = (true, Vec::new(), Vec::new());
     let tensors = call.operands();
     let operand_sizes = tensors.operands.iter().map(|of| (true, of.elements(shape), operand_type));

@@ -11,7 +11,7 @@ use dropconnect::cpu::Backend;
 use dropconnect::gpu::{Gpu, KernelOptions, Kernels, MaskOp, Tile};
 use dropconnect::reference::mask;
 use dropconnect_testing::verify::Check;
-use dropconnect_testing::{Case, Failure, Kind, LAYER, Target, bound, differences, error_in_units};
+use dropconnect_testing::{Failure, Kind, LAYER, Target, bound, differences, error_in_units};
 use indicatif::ProgressBar;
 
 use crate::device::Selected;
@@ -171,7 +171,7 @@ fn find(checks: &mut Vec<Check>, trial: Trial, element: ElementType) -> &mut Che
         }
         // What is said over masks is f32 always.
         Trial::Call(kind) => {
-            let [_, stored] = Case::elements(kind, element);
+            let [_, stored] = kind.stored(element, element);
             Check::error(format!("soak: {kind}"), bound(stored))
         }
     };
